@@ -1,0 +1,67 @@
+.DEFAULT_GOAL := help
+ENV ?= dev
+PYTHON ?= python3
+PY := .venv/bin/python
+UV_VERSION := 0.13.9
+
+.PHONY: help
+help: ## show what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+	@echo
+	@echo "ENV=dev (the default) or ENV=prod names the environment; ARGS=... passes options on."
+
+.venv/ready: pyproject.toml uv.lock
+	@echo "installing the locked Python packages into .venv"
+	@test -x $(PY) || $(PYTHON) -m venv .venv
+	@$(PY) -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@VIRTUAL_ENV=$(CURDIR)/.venv $(PY) -m uv sync --active --frozen --inexact --quiet
+	@touch $@
+
+.PHONY: setup
+setup: .venv/ready ## install the locked Python packages into .venv
+
+.PHONY: run
+run: .venv/ready ## run ENV on this machine with an exchange of three services (ARGS=--once ends after its trace)
+	@$(PY) -m stacks run $(ENV) $(ARGS) -- $(PY) -m examples.exchange
+
+.PHONY: servers
+servers: .venv/ready ## find the real servers, or build them from toolchain/
+	@$(PY) -m stacks servers
+
+.PHONY: test
+test: lint servers ## all tests, on real servers
+	@$(PY) -m pytest --numprocesses 2 --dist worksteal $(ARGS)
+
+.PHONY: test-fast
+test-fast: .venv/ready ## the tests that start no server
+	@$(PY) -m pytest --numprocesses 2 --dist worksteal -m "not server" $(ARGS)
+
+.PHONY: lint
+lint: .venv/ready ## format, rules, types, import contracts
+	@$(PY) -m ruff format --check --quiet .
+	@$(PY) -m ruff check --quiet .
+	@$(PY) -m mypy
+	@.venv/bin/lint-imports --no-cache
+
+.PHONY: check
+check: .venv/ready ## validate ENV and say what it will be
+	@$(PY) -m stacks check $(ENV) $(ARGS)
+
+.PHONY: render
+render: .venv/ready ## write every document of ENV to rendered/ENV
+	@$(PY) -m stacks render $(ENV) -o rendered/$(ENV) $(ARGS)
+
+.PHONY: diff
+diff: .venv/ready ## say what changes from A to B, for example A=prod@HEAD~1 B=prod
+	@$(PY) -m stacks diff $(A) $(B) $(ARGS)
+
+.PHONY: reference
+reference: .venv/ready ## write the generated reference and schemas
+	@mkdir -p docs/reference
+	@$(PY) -m stacks schema > docs/reference/stack-file.schema.json
+	@$(PY) -m stacks schema --reference > docs/reference/settings.md
+	@$(PY) -m stacks schema --outputs > docs/reference/outputs.schema.json
+
+.PHONY: golden
+golden: .venv/ready ## write the golden documents anew; review the difference
+	@$(PY) -m tests.golden
