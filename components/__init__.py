@@ -1,0 +1,1 @@
+"""What a tracing backbone is made of: workloads, the documents of its servers, and their placements."""

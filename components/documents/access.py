@@ -1,0 +1,56 @@
+"""The document of oauth2-proxy, which stands before the user interface and lets operators pass.
+
+Source: https://oauth2-proxy.github.io/oauth2-proxy/configuration/overview. The client secret and the cookie secret come from the
+environment variables OAUTH2_PROXY_CLIENT_SECRET and OAUTH2_PROXY_COOKIE_SECRET, never from the document.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Who may pass: users that the OpenID Connect ``issuer`` puts into one of ``groups``, read from the claim ``groups_claim``."""
+
+    issuer: str
+    client_id: str
+    groups_claim: str
+    groups: tuple[str, ...]
+
+
+def proxy(login: Login, *, host: str, listen: str, telemetry: str, upstream: str) -> str:
+    """The configuration file; ``host`` is where browsers come, ``upstream`` the URL of what they are let through to."""
+    settings: dict[str, str | bool | list[str]] = {
+        "http_address": listen,
+        "metrics_address": telemetry,
+        # TLS ends at the Ingress, which says so in X-Forwarded-*.
+        "reverse_proxy": True,
+        "provider": "oidc",
+        "oidc_issuer_url": login.issuer,
+        "client_id": login.client_id,
+        "code_challenge_method": "S256",
+        "redirect_url": f"https://{host}/oauth2/callback",
+        "scope": "openid email profile groups",
+        "oidc_groups_claim": login.groups_claim,
+        "allowed_groups": list(login.groups),
+        # The groups decide who passes, not the domain of an address.
+        "email_domains": ["*"],
+        "upstreams": [upstream],
+        "skip_provider_button": True,
+        # Programs are answered 401, not sent to a login page that they cannot fill in.
+        "api_routes": ["^/api/"],
+        "cookie_name": "__Host-virtengine-tracing",
+        "cookie_secure": True,
+        "cookie_httponly": True,
+        "cookie_samesite": "lax",
+        "cookie_expire": "8h",
+        "cookie_refresh": "1h",
+        # What the user interface logs and shows need not know who looks.
+        "pass_user_headers": False,
+        "pass_access_token": False,
+        "silence_ping_logging": True,
+    }
+    # Strings, booleans and lists of strings are written alike in JSON and in TOML.
+    return "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())

@@ -1,0 +1,305 @@
+"""The documents of the OpenTelemetry collectors (0.159).
+
+Processors and connectors stand where they give right numbers: ``memory_limiter`` first, so that nothing is taken that cannot be
+held; enrichment before redaction, so that what is added is redacted too; ``span_metrics`` and ``service_graph`` before tail sampling
+and on the tier where whole traces meet, so that they count every span once; tail sampling last, before a queue on disk.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from components.documents.attributes import patterns
+from components.documents.text import go_duration, mebibytes, yaml_text
+
+Part = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeSecurity:
+    """How senders are checked: paths of the certificate and key that the collector presents, and of the token that it asks for."""
+
+    certificate: str
+    key: str
+    token: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """Where spans come in: ``host:port`` of OTLP over gRPC and over HTTP."""
+
+    grpc: str
+    http: str
+    security: IntakeSecurity | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What every collector has besides its pipelines: ``host:port`` of health and own metrics, memory, and a queue on disk.
+
+    ``memory_bytes`` is where it refuses spans; ``queue_bytes`` what its queue may hold in ``queue_folder``.
+    """
+
+    health: str
+    telemetry_host: str
+    telemetry_port: int
+    memory_bytes: int
+    queue_folder: str
+    queue_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """Traces with a span whose ``attribute`` has one of ``values`` are dropped."""
+
+    name: str
+    attribute: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TailSampling:
+    """What is kept of whole traces. ``traces_held`` is how many may wait at once before intake is held back."""
+
+    wait_milliseconds: int
+    errors: bool
+    slow_milliseconds: int | None
+    baseline_percent: float
+    baseline_spans_per_second: int | None
+    noise: tuple[Noise, ...]
+    traces_held: int
+    new_traces_per_second: int
+
+
+@dataclass(frozen=True, slots=True)
+class TraceMetrics:
+    """Metrics made of traces, and the ``host:port`` where they are scraped."""
+
+    endpoint: str
+    flush_milliseconds: int
+    span_dimensions: tuple[str, ...]
+    span_buckets_milliseconds: tuple[int, ...]
+    span_cardinality_limit: int
+    span_expiry_milliseconds: int
+    graph_dimensions: tuple[str, ...]
+    graph_buckets_milliseconds: tuple[int, ...]
+    graph_wait_milliseconds: int
+    graph_max_items: int
+
+
+def agent(intake: Intake, operation: Operation, *, gateway_service: str, gateway_port: int) -> str:
+    """The document of the collector on each node: it enriches, redacts and sends each trace to one gateway.
+
+    ``gateway_service`` is the ``name.namespace`` of the gateways' service, whose endpoints divide the traces among themselves.
+    """
+    return yaml_text(
+        {
+            "receivers": _receivers(intake),
+            "processors": _memory_limiter(operation) | _enrichment() | _privacy(),
+            "exporters": {"load_balancing": _load_balancing(operation, gateway_service, gateway_port)},
+            "extensions": _extensions(operation, intake),
+            "service": _service(
+                operation,
+                intake,
+                {
+                    "traces": {
+                        "receivers": ["otlp"],
+                        "processors": ["memory_limiter", "k8s_attributes", "redaction", "transform/privacy"],
+                        "exporters": ["load_balancing"],
+                    }
+                },
+            ),
+        }
+    )
+
+
+def gateway(intake: Intake, operation: Operation, tail: TailSampling, metrics: TraceMetrics, *, backend: str, redact: bool) -> str:
+    """The document of the collectors on which whole traces meet.
+
+    ``backend`` is the ``host:port`` of its OTLP intake over gRPC. ``redact`` is true where services send to the gateway itself, which
+    then stands in for the agents as well.
+    """
+    first = ["memory_limiter", *(["redaction", "transform/privacy"] if redact else [])]
+    return yaml_text(
+        {
+            "receivers": _receivers(intake),
+            "processors": _memory_limiter(operation) | (_privacy() if redact else {}) | {"tail_sampling": _tail_sampling(tail)},
+            "connectors": {"span_metrics": _span_metrics(metrics), "service_graph": _service_graph(metrics), "forward": {}},
+            "exporters": {"otlp_grpc": _delivery(operation, backend), "prometheus": _prometheus(metrics)},
+            "extensions": _extensions(operation, intake),
+            "service": _service(
+                operation,
+                intake,
+                {
+                    "traces": {"receivers": ["otlp"], "processors": first, "exporters": ["span_metrics", "service_graph", "forward"]},
+                    "traces/sampled": {"receivers": ["forward"], "processors": ["tail_sampling"], "exporters": ["otlp_grpc"]},
+                    "metrics": {"receivers": ["span_metrics", "service_graph"], "exporters": ["prometheus"]},
+                },
+            ),
+        }
+    )
+
+
+def _receivers(intake: Intake) -> Part:
+    secured: Part = {}
+    if intake.security is not None:
+        secured["tls"] = {"cert_file": intake.security.certificate, "key_file": intake.security.key}
+        if intake.security.token is not None:
+            secured["auth"] = {"authenticator": "bearertokenauth"}
+    return {"otlp": {"protocols": {"grpc": {"endpoint": intake.grpc} | secured, "http": {"endpoint": intake.http} | secured}}}
+
+
+def _memory_limiter(operation: Operation) -> Part:
+    limit = mebibytes(operation.memory_bytes)
+    return {"memory_limiter": {"check_interval": "1s", "limit_mib": limit, "spike_limit_mib": limit // 5}}
+
+
+def _enrichment() -> Part:
+    """Where a span comes from, asked of the Kubernetes API by the address of its sender."""
+    metadata = ["k8s.namespace.name", "k8s.deployment.name", "k8s.statefulset.name", "k8s.pod.name", "k8s.pod.uid", "k8s.node.name"]
+    return {
+        "k8s_attributes": {
+            "auth_type": "serviceAccount",
+            "filter": {"node_from_env_var": "NODE_NAME"},
+            "extract": {"metadata": metadata, "deployment_name_from_replicaset": True},
+            "pod_association": [{"sources": [{"from": "connection"}]}],
+        }
+    }
+
+
+def _privacy() -> Part:
+    """Redaction of attributes, and of the names and messages that the redaction processor does not look at."""
+    values = patterns("value")
+    masked = [
+        f"replace_pattern({field}, {_ottl(pattern)}, {_ottl('****')})"
+        for field in ("span.name", "span.status.message")
+        for pattern in values
+    ]
+    return {
+        "redaction": {
+            "allow_all_keys": True,
+            "blocked_key_patterns": patterns("key"),
+            "blocked_values": values,
+            "redact_all_types": True,
+            # A list of what was redacted would itself tell something.
+            "summary": "silent",
+        },
+        "transform/privacy": {"error_mode": "propagate", "trace_statements": masked},
+    }
+
+
+def _ottl(text: str) -> str:
+    """A string literal of the OpenTelemetry transformation language."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _tail_sampling(tail: TailSampling) -> Part:
+    return {
+        "decision_wait": go_duration(tail.wait_milliseconds),
+        "num_traces": tail.traces_held,
+        "expected_new_traces_per_sec": tail.new_traces_per_second,
+        # Holding senders back loses nothing; forgetting the oldest trace does.
+        "block_on_overflow": True,
+        "drop_pending_traces_on_shutdown": False,
+        # A span that comes after the decision on its trace follows it.
+        "decision_cache": {"sampled_cache_size": tail.traces_held * 10, "non_sampled_cache_size": tail.traces_held * 10},
+        "policies": [*(_drop(noise) for noise in tail.noise), *_keep(tail)],
+    }
+
+
+def _drop(noise: Noise) -> Part:
+    matching = {"name": "matches", "type": "string_attribute", "string_attribute": {"key": noise.attribute, "values": list(noise.values)}}
+    return {"name": f"noise-{noise.name}", "type": "drop", "drop": {"drop_sub_policy": [matching]}}
+
+
+def _keep(tail: TailSampling) -> list[Part]:
+    policies: list[Part] = []
+    if tail.errors:
+        policies.append({"name": "errors", "type": "status_code", "status_code": {"status_codes": ["ERROR"]}})
+    if tail.slow_milliseconds is not None:
+        # The policy keeps what is longer than its threshold; "or as long" is one millisecond less.
+        policies.append({"name": "slow", "type": "latency", "latency": {"threshold_ms": tail.slow_milliseconds - 1}})
+    share: Part = {"type": "probabilistic", "probabilistic": {"sampling_percentage": tail.baseline_percent}}
+    if not tail.baseline_percent:
+        return policies
+    if tail.baseline_spans_per_second is None:
+        return [*policies, {"name": "baseline"} | share]
+    limit = {"name": "limit", "type": "rate_limiting", "rate_limiting": {"spans_per_second": tail.baseline_spans_per_second}}
+    return [*policies, {"name": "baseline", "type": "and", "and": {"and_sub_policy": [{"name": "share"} | share, limit]}}]
+
+
+def _span_metrics(metrics: TraceMetrics) -> Part:
+    return {
+        "namespace": "traces.span.metrics",
+        "dimensions": [{"name": name} for name in metrics.span_dimensions],
+        "histogram": {"unit": "s", "explicit": {"buckets": [go_duration(bucket) for bucket in metrics.span_buckets_milliseconds]}},
+        "aggregation_cardinality_limit": metrics.span_cardinality_limit,
+        # Instance and pod ids would give each restart series of its own.
+        "resource_metrics_key_attributes": ["service.name", "service.namespace", "deployment.environment.name"],
+        "metrics_flush_interval": go_duration(metrics.flush_milliseconds),
+        "metrics_expiration": go_duration(metrics.span_expiry_milliseconds),
+    }
+
+
+def _service_graph(metrics: TraceMetrics) -> Part:
+    return {
+        "dimensions": list(metrics.graph_dimensions),
+        "latency_histogram_buckets": [go_duration(bucket) for bucket in metrics.graph_buckets_milliseconds],
+        "store": {"ttl": go_duration(metrics.graph_wait_milliseconds), "max_items": metrics.graph_max_items},
+        "metrics_flush_interval": go_duration(metrics.flush_milliseconds),
+    }
+
+
+def _queue(operation: Operation) -> Part:
+    return {"storage": "file_storage/queue", "sizer": "bytes", "queue_size": operation.queue_bytes}
+
+
+def _delivery(operation: Operation, backend: str) -> Part:
+    return {
+        "endpoint": backend,
+        "tls": {"insecure": True},
+        # Batches bounded in bytes stay under the 4 MiB that a gRPC server takes by default.
+        "sending_queue": _queue(operation) | {"batch": {"flush_timeout": "200ms", "min_size": 262_144, "max_size": 2_097_152}},
+        # A backend may be away for as long as the queue has room; giving up sooner would lose what was acknowledged.
+        "retry_on_failure": {"enabled": True, "initial_interval": "1s", "max_interval": "15s", "max_elapsed_time": "0s"},
+    }
+
+
+def _load_balancing(operation: Operation, service: str, port: int) -> Part:
+    return {
+        "routing_key": "traceID",
+        "resolver": {"k8s": {"service": service, "ports": [port]}},
+        "protocol": {"otlp": {"tls": {"insecure": True}}},
+        "sending_queue": _queue(operation),
+        "retry_on_failure": {"enabled": True, "initial_interval": "1s", "max_interval": "15s", "max_elapsed_time": "0s"},
+    }
+
+
+def _prometheus(metrics: TraceMetrics) -> Part:
+    return {
+        "endpoint": metrics.endpoint,
+        "metric_expiration": go_duration(metrics.span_expiry_milliseconds),
+        "resource_to_telemetry_conversion": {"enabled": True},
+    }
+
+
+def _extensions(operation: Operation, intake: Intake) -> Part:
+    storage = {
+        "directory": operation.queue_folder,
+        "create_directory": True,
+        # The file of an emptied queue keeps its size until it is compacted.
+        "compaction": {"directory": operation.queue_folder, "on_start": True, "on_rebound": True},
+    }
+    token = intake.security.token if intake.security else None
+    guard: Part = {"bearertokenauth": {"filename": token}} if token else {}
+    return {"health_check": {"endpoint": operation.health}, "file_storage/queue": storage} | guard
+
+
+def _service(operation: Operation, intake: Intake, pipelines: Part) -> Part:
+    reader = {"pull": {"exporter": {"prometheus": {"host": operation.telemetry_host, "port": operation.telemetry_port}}}}
+    return {
+        "extensions": list(_extensions(operation, intake)),
+        "pipelines": pipelines,
+        "telemetry": {"metrics": {"level": "normal", "readers": [reader]}, "logs": {"level": "info", "encoding": "json"}},
+    }

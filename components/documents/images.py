@@ -1,0 +1,35 @@
+"""Every server, its image and its version, named once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from components.workload import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SERVERS: Mapping[str, Server] = {
+    server.program: server
+    for server in (
+        Server("otelcol-contrib", "docker.io/otel/opentelemetry-collector-contrib", "0.159.0"),
+        Server("jaeger", "docker.io/jaegertracing/jaeger", "2.20.0"),
+        Server("tempo", "docker.io/grafana/tempo", "3.0.3"),
+        Server("grafana", "docker.io/grafana/grafana", "12.3.0"),
+        Server("oauth2-proxy", "quay.io/oauth2-proxy/oauth2-proxy", "v7.15.3"),
+    )
+}
+"""Servers by the name of their program."""
+
+
+def server(program: str, *, registry: str | None, digests: Mapping[str, str]) -> Server:
+    """A server whose image comes from a mirror and is pinned by a digest, where there is one.
+
+    A mirror stands in place of the host of the image's own registry, as containerd's and Harbor's proxies expect.
+    """
+    known = SERVERS[program]
+    repository = known.repository
+    if registry is not None:
+        repository = f"{registry}/{repository.split('/', 1)[1]}"
+    return replace(known, repository=repository, digest=digests.get(program))

@@ -1,0 +1,36 @@
+"""Every port of every workload, named once. Services, probes, policies, port maps and documents all read these."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from components.workload import Port
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+OTLP_GRPC = Port("otlp-grpc", 4317, "grpc")
+OTLP_HTTP = Port("otlp-http", 4318, "http")
+HEALTH = Port("health", 13133, "http")
+TELEMETRY = Port("telemetry", 8888, "http")
+SPAN_METRICS = Port("span-metrics", 8889, "http")
+STRATEGIES = Port("strategies", 5778, "http")
+STRATEGIES_GRPC = Port("strategies-grpc", 5779, "grpc")
+JAEGER_QUERY = Port("query", 16686, "http")
+JAEGER_QUERY_GRPC = Port("query-grpc", 16685, "grpc")
+TEMPO_QUERY = Port("query", 3200, "http")
+TEMPO_GRPC = Port("tempo-grpc", 9095, "grpc")
+GRAFANA = Port("grafana", 3000, "http")
+ACCESS = Port("access", 4180, "http")
+ACCESS_METRICS = Port("telemetry", 44180, "http")
+
+BY_WORKLOAD: Mapping[str, tuple[Port, ...]] = {
+    "agent": (OTLP_GRPC, OTLP_HTTP, HEALTH, TELEMETRY),
+    "gateway": (OTLP_GRPC, OTLP_HTTP, SPAN_METRICS, HEALTH, TELEMETRY),
+    "jaeger": (OTLP_GRPC, JAEGER_QUERY, JAEGER_QUERY_GRPC, HEALTH, TELEMETRY),
+    "tempo": (OTLP_GRPC, TEMPO_QUERY, TEMPO_GRPC),
+    "grafana": (GRAFANA,),
+    "sampling": (STRATEGIES, STRATEGIES_GRPC, HEALTH, TELEMETRY),
+    "access": (ACCESS, ACCESS_METRICS),
+}
+"""The ports of each workload; their numbers are those that the servers' own documentation uses."""

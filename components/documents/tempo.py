@@ -1,0 +1,74 @@
+"""The document of Tempo 3, monolithic (``target: all``). Tempo reads it strictly: an unknown key stops its start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from components.documents.text import go_duration, yaml_text
+
+Part = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """An S3-compatible bucket. ``credentials`` tells whether the variables S3_ACCESS_KEY and S3_SECRET_KEY hold its keys.
+
+    Without them the server takes the identity of its node or pod.
+    """
+
+    name: str
+    endpoint: str
+    region: str | None
+    credentials: bool
+
+
+def store(
+    *,
+    intake: str,
+    query_host: str,
+    query_port: int,
+    grpc_host: str,
+    grpc_port: int,
+    folder: str,
+    bucket: Bucket | None,
+    retention_seconds: int,
+) -> str:
+    """The document of Tempo with its write-ahead log, and without a ``bucket`` its blocks too, in ``folder``.
+
+    ``intake`` is the ``host:port`` of OTLP over gRPC. What deletion reads is the retention of ``backend_worker``; the scheduler's is
+    kept equal.
+    """
+    retention = {"block_retention": go_duration(retention_seconds * 1000)}
+    loopback = {"kvstore": {"store": "inmemory"}}
+    return yaml_text(
+        {
+            "target": "all",
+            "stream_over_http_enabled": True,
+            "server": {
+                "http_listen_address": query_host,
+                "http_listen_port": query_port,
+                "grpc_listen_address": grpc_host,
+                "grpc_listen_port": grpc_port,
+                "log_format": "json",
+            },
+            "distributor": {"receivers": {"otlp": {"protocols": {"grpc": {"endpoint": intake}}}}, "ring": loopback},
+            "storage": {"trace": _storage(folder, bucket)},
+            "backend_scheduler": {"provider": {"retention": {}, "compaction": {"compaction": retention}}},
+            "backend_worker": {"compaction": retention},
+            "overrides": {"defaults": {"compaction": retention}},
+            "usage_report": {"reporting_enabled": False},
+        }
+    )
+
+
+def _storage(folder: str, bucket: Bucket | None) -> Part:
+    log = {"wal": {"path": f"{folder}/wal"}}
+    if bucket is None:
+        return {"backend": "local", "local": {"path": f"{folder}/blocks"}} | log
+    place: Part = {"bucket": bucket.name, "endpoint": bucket.endpoint}
+    if bucket.region is not None:
+        place["region"] = bucket.region
+    if bucket.credentials:
+        place |= {"access_key": "${S3_ACCESS_KEY}", "secret_key": "${S3_SECRET_KEY}"}
+    return {"backend": "s3", "s3": place} | log

@@ -1,0 +1,265 @@
+"""The plan: what runs, with which documents, on which ports, and who may talk to whom.
+
+Everything here is frozen and holds plain values, so that a plan can be printed, compared and placed by any target without asking
+anything of the environment that it came from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TargetKind = Literal["local", "docker", "kubernetes"]
+
+OutsideName = Literal["consumers", "operators", "scrapers", "kubernetes-api", "oidc-issuer", "object-storage"]
+"""What lies outside of a plan and still takes part in it.
+
+``consumers`` are the services that send spans, ``operators`` the people who look at traces, ``scrapers`` the metric collectors;
+the others are servers that a workload calls.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A TCP port on which a workload listens.
+
+    ``name`` is at most 15 characters, as Kubernetes demands of a port's name (RFC 6335).
+    """
+
+    name: str
+    number: int
+    protocol: Literal["grpc", "http"]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A configuration file of a server.
+
+    ``on_change`` says what a changed text does to a running server: ``restart`` when it is read at start only, ``reload`` when the
+    server itself watches the file.
+    """
+
+    name: str
+    text: str
+    on_change: Literal["restart", "reload"] = "restart"
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the text, in hexadecimal."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A folder that outlives the process.
+
+    ``holds`` tells what is lost with it: ``traces`` are the product, ``queue`` is what was accepted and not yet delivered,
+    ``scratch`` can be made again. ``survives`` tells how long it lives: as long as its ``workload`` (a claim) or its ``instance``
+    (an emptyDir). ``size_bytes`` is what is asked of the storage class.
+    """
+
+    name: str
+    path: str
+    size_bytes: int
+    holds: Literal["traces", "queue", "scratch"]
+    survives: Literal["workload", "instance"]
+    storage_class: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """An HTTP request that answers 2xx when the server takes traffic, and the time that it may need for that after its start."""
+
+    port: str
+    path: str
+    start_seconds: int = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What one replica may use: CPU in thousandths of a core, requested and not capped; memory in bytes, requested and capped."""
+
+    cpu_millicores: int
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server program: its container image and the name under which a machine without containers runs it.
+
+    ``digest`` is ``sha256:…`` when the user has pinned one, else None: a digest is never written without its source.
+    """
+
+    program: str
+    repository: str
+    tag: str
+    digest: str | None = None
+
+    @property
+    def image(self) -> str:
+        """The image reference that a container runtime takes."""
+        return f"{self.repository}:{self.tag}" + (f"@{self.digest}" if self.digest else "")
+
+
+@dataclass(frozen=True, slots=True)
+class SecretFile:
+    """A file whose content is a secret: the plan names it, the placement fills it, and no document holds it.
+
+    ``secret`` is the name of the Secret and ``key`` the entry in it, ``path`` where the server reads it.
+    """
+
+    secret: str
+    key: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class SecretVariable:
+    """An environment variable whose value is the entry ``key`` of the Secret ``secret``."""
+
+    variable: str
+    secret: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a workload is: the user id of its image and the rules, if any, that it needs on the Kubernetes API.
+
+    ``reads`` maps an API group to the resources that are read (get, list, watch) in all namespaces; empty means no token at all.
+    """
+
+    user_id: int
+    reads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """One server, replicated or not. What its role needs was decided by the plan; a placement needs no more than this to run it.
+
+    ``spread`` tells where replicas go: ``single`` (one, never two at a time), ``replicated`` (interchangeable, any node), ``ordered``
+    (each with its own volume), ``every-node``. ``grace_seconds`` is how long it may take to stop after SIGTERM. ``node_variable`` is the
+    environment variable that tells it the name of its node, if it needs to know.
+    """
+
+    name: str
+    role: Literal["agent", "gateway", "backend", "sampling", "ui", "access"]
+    server: Server
+    arguments: tuple[str, ...]
+    documents: tuple[Document, ...]
+    documents_path: str
+    ports: tuple[Port, ...]
+    volumes: tuple[Volume, ...]
+    health: Health
+    resources: Resources
+    grace_seconds: int
+    identity: Identity
+    spread: Literal["single", "replicated", "ordered", "every-node"] = "single"
+    replicas: int = 1
+    environment: Mapping[str, str] = field(default_factory=dict)
+    node_variable: str | None = None
+    secret_files: tuple[SecretFile, ...] = ()
+    secret_variables: tuple[SecretVariable, ...] = ()
+
+    def port(self, name: str) -> Port:
+        """The port of that name.
+
+        Raises KeyError when the workload has none.
+        """
+        for port in self.ports:
+            if port.name == name:
+                return port
+        raise KeyError(f"{self.name} has no port {name!r}; it has {', '.join(p.name for p in self.ports)}")
+
+    @property
+    def restart_checksum(self) -> str:
+        """Changes when, and only when, a document that the server reads at its start changes."""
+        read_at_start = [f"{d.name}={d.checksum}" for d in self.documents if d.on_change == "restart"]
+        return hashlib.sha256("\n".join(read_at_start).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """``source`` may open connections to ``port`` of ``destination``.
+
+    Either end is the name of a workload or an ``OutsideName``. Both directions of a connection are one edge.
+    """
+
+    source: str
+    destination: str
+    port: Port
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Where those outside of the plan reach it, as URLs. ``ui`` is for a browser, ``query`` for a program inside of the target."""
+
+    otlp_grpc: str
+    otlp_http: str
+    strategies: str
+    query: str
+    ui: str
+    span_metrics: str
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """How often one operation of one service is to be sampled, in traces per second and instance, and the ratios that bound it."""
+
+    service: str
+    operation: str
+    traces_per_second: float
+    floor: float
+    ceiling: float
+
+
+@dataclass(frozen=True, slots=True)
+class HeadSampling:
+    """What a service decides at the root of a trace: ``ratio`` in 0..1 where nothing more special is said."""
+
+    ratio: float
+    targets: tuple[Target, ...]
+    poll_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class PrivacyRule:
+    """A regular expression (the common subset of RE2 and Python's ``re``) for what must not be stored.
+
+    ``matches`` tells what it is held against: attribute ``key`` or attribute ``value``.
+    """
+
+    name: str
+    matches: Literal["key", "value"]
+    pattern: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that a placement needs to know of one environment."""
+
+    environment: str
+    target: TargetKind
+    namespace: str
+    backend: Literal["jaeger", "tempo"]
+    retention_seconds: int
+    workloads: tuple[Workload, ...]
+    edges: tuple[Edge, ...]
+    endpoints: Endpoints
+    head_sampling: HeadSampling
+    privacy: tuple[PrivacyRule, ...]
+
+    def workload(self, name: str) -> Workload:
+        """The workload of that name.
+
+        Raises KeyError when the plan has none.
+        """
+        for workload in self.workloads:
+            if workload.name == name:
+                return workload
+        raise KeyError(f"no workload {name!r}; the plan has {', '.join(w.name for w in self.workloads)}")
