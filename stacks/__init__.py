@@ -1,0 +1,1 @@
+"""From an environment file to a running tracing backbone."""

@@ -1,0 +1,7 @@
+"""``python -m stacks``."""
+
+import sys
+
+from stacks.cli import main
+
+sys.exit(main())

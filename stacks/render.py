@@ -1,0 +1,54 @@
+"""The plan and its documents as files, byte for byte the same for the same environment."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from components.workload import Plan
+
+
+def plan_json(plan: Plan) -> str:
+    """The plan without the texts of its documents, which stand beside it and are named here by their checksums."""
+    tree = dataclasses.asdict(plan)
+    for workload, source in zip(tree["workloads"], plan.workloads, strict=True):
+        workload["documents"] = {d.name: {"on_change": d.on_change, "sha256": d.checksum} for d in source.documents}
+        workload["image"] = source.server.image
+    return json.dumps(tree, indent=2, ensure_ascii=False) + "\n"
+
+
+def files(plan: Plan) -> dict[str, str]:
+    """Every file of a rendered plan by its path."""
+    documents = {f"{w.name}/{d.name}": d.text for w in plan.workloads for d in w.documents}
+    return {"plan.json": plan_json(plan)} | documents
+
+
+def render(plan: Plan, folder: Path) -> list[Path]:
+    """Write a plan into ``folder``, and take away what an earlier one left there.
+
+    Raises ``FileExistsError`` when the folder holds something else than a rendered plan.
+    """
+    if folder.exists() and any(folder.iterdir()) and not (folder / "plan.json").is_file():
+        message = f"{folder}: holds files that are no rendered plan; name another folder, or empty it"
+        raise FileExistsError(message)
+    if (folder / "plan.json").is_file():
+        _remove(folder)
+    written = []
+    for name, text in files(plan).items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        written.append(path)
+    return written
+
+
+def _remove(folder: Path) -> None:
+    """Remove what the plan in a folder lists, and nothing else."""
+    for workload in json.loads((folder / "plan.json").read_text())["workloads"]:
+        shutil.rmtree(folder / workload["name"], ignore_errors=True)
+    (folder / "plan.json").unlink()

@@ -1,0 +1,229 @@
+"""Values with units, as they are written in an environment file.
+
+Each type parses the text of the file, says what would be right when it is not, and writes itself back in one canonical form. Inside
+of the program a duration is a ``timedelta``, a percentage a ratio in 0..1, a quantity of memory or disk an ``int`` of bytes, and a
+quantity of CPU an ``int`` of thousandths of a core.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_BYTES = {"k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+_BINARY = ("Ti", "Gi", "Mi", "Ki")
+
+_NUMBER = re.compile(r"\d+(\.\d+)?")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|m|h|d)")
+_PERCENT = re.compile(r"(\d+(?:\.\d+)?) ?%")
+_QUANTITY = re.compile(r"(\d+) ?(Ki|Mi|Gi|Ti|k|M|G|T)")
+_CORES = re.compile(r"(\d+)m|(\d+(?:\.\d{1,3})?)")
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+def refuse(message: str) -> PydanticCustomError:
+    """The error of a value that cannot be used; ``message`` says what is wrong and what would be right."""
+    return PydanticCustomError("unit", "{message}", {"message": message})
+
+
+def shown(value: object) -> str:
+    """A value as an error quotes it: as the user wrote it, cut where it is long."""
+    text = f'"{value}"' if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
+    return text if len(text) <= 60 else text[:57] + "…"  # noqa: PLR2004 - a line of a terminal has room for little more
+
+
+def format_duration(value: timedelta) -> str:
+    """A duration in the largest unit that it is a whole number of: ``30d``, ``90m``, ``250ms``."""
+    milliseconds = round(value.total_seconds() * 1000)
+    for unit in ("d", "h", "m", "s"):
+        if milliseconds and milliseconds % _MILLISECONDS[unit] == 0:
+            return f"{milliseconds // _MILLISECONDS[unit]}{unit}"
+    return f"{milliseconds}ms"
+
+
+def format_percent(ratio: float) -> str:
+    """A ratio as a percentage: ``0.05`` is ``5 %``."""
+    return f"{ratio * 100:.6g} %"
+
+
+def format_bytes(value: int) -> str:
+    """Bytes in the largest binary unit that they are a whole number of: ``10Gi``."""
+    for unit in _BINARY:
+        if value and value % _BYTES[unit] == 0:
+            return f"{value // _BYTES[unit]}{unit}"
+    return str(value)
+
+
+def approximate_bytes(value: float) -> str:
+    """Bytes for reading, in the unit that leaves up to three digits before the point: ``1.4Ti``."""
+    for unit in _BINARY:
+        if value >= _BYTES[unit]:
+            return f"{value / _BYTES[unit]:.3g}{unit}"
+    return f"{value:.0f}B"
+
+
+def format_cores(millicores: int) -> str:
+    """CPU as Kubernetes writes it: ``2`` or ``500m``."""
+    return str(millicores // 1000) if millicores % 1000 == 0 else f"{millicores}m"
+
+
+def _duration(big: str, small: str, minimum: timedelta) -> Callable[[object], timedelta]:
+    """A parser of durations whose advice for a bare number is written in the units ``big`` and ``small``."""
+
+    def parse(value: object) -> timedelta:
+        text = str(value).strip()
+        if not isinstance(value, bool) and _NUMBER.fullmatch(text):
+            number = float(text)
+            rest = number * _MILLISECONDS[big] / _MILLISECONDS[small]
+            raise refuse(f'{shown(value)} has no unit; write "{number:g}{big}" or "{rest:g}{small}"')
+        found = _DURATION.fullmatch(text)
+        if not isinstance(value, str) or not found:
+            raise refuse(f'{shown(value)} is not a duration; write a number and one of ms, s, m, h, d, for example "1{big}"')
+        milliseconds = float(found[1]) * _MILLISECONDS[found[2]]
+        if milliseconds != int(milliseconds):
+            near = max(1, round(milliseconds))
+            raise refuse(f'{shown(value)} is finer than a millisecond; write whole milliseconds, for example "{near}ms"')
+        if (parsed := timedelta(milliseconds=milliseconds)) < minimum:
+            raise refuse(f'{shown(value)} is too short; write "{format_duration(minimum)}" or more')
+        return parsed
+
+    return parse
+
+
+def _percent(value: object) -> float:
+    """The ratio that a percentage stands for."""
+    text = str(value).strip()
+    if not isinstance(value, bool) and _NUMBER.fullmatch(text):
+        number = float(text)
+        advice = f'write "{number:g} %" or "{number * 100:g} %"' if number <= 1 else f'write "{number:g} %"'
+        raise refuse(f"{shown(value)} has no percent sign; {advice}")
+    found = _PERCENT.fullmatch(text)
+    if not isinstance(value, str) or not found:
+        raise refuse(f'{shown(value)} is not a percentage; write a number and a percent sign, for example "5 %"')
+    if (number := float(found[1])) > 100:  # noqa: PLR2004 - a hundred percent
+        raise refuse(f'{shown(value)} is more than everything; write "100 %" or less')
+    return round(number / 100, 10)
+
+
+def _bytes(value: object) -> int:
+    """The number of bytes of a quantity."""
+    text = str(value).strip()
+    if not isinstance(value, bool) and _NUMBER.fullmatch(text):
+        raise refuse(f'{shown(value)} has no unit; write "{text}Gi" or "{text}Mi"')
+    found = _QUANTITY.fullmatch(text)
+    if not isinstance(value, str) or not found:
+        raise refuse(f'{shown(value)} is not a size; write a whole number and one of Ki, Mi, Gi, Ti, for example "10Gi"')
+    if not int(found[1]):
+        raise refuse(f'{shown(value)} is no room at all; write for example "1{found[2]}"')
+    return int(found[1]) * _BYTES[found[2]]
+
+
+def size(text: str) -> int:
+    """A quantity such as ``"10Gi"`` as the default of a ``Bytes`` setting."""
+    return _bytes(text)
+
+
+def _cores(value: object) -> int:
+    """The thousandths of a core of a CPU quantity."""
+    found = _CORES.fullmatch(str(value).strip())
+    if isinstance(value, bool) or not isinstance(value, str | int | float) or not found:
+        raise refuse(f'{shown(value)} is not an amount of CPU; write cores or thousandths of a core, for example "2" or "500m"')
+    millicores = int(found[1]) if found[1] else round(float(found[2]) * 1000)
+    if not millicores:
+        raise refuse(f'{shown(value)} is no CPU at all; write for example "100m"')
+    return millicores
+
+
+def cores(text: str) -> int:
+    """An amount such as ``"500m"`` as the default of a ``Cores`` setting."""
+    return _cores(text)
+
+
+def _hostname(value: str) -> str:
+    if len(value) > 253 or not all(_LABEL.fullmatch(part) for part in value.split(".")):  # noqa: PLR2004 - RFC 1123
+        raise refuse(f'{shown(value)} is not a host name; write lower-case labels joined by dots, for example "traces.example.org"')
+    return value
+
+
+def _label(value: str) -> str:
+    if not _LABEL.fullmatch(value):
+        raise refuse(f'{shown(value)} is not a name that Kubernetes takes; write lower-case letters, digits and "-", 63 at most')
+    return value
+
+
+def _https(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme != "https" or not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise refuse(f'{shown(value)} is not an https address; write for example "https://login.example.org/realms/virtengine"')
+    return value
+
+
+def _digest(value: str) -> str:
+    if not _DIGEST.fullmatch(value):
+        raise refuse(f'{shown(value)} is not a digest; write "sha256:" and 64 hexadecimal digits, as `crane digest IMAGE` prints them')
+    return value
+
+
+_DURATION_SCHEMA = {"type": "string", "pattern": r"^\d+(\.\d+)? ?(ms|s|m|h|d)$"}
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_duration("s", "ms", timedelta(milliseconds=1))),
+    PlainSerializer(format_duration, return_type=str),
+    WithJsonSchema(_DURATION_SCHEMA | {"examples": ["10s", "250ms", "15m"]}),
+]
+"""A length of time: a number and one of ``ms``, ``s``, ``m``, ``h``, ``d``."""
+
+Age = Annotated[
+    timedelta,
+    BeforeValidator(_duration("d", "h", timedelta(minutes=1))),
+    PlainSerializer(format_duration, return_type=str),
+    WithJsonSchema(_DURATION_SCHEMA | {"examples": ["30d", "720h"]}),
+]
+"""How old something may become, a minute or more: as ``Duration``, with days and hours as the usual units."""
+
+Percent = Annotated[
+    float,
+    BeforeValidator(_percent),
+    PlainSerializer(format_percent, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)? ?%$", "examples": ["5 %", "100 %"]}),
+]
+"""A share of a whole: a number from 0 to 100 and a percent sign."""
+
+Bytes = Annotated[
+    int,
+    BeforeValidator(_bytes),
+    PlainSerializer(format_bytes, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^\d+ ?(Ki|Mi|Gi|Ti|k|M|G|T)$", "examples": ["512Mi", "100Gi"]}),
+]
+"""An amount of memory or disk, as Kubernetes writes it."""
+
+Cores = Annotated[
+    int,
+    BeforeValidator(_cores),
+    PlainSerializer(format_cores, return_type=str),
+    WithJsonSchema({"anyOf": [{"type": "string", "pattern": r"^\d+(m|\.\d{1,3})?$"}, {"type": "number"}], "examples": ["2", "500m"]}),
+]
+"""An amount of CPU, as Kubernetes writes it."""
+
+Hostname = Annotated[str, AfterValidator(_hostname), WithJsonSchema({"type": "string", "format": "hostname"})]
+"""A DNS name (RFC 1123)."""
+
+Label = Annotated[str, AfterValidator(_label), WithJsonSchema({"type": "string", "pattern": f"^{_LABEL.pattern}$"})]
+"""The name of a Kubernetes object that becomes part of a DNS name (RFC 1123 label)."""
+
+HttpsUrl = Annotated[str, AfterValidator(_https), WithJsonSchema({"type": "string", "format": "uri", "pattern": "^https://"})]
+"""An absolute https address without query or fragment."""
+
+Digest = Annotated[str, AfterValidator(_digest), WithJsonSchema({"type": "string", "pattern": f"^{_DIGEST.pattern}$"})]
+"""The digest of a container image."""
