@@ -1,0 +1,219 @@
+"""Building a pinned server program with the Go toolchain: once per machine, in sight, and never left half-made."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from components.local.errors import BuildError, InterruptedStartError
+from components.local.files import cache_folder, locked, make_private
+from components.local.process import Process, describe_exit
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Mapping
+
+PROGRESS_SECONDS = 10.0
+POLL_SECONDS = 0.1
+SHOWN_LINES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a program is built from ``toolchain/<folder>``; ``minutes`` is the time of a first build on two cores (facts.md)."""
+
+    folder: str
+    package: str
+    version: str
+    minutes: int
+    ldflags: str = "-s -w"
+
+
+RECIPES: Mapping[str, Recipe] = {
+    "otelcol-contrib": Recipe("collector", ".", "0.159.0", 6),
+    "jaeger": Recipe(
+        "jaeger",
+        "github.com/jaegertracing/jaeger/cmd/jaeger",
+        "2.13.0",
+        5,
+        "-s -w -X github.com/jaegertracing/jaeger/internal/version.latestVersion=2.13.0",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """A Go toolchain: its program, its version as numbers, and version and platform as it prints them."""
+
+    program: str
+    version: tuple[int, ...]
+    identity: str
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """A program that this machine can build: what, from which folder, and with which Go."""
+
+    program: str
+    recipe: Recipe
+    folder: Path
+    go: Go
+
+    @property
+    def title(self) -> str:
+        """What is built and from where, for a line of progress."""
+        return f"{self.program} {self.recipe.version} from {self.folder.parent.name}/{self.folder.name}"
+
+    @property
+    def path(self) -> Path:
+        """Where the built program belongs: a folder of its own for each state of the sources and each Go."""
+        digest = hashlib.sha256(f"{self.recipe.package}\0{self.recipe.ldflags}\0{self.go.identity}".encode())
+        for source in sorted(p for p in self.folder.rglob("*") if p.suffix in {".go", ".mod", ".sum"} and p.is_file()):
+            digest.update(f"\0{source.relative_to(self.folder)}\0".encode() + source.read_bytes())
+        return cache_folder() / f"{self.program}-{self.recipe.version}-{digest.hexdigest()[:12]}" / self.program
+
+    def command(self, output: Path) -> list[str]:
+        """The command that writes the program to ``output`` when run in ``folder`` with ``go_environment``."""
+        flags = ["-v", "-trimpath", "-buildvcs=false", "-ldflags", self.recipe.ldflags]
+        return [self.go.program, "build", *flags, "-o", str(output), self.recipe.package]
+
+
+def find_go() -> Go | None:
+    """The Go toolchain on PATH, or None when there is none. Raises BuildError when it does not tell its version."""
+    program = shutil.which("go")
+    if program is None:
+        return None
+    # Not in the module's folder: there, an older Go says nothing but that it is too old.
+    command = [program, "env", "GOVERSION", "GOHOSTOS", "GOHOSTARCH"]
+    result = subprocess.run(command, cwd="/", env=go_environment(), capture_output=True, text=True, check=False)
+    version = _numbers(result.stdout)
+    if result.returncode != 0 or not version:
+        raise BuildError(
+            f"{program} does not work: `{shlex.join(command)}` says {(result.stdout + result.stderr).strip()!r}; "
+            "repair it or take it off PATH, then run the same command again"
+        )
+    return Go(str(Path(program).absolute()), version, result.stdout)
+
+
+def go_wanted(folder: Path) -> str:
+    """The least Go version that the module in the folder names. Raises BuildError when its go.mod names none."""
+    found = re.search(r"^go (\d+\.\d+(?:\.\d+)?)", (folder / "go.mod").read_text(encoding="utf-8"), re.MULTILINE)
+    if found is None:
+        raise BuildError(f"{folder / 'go.mod'}: no line `go 1.x`; restore the file: git checkout {folder}")
+    return found[1]
+
+
+def is_older(go: Go, wanted: str) -> bool:
+    """Whether this Go cannot build a module that names ``wanted``, such as ``1.25.7``."""
+    return go.version < _numbers(f"go{wanted}")
+
+
+def go_environment() -> dict[str, str]:
+    """The caller's environment, proxies and caches of Go included, with what makes the build the same everywhere."""
+    inherited = {name: value for name, value in os.environ.items() if name not in {"GOOS", "GOARCH"}}
+    return {**inherited, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOTOOLCHAIN": "local", "GOWORK": "off"}
+
+
+def build(wanted: Build, *, say: Callable[[str], None], stopping: threading.Event | None = None) -> Path:
+    """The path of the program, built now unless it is in the cache; while another process builds it, this one waits.
+
+    Raises BuildError with the end of Go's output, InterruptedStartError when ``stopping`` is set before it is done.
+    """
+    path = wanted.path
+    if path.exists():
+        return path
+    told_at = [-PROGRESS_SECONDS]
+
+    def tell_waiting(holder: int | None, seconds: float) -> None:
+        if seconds >= told_at[0] + PROGRESS_SECONDS:
+            told_at[0] = seconds
+            say(f"waiting for process {holder or 'unknown'}, which builds {wanted.title}: {_clock(seconds)}")
+
+    with locked(make_private(path.parent) / "lock", tell_waiting, stopping):
+        if not path.exists():
+            # One folder for all that is half-made, because an interrupted Go does not clean up; beside the result, to be renamed.
+            work = path.parent / "work"
+            shutil.rmtree(work, ignore_errors=True)
+            try:
+                part = make_private(work) / path.name
+                _compile(wanted, part, say, stopping)
+                part.replace(path)
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
+    return path
+
+
+def _compile(wanted: Build, output: Path, say: Callable[[str], None], stopping: threading.Event | None) -> None:
+    hint = f"about {wanted.recipe.minutes} min on 2 cores, once"
+    say(f"building {wanted.title} ({hint})")
+    since = time.monotonic()
+    with tempfile.TemporaryFile() as log:
+
+        def tell(seconds: float) -> None:
+            say(f"building {wanted.title}: {_progress(_lines(log))}, {_clock(seconds)} ({hint})")
+
+        environment = {**go_environment(), "GOTMPDIR": str(output.parent)}
+        go = Process(wanted.command(output), environment=environment, output=log.fileno(), folder=wanted.folder)
+        try:
+            status = _wait(go, tell, stopping)
+        finally:
+            go.kill()
+        if status is None:
+            raise InterruptedStartError(f"stopped while building {wanted.title}; nothing half-made was left, start again when ready")
+        if status != 0:
+            raise _failure(wanted, status, _lines(log))
+    say(f"built {wanted.title} in {_clock(time.monotonic() - since)}")
+
+
+def _wait(go: Process, tell: Callable[[float], None], stopping: threading.Event | None) -> int | None:
+    """The exit status of Go, or None when ``stopping`` was set first; ``tell`` gets the seconds passed now and then."""
+    since = told_at = time.monotonic()
+    while (status := go.exit_status()) is None:
+        if stopping is not None and stopping.is_set():
+            return None
+        now = time.monotonic()
+        if now - told_at >= PROGRESS_SECONDS:
+            told_at = now
+            tell(now - since)
+        time.sleep(POLL_SECONDS)
+    return status
+
+
+def _failure(wanted: Build, status: int, lines: list[str]) -> BuildError:
+    shown = "\n".join(f"    {line}" for line in lines[-SHOWN_LINES:])
+    fixed = "CGO_ENABLED=0 GOFLAGS=-mod=readonly GOTOOLCHAIN=local GOWORK=off"
+    return BuildError(
+        f"building {wanted.title} failed ({describe_exit(status)}); the end of Go's output:\n{shown}\n"
+        f"Put a ready program {wanted.program!r} on PATH instead, or see all of it with:\n"
+        f"    cd {shlex.quote(str(wanted.folder))} && {fixed} {shlex.join(wanted.command(Path(os.devnull)))}"
+    )
+
+
+def _lines(log: IO[bytes]) -> list[str]:
+    # pread, because Go writes at the file position that both share.
+    return os.pread(log.fileno(), os.fstat(log.fileno()).st_size, 0).decode(errors="replace").splitlines()
+
+
+def _progress(lines: list[str]) -> str:
+    downloaded = sum(line.startswith("go: downloading ") for line in lines)
+    compiled = f"{len(lines) - downloaded} packages compiled"
+    return f"{downloaded} modules downloaded, {compiled}" if downloaded else compiled
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    found = re.search(r"go(\d+)\.(\d+)(?:\.(\d+))?", version)
+    return tuple(int(number or 0) for number in found.groups()) if found else ()

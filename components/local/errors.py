@@ -1,0 +1,33 @@
+"""What can go wrong on one machine; every message ends with what to do next."""
+
+
+class LocalError(Exception):
+    """Base of all errors of the local placement: its text is meant for the user as it stands."""
+
+
+class FolderInUseError(LocalError):
+    """Another process holds the folder of this environment."""
+
+
+class PortsError(LocalError):
+    """No usable port, a memory of ports that cannot be read, or a port that somebody else listens on."""
+
+
+class MissingProgramError(LocalError):
+    """Server programs that are neither on PATH nor can be built here."""
+
+
+class BuildError(LocalError):
+    """The Go toolchain refused to build a program."""
+
+
+class UnsupportedPlanError(LocalError):
+    """The plan asks for something that only a container target offers."""
+
+
+class StartError(LocalError):
+    """A server exited, or did not become healthy in time."""
+
+
+class InterruptedStartError(LocalError):
+    """The user asked to stop while a program was being built or a server was coming up."""

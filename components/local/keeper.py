@@ -1,0 +1,240 @@
+"""The thread that owns the child processes: it starts them, notices their end, starts them again, and enforces their grace.
+
+Everybody else changes what is wanted and waits for it to come true. One thread does all the starting because the kernel ties the
+children's lives to the thread that made them (see ``Process``), so it must live as long as any of them.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from components.local.errors import StartError
+from components.local.process import Process, describe_exit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+FIRST_DELAY_SECONDS = 0.5
+LONGEST_DELAY_SECONDS = 30.0
+STEADY_SECONDS = 60.0
+TICK_SECONDS = 0.05
+KEPT_EVENTS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What happened to a workload's process, ``at`` in seconds of the monotonic clock; ``detail`` is how it ended, if it did.
+
+    ``died`` is an end that nobody asked for, ``stopped`` one that was asked for, ``killed`` the SIGKILL after the grace period.
+    """
+
+    at: float
+    workload: str
+    what: Literal["started", "healthy", "died", "stopped", "killed"]
+    pid: int
+    detail: str = ""
+
+
+@dataclass(slots=True)
+class Member:
+    """A workload as a process: how to run it, what is wanted of it, and how it is.
+
+    ``supervised`` tells whether its death is answered with a restart, ``held`` that the restart waits for a release. ``due`` is when
+    it is to be started, ``deadline`` when it is killed because it has not stopped: seconds of the monotonic clock.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    log: Path
+    pid_file: Path
+    grace_seconds: float
+    wanted: bool = False
+    supervised: bool = False
+    held: bool = False
+    process: Process | None = None
+    log_start: int = 0
+    started_at: float = 0.0
+    due: float | None = None
+    deadline: float | None = None
+    restarts: int = 0
+    delay: float = 0.0
+    ending: str = field(default="never started")
+
+
+def next_delay(previous: float, lived: float) -> float:
+    """How long to wait before a restart, in seconds, given the wait before and how long the process lived.
+
+    0.5 s at first, doubled at each death up to 30 s, and 0.5 s again after a life of a minute.
+    """
+    if previous == 0.0 or lived >= STEADY_SECONDS:
+        return FIRST_DELAY_SECONDS
+    return min(2 * previous, LONGEST_DELAY_SECONDS)
+
+
+class Keeper:
+    """Keeps the members as they are wanted, until ``close``. All methods may be called from any thread."""
+
+    def __init__(self, members: Iterable[Member], say: Callable[[str], None]) -> None:
+        self._members = {member.name: member for member in members}
+        self._say = say
+        self._changed = threading.Condition()
+        self._closing = False
+        self.events: deque[Event] = deque(maxlen=KEPT_EVENTS)
+        self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
+        self._thread.start()
+
+    def start(self, name: str) -> None:
+        """Start the process now, unless it runs, and wait until it is started; its death is not answered until ``supervise``."""
+        with self._changed:
+            member = self._members[name]
+            if member.process is None:
+                member.wanted, member.supervised, member.held, member.delay, member.due = True, False, False, 0.0, time.monotonic()
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: member.due is None)
+
+    def supervise(self, name: str) -> bool:
+        """From now on, start the process again when it dies. False when it is already dead."""
+        with self._changed:
+            member = self._members[name]
+            if member.process is None:
+                return False
+            member.supervised = True
+            self._note(member, "healthy")
+            return True
+
+    def stop(self, name: str) -> None:
+        """SIGTERM, then SIGKILL after the grace period; returns when the process and all that it started have ended."""
+        with self._changed:
+            member = self._members[name]
+            member.wanted, member.due = False, None
+            if member.process is not None and member.deadline is None:
+                member.deadline = time.monotonic() + member.grace_seconds
+                member.process.signal(signal.SIGTERM)
+            self._changed.wait_for(lambda: member.process is None)
+
+    def hold(self, name: str, *, held: bool) -> None:
+        """Whether the death of the process is to be answered with a restart only after it is no longer held."""
+        with self._changed:
+            self._members[name].held = held
+            self._changed.notify_all()
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to the process. Raises StartError when it does not run."""
+        with self._changed:
+            self._running(name).signal(number)
+
+    def pid(self, name: str) -> int:
+        """The process id. Raises StartError when it does not run."""
+        with self._changed:
+            return self._running(name).pid
+
+    def ending(self, name: str) -> str | None:
+        """How the process ended, or None while it runs or is about to be started again."""
+        with self._changed:
+            member = self._members[name]
+            expected = member.due is not None and not member.held
+            return None if member.process is not None or expected else member.ending
+
+    def last_lines(self, name: str, count: int) -> list[str]:
+        """The last lines that the process has written since it was last started."""
+        member = self._members[name]
+        with member.log.open("rb") as log:
+            log.seek(member.log_start)
+            return log.read().decode(errors="replace").splitlines()[-count:]
+
+    def close(self) -> None:
+        """End the thread; a process that still runs is killed."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._thread.join()
+
+    def _running(self, name: str) -> Process:
+        member = self._members[name]
+        if member.process is None:
+            raise StartError(f"{name} does not run ({member.ending}); start it first")
+        return member.process
+
+    def _run(self) -> None:
+        with self._changed:
+            try:
+                while not self._closing:
+                    for member in self._members.values():
+                        self._look_after(member, time.monotonic())
+                    self._changed.wait(TICK_SECONDS)
+            finally:
+                # Also after an error in here: no process is left, and nobody waits for this thread in vain.
+                for member in self._members.values():
+                    member.due = None
+                    if member.process is not None:
+                        member.process.kill()
+                        self._bury(member, member.process, "stopped")
+                self._changed.notify_all()
+
+    def _look_after(self, member: Member, now: float) -> None:
+        process = member.process
+        if process is None:
+            if member.due is not None and now >= member.due and not member.held:
+                self._spawn(member, now)
+        elif not member.wanted:
+            if process.is_gone():
+                self._bury(member, process, "stopped")
+            elif member.deadline is not None and now >= member.deadline:
+                member.deadline = None
+                self._tell(f"{member.name} did not stop within {member.grace_seconds:g} s of SIGTERM: killed")
+                self._note(member, "killed")
+                process.signal(signal.SIGKILL)
+        elif process.exit_status() is not None:
+            process.kill()  # what it has started must not be in the way of its successor
+            self._bury(member, process, "died")
+            self._plan_restart(member, now)
+
+    def _spawn(self, member: Member, now: float) -> None:
+        member.due, member.started_at = None, now
+        try:
+            with member.log.open("ab") as log:
+                member.log_start = log.tell()
+                member.process = Process(member.command, environment=member.environment, output=log.fileno())
+        except OSError as error:
+            member.ending = str(error)
+            self._plan_restart(member, now)
+        else:
+            self._note(member, "started")
+            with suppress(OSError):
+                member.pid_file.write_text(f"{member.process.pid}\n", encoding="utf-8")
+        self._changed.notify_all()
+
+    def _bury(self, member: Member, process: Process, what: Literal["died", "stopped"]) -> None:
+        member.ending = describe_exit(process.exit_status() or 0)
+        self._note(member, what, member.ending)
+        member.process, member.deadline = None, None
+        member.pid_file.unlink(missing_ok=True)
+        self._changed.notify_all()
+
+    def _plan_restart(self, member: Member, now: float) -> None:
+        if not member.supervised:
+            member.wanted = False
+            return
+        member.restarts += 1
+        member.delay = next_delay(member.delay, now - member.started_at)
+        # A release is answered at once.
+        member.due = now if member.held else now + member.delay
+        again = "held, so started again only when released" if member.held else f"started again in {member.delay:g} s"
+        self._tell(f"{member.name} died ({member.ending}); {again} (restart {member.restarts})")
+
+    def _note(self, member: Member, what: Literal["started", "healthy", "died", "stopped", "killed"], detail: str = "") -> None:
+        if member.process is not None:
+            self.events.append(Event(time.monotonic(), member.name, what, member.process.pid, detail))
+
+    def _tell(self, line: str) -> None:
+        # The terminal may be gone (EPIPE, a closed stdout); the servers are not to go with it.
+        with suppress(OSError, ValueError):
+            self._say(line)
