@@ -1,0 +1,1 @@
+"""Small VirtEngine services that are traced the way a service should be: through the public names of ``tracing_lib``."""

@@ -1,0 +1,70 @@
+"""Tracing of VirtEngine services: ``configure(TracingSettings.from_environment(service_name="portal"))`` and nothing more.
+
+Names are imported when they are first used, so that reading the contract does not import the OpenTelemetry SDK (PEP 562).
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from tracing_lib.contract import OperationTarget, Outputs, PrivacyRule
+    from tracing_lib.delivery import ShutdownReport
+    from tracing_lib.errors import AlreadyConfiguredError, ContractError, QueryError, SettingsError, TraceNotFoundError
+    from tracing_lib.otlp_json import Span, Trace
+    from tracing_lib.provider import Tracing, configure
+    from tracing_lib.query import fetch_trace
+    from tracing_lib.settings import TracingSettings
+    from tracing_lib.tree import render_tree
+
+_HOMES: Final = {
+    "AlreadyConfiguredError": "errors",
+    "ContractError": "errors",
+    "OperationTarget": "contract",
+    "Outputs": "contract",
+    "PrivacyRule": "contract",
+    "QueryError": "errors",
+    "SettingsError": "errors",
+    "ShutdownReport": "delivery",
+    "Span": "otlp_json",
+    "Trace": "otlp_json",
+    "TraceNotFoundError": "errors",
+    "Tracing": "provider",
+    "TracingSettings": "settings",
+    "configure": "provider",
+    "fetch_trace": "query",
+    "render_tree": "tree",
+}
+
+__all__ = [
+    "AlreadyConfiguredError",
+    "ContractError",
+    "OperationTarget",
+    "Outputs",
+    "PrivacyRule",
+    "QueryError",
+    "SettingsError",
+    "ShutdownReport",
+    "Span",
+    "Trace",
+    "TraceNotFoundError",
+    "Tracing",
+    "TracingSettings",
+    "configure",
+    "fetch_trace",
+    "render_tree",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name from the module that defines it."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
