@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 OK, DIFFERENT, FAILED = 0, 1, 2
 """Exit statuses, as diff has them: 1 tells that something differs, or was not found, 2 that it could not be done."""
 
+STATE = "folder for traces, queues, ports and logs, one folder in it for each environment (default: .state/local)"
 ENVIRONMENT = "name of an environment (dev), path of a stack file, or dev@REVISION as git has it"
 
 
@@ -75,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     run = verbs.add_parser("run", help="run an environment on this machine until Ctrl-C, and a command against it", usage=usage)
     run.add_argument("environment", help=ENVIRONMENT)
     run.add_argument("--once", action="store_true", help="end when the command has ended and its traces were shown")
+    run.add_argument("--state", type=Path, metavar="DIR", help=STATE)
     run.set_defaults(verb=_run)
 
     servers = verbs.add_parser("servers", help="find the servers that toolchain/ can build, or build them")
@@ -85,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     trace.add_argument("environment", nargs="?", default="dev", help="name of the running environment (default: dev)")
     trace.add_argument("--json", action="store_true", help="print the spans for programs")
     trace.add_argument("--wait", type=float, default=10.0, metavar="SECONDS", help="how long to wait for it (default: 10)")
+    trace.add_argument("--state", type=Path, metavar="DIR", help=STATE)
     trace.set_defaults(verb=_trace)
     return parser
 
@@ -151,7 +154,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     named = read(arguments.environment)
     try:
-        return run(named, arguments.command, once=arguments.once)
+        return run(named, arguments.command, once=arguments.once, state=arguments.state)
     except InterruptedStartError as error:
         _complain(str(error))
         return 130  # what a shell reports of a program that Ctrl-C ended
@@ -182,7 +185,7 @@ def _trace(arguments: argparse.Namespace) -> int:
     from stacks.tables import print_trace
     from stacks.trace import QueryError, as_json, fetch
 
-    path = outputs_path(arguments.environment)
+    path = outputs_path(arguments.environment, state=arguments.state)
     if not path.is_file():
         _complain(f"{arguments.environment}: does not run on this machine; start it: python -m stacks run {arguments.environment}")
         return FAILED

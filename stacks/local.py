@@ -39,13 +39,15 @@ class Running:
 
 
 @contextmanager
-def deploy(named: Named, *, say: Callable[[str], None], stopping: threading.Event | None = None, state: Path = STATE) -> Iterator[Running]:
+def deploy(
+    named: Named, *, say: Callable[[str], None], stopping: threading.Event | None = None, state: Path | None = None
+) -> Iterator[Running]:
     """Run an environment on this machine for as long as the context lasts; its traces, queues and ports outlive it in ``state``.
 
     Raises ``LocalError``, with what to do, when it cannot: another process runs this environment, a program is missing, a server
     does not come up.
     """
-    with hold_folder(state / named.name) as folder:
+    with hold_folder((state or STATE) / named.name) as folder:
         there = outputs_path(named.name, state=state)
         # What an earlier run has left would send services to ports that nobody listens on yet.
         there.unlink(missing_ok=True)
@@ -62,6 +64,6 @@ def deploy(named: Named, *, say: Callable[[str], None], stopping: threading.Even
                 there.unlink(missing_ok=True)
 
 
-def outputs_path(name: str, *, state: Path = STATE) -> Path:
+def outputs_path(name: str, *, state: Path | None = None) -> Path:
     """The file that holds the outputs of an environment while it runs on this machine."""
-    return state / name / "outputs.json"
+    return (state or STATE) / name / "outputs.json"

@@ -16,6 +16,7 @@ from stacks.local import deploy
 if TYPE_CHECKING:
     import threading
     from collections.abc import Sequence
+    from pathlib import Path
 
     from stacks.local import Running
     from stacks.source import Named
@@ -36,7 +37,7 @@ class _Voice:
         sys.stderr.flush()
 
 
-def run(named: Named, command: Sequence[str], *, once: bool) -> int:
+def run(named: Named, command: Sequence[str], *, once: bool, state: Path | None = None) -> int:
     """Bring an environment up, run ``command`` against it, show the traces that it made, and stay up until Ctrl-C.
 
     The command finds the outputs at ``VIRTENGINE_TRACING_OUTPUTS``. When the last line that it prints is a JSON object with
@@ -47,7 +48,7 @@ def run(named: Named, command: Sequence[str], *, once: bool) -> int:
     say(f"{named.name} from {named.source}, as processes on this machine")
     for what in left_out(named.environment, "local"):
         say(f"without {what}")
-    with stop_on_signals(say) as stopping, deploy(named, say=say, stopping=stopping) as running:
+    with stop_on_signals(say) as stopping, deploy(named, say=say, stopping=stopping, state=state) as running:
         say(f"outputs in {os.path.relpath(running.outputs_file)}: export VIRTENGINE_TRACING_OUTPUTS={running.outputs_file}")
         status = _against(running, command, say, stopping) if command else 0
         if not once and not stopping.is_set():

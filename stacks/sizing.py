@@ -14,14 +14,16 @@ if TYPE_CHECKING:
     from stacks.config import Environment
 
 DISK_BYTES_PER_SPAN_BYTE = {"jaeger": 363 / 270, "tempo": 1.0}
-"""Bytes on disk for each byte of a span in OTLP. Badger: 363 bytes measured for a span of 270, indexes included. Tempo compresses its
-blocks; 1 is what its write-ahead log and uncompacted blocks need."""
+"""Bytes on disk for each byte of a span in OTLP, indexes included. Badger: 363 bytes measured for a span of 270 under steady load; the
+smaller figure that `benchmarks/sizing.py` prints is of a store at rest. Tempo compresses its blocks; 1 is what its write-ahead log and
+uncompacted blocks need."""
 
 FREE_SHARE = 0.2
 """Share of a volume that stays free: Badger and Tempo write new tables before they delete old ones."""
 
-HELD_BYTES_PER_SPAN_BYTE = 8.0
-"""Bytes of memory that a tail sampler holds for each byte of a span in OTLP, the garbage collector's share included."""
+HELD_BYTES_PER_SPAN_BYTE = 6.0
+"""Bytes of memory that a tail sampler holds for each byte of a span in OTLP. `benchmarks/sizing.py` measures 4.9 with 200,000 spans
+held; the rest is for what the garbage collector has not taken back yet."""
 
 COLLECTOR_BYTES = 150 * 2**20
 """Memory that a collector uses without holding any span."""
@@ -38,7 +40,7 @@ class Flow:
     @property
     def kept_share(self) -> float:
         """Share of the recorded spans that is stored."""
-        return self.kept / self.recorded
+        return self.kept / self.recorded if self.recorded else 0.0
 
 
 @dataclass(frozen=True, slots=True)

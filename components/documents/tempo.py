@@ -54,7 +54,12 @@ def store(
             },
             "distributor": {"receivers": {"otlp": {"protocols": {"grpc": {"endpoint": intake}}}}, "ring": loopback},
             "storage": {"trace": _storage(folder, bucket)},
-            "backend_scheduler": {"provider": {"retention": {}, "compaction": {"compaction": retention}}},
+            # What has come in and is in no block yet; by default it would be in /var/tempo, on no volume.
+            "live_store": {"wal": {"path": f"{folder}/live"}, "shutdown_marker_dir": f"{folder}/shutdown-marker"},
+            "backend_scheduler": {
+                "local_work_path": f"{folder}/scheduler",
+                "provider": {"compaction": {"compaction": retention}},
+            },
             "backend_worker": {"compaction": retention},
             "overrides": {"defaults": {"compaction": retention}},
             "usage_report": {"reporting_enabled": False},

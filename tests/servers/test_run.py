@@ -1,0 +1,101 @@
+"""The main job from the outside, as a person runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from stacks.source import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+EXCHANGE = ["--", sys.executable, "-m", "examples.exchange"]
+
+
+def stacks(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "stacks", *arguments]
+
+
+def descendants(marker: str) -> list[str]:
+    """The command lines of processes that have a text in their arguments."""
+    found = []
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit():
+            try:
+                with open(f"/proc/{entry.name}/cmdline", "rb") as line:  # noqa: PTH123 - a process may be gone by now
+                    command = line.read().decode(errors="replace")
+            except OSError:
+                continue
+            if marker in command:
+                found.append(command)
+    return found
+
+
+@pytest.mark.usefixtures("programs")
+def test_one_command_ends_with_the_trace_of_all_three_services_from_the_query_api(tmp_path: Path) -> None:
+    command = stacks("run", "dev", "--once", "--state", str(tmp_path), *EXCHANGE)
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert answer.returncode == 0, answer.stderr
+    (trace_id,) = re.findall(
+        r"^trace ([0-9a-f]{32}): \d+ spans, 3 services \(portal, chain, provider-daemon\)", answer.stdout, re.MULTILINE
+    )
+    for service in ("portal", "chain", "provider-daemon"):
+        assert re.search(rf"^ {service} +\d+ +0 +[\d.]+ ms$", answer.stdout, re.MULTILINE), "a row of the table by service"
+    assert f"/api/v3/traces/{trace_id}" in answer.stdout, "where to look at it"
+    assert descendants(str(tmp_path)) == []
+
+
+@pytest.mark.usefixtures("programs")
+def test_it_stays_up_until_sigterm_and_leaves_no_process_behind(tmp_path: Path) -> None:
+    outputs = tmp_path / "dev" / "outputs.json"
+    running = subprocess.Popen(stacks("run", "dev", "--state", str(tmp_path)), cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    try:
+        deadline = time.monotonic() + 60
+        while not outputs.is_file() and running.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert json.loads(outputs.read_text())["environment"] == "dev"
+        asked = subprocess.run(
+            stacks("trace", "0" * 31 + "1", "dev", "--wait", "0", "--state", str(tmp_path)),
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert asked.returncode == 1
+        assert "is not there" in asked.stderr
+        again = subprocess.run(stacks("run", "dev", "--state", str(tmp_path)), cwd=ROOT, capture_output=True, text=True, check=False)
+        assert again.returncode == 2
+        assert "already running" in again.stderr
+        assert outputs.is_file(), "a second start takes nothing away from the first"
+    finally:
+        running.send_signal(signal.SIGTERM)
+        _, said = running.communicate(timeout=60)
+    assert running.returncode == 0
+    assert "stopped" in said
+    assert not outputs.exists()
+    assert descendants(str(tmp_path)) == []
+
+
+@pytest.mark.usefixtures("programs")
+def test_a_command_that_fails_gives_its_status_and_stops_the_backbone(tmp_path: Path) -> None:
+    command = stacks("run", "dev", "--once", "--state", str(tmp_path), "--", sys.executable, "-c", "raise SystemExit(7)")
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert answer.returncode == 7
+    assert descendants(str(tmp_path)) == []
+
+
+def test_a_trace_of_an_environment_that_does_not_run_says_how_to_start_it(tmp_path: Path) -> None:
+    answer = subprocess.run(
+        stacks("trace", "1" * 32, "dev", "--state", str(tmp_path)), cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 2
+    assert answer.stderr.strip() == "dev: does not run on this machine; start it: python -m stacks run dev"
