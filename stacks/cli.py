@@ -198,5 +198,5 @@ def _trace(arguments: argparse.Namespace) -> int:
     if arguments.json:
         _print(as_json(trace))
     else:
-        print_trace(outputs, trace)
+        print_trace(outputs, trace, path.parent / "pages")
     return OK

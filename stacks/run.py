@@ -103,5 +103,5 @@ def _show(running: Running, last_line: str, say: _Voice) -> int:
         except QueryError as error:
             say(str(error))
             return 1
-        print_trace(running.outputs, trace)
+        print_trace(running.outputs, trace, running.outputs_file.parent / "pages")
     return 0

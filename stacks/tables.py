@@ -13,6 +13,8 @@ from rich.text import Text
 from stacks.trace import links, render_tree, services
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from stacks.diff import Difference
     from stacks.outputs import Outputs
     from tracing_lib.otlp_json import Trace
@@ -56,12 +58,12 @@ def print_difference(found: Difference, old: str, new: str) -> None:
     _print(changes, effects)
 
 
-def print_trace(outputs: Outputs, trace: Trace) -> None:
-    """Print a trace as a tree, a table by service, and where to look at it."""
+def print_trace(outputs: Outputs, trace: Trace, pages: Path) -> None:
+    """Print a trace as a tree, a table by service, and where to look at it; its page goes into the folder ``pages``."""
     table = _table("service", "spans", "errors", "own time")
     for column in table.columns[1:]:
         column.justify = "right"
     for row in services(trace):
         table.add_row(row.service, str(row.spans), str(row.errors), f"{row.own_milliseconds:.1f} ms")
-    where = [Text(f"{word:<4} {url}") for word, url in links(outputs, trace.trace_id)]
+    where = [Text(f"{word:<4} {url}") for word, url in links(outputs, trace, pages)]
     _print(Text(render_tree(trace)), table, *where)

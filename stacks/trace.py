@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 from urllib.request import urlopen
 
+from stacks.page import write_page
 from tracing_lib.errors import QueryError
 from tracing_lib.query import fetch_trace
 from tracing_lib.tree import render_tree
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
+    from pathlib import Path
 
     from stacks.outputs import Outputs
     from tracing_lib.otlp_json import Trace
@@ -53,14 +55,17 @@ def services(trace: Trace) -> list[ServiceRow]:
     return rows
 
 
-def links(outputs: Outputs, trace_id: str) -> Iterator[tuple[str, str]]:
-    """Where to look at a trace: a word and a URL. A Jaeger without its user interface is looked at by its query API."""
+def links(outputs: Outputs, trace: Trace, pages: Path) -> Iterator[tuple[str, str]]:
+    """Where to look at a trace: a word and a URL. Where there is no user interface, a page is written into the folder ``pages``."""
+    trace_id = trace.trace_id
     if outputs.backend == "tempo":
         yield "ui", f"{outputs.ui_url}/explore?schemaVersion=1&panes={quote(json.dumps(_pane(trace_id)))}"
         yield "api", f"{outputs.query_url}/api/v2/traces/{trace_id}"
         return
     if _has_interface(outputs.ui_url):
         yield "ui", f"{outputs.ui_url}/trace/{trace_id}"
+    else:
+        yield "page", write_page(trace, pages).as_uri()
     yield "api", f"{outputs.query_url}/api/v3/traces/{trace_id}"
 
 
