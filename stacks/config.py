@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import json
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,7 +27,7 @@ from stacks.sections import (
     Section,
     Tempo,
 )
-from stacks.units import Label, shown
+from stacks.units import Label, printable, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -81,7 +83,7 @@ class BadEnvironmentError(Exception):
         self.source = source
         self.problems = tuple(problems)
         lines = [f"{source}: {p.key}: {p.message}" if p.key else f"{source}: {p.message}" for p in self.problems]
-        super().__init__("\n".join([*lines, f"then: {next_command}"]))
+        super().__init__("\n".join(printable(line) for line in [*lines, f"then: {next_command}"]))
 
 
 def parse(settings: object, *, source: str, name: str) -> Environment:
@@ -89,14 +91,17 @@ def parse(settings: object, *, source: str, name: str) -> Environment:
 
     ``source`` names the file in messages, ``name`` the environment in the command that they advise. Raises ``BadEnvironmentError``.
     """
-    next_command = f"python -m stacks check {name}"
+    next_command = f"python -m stacks check {shlex.quote(name)}"
     if not isinstance(settings, dict):
         problem = Problem("environment", f"{_a(settings)} stands where a mapping of settings belongs; see `python -m stacks schema`")
         raise BadEnvironmentError(source, [problem], next_command)
     try:
         environment = Environment.model_validate(settings)
     except ValidationError as error:
-        problems = [_problem(details) for details in error.errors(include_url=False)]
+        details = error.errors(include_url=False)
+        # A list of which an item is wrong is also reported as too short.
+        spoilt = {found["loc"][:-1] for found in details}
+        problems = [_problem(found) for found in details if not (found["type"] == "too_short" and found["loc"] in spoilt)]
         raise BadEnvironmentError(source, problems, next_command) from None
     if broken := [Problem(f"environment.{key}", message) for key, message in broken_rules(environment)]:
         raise BadEnvironmentError(source, broken, next_command)
@@ -128,18 +133,20 @@ def _problem(details: ErrorDetails) -> Problem:
     if kind == "extra_forbidden":
         return Problem(key, _unknown(str(path[-1]), known_keys(details["loc"][:-1])))
     if kind == "missing":
-        return Problem(key, f"is required and missing; write {_advice(field_at(path))}")
+        return Problem(key, f"is required and missing; write {_advice(field_at(path)) or _kinds(path)}")
     if kind in {"union_tag_not_found", "union_tag_invalid"}:
-        wanted = ", ".join(str(context.get("expected_tags", "") or "see the schema").replace("'", '"').split(", "))
-        wrong = f"{shown(context['tag'])} is not one of them" if "tag" in context else "is required and missing"
-        return Problem(f"{key}.kind", f"{wrong}; write {wanted or _kinds(path)}")
-    return Problem(key, _reason(kind, value, context) or f"{shown(value)}: {details['msg']}")
+        wrong = f"{shown(value.get('kind'))} is not known" if "kind" in value else "is required and missing"
+        return Problem(f"{key}.kind", f"{wrong}; write {_kinds(path)}")
+    if kind == "invalid_key":
+        return Problem(key, f"the key {shown(value)} is no text; put it in quotes")
+    return Problem(key, _reason(kind, value, context) or f"{shown(value)} cannot be used: {details['msg']}")
 
 
 def _kinds(path: tuple[str | int, ...]) -> str:
     from stacks.schema import known_kinds
 
-    return " or ".join(f'"{kind}"' for kind in known_kinds(path))
+    *others, last = [f'"{kind}"' for kind in known_kinds(path)]
+    return f"{', '.join(others)} or {last}"
 
 
 def _unknown(key: str, known: Sequence[str]) -> str:
@@ -149,39 +156,42 @@ def _unknown(key: str, known: Sequence[str]) -> str:
 
 def _advice(field: Mapping[str, Any]) -> str:
     """What could be written for a setting, from its schema."""
-    if examples := field.get("examples"):
-        return f'for example "{examples[0]}"'
     shapes = {"string": "text", "number": "a number", "integer": "a whole number", "boolean": "true or false", "array": "a list"}
-    what = shapes.get(str(field.get("type")), "a mapping of settings")
-    return f"{what}: {field['description']}" if "description" in field else what
+    what = shapes.get(str(field.get("type")), "its settings below it, as in Pulumi.dev.yaml")
+    if examples := field.get("examples"):
+        what = f"for example {json.dumps(examples[0], ensure_ascii=False)}"
+    return f"{what}. {field['description']}" if "description" in field else what
 
 
 def _reason(kind: str, value: object, context: Mapping[str, Any]) -> str | None:
     """What is wrong with a value and what would be right, for the errors that a model of sections can give."""
     wanted = {
-        "model_type": "a mapping of settings",
-        "model_attributes_type": "a mapping of settings",
-        "dict_type": "a mapping by name",
-        "tuple_type": 'a list, for example "[a, b]"',
-        "string_type": "text; put it in quotes",
-        "int_type": "a whole number",
-        "float_type": "a number",
-        "bool_type": "true or false",
+        "model_type": ("a mapping of settings", "write its settings below it"),
+        "model_attributes_type": ("a mapping of settings", "write its settings below it"),
+        "dict_type": ("a mapping by name", "write the names below it"),
+        "tuple_type": ("a list", f"write for example [{value}]" if isinstance(value, str) else "write for example [a, b]"),
+        "string_type": ("text", "put it in quotes" if isinstance(value, int | float) else "write text"),
+        "int_type": ("a whole number", "write digits without quotes"),
+        "float_type": ("a number", "write digits without quotes"),
+        "bool_type": ("a truth value", "write true or false"),
     }
     if kind == "unit":
         return str(context["message"])
     if kind in wanted:
-        return f"{shown(value) if not isinstance(value, dict | list) else _a(value)} stands where {wanted[kind]} belongs"
+        what, right = wanted[kind]
+        return f"{shown(value)} stands where {what} belongs; {right}"
     templates = {
         "greater_than": "{value} is too little; write more than {gt:g}",
         "greater_than_equal": "{value} is too little; write {ge:g} or more",
         "less_than_equal": "{value} is too much; write {le:g} or less",
-        "string_too_short": "{value} is too short; write {min_length} characters or more",
+        "string_too_short": "{value} is too short; write text of length {min_length} or more",
         "string_too_long": "{value} is too long; write {max_length} characters or fewer",
         "string_pattern_mismatch": "{value} does not have the form {pattern}; write for example registry.example.org/mirror",
-        "too_short": "an empty list leaves nothing; write at least {min_length}",
+        "string_unicode": "{value} holds half a character; write whole ones",
+        "finite_number": "{value} is no finite number; write one",
+        "too_short": "an empty list leaves nothing; write one or more",
         "literal_error": "{value} is not known; write {expected}",
     }
     if kind not in templates:
         return None
-    return templates[kind].format(value=shown(value), **context)
+    return templates[kind].format(value=shown(value), **context).replace("'", '"')

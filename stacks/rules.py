@@ -57,6 +57,12 @@ def _tail(environment: Environment) -> Iterator[Broken]:
                 f"write a shorter wait, or a grace period of {enough} or more"
             ),
         )
+    if tail.wait.total_seconds() != int(tail.wait.total_seconds()):
+        whole = timedelta(seconds=max(1, round(tail.wait.total_seconds())))
+        yield (
+            "sampling.tail.wait",
+            f'{format_duration(tail.wait)} is cut to whole seconds by the collector; write "{format_duration(whole)}"',
+        )
     if tail.slow is not None and tail.slow >= tail.wait:
         yield (
             "sampling.tail.slow",

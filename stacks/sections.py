@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from stacks.units import Age, Bytes, Cores, Digest, Duration, Hostname, HttpsUrl, Label, Percent, cores, size
+from stacks.units import Age, Bytes, Cores, Digest, Duration, Hostname, HttpsUrl, Label, Network, Percent, cores, size
 
 
 class Section(BaseModel):
@@ -21,6 +21,7 @@ class Section(BaseModel):
         frozen=True,
         extra="forbid",
         strict=True,
+        allow_inf_nan=False,
         use_attribute_docstrings=True,
         # A title is given or absent: one made of the name of the field would stand in sentences.
         field_title_generator=lambda _name, _field: "",
@@ -48,8 +49,9 @@ class Kubernetes(Section):
 
     kind: Literal["kubernetes"] = Field(title="target")
     """Where the backbone runs."""
-    context: str = Field(title="Kubernetes context", min_length=1)
-    """Context of the kubeconfig. Required: a stack never deploys to whatever context happens to be current."""
+    context: str = Field(title="Kubernetes context", min_length=1, examples=["virtengine-prod"])
+    """Context of the kubeconfig, one that `kubectl config get-contexts` lists. Required: a stack never deploys to whatever context
+    happens to be current."""
 
 
 class Resources(Section):
@@ -70,7 +72,8 @@ class Disk(Section):
     """A volume."""
 
     size: Bytes = Field(title="size")
-    """Bytes asked of the storage class. Required: it follows from the load and the retention, which `check` multiplies for you."""
+    """Bytes asked of the storage class. Required of the volume of the traces, since it follows from the load and the retention, which
+    `check` multiplies for you; a queue and a log have a default."""
     storage_class: Label | None = Field(default=None, title="storage class")
     """Storage class of the claim. Kubernetes only. Default: the cluster's own default class."""
 
@@ -114,9 +117,9 @@ class TempoBucket(Section):
 
     kind: Literal["s3"] = Field(title="trace storage")
     """Where Tempo keeps its blocks."""
-    bucket: str = Field(title="bucket", min_length=3, max_length=63)
+    bucket: str = Field(title="bucket", min_length=3, max_length=63, examples=["virtengine-traces-prod"])
     """Name of the bucket. Required; it must exist and belong to this environment alone, since retention deletes in it."""
-    endpoint: Hostname = Field(title="object storage endpoint")
+    endpoint: Hostname = Field(title="object storage endpoint", examples=["s3.example.org"])
     """Host name of the S3 API. Required: it decides who stores the traces."""
     region: str | None = Field(default=None, title="region", min_length=1)
     """Region of the bucket. Default: none, as most S3-compatible servers want."""
@@ -190,8 +193,8 @@ class ServiceStrategy(Section):
 
     ratio: Percent | None = Field(default=None, title="sampling ratio")
     """Share of the traces that are kept. Default: none, see `traces_per_second`."""
-    traces_per_second: float | None = Field(default=None, gt=0, title="sampling rate", json_schema_extra={"unit": "traces/s"})
-    """Traces kept per second and instance. Default: none, see `ratio`."""
+    traces_per_second: int | None = Field(default=None, ge=1, le=1_000_000, title="sampling rate", json_schema_extra={"unit": "traces/s"})
+    """Traces kept per second and instance, a whole number: the strategy server cuts off the rest. Default: none, see `ratio`."""
     operations: dict[str, Percent] = Field(default_factory=dict, title="operation sampling ratio")
     """Share of the traces that begin with an operation (a span name). Default: none, the ratio of the service holds. Only together with
     `ratio`: the protocol knows no rate beside operations."""
@@ -209,7 +212,7 @@ class Strategies(Section):
 class OperationTarget(Section):
     """The rate that an adaptive sampler steers an operation to, within a floor and a ceiling of its ratio."""
 
-    traces_per_second: float = Field(gt=0, title="target rate", json_schema_extra={"unit": "traces/s"})
+    traces_per_second: float = Field(gt=0, le=1e6, title="target rate", json_schema_extra={"unit": "traces/s"})
     """Traces per second and instance. Required: it is the purpose."""
     floor: Percent = Field(default=0.0001, title="target floor")
     """Least ratio. Default: 0.01 %, so that no operation goes dark."""
@@ -230,14 +233,15 @@ class Tail(Section):
     """What the gateways keep of the traces that they have seen whole. A trace is kept when any rule keeps it, unless it is noise."""
 
     wait: Duration = Field(default=timedelta(seconds=10), title="tail-sampling wait")
-    """Time from a trace's first span to the decision. Default: 10 s; longer requests are decided on what has come by then."""
+    """Time from a trace's first span to the decision, in whole seconds. Default: 10 s; longer requests are decided on what has come by
+    then."""
     errors: bool = Field(default=True, title="keeping of failed traces")
     """Whether every trace with a span of status ERROR is kept. Default: true, they are what tracing is for."""
     slow: Duration | None = Field(default=timedelta(seconds=2), title="threshold of slow traces")
     """Traces that last this long or longer are all kept. Default: 2 s, what a person notices at a portal; null keeps none for it."""
     baseline: Percent = Field(title="baseline sampling")
     """Share kept of all other traces. Required: it decides what storage costs and what operators see."""
-    baseline_limit: float | None = Field(default=None, gt=0, title="baseline limit", json_schema_extra={"unit": "spans/s"})
+    baseline_limit: float | None = Field(default=None, gt=0, le=1e9, title="baseline limit", json_schema_extra={"unit": "spans/s"})
     """Spans per second and gateway that the baseline may add; failed and slow traces are not limited. Default: none, no limit."""
     noise: dict[str, Noise] = Field(default_factory=dict)
     """Traces to drop, by a name of yours. Default: none."""
@@ -269,7 +273,9 @@ class SpanMetrics(Section):
         strict=False,
     )
     """Upper bounds of the duration histogram, rising. Default: 5 ms to 10 s, the buckets that Prometheus clients use."""
-    cardinality_limit: int = Field(default=2000, ge=10, title="span metric series limit", json_schema_extra={"unit": "series"})
+    cardinality_limit: int = Field(
+        default=2000, ge=10, le=1_000_000, title="span metric series limit", json_schema_extra={"unit": "series"}
+    )
     """Combinations of labels kept for each service and replica; what is over is counted under one overflow label. Default: 2,000, the
     limit that the OpenTelemetry specification gives a metric."""
     expiry: Duration = Field(default=timedelta(minutes=15), title="span metric expiry")
@@ -290,7 +296,7 @@ class ServiceGraph(Section):
     """Upper bounds of the duration histograms, rising. Default: 10 ms to 10 s."""
     wait: Duration = Field(default=timedelta(seconds=10), title="service graph wait")
     """How long one side of a call waits for the other. Default: 10 s, the tail-sampling wait."""
-    max_edges: int = Field(default=10_000, ge=100, title="service graph limit", json_schema_extra={"unit": "waiting calls"})
+    max_edges: int = Field(default=10_000, ge=100, le=10_000_000, title="service graph limit", json_schema_extra={"unit": "waiting calls"})
     """Calls that may wait at once on a gateway; what is over is not counted. Default: 10,000, a second of 10,000 calls/s."""
 
 
@@ -317,21 +323,26 @@ class Retention(Section):
 class Access(Section):
     """Who reaches the user interface: operators alone, by OpenID Connect. Kubernetes only; one host shows it on 127.0.0.1."""
 
-    host: Hostname = Field(title="user interface host")
+    host: Hostname = Field(title="user interface host", examples=["traces.example.org"])
     """Host name of the user interface. Required."""
-    oidc_issuer: HttpsUrl = Field(title="OIDC issuer")
+    oidc_issuer: HttpsUrl = Field(title="OIDC issuer", examples=["https://login.example.org/realms/operators"])
     """Issuer that operators log in with. Required."""
     client_id: str = Field(default="virtengine-tracing", title="OIDC client", min_length=1)
     """Client registered at the issuer. Default: the project's name."""
     groups_claim: str = Field(default="groups", title="groups claim", min_length=1)
     """Claim of the token that lists the groups of a user. Default: `groups`, as Keycloak, Dex and Okta have it."""
-    operator_groups: tuple[str, ...] = Field(title="operator groups", min_length=1, strict=False)
+    operator_groups: tuple[str, ...] = Field(title="operator groups", min_length=1, strict=False, examples=[["tracing-operators"]])
     """Groups whose members may look at traces. Required: without one nobody, or everybody, could."""
     secret: Label = Field(default="tracing-access", title="secret of the login proxy")
     """Secret with the entries `client-secret` and `cookie-secret`, which the stack fills. Default: a name of its own."""
     ingress_class: Label | None = Field(default=None, title="ingress class")
     """Class of the Ingress. Default: the cluster's own default class."""
-    tls_secret: Label = Field(title="TLS secret of the user interface")
+    trusted_proxies: tuple[Network, ...] = Field(
+        default=("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"), title="trusted proxies", min_length=1, strict=False
+    )
+    """Networks of the Ingress controller, whose word on a client's address is taken. Default: the private networks (RFC 1918), where pod
+    networks usually lie."""
+    tls_secret: Label = Field(title="TLS secret of the user interface", examples=["traces-tls"])
     """Secret of type kubernetes.io/tls for the host. Required: a login without TLS would show its cookie."""
     resources: Resources = Field(default=_resources("50m", "128Mi"), title="login proxy")
     """What the login proxy may use. Default: a twentieth of a core and 128Mi."""
@@ -351,7 +362,9 @@ class Ingest(Section):
 class Images(Section):
     """Where container images come from."""
 
-    registry: str | None = Field(default=None, title="registry mirror", pattern=r"^[a-z0-9][a-z0-9.:/_-]*[a-z0-9]$")
+    registry: str | None = Field(
+        default=None, title="registry mirror", pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$"
+    )
     """Mirror that stands before every repository name. Default: none, each image comes from its own registry."""
     digests: dict[Literal["otelcol-contrib", "jaeger", "tempo", "grafana", "oauth2-proxy"], Digest] = Field(
         default_factory=dict, title="image digest"
@@ -364,15 +377,15 @@ class Images(Section):
 class Load(Section):
     """What the services are expected to send; it sizes buffers and checks volumes."""
 
-    spans_per_second: float = Field(gt=0, title="expected load", json_schema_extra={"unit": "spans/s"})
+    spans_per_second: float = Field(ge=0.001, le=1e9, title="expected load", json_schema_extra={"unit": "spans/s"})
     """Spans that all services end per second before any sampling, on an average day. Required: nothing can be sized without it."""
-    bytes_per_span: int = Field(default=270, ge=50, title="expected span size", json_schema_extra={"unit": "bytes"})
+    bytes_per_span: int = Field(default=270, ge=50, le=2**20, title="expected span size", json_schema_extra={"unit": "bytes"})
     """Bytes of a span in OTLP. Default: 270, measured with five attributes."""
-    spans_per_trace: float = Field(default=10, ge=1, title="expected spans of a trace")
+    spans_per_trace: float = Field(default=10, ge=1, le=1e6, title="expected spans of a trace")
     """Default: 10, an order through portal, chain and provider daemon."""
     failed: Percent = Field(default=0.01, title="expected share of failed traces")
     """Default: 1 %."""
     slow: Percent = Field(default=0.01, title="expected share of slow traces")
     """Default: 1 %."""
-    nodes: int = Field(default=1, ge=1, title="expected nodes")
+    nodes: int = Field(default=1, ge=1, le=100_000, title="expected nodes")
     """Nodes whose agents share the load evenly. Kubernetes only. Default: 1."""

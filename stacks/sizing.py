@@ -13,13 +13,16 @@ if TYPE_CHECKING:
 
     from stacks.config import Environment
 
-DISK_BYTES_PER_SPAN_BYTE = {"jaeger": 363 / 270, "tempo": 1.0}
+DISK_BYTES_PER_SPAN_BYTE = {"jaeger": 363 / 270, "tempo": 128 / 245}
 """Bytes on disk for each byte of a span in OTLP, indexes included. Badger: 363 bytes measured for a span of 270 under steady load; the
-smaller figure that `benchmarks/sizing.py` prints is of a store at rest. Tempo compresses its blocks; 1 is what its write-ahead log and
-uncompacted blocks need."""
+smaller figure that `benchmarks/sizing.py` prints is of a store at rest. Tempo: 128 bytes measured for a span of 245 in a
+fresh block, 76 once it is compacted."""
 
 FREE_SHARE = 0.2
 """Share of a volume that stays free: Badger and Tempo write new tables before they delete old ones."""
+
+SPANS_PER_SECOND = {True: 1_800, False: 10_000}
+"""Spans that Badger takes per second with and without synchronous writes, measured with one sender on two cores."""
 
 HELD_BYTES_PER_SPAN_BYTE = 6.0
 """Bytes of memory that a tail sampler holds for each byte of a span in OTLP. `benchmarks/sizing.py` measures 4.9 with 200,000 spans
@@ -139,6 +142,7 @@ def _memory(environment: Environment) -> Need:
 
 def too_small(environment: Environment) -> Iterator[tuple[str, str]]:
     """The key of each setting that provides too little, and what is wrong and would be right."""
+    yield from _too_fast(environment)
     remedies = {
         "collectors.gateway.resources.memory": "sampling.tail.wait or sampling.head_ratio",
     }
@@ -152,6 +156,17 @@ def too_small(environment: Environment) -> Iterator[tuple[str, str]]:
                     f'write "{_round_up(need.needed)}" or more, or lower {other}'
                 ),
             )
+
+
+def _too_fast(environment: Environment) -> Iterator[tuple[str, str]]:
+    backend, kept = environment.backend, flow(environment).kept
+    if backend.kind != "jaeger" or kept <= SPANS_PER_SECOND[backend.sync_writes]:
+        return
+    taken = f"Badger takes {SPANS_PER_SECOND[backend.sync_writes]:,} spans/s and {kept:,.0f} would be kept"
+    if backend.sync_writes and kept <= SPANS_PER_SECOND[False]:
+        yield "backend.sync_writes", f"with synchronous writes {taken}; write false, or lower sampling.tail.baseline"
+    else:
+        yield "backend.kind", f"{taken}; write kind: tempo, or lower sampling.tail.baseline"
 
 
 def _round_up(needed: float) -> str:

@@ -7,6 +7,7 @@ quantity of CPU an ``int`` of thousandths of a core.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
@@ -29,6 +30,15 @@ _QUANTITY = re.compile(r"(\d+) ?(Ki|Mi|Gi|Ti|k|M|G|T)")
 _CORES = re.compile(r"(\d+)m|(\d+(?:\.\d{1,3})?)")
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_HTTPS = re.compile(r"https://[!-~]+")
+
+# Above any use, and below what overflows a number here or in a server.
+_LONGEST = timedelta(days=36_500)
+_MOST_BYTES = 2**56
+_MOST_CORES = 10_000
+
+_LINE = 60
+"""How much an error quotes of a value; a line of a terminal has room for little more."""
 
 
 def refuse(message: str) -> PydanticCustomError:
@@ -36,10 +46,27 @@ def refuse(message: str) -> PydanticCustomError:
     return PydanticCustomError("unit", "{message}", {"message": message})
 
 
+def printable(text: str) -> str:
+    """Text that stays one line, and that no control character of a file can turn into commands of the terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def shown(value: object) -> str:
-    """A value as an error quotes it: as the user wrote it, cut where it is long."""
-    text = f'"{value}"' if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
-    return text if len(text) <= 60 else text[:57] + "…"  # noqa: PLR2004 - a line of a terminal has room for little more
+    """A value as an error quotes it: as the user wrote it, cut where it is long; of a list or a mapping, that it is one."""
+    match value:
+        case str():
+            return f'"{printable(value)}"' if len(value) <= _LINE else f'"{printable(value[:_LINE])}…"'
+        case list() | dict():
+            return "a list" if isinstance(value, list) else "a mapping"
+        case None | bool():
+            return {None: "null", True: "true", False: "false"}[value]
+    text = str(value)
+    return text if len(text) <= _LINE else text[:_LINE] + "…"
+
+
+def _text(value: object) -> str:
+    """The text of a scalar, and none of a list or a mapping, which anchors of YAML can make longer than memory."""
+    return str(value).strip() if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
 
 
 def format_duration(value: timedelta) -> str:
@@ -81,15 +108,17 @@ def _duration(big: str, small: str, minimum: timedelta) -> Callable[[object], ti
     """A parser of durations whose advice for a bare number is written in the units ``big`` and ``small``."""
 
     def parse(value: object) -> timedelta:
-        text = str(value).strip()
-        if not isinstance(value, bool) and _NUMBER.fullmatch(text):
+        text = _text(value)
+        if _NUMBER.fullmatch(text):
             number = float(text)
             rest = number * _MILLISECONDS[big] / _MILLISECONDS[small]
-            raise refuse(f'{shown(value)} has no unit; write "{number:g}{big}" or "{rest:g}{small}"')
+            raise refuse(f'{shown(value)} has no unit; write "{number:.15g}{big}" or "{rest:.15g}{small}"')
         found = _DURATION.fullmatch(text)
         if not isinstance(value, str) or not found:
             raise refuse(f'{shown(value)} is not a duration; write a number and one of ms, s, m, h, d, for example "1{big}"')
         milliseconds = float(found[1]) * _MILLISECONDS[found[2]]
+        if milliseconds > _LONGEST.total_seconds() * 1000:
+            raise refuse(f'{shown(value)} is too long; write "{format_duration(_LONGEST)}" or less')
         if milliseconds != int(milliseconds):
             near = max(1, round(milliseconds))
             raise refuse(f'{shown(value)} is finer than a millisecond; write whole milliseconds, for example "{near}ms"')
@@ -102,8 +131,8 @@ def _duration(big: str, small: str, minimum: timedelta) -> Callable[[object], ti
 
 def _percent(value: object) -> float:
     """The ratio that a percentage stands for."""
-    text = str(value).strip()
-    if not isinstance(value, bool) and _NUMBER.fullmatch(text):
+    text = _text(value)
+    if _NUMBER.fullmatch(text):
         number = float(text)
         advice = f'write "{number:g} %" or "{number * 100:g} %"' if number <= 1 else f'write "{number:g} %"'
         raise refuse(f"{shown(value)} has no percent sign; {advice}")
@@ -117,14 +146,17 @@ def _percent(value: object) -> float:
 
 def _bytes(value: object) -> int:
     """The number of bytes of a quantity."""
-    text = str(value).strip()
-    if not isinstance(value, bool) and _NUMBER.fullmatch(text):
-        raise refuse(f'{shown(value)} has no unit; write "{text}Gi" or "{text}Mi"')
+    text = _text(value)
+    if _NUMBER.fullmatch(text):
+        whole = f"{float(text):.0f}"
+        raise refuse(f'{shown(value)} has no unit; write for example "{whole}Gi" or "{whole}Mi"')
     found = _QUANTITY.fullmatch(text)
     if not isinstance(value, str) or not found:
         raise refuse(f'{shown(value)} is not a size; write a whole number and one of Ki, Mi, Gi, Ti, for example "10Gi"')
-    if not int(found[1]):
+    if not float(found[1]):
         raise refuse(f'{shown(value)} is no room at all; write for example "1{found[2]}"')
+    if float(found[1]) * _BYTES[found[2]] > _MOST_BYTES:
+        raise refuse(f'{shown(value)} is more than any disk; write "{format_bytes(_MOST_BYTES)}" or less')
     return int(found[1]) * _BYTES[found[2]]
 
 
@@ -135,11 +167,13 @@ def size(text: str) -> int:
 
 def _cores(value: object) -> int:
     """The thousandths of a core of a CPU quantity."""
-    found = _CORES.fullmatch(str(value).strip())
-    if isinstance(value, bool) or not isinstance(value, str | int | float) or not found:
+    found = _CORES.fullmatch(_text(value))
+    if not found:
         raise refuse(f'{shown(value)} is not an amount of CPU; write cores or thousandths of a core, for example "2" or "500m"')
-    millicores = int(found[1]) if found[1] else round(float(found[2]) * 1000)
-    if not millicores:
+    wanted = float(found[1]) / 1000 if found[1] else float(found[2])
+    if wanted > _MOST_CORES:
+        raise refuse(f'{shown(value)} is more than any machine has; write "{_MOST_CORES}" or less')
+    if not (millicores := round(wanted * 1000)):
         raise refuse(f'{shown(value)} is no CPU at all; write for example "100m"')
     return millicores
 
@@ -162,10 +196,21 @@ def _label(value: str) -> str:
 
 
 def _https(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme != "https" or not parts.hostname or parts.query or parts.fragment or parts.username:
+    try:
+        parts = urlsplit(value if _HTTPS.fullmatch(value) else "")
+        usable = parts.hostname and parts.port != 0 and not (parts.query or parts.fragment or parts.username)
+    except ValueError:
+        usable = None
+    if not usable:
         raise refuse(f'{shown(value)} is not an https address; write for example "https://login.example.org/realms/virtengine"')
     return value
+
+
+def _network(value: str) -> str:
+    try:
+        return str(ipaddress.ip_network(value))
+    except ValueError:
+        raise refuse(f'{shown(value)} is not a network; write an address and a prefix, for example "10.0.0.0/8"') from None
 
 
 def _digest(value: str) -> str:
@@ -224,6 +269,9 @@ Label = Annotated[str, AfterValidator(_label), WithJsonSchema({"type": "string",
 
 HttpsUrl = Annotated[str, AfterValidator(_https), WithJsonSchema({"type": "string", "format": "uri", "pattern": "^https://"})]
 """An absolute https address without query or fragment."""
+
+Network = Annotated[str, AfterValidator(_network), WithJsonSchema({"type": "string", "examples": ["10.0.0.0/8", "fd00::/8"]})]
+"""A network in CIDR notation (RFC 4632)."""
 
 Digest = Annotated[str, AfterValidator(_digest), WithJsonSchema({"type": "string", "pattern": f"^{_DIGEST.pattern}$"})]
 """The digest of a container image."""

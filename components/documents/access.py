@@ -12,12 +12,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Who may pass: users that the OpenID Connect ``issuer`` puts into one of ``groups``, read from the claim ``groups_claim``."""
+    """Who may pass: users that the OpenID Connect ``issuer`` puts into one of ``groups``, read from the claim ``groups_claim``.
+
+    ``trusted_proxies`` are the networks whose word on the client's address and scheme is taken.
+    """
 
     issuer: str
     client_id: str
     groups_claim: str
     groups: tuple[str, ...]
+    trusted_proxies: tuple[str, ...]
 
 
 def proxy(login: Login, *, host: str, listen: str, telemetry: str, upstream: str) -> str:
@@ -27,17 +31,20 @@ def proxy(login: Login, *, host: str, listen: str, telemetry: str, upstream: str
         "metrics_address": telemetry,
         # TLS ends at the Ingress, which says so in X-Forwarded-*.
         "reverse_proxy": True,
+        "trusted_proxy_ips": list(login.trusted_proxies),
         "provider": "oidc",
         "oidc_issuer_url": login.issuer,
         "client_id": login.client_id,
         "code_challenge_method": "S256",
+        "insecure_oidc_skip_nonce": False,
         "redirect_url": f"https://{host}/oauth2/callback",
         "scope": "openid email profile groups",
         "oidc_groups_claim": login.groups_claim,
         "allowed_groups": list(login.groups),
         # The groups decide who passes, not the domain of an address.
         "email_domains": ["*"],
-        "upstreams": [upstream],
+        # Without the final slash nothing below it would be passed on.
+        "upstreams": [f"{upstream}/"],
         "skip_provider_button": True,
         # Programs are answered 401, not sent to a login page that they cannot fill in.
         "api_routes": ["^/api/"],

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from components.documents.attributes import patterns
-from components.documents.text import go_duration, mebibytes, yaml_text
+from components.documents.text import go_duration, mebibytes, prometheus_reader, yaml_text
 
 Part = dict[str, Any]
 
@@ -144,7 +144,13 @@ def gateway(intake: Intake, operation: Operation, tail: TailSampling, metrics: T
 def _receivers(intake: Intake) -> Part:
     secured: Part = {}
     if intake.security is not None:
-        secured["tls"] = {"cert_file": intake.security.certificate, "key_file": intake.security.key}
+        secured["tls"] = {
+            "cert_file": intake.security.certificate,
+            "key_file": intake.security.key,
+            "min_version": "1.2",
+            # A renewed certificate is taken without a restart.
+            "reload_interval": "1h",
+        }
         if intake.security.token is not None:
             secured["auth"] = {"authenticator": "bearertokenauth"}
     return {"otlp": {"protocols": {"grpc": {"endpoint": intake.grpc} | secured, "http": {"endpoint": intake.http} | secured}}}
@@ -162,7 +168,8 @@ def _enrichment() -> Part:
         "k8s_attributes": {
             "auth_type": "serviceAccount",
             "filter": {"node_from_env_var": "NODE_NAME"},
-            "extract": {"metadata": metadata, "deployment_name_from_replicaset": True},
+            "extract": {"metadata": metadata},
+            # The address of the connection alone: a sender cannot claim to be another pod.
             "pod_association": [{"sources": [{"from": "connection"}]}],
         }
     }
@@ -171,11 +178,6 @@ def _enrichment() -> Part:
 def _privacy() -> Part:
     """Redaction of attributes, and of the names and messages that the redaction processor does not look at."""
     values = patterns("value")
-    masked = [
-        f"replace_pattern({field}, {_ottl(pattern)}, {_ottl('****')})"
-        for field in ("span.name", "span.status.message")
-        for pattern in values
-    ]
     return {
         "redaction": {
             "allow_all_keys": True,
@@ -185,8 +187,20 @@ def _privacy() -> Part:
             # A list of what was redacted would itself tell something.
             "summary": "silent",
         },
-        "transform/privacy": {"error_mode": "propagate", "trace_statements": masked},
+        # One group for each context: in a flat list the statements on spans would run only for spans that have events.
+        "transform/privacy": {
+            "error_mode": "propagate",
+            "trace_statements": [
+                {"context": "span", "statements": _masking(("span.name", "span.status.message"))},
+                {"context": "spanevent", "statements": _masking(("spanevent.name",))},
+            ],
+        },
     }
+
+
+def _masking(fields: tuple[str, ...]) -> list[str]:
+    """Statements that mask in text fields what redaction masks in attributes."""
+    return [f"replace_pattern({field}, {_ottl(pattern)}, {_ottl('****')})" for field in fields for pattern in patterns("value")]
 
 
 def _ottl(text: str) -> str:
@@ -233,12 +247,15 @@ def _span_metrics(metrics: TraceMetrics) -> Part:
     return {
         "namespace": "traces.span.metrics",
         "dimensions": [{"name": name} for name in metrics.span_dimensions],
+        # It is another at each start of a gateway, and would begin all series anew.
+        "exclude_dimensions": ["collector.instance.id"],
         "histogram": {"unit": "s", "explicit": {"buckets": [go_duration(bucket) for bucket in metrics.span_buckets_milliseconds]}},
         "aggregation_cardinality_limit": metrics.span_cardinality_limit,
         # Instance and pod ids would give each restart series of its own.
         "resource_metrics_key_attributes": ["service.name", "service.namespace", "deployment.environment.name"],
         "metrics_flush_interval": go_duration(metrics.flush_milliseconds),
         "metrics_expiration": go_duration(metrics.span_expiry_milliseconds),
+        "series_expiration": go_duration(metrics.span_expiry_milliseconds),
     }
 
 
@@ -246,6 +263,8 @@ def _service_graph(metrics: TraceMetrics) -> Part:
     return {
         "dimensions": list(metrics.graph_dimensions),
         "latency_histogram_buckets": [go_duration(bucket) for bucket in metrics.graph_buckets_milliseconds],
+        # Peers that send no spans themselves; not server.address, which is free text and has no limit.
+        "virtual_node_peer_attributes": ["peer.service", "db.system.name"],
         "store": {"ttl": go_duration(metrics.graph_wait_milliseconds), "max_items": metrics.graph_max_items},
         "metrics_flush_interval": go_duration(metrics.flush_milliseconds),
     }
@@ -259,7 +278,8 @@ def _delivery(operation: Operation, backend: str) -> Part:
     return {
         "endpoint": backend,
         "tls": {"insecure": True},
-        # Batches bounded in bytes stay under the 4 MiB that a gRPC server takes by default.
+        # Batches bounded in bytes stay under the 4 MiB that a gRPC server takes by default. A full queue loses what comes next and counts
+        # it (otelcol_exporter_enqueue_failed_spans); waiting for room instead would keep the process from stopping.
         "sending_queue": _queue(operation) | {"batch": {"flush_timeout": "200ms", "min_size": 262_144, "max_size": 2_097_152}},
         # A backend may be away for as long as the queue has room; giving up sooner would lose what was acknowledged.
         "retry_on_failure": {"enabled": True, "initial_interval": "1s", "max_interval": "15s", "max_elapsed_time": "0s"},
@@ -270,8 +290,9 @@ def _load_balancing(operation: Operation, service: str, port: int) -> Part:
     return {
         "routing_key": "traceID",
         "resolver": {"k8s": {"service": service, "ports": [port]}},
-        "protocol": {"otlp": {"tls": {"insecure": True}}},
-        "sending_queue": _queue(operation),
+        # What fails for one gateway is routed anew from the queue on disk, not held back for that gateway in memory.
+        "protocol": {"otlp": {"tls": {"insecure": True}, "sending_queue": {"enabled": False}, "retry_on_failure": {"enabled": False}}},
+        "sending_queue": _queue(operation) | {"batch": {"flush_timeout": "200ms", "min_size": 65_536, "max_size": 1_048_576}},
         "retry_on_failure": {"enabled": True, "initial_interval": "1s", "max_interval": "15s", "max_elapsed_time": "0s"},
     }
 
@@ -280,7 +301,8 @@ def _prometheus(metrics: TraceMetrics) -> Part:
     return {
         "endpoint": metrics.endpoint,
         "metric_expiration": go_duration(metrics.span_expiry_milliseconds),
-        "resource_to_telemetry_conversion": {"enabled": True},
+        "without_scope_info": True,
+        "enable_open_metrics": True,
     }
 
 
@@ -289,7 +311,7 @@ def _extensions(operation: Operation, intake: Intake) -> Part:
         "directory": operation.queue_folder,
         "create_directory": True,
         # The file of an emptied queue keeps its size until it is compacted.
-        "compaction": {"directory": operation.queue_folder, "on_start": True, "on_rebound": True},
+        "compaction": {"directory": operation.queue_folder, "on_start": True, "on_rebound": True, "cleanup_on_start": True},
     }
     token = intake.security.token if intake.security else None
     guard: Part = {"bearertokenauth": {"filename": token}} if token else {}
@@ -297,7 +319,7 @@ def _extensions(operation: Operation, intake: Intake) -> Part:
 
 
 def _service(operation: Operation, intake: Intake, pipelines: Part) -> Part:
-    reader = {"pull": {"exporter": {"prometheus": {"host": operation.telemetry_host, "port": operation.telemetry_port}}}}
+    reader = prometheus_reader(operation.telemetry_host, operation.telemetry_port)
     return {
         "extensions": list(_extensions(operation, intake)),
         "pipelines": pipelines,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from components.documents.text import go_duration, yaml_text
+from components.documents.text import go_duration, prometheus_reader, yaml_text
 
 Part = dict[str, Any]
 
@@ -36,17 +36,23 @@ def store(operation: Operation, *, intake: str, query: str, query_grpc: str, fol
     }
     return yaml_text(
         {
-            "receivers": {"otlp": {"protocols": {"grpc": {"endpoint": intake}}}},
+            "receivers": {"otlp": {"protocols": {"grpc": {"endpoint": intake, "max_recv_msg_size_mib": 16}}}},
             "exporters": {"jaeger_storage_exporter": {"trace_storage": "traces"}},
             "extensions": {
                 "healthcheckv2": _health(operation),
                 "jaeger_storage": {"backends": {"traces": {"badger": badger}}},
-                "jaeger_query": {"storage": {"traces": "traces"}, "http": {"endpoint": query}, "grpc": {"endpoint": query_grpc}},
+                "jaeger_query": {
+                    "storage": {"traces": "traces"},
+                    "http": {"endpoint": query},
+                    "grpc": {"endpoint": query_grpc},
+                    # Each query would be a trace of Jaeger's own, sent to whatever listens on its loopback.
+                    "enable_tracing": False,
+                },
             },
             "service": {
                 "extensions": ["healthcheckv2", "jaeger_storage", "jaeger_query"],
                 "pipelines": {"traces": {"receivers": ["otlp"], "exporters": ["jaeger_storage_exporter"]}},
-                "telemetry": _telemetry(operation, "jaeger"),
+                "telemetry": _telemetry(operation),
             },
         }
     )
@@ -75,7 +81,7 @@ def strategy_server(operation: Operation, *, http: str, grpc: str, strategies: s
             "service": {
                 "extensions": ["healthcheckv2", "jaeger_storage", "remote_sampling"],
                 "pipelines": {"traces": {"receivers": ["nop"], "exporters": ["nop"]}},
-                "telemetry": _telemetry(operation, "sampling"),
+                "telemetry": _telemetry(operation),
             },
         }
     )
@@ -85,10 +91,7 @@ def _health(operation: Operation) -> Part:
     return {"use_v2": True, "http": {"endpoint": operation.health}}
 
 
-def _telemetry(operation: Operation, name: str) -> Part:
-    reader = {"pull": {"exporter": {"prometheus": {"host": operation.telemetry_host, "port": operation.telemetry_port}}}}
-    return {
-        "resource": {"service.name": name},
-        "metrics": {"level": "normal", "readers": [reader]},
-        "logs": {"level": "info", "encoding": "json"},
-    }
+def _telemetry(operation: Operation) -> Part:
+    # No resource: 2.13 and 2.20 do not agree on its form.
+    reader = prometheus_reader(operation.telemetry_host, operation.telemetry_port)
+    return {"metrics": {"level": "normal", "readers": [reader]}, "logs": {"level": "info", "encoding": "json"}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from components.documents.text import go_duration, yaml_text
+from components.documents.text import Quoted, go_duration, yaml_text
 
 Part = dict[str, Any]
 
@@ -60,8 +60,16 @@ def store(
                 "local_work_path": f"{folder}/scheduler",
                 "provider": {"compaction": {"compaction": retention}},
             },
-            "backend_worker": {"compaction": retention},
-            "overrides": {"defaults": {"compaction": retention}},
+            "backend_worker": {"compaction": retention, "finish_on_shutdown_timeout": "2s"},
+            "overrides": {
+                "defaults": {
+                    "compaction": retention,
+                    # By default a tenant has 10,000 traces under way, and spans of more are refused for good.
+                    "ingestion": {"max_traces_per_user": 0},
+                    # Search results would lose the leading zeros of trace ids.
+                    "read": {"left_pad_trace_ids": True},
+                }
+            },
             "usage_report": {"reporting_enabled": False},
         }
     )
@@ -71,9 +79,10 @@ def _storage(folder: str, bucket: Bucket | None) -> Part:
     log = {"wal": {"path": f"{folder}/wal"}}
     if bucket is None:
         return {"backend": "local", "local": {"path": f"{folder}/blocks"}} | log
-    place: Part = {"bucket": bucket.name, "endpoint": bucket.endpoint}
+    # Path style is what every S3-compatible server understands.
+    place: Part = {"bucket": bucket.name, "endpoint": bucket.endpoint, "forcepathstyle": True}
     if bucket.region is not None:
         place["region"] = bucket.region
     if bucket.credentials:
-        place |= {"access_key": "${S3_ACCESS_KEY}", "secret_key": "${S3_SECRET_KEY}"}
+        place |= {"access_key": Quoted("${S3_ACCESS_KEY}"), "secret_key": Quoted("${S3_SECRET_KEY}")}
     return {"backend": "s3", "s3": place} | log

@@ -16,10 +16,31 @@ class _Plain(yaml.SafeDumper):
         return True
 
 
+class Quoted(str):
+    """Text that is written in quotes: its value is put in by the server, and may hold what YAML would read."""
+
+    __slots__ = ()
+
+
+def _represent_quoted(dumper: yaml.SafeDumper, text: Quoted) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", str(text), style="'")
+
+
+_Plain.add_representer(Quoted, _represent_quoted)
+
+
 def yaml_text(document: object) -> str:
     """A document as YAML, keys in the order given: pipelines read in the order in which spans pass them."""
     text: str = yaml.dump(document, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=140)
     return text
+
+
+def prometheus_reader(host: str, port: int) -> dict[str, Any]:
+    """Where a server's own metrics are scraped.
+
+    Unless both settings on suffixes are written, the collector 0.159, Jaeger 2.13 and Jaeger 2.20 name the same metric differently.
+    """
+    return {"pull": {"exporter": {"prometheus": {"host": host, "port": port, "without_type_suffix": False, "without_units": False}}}}
 
 
 def json_text(document: object) -> str:
