@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from components.local.signals import stop_on_signals
 from stacks.describe import left_out
 from stacks.local import deploy
+from stacks.units import format_percent
 
 if TYPE_CHECKING:
     import threading
@@ -50,6 +51,8 @@ def run(named: Named, command: Sequence[str], *, once: bool, state: Path | None 
         say(f"without {what}")
     with stop_on_signals(say) as stopping, deploy(named, say=say, stopping=stopping, state=state) as running:
         say(f"outputs in {os.path.relpath(running.outputs_file)}: export VIRTENGINE_TRACING_OUTPUTS={running.outputs_file}")
+        if command and (kept := named.environment.sampling.tail.baseline) < 1:
+            say(f"{named.name} keeps {format_percent(kept)} of ordinary traces: the one to come may be among those that it drops")
         status = _against(running, command, say, stopping) if command else 0
         if not once and not stopping.is_set():
             say(f"user interface {running.outputs.ui_url}; Ctrl-C stops")
