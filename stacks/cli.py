@@ -114,7 +114,14 @@ def _render(arguments: argparse.Namespace) -> int:
     from stacks.targets import addresses_of
 
     named = read(arguments.environment)
-    for path in render(plan(named.environment, addresses_of(named), name=named.name), arguments.output):
+    try:
+        written = render(plan(named.environment, addresses_of(named), name=named.name), arguments.output)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        _complain(f"{error.filename or arguments.output}: cannot be written: {error.strerror}; name another folder with -o")
+        return FAILED
+    for path in written:
         _print(str(path))
     return OK
 

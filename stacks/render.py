@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import shutil
 from typing import TYPE_CHECKING
 
@@ -33,10 +34,7 @@ def render(plan: Plan, folder: Path) -> list[Path]:
 
     Raises ``FileExistsError`` when the folder holds something else than a rendered plan.
     """
-    if folder.exists() and any(folder.iterdir()) and not (folder / "plan.json").is_file():
-        message = f"{folder}: holds files that are no rendered plan; name another folder, or empty it"
-        raise FileExistsError(message)
-    if (folder / "plan.json").is_file():
+    if folder.exists() and any(folder.iterdir()):
         _remove(folder)
     written = []
     for name, text in files(plan).items():
@@ -49,6 +47,13 @@ def render(plan: Plan, folder: Path) -> list[Path]:
 
 def _remove(folder: Path) -> None:
     """Remove what the plan in a folder lists, and nothing else."""
-    for workload in json.loads((folder / "plan.json").read_text())["workloads"]:
-        shutil.rmtree(folder / workload["name"], ignore_errors=True)
+    try:
+        names = [workload["name"] for workload in json.loads((folder / "plan.json").read_text())["workloads"]]
+        ours = all(re.fullmatch("[a-z]+", name) for name in names)
+    except (OSError, ValueError, TypeError, KeyError):
+        ours, names = False, []
+    if not ours:
+        raise FileExistsError(f"{folder}: holds files that are no rendered plan; name another folder, or empty it")
+    for name in names:
+        shutil.rmtree(folder / name, ignore_errors=True)
     (folder / "plan.json").unlink()

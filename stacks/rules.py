@@ -109,11 +109,16 @@ def _aggregation(environment: Environment) -> Iterator[Broken]:
         )
 
 
+LEAST_MEMORY, MOST_MEMORY = 0.4, 0.85
+"""Bounds of a memory limit: below, most of the memory is wasted; above, it acts no sooner than the garbage collector, at nine tenths."""
+
+
 def _memory(environment: Environment) -> Iterator[Broken]:
+    right = f"{format_percent(LEAST_MEMORY)} to {format_percent(MOST_MEMORY)}"
     for name, collector in (("agent", environment.collectors.agent), ("gateway", environment.collectors.gateway)):
-        if not 0.4 <= collector.memory_limit <= 0.9:  # noqa: PLR2004 - below, most memory is wasted; above, the kernel kills first
+        if not LEAST_MEMORY <= collector.memory_limit <= MOST_MEMORY:
             limit = format_percent(collector.memory_limit)
-            yield f"collectors.{name}.memory_limit", f"{limit} is out of bounds; write 40 % to 90 %, so that it refuses before it is killed"
+            yield f"collectors.{name}.memory_limit", f"{limit} is out of bounds; write {right}, so that it refuses before it is killed"
 
 
 def _ingest(environment: Environment) -> Iterator[Broken]:

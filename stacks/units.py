@@ -270,7 +270,11 @@ Label = Annotated[str, AfterValidator(_label), WithJsonSchema({"type": "string",
 HttpsUrl = Annotated[str, AfterValidator(_https), WithJsonSchema({"type": "string", "format": "uri", "pattern": "^https://"})]
 """An absolute https address without query or fragment."""
 
-Network = Annotated[str, AfterValidator(_network), WithJsonSchema({"type": "string", "examples": ["10.0.0.0/8", "fd00::/8"]})]
+Network = Annotated[
+    str,
+    AfterValidator(_network),
+    WithJsonSchema({"type": "string", "pattern": "^[0-9a-f:.]+/[0-9]+$", "examples": ["10.0.0.0/8", "fd00::/8"]}),
+]
 """A network in CIDR notation (RFC 4632)."""
 
 Digest = Annotated[str, AfterValidator(_digest), WithJsonSchema({"type": "string", "pattern": f"^{_DIGEST.pattern}$"})]

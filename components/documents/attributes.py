@@ -21,7 +21,7 @@ PRIVACY_RULES: tuple[PrivacyRule, ...] = (
         r"(?i)(^|[._-])(e-?mail|phone|(first|last|full|given|family)[_-]?name|birth[_-]?(date|day)|street|postcode|passport|document[_-]?number)($|[._-])",
         "attributes that are named after personal data",
     ),
-    PrivacyRule("email", "value", r"[A-Za-z0-9._%+-]+(@|%40)[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", "e-mail addresses, also in URLs"),
+    PrivacyRule("email", "value", r"[A-Za-z0-9._%+-]{1,64}(@|%40)[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", "e-mail addresses, also in URLs"),
     PrivacyRule("phone", "value", r"(\+|%2B|\b00)[1-9][0-9 ().-]{6,17}[0-9]\b", "telephone numbers in international form (E.164)"),
     PrivacyRule("bearer", "value", r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/-]{8,}=*", "credentials of an Authorization header"),
     PrivacyRule("jwt", "value", r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*)?", "JSON web tokens"),

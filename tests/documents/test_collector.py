@@ -1,0 +1,202 @@
+"""The collectors' documents: the order of the pipeline, and what tail sampling keeps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from components.documents.attributes import PRIVACY_RULES
+from components.documents.text import go_duration
+from tests.stacks import samples
+
+
+def collector(role: str, target: str = "kubernetes", base: str = "prod", changes: samples.Changes | None = None) -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load(samples.document(samples.planned(base, target, changes), role, "collector.yaml"))
+    return document
+
+
+EVERY = [("agent", "kubernetes"), ("gateway", "kubernetes"), ("gateway", "docker"), ("gateway", "local")]
+each = pytest.mark.parametrize(("role", "target"), EVERY)
+
+
+@each
+def test_nothing_is_taken_before_the_memory_limiter_has_seen_it(role: str, target: str) -> None:
+    document = collector(role, target)
+    for pipeline in document["service"]["pipelines"].values():
+        if "otlp" in pipeline["receivers"]:
+            assert pipeline["processors"][0] == "memory_limiter"
+
+
+@each
+def test_what_is_declared_is_used_and_what_is_used_is_declared(role: str, target: str) -> None:
+    document = collector(role, target)
+    pipelines = document["service"]["pipelines"].values()
+    connectors = set(document.get("connectors", {}))
+
+    def used(part: str) -> set[str]:
+        return {name for pipeline in pipelines for name in pipeline.get(part, [])}
+
+    assert used("receivers") == set(document["receivers"]) | connectors
+    assert used("exporters") == set(document["exporters"]) | connectors
+    assert used("processors") == set(document["processors"])
+    assert set(document["service"]["extensions"]) == set(document["extensions"])
+
+
+def test_an_agent_redacts_after_it_has_enriched() -> None:
+    order = collector("agent")["service"]["pipelines"]["traces"]["processors"]
+    assert order == ["memory_limiter", "k8s_attributes", "redaction", "transform/privacy"]
+
+
+@pytest.mark.parametrize("target", ["docker", "local"])
+def test_on_one_host_spans_are_redacted_before_they_are_counted(target: str) -> None:
+    traces = collector("gateway", target)["service"]["pipelines"]["traces"]
+    assert traces["processors"] == ["memory_limiter", "redaction", "transform/privacy"]
+    assert {"span_metrics", "service_graph"} < set(traces["exporters"])
+
+
+@pytest.mark.parametrize("target", samples.TARGETS)
+def test_spans_are_counted_before_tail_sampling_and_on_whole_traces_alone(target: str) -> None:
+    document = collector("gateway", target)
+    traces, sampled = (document["service"]["pipelines"][name] for name in ("traces", "traces/sampled"))
+    assert set(traces["exporters"]) == {"span_metrics", "service_graph", "forward"}
+    assert "tail_sampling" not in traces["processors"]
+    assert (sampled["receivers"], sampled["processors"], sampled["exporters"]) == (["forward"], ["tail_sampling"], ["otlp_grpc"])
+    assert "connectors" not in collector("agent")
+
+
+@each
+def test_what_was_decided_waits_on_disk_and_is_never_given_up(role: str, target: str) -> None:
+    document = collector(role, target)
+    (name,) = [name for name in document["exporters"] if name != "prometheus"]
+    exporter = document["exporters"][name]
+    assert exporter["sending_queue"]["storage"] == "file_storage/queue"
+    assert exporter["sending_queue"]["sizer"] == "bytes"
+    assert exporter["retry_on_failure"]["max_elapsed_time"] == "0s"
+    # A batch processor would hold in memory what was acknowledged.
+    assert not any(processor.startswith("batch") for processor in document["processors"])
+
+
+def test_each_trace_goes_whole_to_one_gateway() -> None:
+    exporter = collector("agent")["exporters"]["load_balancing"]
+    assert exporter["routing_key"] == "traceID"
+
+
+def test_a_stop_decides_on_what_waits_and_an_overflow_holds_senders_back() -> None:
+    tail = collector("gateway")["processors"]["tail_sampling"]
+    assert tail["drop_pending_traces_on_shutdown"] is False
+    assert tail["block_on_overflow"] is True
+    for size in tail["decision_cache"].values():
+        assert size >= tail["num_traces"]
+
+
+def policies(changes: samples.Changes, base: str = "prod") -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = collector("gateway", base=base, changes=changes)["processors"]["tail_sampling"]["policies"]
+    return found
+
+
+def test_the_policies_of_prod_are_those_of_its_file() -> None:
+    noise, errors, slow, baseline = policies({})
+    (matching,) = noise["drop"]["drop_sub_policy"]
+    assert (noise["name"], noise["type"]) == ("noise-probes", "drop")
+    assert matching["string_attribute"] == {"key": "http.route", "values": ["/healthz", "/readyz", "/metrics"]}
+    assert errors["status_code"] == {"status_codes": ["ERROR"]}
+    assert slow["type"] == "latency"
+    assert baseline["type"] == "and"
+    share, limit = baseline["and"]["and_sub_policy"]
+    assert share["probabilistic"] == {"sampling_percentage": 5.0}
+    assert limit["rate_limiting"] == {"spans_per_second": 500}
+
+
+@pytest.mark.parametrize(
+    ("changes", "names"),
+    [
+        ({"sampling.tail.errors": False}, ["noise-probes", "slow", "baseline"]),
+        ({"sampling.tail.slow": None}, ["noise-probes", "errors", "baseline"]),
+        ({"sampling.tail.noise": {}}, ["errors", "slow", "baseline"]),
+        ({"sampling.tail.baseline": "0 %"}, ["noise-probes", "errors", "slow"]),
+    ],
+)
+def test_a_rule_that_is_off_has_no_policy(changes: samples.Changes, names: list[str]) -> None:
+    assert [policy["name"] for policy in policies(changes)] == names
+
+
+def test_noise_is_dropped_before_any_rule_could_keep_it() -> None:
+    two = {name: {"attribute": "http.route", "values": ["/a"]} for name in ("zeta", "alpha")}
+    assert [policy["name"] for policy in policies({"sampling.tail.noise": two})][:2] == ["noise-alpha", "noise-zeta"]
+
+
+def test_a_baseline_without_a_limit_is_a_share_alone() -> None:
+    *_, baseline = policies({"sampling.tail.baseline_limit": None})
+    assert (baseline["type"], baseline["probabilistic"]) == ("probabilistic", {"sampling_percentage": 5.0})
+
+
+@pytest.mark.parametrize(("written", "percent"), [("0.1 %", 0.1), ("33.3 %", 33.3), ("100 %", 100.0), ("7 %", 7.0)])
+def test_a_share_reaches_the_collector_without_rounding(written: str, percent: float) -> None:
+    share = policies({"sampling.tail.baseline": written, "load.spans_per_second": 10})[-1]["and"]["and_sub_policy"][0]
+    assert share["probabilistic"]["sampling_percentage"] == percent
+
+
+@pytest.mark.parametrize(("slow", "threshold"), [("2s", 1999), ("1500ms", 1499), ("1ms", 0)])
+def test_a_trace_exactly_as_long_as_the_threshold_is_slow(slow: str, threshold: int) -> None:
+    (policy,) = [policy for policy in policies({"sampling.tail.slow": slow}) if policy["name"] == "slow"]
+    # The collector keeps what is longer than its threshold.
+    assert policy["latency"]["threshold_ms"] == threshold
+
+
+def test_the_span_limit_is_a_whole_number_that_is_not_below_the_setting() -> None:
+    limit = policies({"sampling.tail.baseline_limit": 12.5})[-1]["and"]["and_sub_policy"][1]
+    assert limit["rate_limiting"]["spans_per_second"] == 13
+
+
+def test_metrics_are_those_of_the_settings() -> None:
+    changes = {
+        "aggregation.span_metrics.buckets": ["5ms", "1s", "90s"],
+        "aggregation.service_graph.buckets": ["10ms", "2m"],
+        "aggregation.service_graph.dimensions": ["rpc.method"],
+        "aggregation.service_graph.wait": "7s",
+        "aggregation.flush_interval": "20s",
+        "aggregation.span_metrics.expiry": "30m",
+        "aggregation.span_metrics.cardinality_limit": 77,
+    }
+    connectors = collector("gateway", changes=changes)["connectors"]
+    spans, graph = connectors["span_metrics"], connectors["service_graph"]
+    assert spans["histogram"]["explicit"]["buckets"] == ["5ms", "1s", "90s"]
+    assert [dimension["name"] for dimension in spans["dimensions"]] == ["rpc.method", "http.response.status_code"]
+    assert spans["aggregation_cardinality_limit"] == 77
+    assert (spans["metrics_flush_interval"], spans["metrics_expiration"]) == ("20s", "30m")
+    assert graph["latency_histogram_buckets"] == ["10ms", "2m"]
+    assert graph["dimensions"] == ["rpc.method"]
+    assert graph["store"]["ttl"] == "7s"
+
+
+@pytest.mark.parametrize(("tls", "token"), [("tls", "token"), ("tls", None), (None, None)])
+def test_the_intake_asks_for_what_the_file_names(tls: str | None, token: str | None) -> None:
+    document = collector("agent", changes={"ingest.tls_secret": tls, "ingest.token_secret": token})
+    for protocol in document["receivers"]["otlp"]["protocols"].values():
+        assert ("tls" in protocol) == (tls is not None)
+        assert protocol.get("auth") == ({"authenticator": "bearertokenauth"} if token else None)
+    assert ("bearertokenauth" in document["extensions"]) == (token is not None)
+    for protocol in collector("gateway")["receivers"]["otlp"]["protocols"].values():
+        assert set(protocol) == {"endpoint"}
+
+
+def test_redaction_carries_every_privacy_rule_and_masks_names_and_messages_too() -> None:
+    processors = collector("agent")["processors"]
+    redaction = processors["redaction"]
+    assert redaction["blocked_key_patterns"] == [rule.pattern for rule in PRIVACY_RULES if rule.matches == "key"]
+    values = [rule.pattern for rule in PRIVACY_RULES if rule.matches == "value"]
+    assert redaction["blocked_values"] == values
+    assert redaction["allow_all_keys"] is True
+    statements = str(processors["transform/privacy"]["trace_statements"])
+    for field in ("span.name", "span.status.message"):
+        assert statements.count(f"replace_pattern({field}, ") == len(values)
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "text"),
+    [(0, "0ms"), (1, "1ms"), (250, "250ms"), (1000, "1s"), (90_000, "90s"), (60_000, "1m"), (3_600_000, "1h"), (2_592_000_000, "720h")],
+)
+def test_durations_are_written_as_go_reads_them(milliseconds: int, text: str) -> None:
+    assert go_duration(milliseconds) == text

@@ -1,0 +1,196 @@
+"""The privacy rules: what they must catch, and what they must leave alone."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from components.documents.attributes import PRIVACY_RULES, patterns
+
+if TYPE_CHECKING:
+    from components.workload import PrivacyRule
+
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
+PHRASE = "abandon ability able about above absent absorb abstract absurd abuse access accident"
+
+CAUGHT_VALUES = [
+    ("email", "alice@example.org"),
+    ("email", "user alice.b+tag@mail.example.co.uk not found"),
+    ("email", "x" * 200 + "@example.org"),
+    ("email", "/users?mail=alice%40example.org"),
+    ("phone", "+4915112345678"),
+    ("phone", "call +1 (555) 123-4567 now"),
+    ("phone", "tel=%2B4915112345678"),
+    ("phone", "0049 151 12345678"),
+    ("bearer", "Bearer abcdefgh12345678"),
+    ("bearer", "authorization: basic dXNlcjpwYXNzd29yZA=="),
+    ("jwt", JWT),
+    ("jwt", f"token was {JWT}, refused"),
+    ("assigned-secret", "https://host/login?password=hunter2&next=/"),
+    ("assigned-secret", '{"password": "hunter2"}'),
+    ("assigned-secret", "api_key: 12345"),
+    ("assigned-secret", "postgres connect failed: pwd=geheim host=db"),
+    ("private-key", "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----"),
+    ("private-key", "-----BEGIN PRIVATE KEY-----"),
+    ("mnemonic", PHRASE),
+    ("mnemonic", f"restore wallet from: {PHRASE} {PHRASE}"),
+]
+
+LEFT_VALUES = [
+    "9F86D081884C7D659A2FEAA0C55AD015A3BF4F1B2B0B822CD15D6C15B0F00A08",
+    "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "4bf92f3577b34da6a3ce929d0e0e4736",
+    "00f067aa0ba902b7",
+    "00112233445566778899aabbccddeeff",
+    "f47ac10b-58cc-4372-a567-0e02b2c3d479",
+    "2026-02-27T06:17:35Z",
+    "2026-02-27T06:17:35.123456+00:00",
+    "2026-02-27T06:17:35+01:00",
+    "/virtengine.market.v1.Msg/CreateOrder",
+    "market.keeper.CreateOrder",
+    "virtengine.market.v1.Query/Orders",
+    "/api/v1/orders/{order_id}/bids",
+    "GET /users/:id/tokens",
+    "POST /oauth2/token",
+    "docker.io/otel/opentelemetry-collector-contrib:0.159.0",
+    "registry.example.org/app@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "v2.20.0-rc.1+build.5",
+    "go1.26.2",
+    "10.42.0.17",
+    "192.168.100.200:4317",
+    "2001:db8::1",
+    "[::1]:16686",
+    "1234567890",
+    "15112345678",
+    "3.14159",
+    "1e-9",
+    "500000uve",
+    "virtengine1qyqszqgpqyqszqgpqyqszqgpqyqszqgpjnp7du",
+    "select id, state from orders where owner = $1 and height > $2 order by id limit 100",
+    "context deadline exceeded while waiting for block 1234567",
+    "failed to create order: insufficient funds: 5uve is smaller than 10uve",
+    "token_bucket exhausted",
+    "deployment web-7d4b9c6f5-x2x9z scaled",
+    "https://traces.virtengine.example/trace/4bf92f3577b34da6a3ce929d0e0e4736",
+    "MsgCreateOrder",
+    "00",
+    "",
+]
+
+CAUGHT_KEYS = [
+    ("credential-keys", "password"),
+    ("credential-keys", "db.password"),
+    ("credential-keys", "http.request.header.authorization"),
+    ("credential-keys", "http.request.header.set-cookie"),
+    ("credential-keys", "user.api_key"),
+    ("credential-keys", "X-Api-Key"),
+    ("credential-keys", "wallet.mnemonic"),
+    ("credential-keys", "oauth.access_token"),
+    ("credential-keys", "refresh-token"),
+    ("credential-keys", "signer.private_key"),
+    ("credential-keys", "Client.Secret"),
+    ("personal-keys", "user.email"),
+    ("personal-keys", "enduser.e-mail"),
+    ("personal-keys", "customer.phone"),
+    ("personal-keys", "user.full_name"),
+    ("personal-keys", "veid.passport"),
+    ("personal-keys", "veid.document_number"),
+    ("personal-keys", "veid.birth_date"),
+    ("personal-keys", "address.street"),
+]
+
+LEFT_KEYS = [
+    "service.name",
+    "http.route",
+    "http.request.method",
+    "http.response.status_code",
+    "rpc.method",
+    "rpc.service",
+    "server.address",
+    "url.path",
+    "db.system.name",
+    "k8s.pod.name",
+    "k8s.namespace.name",
+    "virtengine.order.id",
+    "virtengine.block.height",
+    "gas.token_count",
+    "gen_ai.usage.input_tokens",
+    "tokens",
+    "secretariat.id",
+    "emailer.queue",
+    "exception.message",
+    "exception.stacktrace",
+    "code.function.name",
+    "telemetry.sdk.name",
+    "thread.name",
+    "session.expired",
+]
+
+
+def rule(name: str) -> re.Pattern[str]:
+    return re.compile(next(known.pattern for known in PRIVACY_RULES if known.name == name))
+
+
+@pytest.mark.parametrize(("name", "value"), CAUGHT_VALUES)
+def test_a_value_that_must_not_be_stored_is_caught(name: str, value: str) -> None:
+    assert rule(name).search(value)
+
+
+@pytest.mark.parametrize("value", LEFT_VALUES)
+def test_a_value_that_operators_need_is_left_alone(value: str) -> None:
+    assert [known.name for known in PRIVACY_RULES if known.matches == "value" and re.search(known.pattern, value)] == []
+
+
+@pytest.mark.parametrize(("name", "key"), CAUGHT_KEYS)
+def test_a_key_that_must_not_be_stored_is_caught(name: str, key: str) -> None:
+    assert rule(name).search(key)
+
+
+@pytest.mark.parametrize("key", LEFT_KEYS)
+def test_a_key_that_operators_need_is_left_alone(key: str) -> None:
+    assert [known.name for known in PRIVACY_RULES if known.matches == "key" and re.search(known.pattern, key)] == []
+
+
+def test_every_rule_has_examples_here() -> None:
+    assert {name for name, _ in CAUGHT_VALUES + CAUGHT_KEYS} == {known.name for known in PRIVACY_RULES}
+
+
+def test_the_secret_itself_is_masked_and_not_only_its_name() -> None:
+    for name, value, secret in (
+        ("assigned-secret", "login?password=hunter2&next=/", "hunter2"),
+        ("bearer", "Bearer abcdefgh12345678", "abcdefgh12345678"),
+        ("jwt", JWT, "dozjgNryP4J3jVmNHl0w5N"),
+        ("mnemonic", PHRASE, "accident"),
+        ("private-key", "-----BEGIN EC PRIVATE KEY-----\nMIIE\n-----END EC PRIVATE KEY-----", "MIIE"),
+    ):
+        assert secret not in rule(name).sub("****", value)
+
+
+@pytest.mark.parametrize("known", PRIVACY_RULES, ids=lambda known: known.name)
+def test_every_pattern_keeps_to_what_re2_reads_as_well(known: PrivacyRule) -> None:
+    pattern = known.pattern
+    re.compile(pattern)
+    # RE2 has neither look-around nor back-references, and takes flags at the beginning alone.
+    assert not re.search(r"\(\?[=!<]|\\[1-9]|\(\?P[=>]|\\Z", pattern)
+    assert "(?" not in pattern.removeprefix("(?i)")
+    repeats = [int(number) for number in re.findall(r"\{(?:\d+,)?(\d+)\}", pattern)]
+    assert all(number <= 1000 for number in repeats)
+
+
+@pytest.mark.parametrize("known", PRIVACY_RULES, ids=lambda known: known.name)
+def test_no_pattern_takes_long_on_a_long_value(known: PrivacyRule) -> None:
+    # The library holds them against values with Python's re, where a pattern can take the square of the length.
+    for part in ("a", "abcd ", "+1 ", "a.b-", "password ", "token=", "a@", "eyJaaaaaaaa", "-----BEGIN ", "bearer   "):
+        value = (part * 20_000)[:20_000]
+        began = time.process_time()
+        re.search(known.pattern, value)
+        assert time.process_time() - began < 0.5, part
+
+
+def test_names_are_unique_and_each_says_what_it_means() -> None:
+    assert len({known.name for known in PRIVACY_RULES}) == len(PRIVACY_RULES)
+    assert all(len(known.meaning) > 10 for known in PRIVACY_RULES)
+    assert patterns("key") + patterns("value") == [known.pattern for known in PRIVACY_RULES]

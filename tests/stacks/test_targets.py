@@ -1,0 +1,102 @@
+"""What differs between targets: addresses, paths, the peer resolver, TLS and enrichment, and nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from tests.stacks import samples
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from components.workload import Plan
+
+Place = tuple[str, ...]
+
+
+def flat(value: object, path: Place = ()) -> Iterator[tuple[Place, object]]:
+    """Every value of a document with its path."""
+    if isinstance(value, dict):
+        for name, child in value.items():
+            yield from flat(child, (*path, str(name)))
+    elif isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+        for index, child in enumerate(value):
+            yield from flat(child, (*path, str(index)))
+    else:
+        yield path, value
+
+
+def neutral(plan: Plan, target: str) -> Mapping[str, Mapping[Place, object]]:
+    """The documents of a plan with each address and path replaced by what it stands for."""
+    addresses = samples.TARGETS[target]
+    meanings: list[tuple[str, str]] = []
+    for workload in plan.workloads:
+        for port in workload.ports:
+            hosts = (addresses.call_host(workload.name), addresses.listen_host)
+            meanings += [(f"{host}:{port.number}", f"<{port.name} of {workload.name}>") for host in hosts]
+    for workload in plan.workloads:
+        meanings += [(volume.path, f"<{volume.name}>") for volume in workload.volumes]
+        meanings.append((workload.documents_path, "<documents>"))
+    found: dict[str, Mapping[Place, object]] = {}
+    for workload in plan.workloads:
+        own = [(f"{addresses.listen_host}:{port.number}", f"<{port.name}>") for port in workload.ports]
+        for document in workload.documents:
+            text = document.text
+            for written, meaning in own + meanings:
+                text = text.replace(written, meaning)
+            text = text.replace(f": {addresses.listen_host}\n", ": <host>\n").replace(f"= {addresses.listen_host}\n", "= <host>\n")
+            for port in workload.ports:
+                text = text.replace(f"port: {port.number}\n", f"port: <{port.name}>\n")
+                text = text.replace(f"port = {port.number}\n", f"port = <{port.name}>\n")
+            found[f"{workload.name}/{document.name}"] = (
+                dict(flat(yaml.safe_load(text))) if document.name.endswith((".yaml", ".json")) else {(): text}
+            )
+    return found
+
+
+def differences(base: str, one: str, other: str) -> dict[str, set[Place]]:
+    left, right = (neutral(samples.planned(base, target), target) for target in (one, other))
+    found: dict[str, set[Place]] = {}
+    for name in left.keys() & right.keys():
+        places = {place for place in left[name].keys() | right[name].keys() if left[name].get(place) != right[name].get(place)}
+        if places:
+            found[name] = places
+    return found
+
+
+@pytest.mark.parametrize("base", samples.FILES)
+def test_on_one_host_containers_and_processes_differ_in_addresses_and_paths_alone(base: str) -> None:
+    assert differences(base, "docker", "local") == {}
+    assert [w.name for w in samples.planned(base, "docker").workloads] == [w.name for w in samples.planned(base, "local").workloads]
+
+
+@pytest.mark.parametrize("base", samples.FILES)
+def test_a_cluster_differs_in_who_redacts_and_in_where_browsers_come_alone(base: str) -> None:
+    found = differences(base, "kubernetes", "docker")
+    gateway = found.pop("gateway/collector.yaml")
+    assert {place[:2] for place in gateway} == {
+        ("processors", "redaction"),
+        ("processors", "transform/privacy"),
+        ("service", "pipelines"),
+    }
+    # Grafana writes its own links, so behind the login proxy it knows the address of that.
+    assert found == ({"grafana/grafana.ini": {()}} if base.startswith("prod-tempo") else {})
+
+
+@pytest.mark.parametrize("base", samples.FILES)
+def test_the_agent_adds_the_resolver_tls_and_enrichment_and_nothing_else_to_the_gateways_intake(base: str) -> None:
+    cluster, host = samples.planned(base, "kubernetes"), samples.planned(base, "docker")
+    agent: dict[str, Any] = yaml.safe_load(samples.document(cluster, "agent", "collector.yaml"))
+    alone: dict[str, Any] = yaml.safe_load(samples.document(host, "gateway", "collector.yaml"))
+    assert agent["processors"].keys() - alone["processors"].keys() == {"k8s_attributes"}
+    for shared in ("redaction", "transform/privacy"):
+        assert agent["processors"][shared] == alone["processors"][shared]
+    added = {place for place, _ in flat(agent["receivers"])} - {place for place, _ in flat(alone["receivers"])}
+    assert {place[-2] for place in added} == (set() if base == "dev" else {"tls", "auth"})
+    assert agent["exporters"]["load_balancing"]["resolver"] == {
+        "k8s": {"service": f"gateway.{cluster.namespace}", "ports": [cluster.workload("gateway").port("otlp-grpc").number]}
+    }
+    assert "load_balancing" not in alone["exporters"]
