@@ -35,7 +35,7 @@ class Accounts:
     queued_bytes: int
     """Memory that these take, in bytes."""
     inflight: int
-    """Queued spans that are under way, in a request that is being sent or waits to be tried again."""
+    """Queued spans that are in a request which is being sent at this moment."""
     exported: int
     """Acknowledged by the collector."""
     dropped: Mapping[str, int] = field(default_factory=dict)

@@ -99,6 +99,7 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
         self._deadline: float | None = None
         self._said = ""
         self._said_full = False
+        self._next_pause = _FIRST_PAUSE
         self._starting = threading.Lock()
         self._worker: threading.Thread | None = None
 
@@ -161,44 +162,38 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
             self._flush = False
             while self.queue.waiting >= least and (batch := self.queue.take(self._settings.batch_size)):
                 self._deliver(batch)
-                self._settled.set()
-        while batch := self.queue.take(self._settings.batch_size):
+        while (self._left() or 0) > 0 and (batch := self.queue.take(self._settings.batch_size)):
             self._deliver(batch)
 
     def _deliver(self, batch: Batch) -> None:
-        """See a batch through, however long that takes."""
+        """Try a batch once. Where the collector may take it later, give it back and wait: meanwhile failed spans may replace others."""
+        left = self._left()
+        seconds = self._settings.export_timeout_seconds
         try:
-            outcome = self._try_until_settled(self._packing.join(batch.spans))
+            outcome = self._sender.send(self._packing.join(batch.spans), seconds if left is None else max(0.001, min(seconds, left)))
         except Exception:
             _logger.exception("%s: the exporter failed; a batch is lost", self._settings.service_name)
             outcome = Outcome("refused", "an error of the exporter", INTERNAL)
-        if outcome is None:
-            return  # what is left is counted when the queue is closed
-        exported = max(0, len(batch) - outcome.rejected) if outcome.kind == "accepted" else 0
-        self.queue.settle(batch, exported=exported, reason=outcome.reason)
+        self.refusing = outcome.throttled
+        if outcome.kind == "again":
+            self.queue.give_back(batch)
+        else:
+            exported = max(0, len(batch) - outcome.rejected) if outcome.kind == "accepted" else 0
+            self.queue.settle(batch, exported=exported, reason=outcome.reason)
+        self._settled.set()
+        self._say(outcome)
         self._say_full()
-
-    def _try_until_settled(self, request: Any) -> Outcome | None:  # noqa: ANN401  the packing's
-        """Return the last outcome; None when the deadline of the shutdown came first."""
-        pause = _FIRST_PAUSE
-        while True:
-            left = self._left()
-            if left is not None and left <= 0:
-                return None
-            seconds = self._settings.export_timeout_seconds
-            outcome = self._sender.send(request, seconds if left is None else min(seconds, left))
-            self.refusing = outcome.throttled
-            self._say(outcome)
-            if outcome.kind != "again":
-                return outcome
-            self._say_full()
-            self._pause(pause if outcome.after_seconds is None else min(outcome.after_seconds, _LONGEST_PAUSE_ASKED))
-            pause = min(pause * 2, _LONGEST_PAUSE)
+        if outcome.kind == "again":
+            ours = self._next_pause * random.uniform(0.5, 1.0)  # noqa: S311  no secret
+            self._pause(ours if outcome.after_seconds is None else min(outcome.after_seconds, _LONGEST_PAUSE_ASKED))
+            self._next_pause = min(self._next_pause * 2, _LONGEST_PAUSE)
+        else:
+            self._next_pause = _FIRST_PAUSE
 
     def _pause(self, seconds: float) -> None:
-        """Wait before the next attempt, a random share less; a shutdown ends the wait and tries at once, then ever again."""
+        """Wait before the next attempt; a shutdown ends the wait and tries at once, then ever again."""
         if self._deadline is None:
-            self._ending.wait(seconds * random.uniform(0.5, 1.0))  # noqa: S311  no secret
+            self._ending.wait(seconds)
         else:
             time.sleep(min(_PAUSE_AT_THE_END, max(0.0, self._left() or 0.0)))
 

@@ -25,6 +25,8 @@ class Batch:
     """Each with what it has in common with others."""
     size: int
     """Memory that they take, in bytes; it counts against the queue's bound until the batch is settled."""
+    failed: int
+    """How many of them failed; these come first."""
     settled: bool = False
     """Whether it is known what became of them."""
 
@@ -137,17 +139,32 @@ class SpanQueue:
             return self._exported + sum(self._dropped.values())
 
     def take(self, most: int) -> Batch | None:
-        """Return up to so many spans, failed ones first, oldest first; none when nothing waits. The batch before must be settled."""
+        """Return up to so many spans, failed ones first, oldest first; none when nothing waits.
+
+        The batch before must be settled or given back. A batch is at most a quarter of the queue, and at least one span: what is under
+        way cannot make room for a failed span.
+        """
         with self._lock:
-            count = min(most, self.waiting)
-            if not count or self._closed:
+            if not self.waiting or self._closed:
                 return None
             spans: list[tuple[Group, Any]] = []
+            size, failed_before = 0, len(self._failed)
             for line in (self._failed, self._others):
-                while line and len(spans) < count:
+                while line and len(spans) < most and (not spans or size < self.capacity_bytes // 4):
                     spans.append((line.popleft(), line.popleft()))
-            self._batch = Batch(spans, sum(_size(span) for _, span in spans))
+                    size += _size(spans[-1][1])
+            self._batch = Batch(spans, size, (failed_before - len(self._failed)) // 2)
             return self._batch
+
+    def give_back(self, batch: Batch) -> None:
+        """Put a batch that could not be delivered back to where it was, to be taken again. After ``close`` it is too late."""
+        with self._lock:
+            if batch.settled:
+                return
+            batch.settled = True
+            self._batch = None
+            for line, spans in ((self._failed, batch.spans[: batch.failed]), (self._others, batch.spans[batch.failed :])):
+                line.extendleft(part for pair in reversed(spans) for part in reversed(pair))
 
     def settle(self, batch: Batch, *, exported: int, reason: str = "") -> None:
         """Say what became of a batch: so many exported, the others dropped for this reason. After ``close`` it is too late."""
