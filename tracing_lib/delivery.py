@@ -12,11 +12,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, set_value
 from opentelemetry.sdk.trace import SynchronousMultiSpanProcessor
 from opentelemetry.trace import StatusCode
 
 from tracing_lib.accounts import ENCODING, INTERNAL, NOTHING, Accounts
+from tracing_lib.background import start_thread
 from tracing_lib.exporters import Outcome, build_sender
 from tracing_lib.packing import build_packing
 from tracing_lib.span_queue import SpanQueue
@@ -148,13 +148,10 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
     def _start_worker(self) -> None:
         with self._starting:
             if self._worker is None and self._report is None:
-                worker = threading.Thread(target=self._work, name="virtengine-tracing-delivery", daemon=True)
                 with suppress(RuntimeError):  # the interpreter ends and takes no new thread: the shutdown counts what waits
-                    worker.start()
-                    self._worker = worker
+                    self._worker = start_thread("delivery", self._work)
 
     def _work(self) -> None:
-        attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, value=True))  # the export is not traced itself
         while self._deadline is None:
             woken = self._wake.wait(self._settings.export_interval_seconds)
             self._wake.clear()
@@ -203,7 +200,7 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
 
     def _say(self, outcome: Outcome) -> None:
         """Log when the collector's behaviour changes: one line, whatever the number of batches."""
-        state = f"{outcome.kind} {outcome.why}".rstrip()
+        state = outcome.why.partition(" (")[0] or outcome.kind  # what kind of error a missing answer is changes from time to time
         if outcome.rejected:
             state = f"rejects spans: {outcome.why or 'without a reason'}"
         elif outcome.kind == "accepted":

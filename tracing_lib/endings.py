@@ -10,6 +10,8 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Final
 
+from tracing_lib.background import start_thread
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
@@ -52,8 +54,7 @@ class Endings:
 
     def _on_sigterm(self, number: int, _frame: FrameType | None) -> None:
         if self._handling is None:
-            self._handling = threading.Thread(target=self._end, args=(number,), name="virtengine-tracing-sigterm", daemon=True)
-            self._handling.start()
+            self._handling = start_thread("sigterm", lambda: self._end(number))
         elif not self._handling.is_alive():
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
@@ -63,12 +64,8 @@ class Endings:
             self._shutdown()
         finally:
             # Handlers can be changed by the main thread alone: it is interrupted until this thread is seen to be gone.
-            threading.Thread(target=self._again, args=(threading.current_thread(), number), daemon=True).start()
-
-    @staticmethod
-    def _again(first: threading.Thread, number: int) -> None:
-        first.join()
-        os.kill(os.getpid(), number)
+            ended = threading.current_thread()
+            start_thread("sigterm-again", lambda: _again(ended, number))
 
     def _after_fork(self) -> None:
         self._handling = None
@@ -79,3 +76,8 @@ class Endings:
 
     def _finalize_with_multiprocessing(self) -> None:
         sys.modules["multiprocessing.util"].Finalize(None, self._shutdown, exitpriority=_FIRST_OF_ALL)
+
+
+def _again(first: threading.Thread, number: int) -> None:
+    first.join()
+    os.kill(os.getpid(), number)

@@ -112,7 +112,7 @@ class HttpSender:
             ) as response:
                 return self._outcome(response, seconds)
         except (self._error, OSError) as error:
-            return Outcome("again", type(error).__name__)
+            return Outcome("again", f"no answer ({type(error).__name__})")
 
     @staticmethod
     def _outcome(response: requests.Response, seconds: float) -> Outcome:
@@ -171,7 +171,7 @@ class GrpcSender:
         except self._grpc.RpcError as error:
             return self._failed(error)
         except ValueError:  # the channel was closed meanwhile
-            return Outcome("again", "the channel is closed")
+            return Outcome("again", "no answer (the channel is closed)")
         rejected, message = rejected_spans(answer)
         return Outcome("accepted", message, REJECTED, rejected)
 

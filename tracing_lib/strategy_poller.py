@@ -9,9 +9,8 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Final
 
-from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, set_value
-
 from tracing_lib.answers import TooLongAnswerError, read_answer
+from tracing_lib.background import start_thread
 from tracing_lib.strategies import Strategy, StrategyError, parse_strategy
 
 if TYPE_CHECKING:
@@ -52,8 +51,7 @@ class StrategyPoller:
     def _begin(self) -> None:
         self._stopped = threading.Event()
         self._session: SettingsSession | None = None
-        self._thread = threading.Thread(target=self._work, name="virtengine-tracing-strategies", daemon=True)
-        self._thread.start()
+        start_thread("strategies", self._work)
 
     def _after_fork(self) -> None:
         if not self._stopped.is_set():
@@ -66,7 +64,6 @@ class StrategyPoller:
             self._session.close()
 
     def _work(self) -> None:
-        attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, value=True))  # asking is not traced itself
         interval, failures = self._settings.strategies_poll_seconds, 0
         pause = 0.0
         while not self._stopped.wait(pause * random.uniform(_EARLIEST, 1.0)):  # noqa: S311  no secret
@@ -111,10 +108,11 @@ class StrategyPoller:
             return read_answer(response, timeout, _LONGEST_ANSWER)
 
     def _say(self, problem: str) -> None:
-        if problem == self._said or (not problem and self._said is None):
-            self._said = problem
+        state = problem.partition(" (")[0]  # how a server cannot be reached differs from time to time
+        if state == self._said or (not state and self._said is None):
+            self._said = state
             return
-        self._said = problem
+        self._said = state
         place = (self._settings.service_name, self._settings.strategies_url)
         if not problem:
             _logger.info("%s: the strategy server %s answers again", *place)
