@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import ReadableSpan, Span
 
-    from tracing_lib.encoder import AttributeFilter, TextFilter
+    from tracing_lib.encoder import AttributeFilter, Group, TextFilter
     from tracing_lib.settings import TracingSettings
     from tracing_lib.span_queue import Batch
 
@@ -39,6 +39,7 @@ _LONGEST_PAUSE: Final = 5.0
 _LONGEST_PAUSE_ASKED: Final = 60.0
 """Longest pause, in seconds, that a collector is granted: one that asks for a day has a wrong clock."""
 _PAUSE_AT_THE_END: Final = 0.1
+_MOST_GROUPS: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,7 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
         self._said = ""
         self._said_full = False
         self._next_pause = _FIRST_PAUSE
+        self._groups: dict[int, Group] = {}
         self._starting = threading.Lock()
         self._worker: threading.Thread | None = None
 
@@ -111,9 +113,8 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
             self.queue.close()
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """Count a sampled span."""
-        if span.context.trace_flags.sampled:
-            self.queue.start()
+        """Count a span; the sampler knows none that is recorded and not sampled."""
+        self.queue.start()
         if self._span_processors:
             super().on_start(span, parent_context)
 
@@ -122,12 +123,10 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
             super()._on_ending(span)
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Encode and queue a sampled span; never blocks, never raises."""
-        context = span.context
-        if context is not None and context.trace_flags.sampled:
-            failed = span.status.status_code is StatusCode.ERROR
-            if failed or not self.queue.refuses():
-                self._enqueue(span, failed=failed)
+        """Encode and queue a span; never blocks, never raises."""
+        failed = span.status.status_code is StatusCode.ERROR
+        if failed or not self.queue.refuses():
+            self._enqueue(span, failed=failed)
         if self._span_processors:
             super().on_end(span)
 
@@ -139,11 +138,21 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
             self.queue.drop(ENCODING)
             _logger.exception("%s: a span could not be encoded", self._settings.service_name)
             return
-        waiting = self.queue.put((span.resource, span.instrumentation_scope), packed, size, failed=failed)
+        waiting = self.queue.put(self._group(span), packed, size, failed=failed)
         if self._worker is None:
             self._start_worker()
         if waiting >= self._settings.batch_size and not self._wake.is_set():
             self._wake.set()
+
+    def _group(self, span: ReadableSpan) -> Group:
+        """Return resource and scope as one object that all their spans share while they wait."""
+        resource, scope = span.resource, span.instrumentation_scope
+        group = self._groups.get(id(scope))
+        if group is None or group[0] is not resource:
+            group = self._groups[id(scope)] = resource, scope
+            if len(self._groups) > _MOST_GROUPS:
+                self._groups = {}
+        return group
 
     def _start_worker(self) -> None:
         with self._starting:

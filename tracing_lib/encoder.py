@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import Event, ReadableSpan
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
     from opentelemetry.trace import Link, SpanContext, Status
+    from opentelemetry.trace.span import TraceState
     from opentelemetry.util.types import AnyValue
 
 AttributeFilter = Callable[[str, "AnyValue"], "AnyValue"]
@@ -39,14 +40,13 @@ _KINDS: Final = {
     SpanKind.PRODUCER: b"\x30\x04",
     SpanKind.CONSUMER: b"\x30\x05",
 }
+_INTERNAL: Final = _KINDS[SpanKind.INTERNAL]
 _TIMES: Final = struct.Struct("<BQBQ").pack
 _LOCAL: Final = b"\x85\x01" + FIXED32(0x100)
 """Span flags: "it is known whether the parent is remote", and it is not (SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK)."""
 _REMOTE: Final = b"\x85\x01" + FIXED32(0x300)
 _LINK_FLAGS: Final = {False: b"\x35" + FIXED32(0x100), True: b"\x35" + FIXED32(0x300)}
 _UNSET: Final = b"\x7a\x00"
-_TRUE: Final = b"\x12\x02\x10\x01"
-_FALSE: Final = b"\x12\x02\x10\x00"
 _SHORT: Final = 124
 """Texts shorter than this have lengths of one byte, their wrappings' included."""
 _SHORT_HEADS: Final = tuple(bytes((0x12, length + 2, 0x0A, length)) for length in range(_SHORT))
@@ -94,6 +94,9 @@ class Encoder:
         self._text_filter = text_filter
         self._keys: dict[str, tuple[bytes, int]] = {}
         self._names: dict[str, bytes] = {}
+        self._texts: dict[tuple[str, str], bytes] = {}
+        self._integers: dict[tuple[str, int], bytes] = {}
+        self._last_state: tuple[TraceState | None, bytes] = (None, b"")
         self._resources: dict[int, tuple[Resource, bytes]] = {}
         self._scopes: dict[int, tuple[InstrumentationScope | None, bytes]] = {}
 
@@ -101,12 +104,13 @@ class Encoder:
         """Return a span as an entry of ``ScopeSpans.spans``: tag, length and message, ready to be joined with others."""
         context: SpanContext = span.context
         parts = [b"\x0a\x10", context.trace_id.to_bytes(16), b"\x12\x08", context.span_id.to_bytes(8)]
-        if context.trace_state:
-            parts.append(field(b"\x1a", ",".join([f"{key}={value}" for key, value in context.trace_state.items()]).encode()))
+        state, known = context.trace_state, self._last_state
+        parts.append(known[1] if state is known[0] else self._state(state))
         parent = span.parent
         if parent:
             parts += (b"\x22\x08", parent.span_id.to_bytes(8))
-        parts += (self._names.get(span.name) or self._name(span.name), _KINDS[span.kind])
+        kind = span.kind
+        parts += (self._names.get(span.name) or self._name(span.name), _INTERNAL if kind is SpanKind.INTERNAL else _KINDS[kind])
         parts.append(_times(span.start_time, span.end_time))
         # A plain dict: the mapping that `attributes` returns looks each value up through two layers of Python.
         attributes: dict[str, AnyValue] = span.attributes.copy()  # type: ignore[union-attr]  # a mappingproxy
@@ -171,6 +175,12 @@ class Encoder:
             self._names[name] = encoded
         return encoded
 
+    def _state(self, state: TraceState) -> bytes:
+        """Return a trace state as its field, and remember it for the rest of the trace."""
+        encoded = text(b"\x1a", ",".join([f"{key}={value}" for key, value in state.items()]))
+        self._last_state = state, encoded
+        return encoded
+
     def _key(self, key: str) -> tuple[bytes, int]:
         """Return an attribute's key as its field and that field's length, and remember both."""
         encoded = text(b"\x0a", key)
@@ -183,25 +193,47 @@ class Encoder:
         if self._attribute_filter is not None:
             kept = ((key, self._attribute_filter(key, value)) for key, value in attributes.items())
             attributes = {key: value for key, value in kept if value is not None}
-        keys = self._keys
-        for key, value in attributes.items():
-            encoded_key, length = keys.get(key) or self._key(key)
-            kind = type(value)
+        texts, integers = self._texts, self._integers
+        for pair in attributes.items():
+            kind = type(pair[1])
             if kind is str:
-                encoded = utf8(value)  # type: ignore[arg-type]
-                size = len(encoded)
-                if size < _SHORT:
-                    parts += (tag, varint(length + size + 4), encoded_key, _SHORT_HEADS[size], encoded)
-                    continue
-            elif kind is bool:
-                parts += (tag, varint(length + 4), encoded_key, _TRUE if value else _FALSE)
-                continue
-            try:
-                encoded = encode_value(value)
-            except (OverflowError, TypeError):
-                continue
-            wrapped = field(b"\x12", encoded)
-            parts += (tag, varint(length + len(wrapped)), encoded_key, wrapped)
+                encoded = texts.get(pair) or self._text_pair(pair)  # type: ignore[arg-type]
+            elif kind is int:
+                encoded = integers.get(pair) or self._integer_pair(pair)  # type: ignore[arg-type]
+            else:
+                encoded = self._pair(pair)
+            if encoded:
+                parts += (tag, encoded)
+
+    def _text_pair(self, pair: tuple[str, str]) -> bytes:
+        """Return a pair with a text; a short one is remembered, for most come again."""
+        encoded_key, length = self._keys.get(pair[0]) or self._key(pair[0])
+        value = utf8(pair[1])
+        size = len(value)
+        if size >= _SHORT:
+            wrapped = field(b"\x12", field(b"\x0a", value))
+            return varint(length + len(wrapped)) + encoded_key + wrapped
+        encoded = b"".join((varint(length + size + 4), encoded_key, _SHORT_HEADS[size], value))
+        if len(self._texts) >= _MOST_REMEMBERED:
+            self._texts.clear()
+        self._texts[pair] = encoded
+        return encoded
+
+    def _integer_pair(self, pair: tuple[str, int]) -> bytes:
+        encoded = self._pair(pair)
+        if len(self._integers) >= _MOST_REMEMBERED:
+            self._integers.clear()
+        self._integers[pair] = encoded
+        return encoded
+
+    def _pair(self, pair: tuple[str, AnyValue]) -> bytes:
+        """Return a ``KeyValue`` with its length in front, or nothing for a value that OTLP cannot hold."""
+        encoded_key, length = self._keys.get(pair[0]) or self._key(pair[0])
+        try:
+            wrapped = field(b"\x12", encode_value(pair[1]))
+        except (OverflowError, TypeError):
+            return b""
+        return varint(length + len(wrapped)) + encoded_key + wrapped
 
     def _event(self, event: Event) -> bytes:
         name = self._text_filter(event.name) if self._text_filter else event.name
