@@ -1,22 +1,45 @@
-"""The queue between the code that ends spans and the exporter, and how it ends in time."""
+"""The way of an ended span to the collector: encoded at once, queued, sent by one thread, tried again, accounted for."""
 
 from __future__ import annotations
 
-import itertools
+import logging
+import os
+import random
+import threading
 import time
+import weakref
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace import SynchronousMultiSpanProcessor
+from opentelemetry.trace import StatusCode
+
+from tracing_lib.accounts import ENCODING, INTERNAL, NOTHING, Accounts
+from tracing_lib.background import start_thread
+from tracing_lib.exporters import Outcome, build_sender
+from tracing_lib.packing import build_packing
+from tracing_lib.span_queue import SpanQueue
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.context import Context
+    from opentelemetry.sdk.trace import ReadableSpan, Span
 
-    from tracing_lib.exporters import AccountingExporter
+    from tracing_lib.encoder import AttributeFilter, Group, TextFilter
     from tracing_lib.settings import TracingSettings
+    from tracing_lib.span_queue import Batch
+
+_logger: Final = logging.getLogger("tracing_lib")
 
 _SHARE_FOR_FLUSHING: Final = 0.9
 """Part of the deadline given to delivering; the rest is for closing connections and for a busy machine."""
+_FIRST_PAUSE: Final = 0.2
+_LONGEST_PAUSE: Final = 5.0
+"""Seconds between two attempts: the first, doubled up to the longest, times a random share from a half to one."""
+_LONGEST_PAUSE_ASKED: Final = 60.0
+"""Longest pause, in seconds, that a collector is granted: one that asks for a day has a wrong clock."""
+_PAUSE_AT_THE_END: Final = 0.1
+_MOST_GROUPS: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +52,8 @@ class ShutdownReport:
     """Of these, how many the collector acknowledged."""
     seconds: float
     """How long the shutdown took."""
+    accounts: Accounts = NOTHING
+    """The same by reason."""
 
     @property
     def lost(self) -> int:
@@ -41,47 +66,222 @@ class ShutdownReport:
         return self.lost == 0
 
 
-class DeadlineBatchProcessor(BatchSpanProcessor):
-    """The SDK's batch processor, ending within a deadline.
+class SpanDelivery(SynchronousMultiSpanProcessor):
+    """Takes ended spans in and delivers them; the only processor of a provider, which may be given more, as the SDK's own may.
 
-    Read and ran (SDK 1.45.2): the stock ``shutdown`` waits 30 s for its worker, whatever the collector does. Here the worker gets
-    ``deadline_seconds``; then the exporter is closed, which ends a retry or a gRPC call at once. An HTTP request that hangs is left
-    to its daemon thread.
+    Encodes on the thread that ends a span: there it takes microseconds, and what waits is a tenth of the SDK's span. Never blocks that
+    thread: a span that finds no room is dropped and counted. A batch is tried until the collector takes it, refuses it for good, or the
+    deadline of the shutdown comes; meanwhile the queue fills, within its bound.
     """
 
-    def __init__(self, exporter: AccountingExporter, settings: TracingSettings) -> None:
-        super().__init__(
-            exporter,
-            max_queue_size=settings.queue_size,
-            schedule_delay_millis=settings.export_interval_seconds * 1000,
-            max_export_batch_size=settings.batch_size,
-            export_timeout_millis=settings.export_timeout_seconds * 1000,
-        )
-        self._exporter = exporter
-        self._ended = itertools.count()  # next() is atomic, += is not
+    def __init__(
+        self, settings: TracingSettings, *, attribute_filter: AttributeFilter | None = None, text_filter: TextFilter | None = None
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # the SDK's
+        self._settings = settings
+        self._filters = (attribute_filter, text_filter)
+        self.queue = SpanQueue(settings.queue_bytes, settings.queue_size)
+        self.refusing = False
+        """Whether the collector says, at present, that it has too much to do."""
         self._report: ShutdownReport | None = None
-        self.deadline_seconds = settings.shutdown_seconds
+        self._begin()
+        if hasattr(os, "register_at_fork"):
+            begin_again = weakref.WeakMethod(self._after_fork)
+            os.register_at_fork(after_in_child=lambda: (method := begin_again()) and method())
+
+    def _begin(self) -> None:
+        """Make what belongs to one process alone; the thread is started by the first span, so that a parent may fork before."""
+        self._packing = build_packing(self._settings, *self._filters)
+        self._sender = build_sender(self._settings)
+        self._wake = threading.Event()
+        self._ending = threading.Event()
+        self._settled = threading.Event()
+        self._flush = False
+        self._deadline: float | None = None
+        self._said = ""
+        self._said_full = False
+        self._next_pause = _FIRST_PAUSE
+        self._groups: dict[int, Group] = {}
+        self._starting = threading.Lock()
+        self._worker: threading.Thread | None = None
+
+    def _after_fork(self) -> None:
+        self.queue.reset()
+        if self._report is None:
+            self._begin()
+        else:
+            self.queue.close()
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Count a span; the sampler knows none that is recorded and not sampled."""
+        self.queue.start()
+        if self._span_processors:
+            super().on_start(span, parent_context)
+
+    def _on_ending(self, span: Span) -> None:
+        if self._span_processors:
+            super()._on_ending(span)
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Queue a sampled span; never blocks."""
-        if span.context is not None and span.context.trace_flags.sampled:
-            next(self._ended)
-        super().on_end(span)
+        """Encode and queue a span; never blocks, never raises."""
+        failed = span.status.status_code is StatusCode.ERROR
+        if failed or not self.queue.refuses():
+            self._enqueue(span, failed=failed)
+        if self._span_processors:
+            super().on_end(span)
+
+    def _enqueue(self, span: ReadableSpan, *, failed: bool) -> None:
+        try:
+            packed, size = self._packing.pack(span)
+        except Exception:
+            # Whoever ends a span must not fail for it: a filter of the service's own may raise anything.
+            self.queue.drop(ENCODING)
+            _logger.exception("%s: a span could not be encoded", self._settings.service_name)
+            return
+        waiting = self.queue.put(self._group(span), packed, size, failed=failed)
+        if self._worker is None:
+            self._start_worker()
+        if waiting >= self._settings.batch_size and not self._wake.is_set():
+            self._wake.set()
+
+    def _group(self, span: ReadableSpan) -> Group:
+        """Return resource and scope as one object that all their spans share while they wait."""
+        resource, scope = span.resource, span.instrumentation_scope
+        group = self._groups.get(id(scope))
+        if group is None or group[0] is not resource:
+            group = self._groups[id(scope)] = resource, scope
+            if len(self._groups) > _MOST_GROUPS:
+                self._groups = {}
+        return group
+
+    def _start_worker(self) -> None:
+        with self._starting:
+            if self._worker is None and self._report is None:
+                with suppress(RuntimeError):  # the interpreter ends and takes no new thread: the shutdown counts what waits
+                    self._worker = start_thread("delivery", self._work)
+
+    def _work(self) -> None:
+        while self._deadline is None:
+            woken = self._wake.wait(self._settings.export_interval_seconds)
+            self._wake.clear()
+            least = self._settings.batch_size if woken and not self._flush and self._deadline is None else 1
+            self._flush = False
+            while self.queue.waiting >= least and (batch := self.queue.take(self._settings.batch_size)):
+                self._deliver(batch)
+        while (self._left() or 0) > 0 and (batch := self.queue.take(self._settings.batch_size)):
+            self._deliver(batch)
+
+    def _deliver(self, batch: Batch) -> None:
+        """Try a batch once. Where the collector may take it later, give it back and wait: meanwhile failed spans may replace others."""
+        left = self._left()
+        seconds = self._settings.export_timeout_seconds
+        try:
+            outcome = self._sender.send(self._packing.join(batch.spans), seconds if left is None else max(0.001, min(seconds, left)))
+        except Exception:
+            _logger.exception("%s: the exporter failed; a batch is lost", self._settings.service_name)
+            outcome = Outcome("refused", "an error of the exporter", INTERNAL)
+        self.refusing = outcome.throttled
+        if outcome.kind == "again":
+            self.queue.give_back(batch)
+        else:
+            exported = max(0, len(batch) - outcome.rejected) if outcome.kind == "accepted" else 0
+            self.queue.settle(batch, exported=exported, reason=outcome.reason)
+        self._settled.set()
+        self._say(outcome)
+        self._say_full()
+        if outcome.kind == "again":
+            ours = self._next_pause * random.uniform(0.5, 1.0)  # noqa: S311  no secret
+            self._pause(ours if outcome.after_seconds is None else min(outcome.after_seconds, _LONGEST_PAUSE_ASKED))
+            self._next_pause = min(self._next_pause * 2, _LONGEST_PAUSE)
+        else:
+            self._next_pause = _FIRST_PAUSE
+
+    def _pause(self, seconds: float) -> None:
+        """Wait before the next attempt; a shutdown ends the wait and tries at once, then ever again."""
+        if self._deadline is None:
+            self._ending.wait(seconds)
+        else:
+            time.sleep(min(_PAUSE_AT_THE_END, max(0.0, self._left() or 0.0)))
+
+    def _left(self) -> float | None:
+        """Seconds to the deadline of the shutdown; None before one was called for."""
+        return None if self._deadline is None else self._deadline - time.monotonic()
+
+    def _say(self, outcome: Outcome) -> None:
+        """Log when the collector's behaviour changes: one line, whatever the number of batches."""
+        state = outcome.why.partition(" (")[0] or outcome.kind  # what kind of error a missing answer is changes from time to time
+        if outcome.rejected:
+            state = f"rejects spans: {outcome.why or 'without a reason'}"
+        elif outcome.kind == "accepted":
+            state = ""  # words beside a full success are a warning of the collector's, not a state
+        if state == self._said:
+            return
+        before, self._said = self._said, state
+        place = (self._settings.service_name, self._settings.endpoint)
+        if not state:
+            _logger.info("%s: %s takes spans again (before: %s)", *place, before)
+        elif outcome.kind == "again":
+            _logger.warning("%s: %s does not take spans at present (%s); they wait and are tried again", *place, outcome.why)
+        elif outcome.kind == "refused":
+            _logger.error("%s: %s refuses spans (%s); they are dropped", *place, outcome.why)
+        else:
+            _logger.warning("%s: %s %s", *place, state)
+
+    def _say_full(self) -> None:
+        if self.queue.full == self._said_full:
+            return
+        self._said_full = self.queue.full
+        if self._said_full:
+            _logger.warning("%s: the queue of %d bytes is full; spans are dropped", self._settings.service_name, self.queue.capacity_bytes)
+        else:
+            _logger.info("%s: the queue has room again; dropped so far: %d spans", self._settings.service_name, self.queue.accounts().lost)
+
+    def accounts(self) -> Accounts:
+        """Return what became of the spans of this process so far."""
+        return self.queue.accounts()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Wait until every span that has ended is delivered or dropped, for at most so long; return whether that came true."""
+        end = time.monotonic() + timeout_millis / 1000
+        target = self.queue.done + self.queue.held
+        while self.queue.held and self.queue.done < target and self._worker is not None:
+            left = end - time.monotonic()
+            if left <= 0:
+                return False
+            self._settled.clear()
+            self._flush = True
+            self._wake.set()
+            self._settled.wait(min(left, 0.05))
+        return True
 
     def shutdown(self) -> None:
-        """Deliver what is queued, for at most ``deadline_seconds``, and close. Later calls do nothing."""
+        """Deliver what is queued within ``settings.shutdown_seconds``, and close. Later calls do nothing."""
+        self.end(self._settings.shutdown_seconds)
+
+    def end(self, deadline_seconds: float) -> ShutdownReport:
+        """Deliver what is queued, for at most so many seconds, drop and count the rest, and close. Later calls return the same."""
         if self._report is not None:
-            return
+            return self._report
         started = time.monotonic()
-        self._batch_processor.shutdown(timeout_millis=int(self.deadline_seconds * _SHARE_FOR_FLUSHING * 1000))
-        self._report = ShutdownReport(next(self._ended), self._exporter.delivered, time.monotonic() - started)
+        self._deadline = started + deadline_seconds * _SHARE_FOR_FLUSHING
+        self._ending.set()
+        self._wake.set()
+        if self._worker is not None:
+            self._worker.join(deadline_seconds * _SHARE_FOR_FLUSHING)
+        self.queue.close()
+        accounts = self.queue.accounts()
+        ended = accounts.started - accounts.live
+        self._report = ShutdownReport(ended, accounts.exported, time.monotonic() - started, accounts)
+        self._sender.close()
+        super().shutdown()
+        return self._report
+
+    @property
+    def fill(self) -> float:
+        """How full the queue is, from 0 to 1."""
+        return self.queue.fill
 
     @property
     def report(self) -> ShutdownReport | None:
         """What became of the spans; none before ``shutdown``."""
         return self._report
-
-
-def build_processor(exporter: AccountingExporter, settings: TracingSettings) -> DeadlineBatchProcessor:
-    """Return the processor that queues ended spans for the exporter."""
-    return DeadlineBatchProcessor(exporter, settings)

@@ -57,6 +57,13 @@ _NUMBERS: Final = {
 Durations are milliseconds, as the specification has them (the Python SDK reads the timeout as seconds).
 """
 
+_CHOICES: Final = {
+    "OTEL_EXPORTER_OTLP_COMPRESSION": "compression",
+    "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION": "compression",
+    "VIRTENGINE_TRACING_EXPORTER": "exporter",
+}
+"""Variables that hold one of a few words; the settings know which."""
+
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _RESTART = "correct the variable, or unset it, and start the service again"
 
@@ -87,16 +94,19 @@ def values_of(outputs: Outputs, protocol: Protocol) -> dict[str, object]:
         "certificate": outputs.otlp_certificate,
         "token": outputs.otlp_token,
         "head_ratio": outputs.head_ratio,
+        "strategies_url": outputs.strategies_url,
+        "strategies_poll_seconds": outputs.strategies_poll_seconds,
+        "targets": outputs.targets,
     }
 
 
 def read(environ: Mapping[str, str]) -> tuple[dict[str, object], dict[str, str]]:
     """Return the settings that the variables decide, and the variable that each came from.
 
-    Read are ``VIRTENGINE_TRACING_OUTPUTS``, ``…_OUTPUTS_JSON`` and ``…_TOKEN``, and from the OpenTelemetry specification
+    Read are ``VIRTENGINE_TRACING_OUTPUTS``, ``…_OUTPUTS_JSON``, ``…_TOKEN`` and ``…_EXPORTER``, and from the OpenTelemetry specification
     ``OTEL_SDK_DISABLED``, ``OTEL_SERVICE_NAME``, ``OTEL_RESOURCE_ATTRIBUTES``, ``OTEL_TRACES_SAMPLER`` with ``_ARG``,
-    ``OTEL_EXPORTER_OTLP_ENDPOINT``, ``_PROTOCOL``, ``_CERTIFICATE``, ``_HEADERS`` and ``_TIMEOUT`` (for each, the form with
-    ``_TRACES`` wins), ``OTEL_BSP_MAX_QUEUE_SIZE``, ``OTEL_BSP_MAX_EXPORT_BATCH_SIZE`` and ``OTEL_BSP_SCHEDULE_DELAY``.
+    ``OTEL_EXPORTER_OTLP_ENDPOINT``, ``_PROTOCOL``, ``_CERTIFICATE``, ``_HEADERS``, ``_COMPRESSION`` and ``_TIMEOUT`` (for each, the
+    form with ``_TRACES`` wins), ``OTEL_BSP_MAX_QUEUE_SIZE``, ``OTEL_BSP_MAX_EXPORT_BATCH_SIZE`` and ``OTEL_BSP_SCHEDULE_DELAY``.
     Raises ``ContractError`` for outputs and ``SettingsError`` for a variable that cannot be used.
     """
     reading = _Reading(environ)
@@ -105,6 +115,9 @@ def read(environ: Mapping[str, str]) -> tuple[dict[str, object], dict[str, str]]
     _read_headers(reading)
     _read_sampler(reading)
     _read_resource(reading)
+    for name, setting in _CHOICES.items():
+        if found := reading.variable(name):
+            reading.put(name, setting, found[1])
     for name, (setting, scale) in _NUMBERS.items():
         if found := reading.variable(name):
             number = _number(name, found[1])
@@ -183,10 +196,14 @@ def _read_headers(reading: _Reading) -> None:
 
 
 def _read_sampler(reading: _Reading) -> None:
-    """Take the head ratio. Samplers without a parent's say become parent-based ones: a trace is never cut in the middle here."""
+    """Take the head ratio. Samplers without a parent's say become parent-based ones: a trace is never cut in the middle here.
+
+    An operator who names a sampler wants that one: strategies and targets of the outputs are put aside.
+    """
     found = reading.variable("OTEL_TRACES_SAMPLER")
     if not found:
         return
+    reading.values.update(strategies_url=None, targets=())
     name, sampler = found
     if sampler not in _RATIOS:
         raise SettingsError(explain(name, f"is {sampler[:40]!r}", f"one of {', '.join(_RATIOS)}", _RESTART))

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
+import os
 import threading
+import weakref
 from typing import TYPE_CHECKING, Final, Self
 
 from opentelemetry import propagate, trace
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
+from opentelemetry.metrics import get_meter_provider
 from opentelemetry.propagators.composite import CompositePropagator
-from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from tracing_lib.delivery import ShutdownReport, build_processor
+from tracing_lib.accounts import NOTHING
+from tracing_lib.delivery import ShutdownReport, SpanDelivery
+from tracing_lib.endings import Endings
 from tracing_lib.errors import AlreadyConfiguredError, explain
-from tracing_lib.exporters import build_exporter
+from tracing_lib.own_metrics import observe
 from tracing_lib.resources import build_resource
 from tracing_lib.samplers import build_sampler
+from tracing_lib.strategy_poller import StrategyPoller
+from tracing_lib.tracers import ShortTracerProvider
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from tracing_lib.delivery import DeadlineBatchProcessor
+    from opentelemetry.metrics import MeterProvider
+
+    from tracing_lib.accounts import Accounts
+    from tracing_lib.encoder import AttributeFilter, TextFilter
     from tracing_lib.settings import TracingSettings
 
 _logger: Final = logging.getLogger("tracing_lib")
@@ -34,13 +42,26 @@ class Tracing:
     Made by ``configure``.
     """
 
-    def __init__(self, settings: TracingSettings, provider: trace.TracerProvider, processor: DeadlineBatchProcessor | None) -> None:
+    def __init__(
+        self,
+        settings: TracingSettings,
+        provider: trace.TracerProvider,
+        delivery: SpanDelivery | None = None,
+        poller: StrategyPoller | None = None,
+    ) -> None:
         self.settings = settings
         self.provider = provider
-        self._processor = processor
-        self._lock = threading.Lock()
+        self._delivery = delivery
+        self._poller = poller
+        self._lock = threading.RLock()
         self._report: ShutdownReport | None = None
-        atexit.register(self.shutdown)
+        self._endings = Endings(self.shutdown, on_sigterm=settings.end_on_sigterm and delivery is not None)
+        if hasattr(os, "register_at_fork"):
+            after_fork = weakref.WeakMethod(self._after_fork)
+            os.register_at_fork(after_in_child=lambda: (method := after_fork()) and method())
+
+    def _after_fork(self) -> None:
+        self._lock = threading.RLock()
 
     def tracer(self, name: str, version: str | None = None) -> trace.Tracer:
         """Return the tracer of an instrumented module, named as the module is (``virtengine.market``)."""
@@ -51,35 +72,44 @@ class Tracing:
         """Whether ``shutdown`` was called."""
         return self._report is not None
 
+    def accounts(self) -> Accounts:
+        """Return what became of the sampled spans of this process so far: exported, dropped by reason, queued, live.
+
+        A forked child has accounts of its own.
+        """
+        return NOTHING if self._delivery is None else self._delivery.accounts()
+
+    def flush(self, timeout_seconds: float = 5.0) -> bool:
+        """Wait until every span that has ended is delivered or dropped, for at most so long; return whether that came true."""
+        return self._delivery is None or self._delivery.force_flush(int(timeout_seconds * 1000))
+
     def shutdown(self, deadline_seconds: float | None = None) -> ShutdownReport:
         """Deliver what is queued and close; return what was delivered and what was lost.
 
         Takes at most ``deadline_seconds`` (default: ``settings.shutdown_seconds``), whatever the collector does. Later calls return
-        the first one's report. Runs by itself at the normal exit of the interpreter, not at SIGTERM: handle that signal by leaving
-        the program's main function.
+        the first one's report. Runs by itself when the process ends: normally, by SIGTERM, or as the end of a forked child.
         """
         with self._lock:
             if self._report is None:
-                self._report = self._end(deadline_seconds)
-                atexit.unregister(self.shutdown)
+                self._report = self._end(self.settings.shutdown_seconds if deadline_seconds is None else deadline_seconds)
+                self._endings.forget()
             return self._report
 
-    def _end(self, deadline_seconds: float | None) -> ShutdownReport:
-        nothing = ShutdownReport(ended=0, delivered=0, seconds=0.0)
-        if self._processor is None or not isinstance(self.provider, TracerProvider):
-            return nothing
-        if deadline_seconds is not None:
-            self._processor.deadline_seconds = deadline_seconds
-        self.provider.shutdown()
-        report = self._processor.report or nothing
+    def _end(self, deadline_seconds: float) -> ShutdownReport:
+        if self._poller is not None:
+            self._poller.stop()
+        if self._delivery is None:
+            return ShutdownReport(ended=0, delivered=0, seconds=0.0)
+        report = self._delivery.end(deadline_seconds)
         if not report.complete:
             _logger.warning(
-                "%s: %d of %d spans were not delivered to %s (shutdown took %.1f s)",
+                "%s: %d of %d spans were not delivered to %s (shutdown took %.1f s; %s)",
                 self.settings.service_name,
                 report.lost,
                 report.ended,
                 self.settings.endpoint,
                 report.seconds,
+                ", ".join(f"{reason}: {count}" for reason, count in sorted(report.accounts.dropped.items())),
             )
         return report
 
@@ -94,16 +124,26 @@ _configuring: Final = threading.Lock()
 _global: list[Tracing] = []  # at most one: OpenTelemetry takes a global provider once in the life of a process
 
 
-def configure(settings: TracingSettings, *, set_global: bool = True) -> Tracing:
+def configure(
+    settings: TracingSettings,
+    *,
+    set_global: bool = True,
+    attribute_filter: AttributeFilter | None = None,
+    text_filter: TextFilter | None = None,
+    meter_provider: MeterProvider | None = None,
+) -> Tracing:
     """Make this process traced as the settings say, and return the handle.
 
     With ``set_global`` the provider becomes OpenTelemetry's global one, and W3C trace context and baggage its propagators; a second
     call with equal settings returns the same handle. Without it, the provider serves only who is given it. Raises
     ``AlreadyConfiguredError`` when other settings, or another library, were first, or when tracing has been shut down; and
     ``SettingsError`` when the gRPC exporter is asked for and not installed.
+
+    ``attribute_filter`` and ``text_filter`` have the last word on what leaves the process (``encoder.Encoder``). The accounts of spans
+    are offered as ``otel.sdk.*`` metrics to ``meter_provider`` (default: the global one).
     """
     if not set_global:
-        return _build(settings)
+        return _build(settings, attribute_filter, text_filter, meter_provider)
     with _configuring:
         if _global:
             return _same(_global[0], settings)
@@ -112,7 +152,7 @@ def configure(settings: TracingSettings, *, set_global: bool = True) -> Tracing:
             wrong = f"the global tracer provider is already a {type(found).__module__}.{type(found).__qualname__}"
             then = "remove the other call of set_tracer_provider, or do not start under opentelemetry-instrument"
             raise AlreadyConfiguredError(explain("configure", wrong, "one that configures a process first and alone", then))
-        tracing = _build(settings)
+        tracing = _build(settings, attribute_filter, text_filter, meter_provider)
         trace.set_tracer_provider(tracing.provider)
         propagate.set_global_textmap(CompositePropagator([TraceContextTextMapPropagator(), W3CBaggagePropagator()]))
         _global.append(tracing)
@@ -130,10 +170,22 @@ def _same(current: Tracing, settings: TracingSettings) -> Tracing:
     raise AlreadyConfiguredError(explain("configure", wrong, "one call of configure in the life of a process", then))
 
 
-def _build(settings: TracingSettings) -> Tracing:
+def _build(
+    settings: TracingSettings,
+    attribute_filter: AttributeFilter | None,
+    text_filter: TextFilter | None,
+    meter_provider: MeterProvider | None,
+) -> Tracing:
     if not settings.enabled:
-        return Tracing(settings, trace.NoOpTracerProvider(), None)
-    processor = build_processor(build_exporter(settings), settings)
-    provider = TracerProvider(sampler=build_sampler(settings), resource=build_resource(settings), shutdown_on_exit=False)
-    provider.add_span_processor(processor)
-    return Tracing(settings, provider, processor)
+        return Tracing(settings, trace.NoOpTracerProvider())
+    delivery = SpanDelivery(settings, attribute_filter=attribute_filter, text_filter=text_filter)
+    sampler = build_sampler(settings, delivery)
+    provider = ShortTracerProvider(
+        sampler=sampler,
+        resource=build_resource(settings),
+        shutdown_on_exit=False,
+        active_span_processor=delivery,
+    )
+    observe(delivery, settings, meter_provider or get_meter_provider())
+    poller = StrategyPoller(settings, sampler.apply) if settings.strategies_url else None
+    return Tracing(settings, provider, delivery, poller)

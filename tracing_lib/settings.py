@@ -7,13 +7,13 @@ import uuid
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, model_validator
 
 from tracing_lib import environment
 from tracing_lib.checks import Certificate, Token, Url, problems
-from tracing_lib.contract import Model, Outputs, Protocol, Ratio
+from tracing_lib.contract import Model, OperationTarget, Outputs, Protocol, Ratio
 from tracing_lib.errors import SettingsError, explain
 
 if TYPE_CHECKING:
@@ -53,17 +53,37 @@ class TracingSettings(Model):
     """Further headers sent with every export, masked like the token because some carry keys. Default none."""
     head_ratio: Ratio = 1.0
     """Share of new traces that is sampled, 0 to 1; a caller's decision is always followed. Default 1: all."""
-    queue_size: int = Field(default=2048, gt=0)
-    """Ended spans that may wait for export. Default 2048 (the SDK's): 6 to 8 MB at most."""
+    strategies_url: Url | None = None
+    """Where sampling strategies are polled (Jaeger remote sampling over HTTP). Default none: ``head_ratio`` holds; outputs bring it."""
+    strategies_poll_seconds: float = Field(default=60.0, gt=0)
+    """How often strategies are polled, in seconds. Default 60, as every Jaeger client; a changed strategy is here within it."""
+    targets: tuple[OperationTarget, ...] = ()
+    """Rates by service and operation; those of other services are passed over. Default none; outputs bring them."""
+    adapt_seconds: float = Field(default=10.0, gt=0)
+    """How long traffic is counted before an operation's ratio is adapted to it, in seconds. Default 10: a target of ten traces a second
+    is then met within a tenth by chance alone. A burst ends the count early."""
+    exporter: Literal["own", "stock"] = "own"
+    """Who encodes and sends. Default ``own``: half the CPU of OpenTelemetry's ``stock`` exporter for the same bytes."""
+    compression: Literal["none", "gzip"] = "none"
+    """Compression of requests. Default none: to a collector on the same host or in the same cluster, CPU is dearer than bytes."""
+    queue_bytes: int = Field(default=16 * 2**20, ge=64 * 2**10)
+    """Memory that ended spans may take while they wait for the collector, in bytes. Default 16 MiB: some 50,000 spans of five attributes,
+    100 s at 500 a second. A full queue drops and counts, failed spans last."""
+    queue_size: int | None = Field(default=None, gt=0)
+    """Ended spans that may wait for export, beside the bound in bytes. Default none: the bytes alone decide."""
     batch_size: int = Field(default=512, gt=0)
     """Most spans in one export; a batch of this size goes at once. Default 512 (the SDK's)."""
     export_interval_seconds: float = Field(default=1.0, gt=0)
     """Longest time that a span waits for its batch, in seconds. Default 1, not the SDK's 5: a trace can be read soon after."""
     export_timeout_seconds: float = Field(default=10.0, gt=0)
-    """Longest time for one export with its retries, in seconds. Default 10, as the OTLP specification has it."""
+    """Longest time for one attempt at an export, in seconds. Default 10, as the OTLP specification has it. A collector that is away is
+    tried again for as long as the queue has room."""
     shutdown_seconds: float = Field(default=2.0, gt=0)
     """Longest time that ending may take, in seconds, whatever the collector does. Default 2: enough to deliver a full queue to one
     that works, and little of the 10 s (Docker) or 30 s (Kubernetes) that a stopped service has for all its work."""
+    end_on_sigterm: bool = True
+    """Whether SIGTERM delivers what is queued before it ends the process. Default true. Only where nobody else handles the signal: a
+    server that handles it ends normally, and that delivers as well."""
     enabled: bool = True
     """Whether spans are made at all. Default true. Off, context still travels through the service."""
 
@@ -78,7 +98,7 @@ class TracingSettings(Model):
             settings = handler(data)
         except ValidationError as error:
             raise SettingsError(_wrong_settings(error, info.context or {})) from None
-        if settings.batch_size > settings.queue_size:
+        if settings.queue_size is not None and settings.batch_size > settings.queue_size:
             wrong = f"is {settings.batch_size}, more than queue_size ({settings.queue_size})"
             raise SettingsError(explain("TracingSettings.batch_size", wrong, "at most queue_size", "raise queue_size or lower batch_size"))
         return settings

@@ -29,16 +29,23 @@ def _from(environ: dict[str, str], **arguments: str) -> TracingSettings:
     return TracingSettings.from_environment({"OTEL_SERVICE_NAME": "portal", **environ}, **arguments)
 
 
+def without_strategies(settings: TracingSettings) -> TracingSettings:
+    """The settings as the standard variables can say them: they name a sampler, which puts strategies and targets aside."""
+    return settings.model_copy(update={"strategies_url": None, "targets": ()})
+
+
 def test_the_same_outputs_give_the_same_settings_from_every_source(outputs_file: Path) -> None:
     expected = TracingSettings.from_outputs(Outputs.parse(MAPPING), service_name="portal")
     assert expected.token == SecretStr(TOKEN)
     assert (expected.environment, expected.head_ratio, expected.endpoint) == ("dev", 0.25, MAPPING["otlp_http_endpoint"])
+    assert (expected.strategies_url, expected.strategies_poll_seconds) == (MAPPING["strategies_url"], 60.0)
+    assert [target.operation for target in expected.targets] == ["POST /orders"]
     assert TracingSettings.from_outputs(MAPPING, service_name="portal") == expected
     assert TracingSettings.from_outputs(outputs_file, service_name="portal") == expected
     assert TracingSettings.from_outputs(str(outputs_file), service_name="portal") == expected
     assert _from({"VIRTENGINE_TRACING_OUTPUTS": str(outputs_file)}) == expected
     assert _from({"VIRTENGINE_TRACING_OUTPUTS_JSON": json.dumps(MAPPING)}) == expected
-    assert _from(Outputs.parse(MAPPING).to_otel_environment(secrets=True)) == expected
+    assert _from(Outputs.parse(MAPPING).to_otel_environment(secrets=True)) == without_strategies(expected)
 
 
 @pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
@@ -52,7 +59,7 @@ def test_a_shell_that_sources_the_dotenv_starts_a_service_with_the_same_settings
     )
     script = f"set -a; . {shlex.quote(str(dotenv))}; exec {shlex.quote(sys.executable)} -c {shlex.quote(program)}"
     answer = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=True)
-    expected = TracingSettings.from_outputs(outputs, service_name="portal", protocol=protocol)  # type: ignore[arg-type]
+    expected = without_strategies(TracingSettings.from_outputs(outputs, service_name="portal", protocol=protocol))  # type: ignore[arg-type]
     assert answer.stdout.strip() == f"{expected.model_dump_json(exclude={'instance_id'})} a+b/c~d=="
 
 
@@ -70,6 +77,8 @@ def test_standard_variables_override_the_outputs_and_the_arguments(outputs_file:
             "OTEL_EXPORTER_OTLP_ENDPOINT": "http://other:4317",
             "OTEL_EXPORTER_OTLP_HEADERS": "authorization=Bearer%20mine, x-tenant=a%20b",
             "OTEL_EXPORTER_OTLP_TIMEOUT": "2500",
+            "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip",
+            "VIRTENGINE_TRACING_EXPORTER": "stock",
             "OTEL_BSP_MAX_QUEUE_SIZE": "1000",
             "OTEL_BSP_SCHEDULE_DELAY": "200",
             "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
@@ -85,7 +94,8 @@ def test_standard_variables_override_the_outputs_and_the_arguments(outputs_file:
     assert settings.token == SecretStr("mine")
     assert settings.headers == {"x-tenant": SecretStr("a b")}
     assert (settings.export_timeout_seconds, settings.queue_size, settings.export_interval_seconds) == (2.5, 1000, 0.2)
-    assert settings.head_ratio == 0.5
+    assert (settings.head_ratio, settings.strategies_url, settings.targets) == (0.5, None, ())
+    assert (settings.compression, settings.exporter) == ("gzip", "stock")
 
 
 def test_the_protocol_variable_chooses_among_the_endpoints_of_the_outputs(outputs_file: Path) -> None:
