@@ -35,3 +35,7 @@ class QueryError(Exception):
 
 class TraceNotFoundError(QueryError):
     """The query server answered and does not know the trace (yet)."""
+
+
+class PrivacyError(ValueError):
+    """A declaration of attributes or of privacy rules cannot be used as it is."""

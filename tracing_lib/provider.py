@@ -8,14 +8,16 @@ import threading
 from typing import TYPE_CHECKING, Final, Self
 
 from opentelemetry import propagate, trace
-from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from tracing_lib.baggage import OwnBaggagePropagator
 from tracing_lib.delivery import ShutdownReport, build_processor
 from tracing_lib.errors import AlreadyConfiguredError, explain
 from tracing_lib.exporters import build_exporter
+from tracing_lib.identifiers import ContextIdGenerator
+from tracing_lib.privacy import private
 from tracing_lib.resources import build_resource
 from tracing_lib.samplers import build_sampler
 
@@ -97,7 +99,8 @@ _global: list[Tracing] = []  # at most one: OpenTelemetry takes a global provide
 def configure(settings: TracingSettings, *, set_global: bool = True) -> Tracing:
     """Make this process traced as the settings say, and return the handle.
 
-    With ``set_global`` the provider becomes OpenTelemetry's global one, and W3C trace context and baggage its propagators; a second
+    With ``set_global`` the provider becomes OpenTelemetry's global one, and W3C trace context and our own part of baggage its
+    propagators; a second
     call with equal settings returns the same handle. Without it, the provider serves only who is given it. Raises
     ``AlreadyConfiguredError`` when other settings, or another library, were first, or when tracing has been shut down; and
     ``SettingsError`` when the gRPC exporter is asked for and not installed.
@@ -114,7 +117,7 @@ def configure(settings: TracingSettings, *, set_global: bool = True) -> Tracing:
             raise AlreadyConfiguredError(explain("configure", wrong, "one that configures a process first and alone", then))
         tracing = _build(settings)
         trace.set_tracer_provider(tracing.provider)
-        propagate.set_global_textmap(CompositePropagator([TraceContextTextMapPropagator(), W3CBaggagePropagator()]))
+        propagate.set_global_textmap(CompositePropagator([TraceContextTextMapPropagator(), OwnBaggagePropagator(settings.own_hosts)]))
         _global.append(tracing)
         return tracing
 
@@ -133,7 +136,12 @@ def _same(current: Tracing, settings: TracingSettings) -> Tracing:
 def _build(settings: TracingSettings) -> Tracing:
     if not settings.enabled:
         return Tracing(settings, trace.NoOpTracerProvider(), None)
-    processor = build_processor(build_exporter(settings), settings)
-    provider = TracerProvider(sampler=build_sampler(settings), resource=build_resource(settings), shutdown_on_exit=False)
+    processor = build_processor(private(build_exporter(settings), settings), settings)
+    provider = TracerProvider(
+        sampler=build_sampler(settings),
+        resource=build_resource(settings),
+        id_generator=ContextIdGenerator(),
+        shutdown_on_exit=False,
+    )
     provider.add_span_processor(processor)
     return Tracing(settings, provider, processor)
