@@ -12,9 +12,14 @@ if TYPE_CHECKING:
     from tracing_lib.contract import OperationTarget, Outputs, PrivacyRule
     from tracing_lib.delivery import ShutdownReport
     from tracing_lib.errors import AlreadyConfiguredError, ContractError, QueryError, SettingsError, TraceNotFoundError
+    from tracing_lib.functions import traced
+    from tracing_lib.grpc_client import grpc_aio_client_interceptors, grpc_client_interceptors
+    from tracing_lib.grpc_server import grpc_aio_server_interceptor, grpc_server_interceptor
+    from tracing_lib.keepers import trace_ante, trace_keeper
     from tracing_lib.otlp_json import Span, Trace
     from tracing_lib.provider import Tracing, configure
     from tracing_lib.query import fetch_trace
+    from tracing_lib.servicers import trace_servicer
     from tracing_lib.settings import TracingSettings
     from tracing_lib.tree import render_tree
 
@@ -34,7 +39,15 @@ _HOMES: Final = {
     "TracingSettings": "settings",
     "configure": "provider",
     "fetch_trace": "query",
+    "grpc_aio_client_interceptors": "grpc_client",
+    "grpc_aio_server_interceptor": "grpc_server",
+    "grpc_client_interceptors": "grpc_client",
+    "grpc_server_interceptor": "grpc_server",
     "render_tree": "tree",
+    "trace_ante": "keepers",
+    "trace_keeper": "keepers",
+    "trace_servicer": "servicers",
+    "traced": "functions",
 }
 
 __all__ = [
@@ -53,7 +66,15 @@ __all__ = [
     "TracingSettings",
     "configure",
     "fetch_trace",
+    "grpc_aio_client_interceptors",
+    "grpc_aio_server_interceptor",
+    "grpc_client_interceptors",
+    "grpc_server_interceptor",
     "render_tree",
+    "trace_ante",
+    "trace_keeper",
+    "trace_servicer",
+    "traced",
 ]
 
 
