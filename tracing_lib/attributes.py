@@ -174,12 +174,12 @@ class Registry:
 
 
 def _library_registry() -> Registry:
-    from tracing_lib.declarations import CONVENTIONS, OWN, WORDS
+    from tracing_lib.declarations import CONVENTIONS, NAMES, OWN, WORDS
 
     registry = Registry()
     registry.declare(*OWN)
     registry.declare_convention(*CONVENTIONS)
-    registry.declare_names(*WORDS)
+    registry.declare_names(*WORDS, *NAMES)
     return registry
 
 

@@ -142,3 +142,6 @@ WORDS: Final = tuple(
     """.split()  # noqa: SIM905  words are read most easily as a text
 )
 """Words that may stand in the names of spans and events and in paths, beside those of declared keys."""
+
+NAMES: Final = ("sbatch", "scancel", "scontrol show job")
+"""Names of the library's own spans that are neither code nor made of those words."""

@@ -39,3 +39,11 @@ class TraceNotFoundError(QueryError):
 
 class PrivacyError(ValueError):
     """A declaration of attributes or of privacy rules cannot be used as it is."""
+
+
+class JobTokenError(ValueError):
+    """A string is no token of a job's context. The message does not show it."""
+
+
+class SlurmError(RuntimeError):
+    """A SLURM command failed. Its message has the command's exit status and never its output, which quotes the user's script."""

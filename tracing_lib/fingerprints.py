@@ -12,6 +12,8 @@ from opentelemetry import trace
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from opentelemetry.trace import Span
+
 _FRAME: Final = re.compile(r'^\s*File "([^"]+)", line \d+, in (.+)$', re.MULTILINE)
 _GROUP: Final = re.compile(r"^\s*\| ", re.MULTILINE)
 _FOLDERS: Final = re.compile(r"[/\\]")
@@ -72,15 +74,15 @@ def describe(error: BaseException) -> ErrorDescription:
     return ErrorDescription(qualified_type(error), fingerprint(error))
 
 
-def report(error: BaseException) -> ErrorReport:
-    """Return the report of an error, with the span that is current when it is first reported; later calls return the same.
+def report(error: BaseException, span: Span | None = None) -> ErrorReport:
+    """Return the report of an error, with the span (default: the current one) in which it is first reported; later calls return the same.
 
     A note with the trace is added to the exception (PEP 678), so that whoever prints it, much later, sees where to look.
     """
     known = getattr(error, _MARK, None)
     if isinstance(known, ErrorReport):
         return known
-    context = trace.get_current_span().get_span_context()
+    context = (trace.get_current_span() if span is None else span).get_span_context()
     ids = (f"{context.trace_id:032x}", f"{context.span_id:016x}") if context.is_valid else (None, None)
     made = ErrorReport(qualified_type(error), fingerprint(error), *ids)
     try:

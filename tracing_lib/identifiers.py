@@ -40,8 +40,8 @@ class ContextIdGenerator(IdGenerator):
         return wanted.span_id
 
     def is_trace_id_random(self) -> bool:
-        """Return true: the ids of transactions are digests, and as evenly spread (W3C Trace Context 2, "Random Trace ID Flag")."""
-        return True
+        """Return what the inner generator says; the ids of transactions are digests, and as evenly spread as random ones."""
+        return self._inner.is_trace_id_random()
 
 
 @contextmanager

@@ -41,6 +41,7 @@ _logger: Final = logging.getLogger("tracing_lib.privacy")
 _ID: Final = re.compile(r"(?=[^0-9]*[0-9])[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
 _VERSION: Final = re.compile(r"v?[0-9][A-Za-z0-9.+_-]{0,31}|[0-9a-f]{7,40}")
 _NUMBER: Final = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,12})?")
+_SHORT_NUMBER: Final = re.compile(r"[0-9]{1,5}")
 _FLAG: Final = re.compile(r"[Tt]rue|[Ff]alse")
 _PATTERNS: Final = {
     Shape.ID: _ID,
@@ -136,6 +137,9 @@ class PrivacyPolicy:
         if declared.shape is Shape.CHOICE:
             return value if value in declared.values else None
         if declared.key in _IDS_OR_WORDS and CODE.fullmatch(value):
+            return value
+        if declared.shape is Shape.CODE and _SHORT_NUMBER.fullmatch(value):
+            # Statuses, such as the 404 of error.type.
             return value
         return value if _PATTERNS[declared.shape].fullmatch(value) else None
 
