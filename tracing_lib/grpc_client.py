@@ -40,7 +40,8 @@ def grpc_client_interceptors(target: str | None = None, *, tracer_provider: Trac
     metadata. Every code but ``OK`` makes it an error; the words of a status never enter it. What a stream of requests does while it is
     read belongs to the span too.
 
-    ``target``: the channel's, for ``server.address`` and ``server.port``; an interceptor cannot see it. ``tracer_provider``: by default
+    ``target``: the channel's, for ``server.address`` and ``server.port``, and because baggage goes to our own hosts only; an
+    interceptor cannot see it. ``tracer_provider``: by default
     OpenTelemetry's global one, also when it is set later. Raises ``ValueError`` for a target whose port is no number.
     """
     return (_ClientInterceptor(_Calls(target, tracer_provider)),)
@@ -61,6 +62,7 @@ class _Calls:
     def __init__(self, target: str | None, provider: TracerProvider | None) -> None:
         self._source = TracerSource(SCOPE, provider)
         self._server = _server_of(target) if target else {}
+        self.target = target
 
     def tracer(self) -> Tracer | None:
         """Return the tracer; None where nobody would receive a span."""
@@ -89,9 +91,9 @@ def _server_of(target: str) -> dict[str, str | int]:
     return {conventions.SERVER_ADDRESS: host.strip("[]"), conventions.SERVER_PORT: int(port)}
 
 
-def _with_headers(metadata: object, context: Context) -> list[tuple[str, str | bytes]]:
+def _with_headers(metadata: object, context: Context, target: str | None) -> list[tuple[str, str | bytes]]:
     """Return the call's metadata with the headers of its span; a header that is there already gives way."""
-    headers = leaving(context)
+    headers = leaving(context, target)
     given = [pair for pair in cast("Sequence[tuple[str, str | bytes]]", metadata or ()) if pair[0] not in headers]
     return [*given, *headers.items()]
 
@@ -145,7 +147,7 @@ class _ClientInterceptor(
             carried = _Details(
                 details.method,
                 details.timeout,
-                _with_headers(details.metadata, active),
+                _with_headers(details.metadata, active, self._calls.target),
                 details.credentials,
                 getattr(details, "wait_for_ready", None),
                 getattr(details, "compression", None),
@@ -205,7 +207,7 @@ class _AioInterceptor:
         before = contexts.get_current()
         contexts.attach(active)
         try:
-            metadata = grpc.aio.Metadata(*_with_headers(details.metadata, active))
+            metadata = grpc.aio.Metadata(*_with_headers(details.metadata, active, self._calls.target))
             call = await continuation(details._replace(metadata=metadata), request)
         except BaseException as error:
             end_client(span, None if isinstance(error, Exception) else grpc.StatusCode.CANCELLED, _raised(error))

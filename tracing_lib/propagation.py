@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from opentelemetry import propagate
+from opentelemetry import baggage, propagate
 from opentelemetry.context import Context, get_current
 from opentelemetry.trace import INVALID_SPAN, SpanKind, get_current_span, set_span_in_context
 
@@ -41,8 +41,16 @@ def without_span(context: Context | None = None) -> Context:
     return set_span_in_context(INVALID_SPAN, context)
 
 
-def leaving(context: Context) -> dict[str, str]:
-    """Return the headers that carry a context to whom is called, by the propagators of the process; names are in lower case."""
+def leaving(context: Context, to: str | None = None) -> dict[str, str]:
+    """Return the headers that carry a context to whom is called, by the propagators of the process; names are in lower case.
+
+    ``to``: the URL or target that is called. Baggage is among the headers only where that is one of our own hosts.
+    """
     carrier: dict[str, str] = {}
-    propagate.inject(carrier, context)
+    if to is not None and baggage.get_all(context):
+        from tracing_lib.baggage import inject
+
+        inject(carrier, to=to, context=context)
+    else:
+        propagate.inject(carrier, context)
     return {name.lower(): value for name, value in carrier.items()}

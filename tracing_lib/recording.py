@@ -11,7 +11,7 @@ from opentelemetry import trace
 from opentelemetry.trace import NoOpTracer, NoOpTracerProvider, StatusCode
 
 from tracing_lib import conventions
-from tracing_lib.fingerprints import describe
+from tracing_lib.fingerprints import report
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -84,13 +84,14 @@ def name_of(error: BaseException | type[BaseException]) -> str:
 def record_exception(span: Span, error: BaseException) -> None:
     """Record what ended the operation as an event: type and fingerprint, never the text.
 
-    An exception that travels up through several spans of a trace is recorded on the first of them only. The caller sets the status.
+    An exception that travels up through several spans of a trace is recorded on the first of them only, and knows that one from then
+    on (``fingerprints.report``). The caller sets the status.
     """
     trace_id = span.get_span_context().trace_id
     seen: set[int] = getattr(error, _MARK, None) or set()
     if trace_id in seen:
         return
-    description = describe(error)
+    description = report(error, span)
     attributes = {conventions.EXCEPTION_TYPE: description.type, conventions.ERROR_FINGERPRINT: description.fingerprint}
     span.add_event(conventions.EXCEPTION_EVENT, attributes)
     try:
