@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 from opentelemetry import trace
 
 from tracing_lib.fingerprints import describe, report
-from tracing_lib.names import MASK, span_name
+from tracing_lib.names import MASK, phrase
 from tracing_lib.privacy import PrivacyPolicy
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ _FIELDS: Final = (TRACE_ID, SPAN_ID, TRACE_FLAGS)
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", *_FIELDS}
 _KEY: Final = re.compile(r"[a-z_][a-z0-9_.]{0,63}")
 _ID: Final = re.compile(r"(?=[^0-9]*[0-9])[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
+_LONGEST_PHRASE: Final = 80
 _PLAIN: Final = (bool, int, float, type(None), uuid.UUID, dt.date, dt.time, dt.timedelta, decimal.Decimal)
 _STRUCTLOG_OWN: Final = frozenset({"event", "level", "timestamp", "logger", "logger_name", "lineno", "func_name", "module", *_FIELDS})
 
@@ -84,8 +85,7 @@ class LogPrivacy:
         """Return a string as it may be written: an identifier or known words; anything else is masked."""
         if _ID.fullmatch(value):
             return MASK if self.policy.rules.found(value) else value
-        spoken = span_name(value, self.policy.registry) if value.islower() and len(value) < 80 else MASK  # noqa: PLR2004  a phrase, no text
-        return self.policy.text(spoken)
+        return self.policy.text(phrase(value, self.policy.registry)) if value.islower() and len(value) <= _LONGEST_PHRASE else MASK
 
     def message(self, record: logging.LogRecord) -> str:
         """Return a record's message, its arguments as they may be written."""

@@ -97,7 +97,7 @@ def span_name(name: str, registry: Registry) -> str:
         return f"{head} {path(tail, registry) if '{' not in tail and '<' not in tail else route(tail)}"
     if head in _VERBS and " " not in tail:
         return f"{head} {_code(tail, registry)}"
-    return " ".join(_spoken(word, registry) for word in name.split())
+    return phrase(name, registry)
 
 
 def _code(word: str, registry: Registry) -> str:
@@ -106,6 +106,11 @@ def _code(word: str, registry: Registry) -> str:
     if CODE.fullmatch(word) and not _IDENTIFYING.search(word):
         return word
     return _spoken(word, registry)
+
+
+def phrase(text: str, registry: Registry) -> str:
+    """Return a phrase with every word that was not declared as ``*``."""
+    return " ".join(_spoken(word, registry) for word in text.split())
 
 
 def _spoken(word: str, registry: Registry) -> str:
