@@ -31,6 +31,9 @@ OWN: Final = (
     Attribute("virtengine.account", "Chain account; pseudonymous, and public on the chain.", privacy=Privacy.HASH),
     Attribute("virtengine.module", "Module of the chain, such as market.", Shape.CODE),
     Attribute("virtengine.success", "Whether the operation did what was asked.", Shape.FLAG),
+    Attribute("virtengine.cancelled", "Whether the caller gave up before the operation ended.", Shape.FLAG),
+    _choice("virtengine.link.role", "What a linked span is to this one.", "connection sender"),
+    Attribute("virtengine.tx.accepted", "Whether ante handling let the transaction pass.", Shape.FLAG),
     Attribute("virtengine.tx.hash", "Hash of a transaction, hexadecimal."),
     Attribute("virtengine.tx.code", "Result code of a transaction; 0 is success.", Shape.NUMBER),
     Attribute("virtengine.tx.codespace", "Module that the result code belongs to.", Shape.CODE),
@@ -72,9 +75,9 @@ _NAMES: Final = """
     rpc.system rpc.system.name rpc.service rpc.method rpc.response.status_code rpc.grpc.status_code
     db.system db.system.name db.operation db.operation.name db.collection.name db.namespace db.query.summary db.response.status_code
     messaging.system messaging.operation messaging.operation.name messaging.operation.type messaging.destination.name
-    messaging.destination.template messaging.consumer.group.name messaging.client.id
-    http.request.method http.method http.flavor url.scheme http.scheme network.protocol.name network.transport network.type net.transport
-    network.protocol.version net.protocol.name net.protocol.version
+    messaging.consumer.group.name messaging.client.id
+    http.request.method http.method http.flavor url.scheme http.scheme
+    network.protocol.name network.transport network.type net.transport net.protocol.name
     otel.status_code otel.scope.name otel.library.name thread.name
     service.name service.namespace deployment.environment.name telemetry.sdk.name telemetry.sdk.language
     os.type host.arch process.runtime.name cloud.provider cloud.region cloud.availability_zone cloud.platform
@@ -90,7 +93,10 @@ _NUMBERS: Final = """
     db.response.returned_rows db.operation.batch.size k8s.container.restart_count
 """
 _FLAGS: Final = "exception.escaped messaging.destination.temporary messaging.destination.anonymous"
-_VERSIONS: Final = "service.version telemetry.sdk.version telemetry.distro.version process.runtime.version otel.scope.version os.version"
+_VERSIONS: Final = (
+    "service.version telemetry.sdk.version telemetry.distro.version process.runtime.version otel.scope.version os.version "
+    "network.protocol.version net.protocol.version"
+)
 _HOSTS: Final = "server.address host.name net.host.name net.peer.name http.host"
 
 
@@ -102,7 +108,7 @@ def _conventions() -> tuple[Attribute, ...]:
         Shape.FLAG: _FLAGS,
         Shape.VERSION: _VERSIONS,
         Shape.HOST: _HOSTS,
-        Shape.ROUTE: "http.route url.template",
+        Shape.ROUTE: "http.route url.template messaging.destination.template",
         Shape.PATH: "url.path http.target",
         Shape.URL: "url.full http.url",
     }

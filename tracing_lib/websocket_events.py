@@ -123,7 +123,9 @@ class WebSocketEvents:
             attributes[conventions.MESSAGING_BODY_SIZE] = _size(message)
         if self._template:
             attributes[conventions.MESSAGING_DESTINATION_TEMPLATE] = self._template
-        return self._tracer.start_span(f"{operation} {self._template or conventions.WEBSOCKET}", parent, kind, attributes, links)
+        # A name is an operation of messages and its target; closing is none of these.
+        target = conventions.WEBSOCKET if operation == "close" else self._template or conventions.WEBSOCKET
+        return self._tracer.start_span(f"{operation} {target}", parent, kind, attributes, links)
 
 
 def _size(message: str | bytes) -> int:

@@ -180,7 +180,7 @@ def test_an_exception_is_the_error_of_the_event_or_of_a_span_of_its_own(recorder
 
     asyncio.run(run())
     recorder.wait(2)
-    failed = recorder.one("process /broken" if path == "/broken" else "close /between")
+    failed = recorder.one("process /broken" if path == "/broken" else "close websocket")
     assert (failed.status.status_code, attributes(failed)["error.type"]) == (StatusCode.ERROR, "RuntimeError")
     assert links(failed) == {"connection": where(recorder.one(f"GET {path}"))}
     assert [event.name for span in recorder.spans for event in span.events] == ["exception"]
