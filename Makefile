@@ -61,6 +61,7 @@ reference: .venv/ready ## write the generated reference and schemas
 	@$(PY) -m stacks schema > docs/reference/stack-file.schema.json
 	@$(PY) -m stacks schema --reference > docs/reference/settings.md
 	@$(PY) -m stacks schema --outputs > docs/reference/outputs.schema.json
+	@$(PY) -m components.documents.attributes > tracing_lib/privacy_rules.json
 
 .PHONY: golden
 golden: .venv/ready ## write the golden documents anew; review the difference

@@ -29,10 +29,22 @@ def _parser() -> argparse.ArgumentParser:
     trace.add_argument("--json", action="store_true", help="print the spans as JSON instead of a tree")
     trace.add_argument("--wait", type=float, default=10.0, metavar="SECONDS", help="how long to wait for the trace (default: 10)")
     trace.set_defaults(run=_trace)
+    doctor = verbs.add_parser("doctor", help="find out what is wrong between a service and its tracing stack")
+    doctor.add_argument("--outputs", type=Path, metavar="FILE", help=f"JSON file with the stack's outputs (default: ${OUTPUTS})")
+    doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
+    doctor.add_argument("--wait", type=float, default=30.0, metavar="SECONDS", help="how long to wait for the test span (default: 30)")
+    doctor.set_defaults(run=_doctor)
     return parser
 
 
-def _trace(arguments: argparse.Namespace) -> None:
+def _doctor(arguments: argparse.Namespace) -> int:
+    from tracing_lib.doctor import run
+
+    environ = {**os.environ, OUTPUTS: str(arguments.outputs)} if arguments.outputs else dict(os.environ)
+    return run(environ, as_json=arguments.json, wait_seconds=arguments.wait, say=print)
+
+
+def _trace(arguments: argparse.Namespace) -> int:
     path = arguments.outputs or os.environ.get(OUTPUTS)
     if not path:
         raise ContractError(explain("--outputs", "is missing", "the JSON file with the stack's outputs", f"give it, or set {OUTPUTS}"))
@@ -43,20 +55,21 @@ def _trace(arguments: argparse.Namespace) -> None:
         print(json.dumps(asdict(trace), sort_keys=True, indent=2, default=bytes.hex))  # noqa: T201  what the verb is for
     else:
         print(render_tree(trace))  # noqa: T201  what the verb is for
+    return 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb. Returns 0, 1 when the answer is no or cannot be had, 2 for what was asked wrongly."""
     parsed = _parser().parse_args(arguments)
     try:
-        parsed.run(parsed)
+        status: int = parsed.run(parsed)
     except QueryError as error:
         print(error, file=sys.stderr)  # noqa: T201  a message to the person at the terminal
         return 1
     except ContractError as error:
         print(error, file=sys.stderr)  # noqa: T201  as above
         return 2
-    return 0
+    return status
 
 
 if __name__ == "__main__":

@@ -8,9 +8,10 @@ import random
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from opentelemetry.sdk.trace import SynchronousMultiSpanProcessor
 from opentelemetry.trace import StatusCode
@@ -25,9 +26,12 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import ReadableSpan, Span
 
-    from tracing_lib.encoder import AttributeFilter, Group, TextFilter
+    from tracing_lib.encoder import Group
     from tracing_lib.settings import TracingSettings
     from tracing_lib.span_queue import Batch
+
+Wall = Callable[["ReadableSpan"], "ReadableSpan"]
+"""Makes of a recorded span the one that may leave the process (``privacy.PrivacyPolicy.span``)."""
 
 _logger: Final = logging.getLogger("tracing_lib")
 
@@ -75,11 +79,14 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
     """
 
     def __init__(
-        self, settings: TracingSettings, *, attribute_filter: AttributeFilter | None = None, text_filter: TextFilter | None = None
+        self,
+        settings: TracingSettings,
+        *,
+        wall: Wall | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # the SDK's
         self._settings = settings
-        self._filters = (attribute_filter, text_filter)
+        self._wall = wall
         self.queue = SpanQueue(settings.queue_bytes, settings.queue_size)
         self.refusing = False
         """Whether the collector says, at present, that it has too much to do."""
@@ -91,7 +98,7 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
 
     def _begin(self) -> None:
         """Make what belongs to one process alone; the thread is started by the first span, so that a parent may fork before."""
-        self._packing = build_packing(self._settings, *self._filters)
+        self._packing = build_packing(self._settings)
         self._sender = build_sender(self._settings)
         self._wake = threading.Event()
         self._ending = threading.Event()
@@ -100,6 +107,7 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
         self._deadline: float | None = None
         self._said = ""
         self._said_full = False
+        self._said_unencodable = False
         self._next_pause = _FIRST_PAUSE
         self._groups: dict[int, Group] = {}
         self._starting = threading.Lock()
@@ -132,11 +140,15 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
 
     def _enqueue(self, span: ReadableSpan, *, failed: bool) -> None:
         try:
+            # Without a wall a span leaves as it was recorded; one that the wall cannot make private does not leave.
+            span = span if self._wall is None else self._wall(span)
             packed, size = self._packing.pack(span)
-        except Exception:
-            # Whoever ends a span must not fail for it: a filter of the service's own may raise anything.
+        except Exception as error:  # noqa: BLE001  whoever ends a span must not fail for it
             self.queue.drop(ENCODING)
-            _logger.exception("%s: a span could not be encoded", self._settings.service_name)
+            if not self._said_unencodable:
+                self._said_unencodable = True
+                # The type alone: the text may hold what must not leave the process.
+                _logger.warning("%s: a span could not be made private and encoded (%s)", self._settings.service_name, type(error).__name__)
             return
         waiting = self.queue.put(self._group(span), packed, size, failed=failed)
         if self._worker is None:

@@ -7,7 +7,7 @@ the order of their numbers, so that the bytes are those of the stock encoder, wh
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from opentelemetry.trace import SpanKind, StatusCode
@@ -23,12 +23,6 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Link, SpanContext, Status
     from opentelemetry.trace.span import TraceState
     from opentelemetry.util.types import AnyValue
-
-AttributeFilter = Callable[[str, "AnyValue"], "AnyValue"]
-"""Asked with key and value of an attribute; returns the value to send, or None for an attribute that is not sent."""
-
-TextFilter = Callable[[str], str]
-"""Asked with a span name, an event name or a status message; returns what is sent in its place."""
 
 Group = tuple["Resource", "InstrumentationScope | None"]
 """What spans have in common that are sent together."""
@@ -85,13 +79,7 @@ class Encoder:
     the thread that ends a span; what they raise reaches that thread, so they must not.
     """
 
-    def __init__(
-        self,
-        attribute_filter: AttributeFilter | None = None,
-        text_filter: TextFilter | None = None,
-    ) -> None:
-        self._attribute_filter = attribute_filter
-        self._text_filter = text_filter
+    def __init__(self) -> None:
         self._keys: dict[str, tuple[bytes, int]] = {}
         self._names: dict[str, bytes] = {}
         self._texts: dict[tuple[str, str], bytes] = {}
@@ -170,7 +158,7 @@ class Encoder:
 
     def _name(self, name: str) -> bytes:
         """Return a span's name as its field, and remember it."""
-        encoded = text(b"\x2a", self._text_filter(name) if self._text_filter else name)
+        encoded = text(b"\x2a", name)
         if len(self._names) < _MOST_REMEMBERED:
             self._names[name] = encoded
         return encoded
@@ -190,9 +178,6 @@ class Encoder:
 
     def _attributes(self, tag: bytes, attributes: Mapping[str, AnyValue], parts: list[bytes]) -> None:
         """Append attributes as entries of a repeated ``KeyValue``. One that cannot be encoded is left out, as by the stock encoder."""
-        if self._attribute_filter is not None:
-            kept = ((key, self._attribute_filter(key, value)) for key, value in attributes.items())
-            attributes = {key: value for key, value in kept if value is not None}
         texts, integers = self._texts, self._integers
         for pair in attributes.items():
             kind = type(pair[1])
@@ -236,8 +221,7 @@ class Encoder:
         return varint(length + len(wrapped)) + encoded_key + wrapped
 
     def _event(self, event: Event) -> bytes:
-        name = self._text_filter(event.name) if self._text_filter else event.name
-        parts = [b"\x09" + FIXED64(event.timestamp) if event.timestamp else b"", text(b"\x12", name)]
+        parts = [b"\x09" + FIXED64(event.timestamp) if event.timestamp else b"", text(b"\x12", event.name)]
         self._attributes(b"\x1a", event.attributes or {}, parts)
         parts.append(number(b"\x20", event.dropped_attributes))
         return b"".join(parts)
@@ -250,10 +234,7 @@ class Encoder:
         return b"".join(parts)
 
     def _status(self, status: Status) -> bytes:
-        message = status.description
-        if message and self._text_filter:
-            message = self._text_filter(message)
-        return field(b"\x7a", text(b"\x12", message) + number(b"\x18", status.status_code.value))
+        return field(b"\x7a", text(b"\x12", status.description) + number(b"\x18", status.status_code.value))
 
 
 def _times(start: int | None, end: int | None) -> bytes:

@@ -26,6 +26,15 @@ OUTPUTS_JSON: Final = "VIRTENGINE_TRACING_OUTPUTS_JSON"
 TOKEN: Final = "VIRTENGINE_TRACING_TOKEN"  # noqa: S105  the name of a variable
 """Bearer token of the collector, so that the outputs can be public. Wins over a token in the outputs."""
 
+EXCEPTION_TEXT: Final = "VIRTENGINE_TRACING_EXCEPTION_TEXT"
+"""``true`` lets messages and stack traces of exceptions leave the process."""
+
+HASH_KEY: Final = "VIRTENGINE_TRACING_HASH_KEY"
+"""Key of the digests of the privacy class hash."""
+
+OWN_HOSTS: Final = "VIRTENGINE_TRACING_OWN_HOSTS"
+"""Hosts that baggage may be sent to, by commas."""
+
 _RATIOS: Final[Mapping[str, float | None]] = {
     "always_on": 1.0,
     "always_off": 0.0,
@@ -97,13 +106,15 @@ def values_of(outputs: Outputs, protocol: Protocol) -> dict[str, object]:
         "strategies_url": outputs.strategies_url,
         "strategies_poll_seconds": outputs.strategies_poll_seconds,
         "targets": outputs.targets,
+        "privacy": outputs.privacy,
     }
 
 
 def read(environ: Mapping[str, str]) -> tuple[dict[str, object], dict[str, str]]:
     """Return the settings that the variables decide, and the variable that each came from.
 
-    Read are ``VIRTENGINE_TRACING_OUTPUTS``, ``…_OUTPUTS_JSON``, ``…_TOKEN`` and ``…_EXPORTER``, and from the OpenTelemetry specification
+    Read are ``VIRTENGINE_TRACING_OUTPUTS``, ``…_OUTPUTS_JSON``, ``…_TOKEN``, ``…_EXPORTER``, ``…_EXCEPTION_TEXT``, ``…_HASH_KEY`` and
+    ``…_OWN_HOSTS`` (by commas), and from the OpenTelemetry specification
     ``OTEL_SDK_DISABLED``, ``OTEL_SERVICE_NAME``, ``OTEL_RESOURCE_ATTRIBUTES``, ``OTEL_TRACES_SAMPLER`` with ``_ARG``,
     ``OTEL_EXPORTER_OTLP_ENDPOINT``, ``_PROTOCOL``, ``_CERTIFICATE``, ``_HEADERS``, ``_COMPRESSION`` and ``_TIMEOUT`` (for each, the
     form with ``_TRACES`` wins), ``OTEL_BSP_MAX_QUEUE_SIZE``, ``OTEL_BSP_MAX_EXPORT_BATCH_SIZE`` and ``OTEL_BSP_SCHEDULE_DELAY``.
@@ -118,6 +129,7 @@ def read(environ: Mapping[str, str]) -> tuple[dict[str, object], dict[str, str]]
     for name, setting in _CHOICES.items():
         if found := reading.variable(name):
             reading.put(name, setting, found[1])
+    _read_privacy(reading)
     for name, (setting, scale) in _NUMBERS.items():
         if found := reading.variable(name):
             number = _number(name, found[1])
@@ -226,6 +238,18 @@ def _read_resource(reading: _Reading) -> None:
                 reading.put(f"{found[0]} ({key.strip()})", setting, unquote(value.strip()))
     if found := reading.variable("OTEL_SERVICE_NAME"):
         reading.put(found[0], "service_name", found[1])
+
+
+def _read_privacy(reading: _Reading) -> None:
+    """Take what loosens or keys the wall around the process."""
+    if found := reading.variable(EXCEPTION_TEXT):
+        if found[1].lower() not in {"true", "false"}:
+            raise SettingsError(explain(EXCEPTION_TEXT, f"is {found[1][:40]!r}", "true or false", _RESTART))
+        reading.put(found[0], "exception_text", found[1].lower() == "true")
+    if found := reading.variable(HASH_KEY):
+        reading.put(found[0], "hash_key", SecretStr(found[1]))
+    if found := reading.variable(OWN_HOSTS):
+        reading.put(found[0], "own_hosts", tuple(host.strip().lower() for host in found[1].split(",") if host.strip()))
 
 
 def _ratio(name: str, value: str) -> float:

@@ -35,3 +35,15 @@ class QueryError(Exception):
 
 class TraceNotFoundError(QueryError):
     """The query server answered and does not know the trace (yet)."""
+
+
+class PrivacyError(ValueError):
+    """A declaration of attributes or of privacy rules cannot be used as it is."""
+
+
+class JobTokenError(ValueError):
+    """A string is no token of a job's context. The message does not show it."""
+
+
+class SlurmError(RuntimeError):
+    """A SLURM command failed. Its message has the command's exit status and never its output, which quotes the user's script."""

@@ -9,16 +9,18 @@ import weakref
 from typing import TYPE_CHECKING, Final, Self
 
 from opentelemetry import propagate, trace
-from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.metrics import get_meter_provider
 from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from tracing_lib.accounts import NOTHING
+from tracing_lib.baggage import OwnBaggagePropagator
 from tracing_lib.delivery import ShutdownReport, SpanDelivery
 from tracing_lib.endings import Endings
 from tracing_lib.errors import AlreadyConfiguredError, explain
+from tracing_lib.identifiers import ContextIdGenerator
 from tracing_lib.own_metrics import observe
+from tracing_lib.privacy import policy_of
 from tracing_lib.resources import build_resource
 from tracing_lib.samplers import build_sampler
 from tracing_lib.strategy_poller import StrategyPoller
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
 
     from tracing_lib.accounts import Accounts
-    from tracing_lib.encoder import AttributeFilter, TextFilter
     from tracing_lib.settings import TracingSettings
 
 _logger: Final = logging.getLogger("tracing_lib")
@@ -128,22 +129,19 @@ def configure(
     settings: TracingSettings,
     *,
     set_global: bool = True,
-    attribute_filter: AttributeFilter | None = None,
-    text_filter: TextFilter | None = None,
     meter_provider: MeterProvider | None = None,
 ) -> Tracing:
     """Make this process traced as the settings say, and return the handle.
 
-    With ``set_global`` the provider becomes OpenTelemetry's global one, and W3C trace context and baggage its propagators; a second
-    call with equal settings returns the same handle. Without it, the provider serves only who is given it. Raises
+    With ``set_global`` the provider becomes OpenTelemetry's global one, and W3C trace context and our own part of baggage its
+    propagators; a second call with equal settings returns the same handle. Without it, the provider serves only who is given it. Raises
     ``AlreadyConfiguredError`` when other settings, or another library, were first, or when tracing has been shut down; and
     ``SettingsError`` when the gRPC exporter is asked for and not installed.
 
-    ``attribute_filter`` and ``text_filter`` have the last word on what leaves the process (``encoder.Encoder``). The accounts of spans
-    are offered as ``otel.sdk.*`` metrics to ``meter_provider`` (default: the global one).
+    The accounts of spans are offered as ``otel.sdk.*`` metrics to ``meter_provider`` (default: the global one).
     """
     if not set_global:
-        return _build(settings, attribute_filter, text_filter, meter_provider)
+        return _build(settings, meter_provider)
     with _configuring:
         if _global:
             return _same(_global[0], settings)
@@ -152,9 +150,9 @@ def configure(
             wrong = f"the global tracer provider is already a {type(found).__module__}.{type(found).__qualname__}"
             then = "remove the other call of set_tracer_provider, or do not start under opentelemetry-instrument"
             raise AlreadyConfiguredError(explain("configure", wrong, "one that configures a process first and alone", then))
-        tracing = _build(settings, attribute_filter, text_filter, meter_provider)
+        tracing = _build(settings, meter_provider)
         trace.set_tracer_provider(tracing.provider)
-        propagate.set_global_textmap(CompositePropagator([TraceContextTextMapPropagator(), W3CBaggagePropagator()]))
+        propagate.set_global_textmap(CompositePropagator([TraceContextTextMapPropagator(), OwnBaggagePropagator(settings.own_hosts)]))
         _global.append(tracing)
         return tracing
 
@@ -172,17 +170,16 @@ def _same(current: Tracing, settings: TracingSettings) -> Tracing:
 
 def _build(
     settings: TracingSettings,
-    attribute_filter: AttributeFilter | None,
-    text_filter: TextFilter | None,
     meter_provider: MeterProvider | None,
 ) -> Tracing:
     if not settings.enabled:
         return Tracing(settings, trace.NoOpTracerProvider())
-    delivery = SpanDelivery(settings, attribute_filter=attribute_filter, text_filter=text_filter)
+    delivery = SpanDelivery(settings, wall=policy_of(settings).span)
     sampler = build_sampler(settings, delivery)
     provider = ShortTracerProvider(
         sampler=sampler,
         resource=build_resource(settings),
+        id_generator=ContextIdGenerator(),
         shutdown_on_exit=False,
         active_span_processor=delivery,
     )

@@ -9,17 +9,19 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 
 from tracing_lib import environment
 from tracing_lib.checks import Certificate, Token, Url, problems
-from tracing_lib.contract import Model, OperationTarget, Outputs, Protocol, Ratio
+from tracing_lib.contract import Model, OperationTarget, Outputs, PrivacyRule, Protocol, Ratio
 from tracing_lib.errors import SettingsError, explain
+from tracing_lib.hosts import OWN_HOSTS
 
 if TYPE_CHECKING:
     from pydantic import ModelWrapValidatorHandler
 
-_SECRET_FIELDS: Final = frozenset({"token", "headers"})
+_SECRET_FIELDS: Final = frozenset({"token", "headers", "hash_key"})
+_SHORTEST_KEY: Final = 16
 _DEFAULT_ENDPOINTS: Final[dict[object, str]] = {"grpc": "http://localhost:4317", "http/protobuf": "http://localhost:4318"}
 
 
@@ -84,8 +86,25 @@ class TracingSettings(Model):
     end_on_sigterm: bool = True
     """Whether SIGTERM delivers what is queued before it ends the process. Default true. Only where nobody else handles the signal: a
     server that handles it ends normally, and that delivers as well."""
+    privacy: tuple[PrivacyRule, ...] = ()
+    """Privacy rules of the stack, beside the library's own. Default none; outputs bring them."""
+    exception_text: bool = False
+    """Whether messages and stack traces of exceptions leave the process, masked by the privacy rules, which cannot recognise a
+    person's name. Default false: type and fingerprint leave."""
+    hash_key: SecretStr | None = None
+    """Key of the digests that stand for values of the privacy class hash, 16 characters at least; services that share it get equal
+    digests for equal values. Default none: a random one for each process."""
+    own_hosts: tuple[str, ...] = OWN_HOSTS
+    """Hosts that baggage may be sent to: names, addresses, or ``*.`` and a domain. Default: this host, and names of Kubernetes services."""
     enabled: bool = True
     """Whether spans are made at all. Default true. Off, context still travels through the service."""
+
+    @field_validator("hash_key")
+    @classmethod
+    def _long_enough(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and len(key.get_secret_value()) < _SHORTEST_KEY:
+            raise ValueError(f"a key of {_SHORTEST_KEY} characters or more")
+        return key
 
     @model_validator(mode="wrap")
     @classmethod

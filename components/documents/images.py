@@ -17,6 +17,7 @@ SERVERS: Mapping[str, Server] = {
         Server("jaeger", "docker.io/jaegertracing/jaeger", "2.20.0"),
         Server("tempo", "docker.io/grafana/tempo", "3.0.3"),
         Server("grafana", "docker.io/grafana/grafana", "12.3.0"),
+        Server("kube-apiserver", "registry.k8s.io/kube-apiserver", "v1.36.3"),
         Server("oauth2-proxy", "quay.io/oauth2-proxy/oauth2-proxy", "v7.15.3"),
     )
 }

@@ -22,6 +22,8 @@ from tracing_lib.answers import rejected_spans, retry_after
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from opentelemetry.sdk.trace import ReadableSpan
+
     from tracing_lib import Tracing
     from tracing_lib.contract import Protocol
 
@@ -160,37 +162,43 @@ def test_requests_are_compressed_on_demand(collector: Collector) -> None:
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_the_stock_exporter_is_there_on_demand_with_the_same_queue_accounts_and_filters(protocol: Protocol) -> None:
+def test_the_stock_exporter_is_there_on_demand_with_the_same_queue_accounts_and_wall(protocol: Protocol) -> None:
     with Collector(protocol) as collector:
         settings = TracingSettings(service_name="portal", endpoint=collector.url, protocol=protocol, exporter="stock", compression="gzip")
-        tracing = configure(
-            settings, set_global=False, attribute_filter=lambda key, value: None if key == "secret" else value, text_filter=str.upper
-        )
-        span = tracing.tracer("t").start_span("name", attributes={"secret": 1, "kept": 2})
-        span.set_status(StatusCode.ERROR, "message")
-        span.add_event("event", {"secret": 1})
+        tracing = configure(settings, set_global=False)
+        span = tracing.tracer("t").start_span("name", attributes={"undeclared": 1, "http.response.status_code": 200})
+        span.add_event("event", {"undeclared": 1})
         span.end()
         report = tracing.shutdown()
     assert (report.ended, report.delivered) == (1, 1)
     sent = collector.taken[0]
-    assert (sent.name, sent.status.message, sent.events[0].name) == ("NAME", "MESSAGE", "EVENT")
-    assert [pair.key for pair in sent.attributes] == ["kept", "sampler.type", "sampler.param"]
+    assert [pair.key for pair in sent.attributes] == ["http.response.status_code", "sampler.type", "sampler.param"]
     assert not sent.events[0].attributes
     assert type(tracing._delivery._sender).__name__ == "StockSender"  # type: ignore[union-attr]
 
 
-def test_a_filter_that_raises_costs_its_span_and_not_the_service(collector: Collector) -> None:
-    def broken(key: str, value: object) -> object:
-        if key == "broken":
-            raise ValueError(key)
-        return value
-
+def test_a_span_that_cannot_be_made_private_does_not_leave_and_costs_nobody_else(
+    collector: Collector, caplog: pytest.LogCaptureFixture
+) -> None:
     settings = TracingSettings(service_name="portal", endpoint=collector.url, protocol=collector.protocol)  # type: ignore[arg-type]
-    tracing = configure(settings, set_global=False, attribute_filter=broken)  # type: ignore[arg-type]
-    tracing.tracer("t").start_span("a", attributes={"broken": 1}).end()
-    tracing.tracer("t").start_span("b").end()
-    assert tracing.shutdown().accounts.dropped == {"encoding": 1}
+    tracing = configure(settings, set_global=False)
+    delivery = tracing._delivery
+    assert delivery is not None
+    wall = delivery._wall
+    assert wall is not None
+
+    def broken(span: ReadableSpan) -> ReadableSpan:
+        if span.name == "a":
+            raise ValueError("jane.roe@example.org")
+        return wall(span)
+
+    delivery._wall = broken
+    for name in ("a", "a", "b"):
+        tracing.tracer("t").start_span(name).end()
+    assert tracing.shutdown().accounts.dropped == {"encoding": 2}
     assert collector.names == ["b"]
+    told = [record.getMessage() for record in caplog.records if "could not be made private" in record.getMessage()]
+    assert told == ["portal: a span could not be made private and encoded (ValueError)"]
 
 
 @pytest.mark.parametrize("raw", [b"<html>no OTLP</html>", b"x" * 100_000])

@@ -76,16 +76,18 @@ def test_a_span_arrives_by_itself_soon_after_it_ended(http_receiver: Received) -
         http_receiver.wait_for(1)
 
 
-def test_resource_attributes_of_the_operator_stay_and_private_ones_never_leave(
+def test_declared_resource_attributes_of_the_operator_stay_and_others_never_leave(
     http_receiver: Received, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(
-        "OTEL_RESOURCE_ATTRIBUTES", "team=market,service.name=other,process.command_line=--password=hunter2,process.owner=root"
+        "OTEL_RESOURCE_ATTRIBUTES",
+        "cloud.region=eu-1,team=of-jane,service.name=other,process.command_line=--password=hunter2,process.owner=root",
     )
     with configure(_settings(http_receiver.url), set_global=False) as tracing:
         tracing.tracer("t").start_span("s").end()
     resource = http_receiver.spans[0][0]
-    assert (resource["team"], resource["service.name"]) == ("market", "portal")
+    assert (resource["cloud.region"], resource["service.name"]) == ("eu-1", "portal")
+    assert "team" not in resource, "undeclared"
     assert not {"process.command_line", "process.owner"} & set(resource)
 
 
@@ -143,6 +145,7 @@ import os, sys
 os.environ["OTEL_PROPAGATORS"] = "none"  # what OpenTelemetry would go by without us
 from opentelemetry import baggage, propagate, trace
 from tracing_lib import AlreadyConfiguredError, TracingSettings, configure
+from tracing_lib.baggage import inject
 
 settings = TracingSettings(service_name="portal", endpoint=sys.argv[1])
 tracing = configure(settings)
@@ -154,14 +157,14 @@ except AlreadyConfiguredError as error:
 else:
     raise SystemExit("a second configuration was taken")
 
-arriving = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "baggage": "tenant=blue"}
+arriving = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "baggage": "virtengine.order.id=order-7,tenant=blue"}
 caller = propagate.extract(arriving)
-assert baggage.get_baggage("tenant", caller) == "blue"
+assert baggage.get_all(caller) == {"virtengine.order.id": "order-7"}
 with trace.get_tracer("t").start_as_current_span("server", context=caller) as span:
     leaving = {}
-    propagate.inject(leaving, context=trace.set_span_in_context(span, caller))
+    inject(leaving, to="http://localhost:80/", context=trace.set_span_in_context(span, caller))
 assert leaving["traceparent"].split("-")[1] == "0af7651916cd43dd8448eb211c80319c", leaving
-assert leaving["baggage"] == "tenant=blue", leaving
+assert leaving["baggage"] == "virtengine.order.id=order-7", leaving
 assert sorted(leaving) == ["baggage", "traceparent"], leaving
 """
 

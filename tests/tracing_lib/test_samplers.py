@@ -176,7 +176,9 @@ def test_thresholds_are_those_of_the_specification_at_four_digits(ratio: float, 
 
 
 def parent(flags: int, state: TraceState | None = None) -> Context:
-    return set_span_in_context(NonRecordingSpan(SpanContext(0xABC, 0xDEF, is_remote=True, trace_flags=TraceFlags(flags), trace_state=state)))
+    return set_span_in_context(
+        NonRecordingSpan(SpanContext(0xABC, 0xDEF, is_remote=True, trace_flags=TraceFlags(flags), trace_state=state))
+    )
 
 
 def test_a_root_carries_its_probability_and_a_child_the_callers() -> None:

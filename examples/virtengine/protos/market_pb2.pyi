@@ -1,0 +1,102 @@
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class OrderState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ORDER_STATE_UNSPECIFIED: _ClassVar[OrderState]
+    ORDER_STATE_OPEN: _ClassVar[OrderState]
+    ORDER_STATE_ACTIVE: _ClassVar[OrderState]
+    ORDER_STATE_CLOSED: _ClassVar[OrderState]
+ORDER_STATE_UNSPECIFIED: OrderState
+ORDER_STATE_OPEN: OrderState
+ORDER_STATE_ACTIVE: OrderState
+ORDER_STATE_CLOSED: OrderState
+
+class Order(_message.Message):
+    __slots__ = ("id", "account", "cpu_units", "deposit", "state")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    CPU_UNITS_FIELD_NUMBER: _ClassVar[int]
+    DEPOSIT_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    account: str
+    cpu_units: int
+    deposit: int
+    state: OrderState
+    def __init__(self, id: _Optional[str] = ..., account: _Optional[str] = ..., cpu_units: _Optional[int] = ..., deposit: _Optional[int] = ..., state: _Optional[_Union[OrderState, str]] = ...) -> None: ...
+
+class Bid(_message.Message):
+    __slots__ = ("order_id", "provider_id", "price")
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_ID_FIELD_NUMBER: _ClassVar[int]
+    PRICE_FIELD_NUMBER: _ClassVar[int]
+    order_id: str
+    provider_id: str
+    price: int
+    def __init__(self, order_id: _Optional[str] = ..., provider_id: _Optional[str] = ..., price: _Optional[int] = ...) -> None: ...
+
+class MsgCreateOrder(_message.Message):
+    __slots__ = ("order",)
+    ORDER_FIELD_NUMBER: _ClassVar[int]
+    order: Order
+    def __init__(self, order: _Optional[_Union[Order, _Mapping]] = ...) -> None: ...
+
+class MsgCreateOrderResponse(_message.Message):
+    __slots__ = ("order",)
+    ORDER_FIELD_NUMBER: _ClassVar[int]
+    order: Order
+    def __init__(self, order: _Optional[_Union[Order, _Mapping]] = ...) -> None: ...
+
+class MsgCreateBid(_message.Message):
+    __slots__ = ("bid",)
+    BID_FIELD_NUMBER: _ClassVar[int]
+    bid: Bid
+    def __init__(self, bid: _Optional[_Union[Bid, _Mapping]] = ...) -> None: ...
+
+class MsgCreateBidResponse(_message.Message):
+    __slots__ = ("lease_id",)
+    LEASE_ID_FIELD_NUMBER: _ClassVar[int]
+    lease_id: str
+    def __init__(self, lease_id: _Optional[str] = ...) -> None: ...
+
+class MsgCloseOrder(_message.Message):
+    __slots__ = ("order_id",)
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    order_id: str
+    def __init__(self, order_id: _Optional[str] = ...) -> None: ...
+
+class MsgCloseOrderResponse(_message.Message):
+    __slots__ = ("order",)
+    ORDER_FIELD_NUMBER: _ClassVar[int]
+    order: Order
+    def __init__(self, order: _Optional[_Union[Order, _Mapping]] = ...) -> None: ...
+
+class MsgImportOrdersResponse(_message.Message):
+    __slots__ = ("count",)
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    count: int
+    def __init__(self, count: _Optional[int] = ...) -> None: ...
+
+class QueryOrderRequest(_message.Message):
+    __slots__ = ("order_id",)
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    order_id: str
+    def __init__(self, order_id: _Optional[str] = ...) -> None: ...
+
+class QueryOrderResponse(_message.Message):
+    __slots__ = ("order",)
+    ORDER_FIELD_NUMBER: _ClassVar[int]
+    order: Order
+    def __init__(self, order: _Optional[_Union[Order, _Mapping]] = ...) -> None: ...
+
+class QueryOrdersRequest(_message.Message):
+    __slots__ = ("state",)
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    state: OrderState
+    def __init__(self, state: _Optional[_Union[OrderState, str]] = ...) -> None: ...

@@ -1,0 +1,120 @@
+"""A SLURM site of one node: munged, slurmctld and slurmd from Debian, as child processes, on ports and in folders of their own."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_READY_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class SlurmSite:
+    """A running site."""
+
+    environment: dict[str, str]
+    """What SLURM's commands need to find it."""
+    folder: Path
+
+
+_CONFIGURATION = """
+ClusterName=tests
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={controller}
+SlurmdPort={daemon}
+SlurmUser=root
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge.socket
+CryptoType=crypto/munge
+CredType=cred/munge
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/slurmd.log
+ProctrackType=proctrack/pgid
+TaskPlugin=task/none
+SelectType=select/linear
+SchedulerType=sched/builtin
+SwitchType=switch/none
+MpiDefault=none
+ReturnToService=2
+AccountingStorageType=accounting_storage/none
+JobAcctGatherType=jobacct_gather/none
+NodeName=node1 NodeHostname={host} NodeAddr=127.0.0.1 Port={daemon} CPUs=1 State=UNKNOWN
+PartitionName=main Nodes=node1 Default=YES MaxTime=5 State=UP
+"""
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port: int = found.getsockname()[1]
+        return port
+
+
+@contextmanager
+def _daemon(command: list[str], log: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def running_site(folder: Path) -> Iterator[SlurmSite]:
+    """Run a site until the block ends."""
+    for name in ("state", "spool", "munge"):
+        (folder / name).mkdir()
+    key = folder / "munge" / "munge.key"
+    key.write_bytes(secrets.token_bytes(1024))
+    key.chmod(0o400)
+    # munged refuses a key or socket in a folder that others may write to.
+    for part in (folder, folder / "munge"):
+        part.chmod(0o755)
+    configuration = folder / "slurm.conf"
+    host = socket.gethostname().partition(".")[0]
+    configuration.write_text(_CONFIGURATION.format(host=host, folder=folder, controller=_free_port(), daemon=_free_port()))
+    environment = {**os.environ, "SLURM_CONF": str(configuration)}
+    munged = ["munged", "--foreground", "--force", f"--key-file={key}", f"--socket={folder}/munge.socket", "--num-threads=2"]
+    munged += [f"--log-file={folder}/munged.log", f"--pid-file={folder}/munged.pid", f"--seed-file={folder}/munged.seed"]
+    with ExitStack() as stack:
+        for command in ([*munged], ["slurmctld", "-D", "-i"], ["slurmd", "-D", "-N", "node1", "-c"]):
+            program = shutil.which(command[0]) or command[0]
+            stack.enter_context(_daemon([program, *command[1:]], folder / f"{command[0]}.out", environment))
+            if command[0] == "munged":
+                _wait((folder / "munge.socket").exists, folder)
+        _wait(lambda: _idle(environment), folder)
+        yield SlurmSite({"SLURM_CONF": str(configuration)}, folder)
+
+
+def _idle(environment: dict[str, str]) -> bool:
+    told = subprocess.run(["sinfo", "--noheader", "--format=%T"], env=environment, capture_output=True, text=True, check=False, timeout=30)
+    return told.stdout.strip() == "idle"
+
+
+def _wait(ready: object, folder: Path) -> None:
+    deadline = time.monotonic() + _READY_SECONDS
+    while not ready():  # type: ignore[operator]  # a function without arguments
+        if time.monotonic() > deadline:
+            logs = "\n".join(f"--- {log.name}\n{log.read_text(errors='replace')[-1500:]}" for log in sorted(folder.glob("*.[lo]*")))
+            raise AssertionError(f"SLURM is not ready after {_READY_SECONDS:g} s:\n{logs}")
+        time.sleep(0.2)

@@ -1,0 +1,233 @@
+"""Log records lead to their trace and hold nothing private."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import logging.handlers
+import queue
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import structlog
+from opentelemetry import trace
+
+from tracing_lib.fingerprints import describe, fingerprint, fingerprint_of_text, report
+from tracing_lib.logs import JsonFormatter, PrivateEvent, TextFormatter, TraceContextFilter, add_trace_context, configure_logging
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tracing_lib.testing import RecordedTraces
+
+JANE = "Jane Doe"
+
+
+class Log:
+    """A logger of one test, and the lines that it wrote."""
+
+    def __init__(self, formatter: logging.Formatter) -> None:
+        self._stream = io.StringIO()
+        handler = logging.StreamHandler(self._stream)
+        handler.setFormatter(formatter)
+        handler.addFilter(TraceContextFilter())
+        self.logger = logging.Logger("virtengine.market")  # noqa: LOG001  one that nobody else configures
+        self.logger.addHandler(handler)
+
+    @property
+    def text(self) -> str:
+        return self._stream.getvalue()
+
+    @property
+    def last(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.text.splitlines()[-1])
+        return found
+
+
+@pytest.fixture
+def log() -> Log:
+    return Log(JsonFormatter(service_name="market"))
+
+
+def test_a_record_holds_the_ids_of_its_span_and_none_outside_of_one(log: Log, traces: RecordedTraces) -> None:
+    with traces.provider.get_tracer("t").start_as_current_span("bid") as span:
+        log.logger.info("bidding")
+    context = span.get_span_context()
+    ids = (f"{context.trace_id:032x}", f"{context.span_id:016x}", "01")
+    assert (log.last["trace_id"], log.last["span_id"], log.last["trace_flags"]) == ids
+    log.logger.info("idle")
+    assert not {"trace_id", "span_id", "trace_flags"} & set(log.last)
+
+
+def test_own_formats_find_the_fields_inside_and_outside_of_a_span(traces: RecordedTraces) -> None:
+    log = Log(logging.Formatter("%(trace_id)s|%(span_id)s|%(trace_flags)s|%(message)s"))
+    log.logger.info("outside")
+    with traces.provider.get_tracer("t").start_as_current_span("bid"):
+        log.logger.info("inside")
+    assert log.text.splitlines() == ["|||outside", f"{1:032x}|{1:016x}|01|inside"]
+
+
+def test_a_queue_between_threads_keeps_the_ids_of_who_logged(traces: RecordedTraces) -> None:
+    records: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
+    handler = logging.handlers.QueueHandler(records)
+    handler.addFilter(TraceContextFilter())
+    logger = logging.Logger("queued")  # noqa: LOG001  as above
+    logger.addHandler(handler)
+    with traces.provider.get_tracer("t").start_as_current_span("bid"):
+        logger.info("bidding")
+    assert JsonFormatter().fields(records.get())["trace_id"] == f"{1:032x}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "written"),
+    [
+        (("order %s of %s", "order-7", JANE), "order order-7 of *"),
+        (("%d units at %.2f", 3, 0.5), "3 units at 0.50"),
+        (("%r", JANE), "*"),
+        (("%(order)s %(who)s", {"order": "order-7", "who": JANE}), "order-7 *"),
+        (("state %s", "doe"), "state *"),
+        (("state %s", "failed"), "state failed"),
+        (("%s", object()), "<object>"),
+        (("wrote to jane.doe@example.org",), "wrote to ****"),
+        (("%d", JANE), "%d"),
+        (("100 % of it",), "100 % of it"),
+    ],
+)
+def test_an_argument_is_written_only_where_it_is_no_text(log: Log, arguments: tuple[Any, ...], written: str) -> None:
+    log.logger.info(*arguments)
+    assert log.last["message"] == written
+
+
+def test_an_error_in_a_log_leads_to_the_span_that_failed(log: Log, traces: RecordedTraces) -> None:
+    from tracing_lib.jobs import consume
+
+    def work() -> None:
+        with consume("provision", None):
+            raise TimeoutError(JANE)
+
+    try:
+        work()
+    except TimeoutError:
+        log.logger.exception("the job failed")
+    span = traces.span("process provision")
+    assert span.context is not None
+    assert log.last["error.trace_id"] == f"{span.context.trace_id:032x}"
+    assert log.last["error.span_id"] == f"{span.context.span_id:016x}"
+    assert log.last["error.type"] == "TimeoutError"
+    recorded = (span.events[0].attributes or {})["virtengine.error.fingerprint"]
+    assert log.last["virtengine.error.fingerprint"] == recorded
+    assert "Jane" not in log.text
+
+
+def test_added_fields_are_written_as_they_are_declared(log: Log) -> None:
+    log.logger.info("x", extra={"virtengine.order.id": "order-7", "virtengine.account": JANE, "customer": JANE, "password": "id-7", "n": 3})
+    assert log.last["virtengine.order.id"] == "order-7"
+    assert log.last["virtengine.account"].startswith("h:")
+    assert (log.last["customer"], log.last["n"]) == ("*", 3)
+    assert "password" not in log.last
+
+
+def test_a_line_for_people_has_the_same_fields(traces: RecordedTraces) -> None:
+    log = Log(TextFormatter())
+    with traces.provider.get_tracer("t").start_as_current_span("bid"):
+        log.logger.warning("order %s", "order-7")
+    assert log.text.rstrip().endswith(f"WARNING virtengine.market order order-7 trace_id={1:032x} span_id={1:016x} trace_flags=01")
+
+
+def test_structlog_events_hold_the_ids_and_nothing_private(traces: RecordedTraces) -> None:
+    written: list[dict[str, Any]] = []
+
+    def keep(_logger: object, _method: str, event: Any) -> Any:  # noqa: ANN401  structlog's own types
+        written.append(dict(event))
+        raise structlog.DropEvent
+
+    processors: list[Any] = [structlog.processors.add_log_level, add_trace_context, PrivateEvent(), keep]
+    logger = structlog.wrap_logger(structlog.PrintLogger(), processors=processors)
+    with traces.provider.get_tracer("t").start_as_current_span("bid"):
+        try:
+            raise TimeoutError(JANE)  # noqa: TRY301  an error to log is what is wanted
+        except TimeoutError:
+            logger.exception("wrote to jane.doe@example.org", order="order-7", customer=JANE)
+    fields = written[0]
+    assert (fields["trace_id"], fields["span_id"], fields["trace_flags"]) == (f"{1:032x}", f"{1:016x}", "01")
+    assert (fields["event"], fields["order"], fields["customer"]) == ("wrote to ****", "order-7", "*")
+    assert (fields["error.type"], "Jane" in str(fields)) == ("TimeoutError", False)
+
+
+@pytest.fixture
+def root_logger() -> Iterator[logging.Logger]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield root
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def test_one_call_configures_the_process_and_leaves_no_other_handler(root_logger: logging.Logger) -> None:
+    stream = io.StringIO()
+    handler = configure_logging(stream=stream)
+    assert root_logger.handlers == [handler]
+    logging.getLogger("uvicorn.access").info('%s - "%s"', "10.0.0.7:4711", f"GET /orders?token={JANE}")
+    assert json.loads(stream.getvalue())["message"] == '10.0.0.7:4711 - "*"'
+
+
+def _raise(error: Exception) -> Exception:
+    try:
+        raise error  # noqa: TRY301  so that it has a traceback
+    except Exception as raised:  # noqa: BLE001  whatever was given
+        return raised
+
+
+def _elsewhere(error: Exception) -> Exception:
+    try:
+        raise error  # noqa: TRY301  so that it has a traceback
+    except Exception as raised:  # noqa: BLE001  whatever was given
+        return raised
+
+
+def test_a_fingerprint_is_that_of_type_and_place_and_nothing_else() -> None:
+    one = fingerprint(_raise(ValueError("of Jane")))
+    assert one == fingerprint(_raise(ValueError("of John")))
+    assert one != fingerprint(_raise(KeyError("of Jane")))
+    assert one != fingerprint(_elsewhere(ValueError("of Jane")))
+    assert describe(ValueError("never raised")).type == "ValueError"
+
+
+def _chained() -> Exception:
+    try:
+        try:
+            raise KeyError("a")  # noqa: TRY301  an error with a cause is what is wanted
+        except KeyError as cause:
+            raise ValueError("b") from cause
+    except ValueError as error:
+        return error
+
+
+@pytest.mark.parametrize("make", [lambda: _raise(ValueError("x")), _chained, lambda: ExceptionGroup("g", [_raise(KeyError("k"))])])
+def test_a_recorded_stack_trace_gives_the_same_fingerprint_as_the_error(make: Callable[[], Exception], traces: RecordedTraces) -> None:
+    from tracing_lib.testing import RecordedTraces
+
+    raw = RecordedTraces(private=False)
+    error = make()
+    with raw.provider.get_tracer("t").start_as_current_span("s") as span:
+        span.record_exception(error)
+    recorded = dict(raw.spans[0].events[0].attributes or {})
+    assert fingerprint_of_text(str(recorded["exception.type"]), str(recorded["exception.stacktrace"])) == fingerprint(error)
+    with traces.provider.get_tracer("t").start_as_current_span("s") as span:
+        span.record_exception(error)
+    assert dict(traces.spans[0].events[0].attributes or {}) == {
+        "exception.type": recorded["exception.type"],
+        "exception.escaped": "False",
+        "virtengine.error.fingerprint": fingerprint(error),
+    }
+
+
+def test_a_report_keeps_the_span_in_which_it_was_first_made(traces: RecordedTraces) -> None:
+    error = _raise(ValueError("of Jane"))
+    with traces.provider.get_tracer("t").start_as_current_span("s"):
+        first = report(error)
+    assert report(error) is first
+    assert str(first) == f"ValueError fingerprint={fingerprint(error)} trace_id={1:032x} span_id={1:016x}"
+    assert error.__notes__ == [f"trace_id={1:032x} span_id={1:016x} fingerprint={fingerprint(error)}"]
+    assert not trace.get_current_span().get_span_context().is_valid

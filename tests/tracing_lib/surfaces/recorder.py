@@ -1,0 +1,79 @@
+"""A provider that keeps its spans in memory, and what the tests ask of them."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Self
+
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from opentelemetry.sdk.trace.sampling import Sampler
+    from opentelemetry.trace import Tracer
+    from opentelemetry.util.types import AttributeValue
+
+
+class Recorder:
+    """An isolated provider: tests run beside each other without a global one."""
+
+    def __init__(self, sampler: Sampler | None = None) -> None:
+        self._exporter = InMemorySpanExporter()
+        self.provider = TracerProvider(sampler=sampler, shutdown_on_exit=False)
+        self.provider.add_span_processor(SimpleSpanProcessor(self._exporter))
+
+    @property
+    def tracer(self) -> Tracer:
+        return self.provider.get_tracer("test")
+
+    @property
+    def spans(self) -> Sequence[ReadableSpan]:
+        return self._exporter.get_finished_spans()
+
+    @property
+    def names(self) -> list[str]:
+        return [span.name for span in self.spans]
+
+    def clear(self) -> None:
+        self._exporter.clear()
+
+    def wait(self, number: int, seconds: float = 5.0) -> Sequence[ReadableSpan]:
+        """Wait for so many spans; what a server ends after it answered is not there at once."""
+        deadline = time.monotonic() + seconds
+        while len(self.spans) < number:
+            assert time.monotonic() < deadline, f"{len(self.spans)} of {number} spans after {seconds} s: {self.names}"
+            time.sleep(0.005)
+        return self.spans
+
+    def one(self, name: str) -> ReadableSpan:
+        found = [span for span in self.spans if span.name == name]
+        assert len(found) == 1, f"{len(found)} spans {name!r} among {self.names}"
+        return found[0]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.provider.shutdown()
+
+
+def attributes(span: ReadableSpan) -> Mapping[str, AttributeValue]:
+    assert span.attributes is not None
+    return span.attributes
+
+
+def id_of(span: ReadableSpan) -> int:
+    assert span.context is not None
+    return int(span.context.span_id)
+
+
+def trace_of(span: ReadableSpan) -> int:
+    assert span.context is not None
+    return int(span.context.trace_id)
+
+
+def is_child(span: ReadableSpan, parent: ReadableSpan) -> bool:
+    return span.parent is not None and span.parent.span_id == id_of(parent) and trace_of(span) == trace_of(parent)

@@ -1,0 +1,325 @@
+"""What is wrong between a service and its tracing stack, found out step by step, each with what to do next.
+
+``python -m tracing_lib doctor`` prints it; ``diagnose`` is the same for programs, such as ``make up``.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+import ssl
+import time
+import urllib.error
+import urllib.request
+from dataclasses import asdict, dataclass
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Final, Literal
+from urllib.parse import quote, urlsplit
+
+from tracing_lib import environment
+from tracing_lib.contract import Outputs
+from tracing_lib.errors import ContractError, QueryError, SettingsError
+from tracing_lib.settings import TracingSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+Verdict = Literal["ok", "warning", "failed", "skipped"]
+"""``failed`` makes the exit status 1; ``skipped`` could not be tried, and says why."""
+
+SERVICE: Final = "tracing-doctor"
+"""Service name of the test span, so that alerts and dashboards can leave it out."""
+
+_SECONDS: Final = 5.0
+_SKEW_SECONDS: Final = 2.0
+_CERTIFICATE_DAYS: Final = 14
+_DAY: Final = 86_400
+_UNAUTHORIZED: Final = (401, 403)
+_NOT_FOUND: Final = 404
+_SECRET: Final = frozenset({"token", "hash_key", "headers"})
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting, and where its value came from."""
+
+    name: str
+    value: str
+    """As text; of a secret only whether there is one."""
+    source: str
+    """The variable, ``outputs``, or ``default``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One step of the examination."""
+
+    name: str
+    verdict: Verdict
+    found: str
+    """What was found, in one sentence without secrets."""
+    then: str = ""
+    """What to do next; empty where nothing is to be done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """Everything that was found out."""
+
+    settings: tuple[Setting, ...]
+    checks: tuple[Check, ...]
+
+    @property
+    def healthy(self) -> bool:
+        """Whether no check failed."""
+        return all(check.verdict != "failed" for check in self.checks)
+
+    def to_json(self) -> str:
+        """Return the diagnosis as JSON: ``healthy``, ``settings``, ``checks``."""
+        return json.dumps({"healthy": self.healthy, **asdict(self)}, indent=2, ensure_ascii=False)
+
+    def to_text(self) -> str:
+        """Return the diagnosis as lines for a person."""
+        wide = max((len(setting.name) for setting in self.settings), default=0)
+        lines = [f"{setting.name:<{wide}}  {setting.value}  ({setting.source})" for setting in self.settings]
+        lines.append("")
+        for check in self.checks:
+            lines.append(f"{check.verdict:<8} {check.name}: {check.found}")
+            if check.then:
+                lines.append(f"{'':<8} next: {check.then}")
+        return "\n".join(lines)
+
+
+def diagnose_environment(environ: Mapping[str, str] | None = None, *, wait_seconds: float = 10.0) -> Diagnosis:
+    """Examine tracing as the environment variables (default: those of this process) configure it, for the service ``tracing-doctor``.
+
+    ``wait_seconds`` is how long the test span is waited for. Raises ``ContractError`` and ``SettingsError`` for what cannot be used.
+    """
+    variables = {**(os.environ if environ is None else environ), "OTEL_SERVICE_NAME": SERVICE}
+    settings = TracingSettings.from_environment(variables)
+    values, places = environment.read(variables)
+    outputs = _outputs(variables)
+    sources = {name: places.get(name, "outputs" if outputs is not None and name in values else "default") for name in _shown_fields()}
+    sources["service_name"] = "doctor"
+    return diagnose(settings, outputs, sources=sources, wait_seconds=wait_seconds)
+
+
+def diagnose(
+    settings: TracingSettings,
+    outputs: Outputs | None = None,
+    *,
+    sources: Mapping[str, str] | None = None,
+    wait_seconds: float = 10.0,
+) -> Diagnosis:
+    """Examine the way from a service with these settings to its collector and, where ``outputs`` are known, to store and strategies.
+
+    ``sources`` says where each setting came from. A test span of the service ``tracing-doctor`` is sent; it is an error, because tail
+    sampling keeps those. Never raises for what it examines: that is a failed check.
+    """
+    described = tuple(Setting(name, _shown(settings, name), (sources or {}).get(name, "given")) for name in _shown_fields())
+    checks = [*_reach(settings)]
+    reached = all(check.verdict != "failed" for check in checks)
+    if reached:
+        checks += [*_collector(settings)]
+        sent, trace_id = _span_in(settings)
+        checks.append(sent)
+        checks.append(_span_out(outputs, trace_id if sent.verdict == "ok" else None, wait_seconds))
+    else:
+        checks.append(Check("test span", "skipped", "the collector cannot be reached"))
+    checks.append(_strategies(outputs, settings.service_name))
+    return Diagnosis(described, tuple(checks))
+
+
+def _shown_fields() -> list[str]:
+    return [name for name in TracingSettings.model_fields if name not in {"privacy", "certificate"}]
+
+
+def _shown(settings: TracingSettings, name: str) -> str:
+    value = getattr(settings, name)
+    if name in _SECRET:
+        return "set, not shown" if value else "not set"
+    return "not set" if value is None else ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _outputs(variables: Mapping[str, str]) -> Outputs | None:
+    if path := variables.get(environment.OUTPUTS):
+        return Outputs.read(path, without_token=True)
+    if inline := variables.get(environment.OUTPUTS_JSON):
+        return Outputs.parse_json(inline, without_token=True)
+    return None
+
+
+def _target(settings: TracingSettings) -> tuple[str, int]:
+    parts = urlsplit(settings.endpoint)
+    default = 4317 if settings.protocol == "grpc" else (443 if parts.scheme == "https" else 80)
+    return parts.hostname or "", parts.port or default
+
+
+def _reach(settings: TracingSettings) -> Iterator[Check]:
+    """Name resolution, connection, TLS: each only when the one before it held."""
+    host, port = _target(settings)
+    try:
+        addresses = sorted({str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)})
+    except OSError as error:
+        then = "look at the endpoint's spelling, and at the resolver of this host (in Kubernetes: <service>.<namespace>.svc)"
+        yield Check("name resolution", "failed", f"{host} is not known ({error.strerror or error})", then)
+        return
+    yield Check("name resolution", "ok", f"{host} is {', '.join(addresses)}")
+    try:
+        connection = socket.create_connection((host, port), timeout=_SECONDS)
+    except OSError as error:
+        then = "start the stack (make run), or look at the port and at the network policy between here and there"
+        yield Check("connection", "failed", f"{host}:{port} does not answer ({error.strerror or error})", then)
+        return
+    with connection:
+        yield Check("connection", "ok", f"{host}:{port} accepts connections")
+        yield _tls(settings, connection, host)
+
+
+def _tls(settings: TracingSettings, connection: socket.socket, host: str) -> Check:
+    if not settings.endpoint.startswith("https:"):
+        return Check("tls", "skipped", "the endpoint is plain http, as asked")
+    context = ssl.create_default_context(cadata=settings.certificate)
+    try:
+        with context.wrap_socket(connection, server_hostname=host) as secured:
+            certificate = secured.getpeercert() or {}
+            version = secured.version()
+    except ssl.SSLCertVerificationError as error:
+        then = "give the CA in otlp_certificate or OTEL_EXPORTER_OTLP_CERTIFICATE, and an endpoint whose name is in the certificate"
+        return Check("tls", "failed", f"the certificate is not trusted ({error.verify_message})", then)
+    except OSError as error:
+        return Check("tls", "failed", f"no TLS on this port ({error})", "look whether the endpoint should be http, or the port another")
+    days = (ssl.cert_time_to_seconds(str(certificate.get("notAfter"))) - time.time()) / _DAY
+    found = f"{version}, certificate valid for {days:.0f} days"
+    if days < _CERTIFICATE_DAYS:
+        return Check("tls", "warning", found, "renew the certificate")
+    return Check("tls", "ok", found)
+
+
+def _collector(settings: TracingSettings) -> Iterator[Check]:
+    """Whether the collector takes an empty export with the token, and what its clock says. Over gRPC the test span tells both."""
+    if settings.protocol == "grpc":
+        yield Check("token", "skipped", "over gRPC the test span tells")
+        yield Check("clock", "skipped", "gRPC answers hold no date")
+        return
+    headers = {name: value.get_secret_value() for name, value in settings.headers.items()}
+    if settings.token is not None:
+        headers["Authorization"] = f"Bearer {settings.token.get_secret_value()}"
+    url = f"{settings.endpoint.rstrip('/')}/v1/traces"
+    try:
+        status, date, seconds = _post(url, headers, settings.certificate)
+    except (OSError, http.client.HTTPException) as error:
+        then = "look whether this is the port of OTLP over HTTP (4318) and not that of gRPC"
+        yield Check("token", "failed", f"{url} does not answer as HTTP ({type(error).__name__})", then)
+        return
+    yield _token(status, given=settings.token is not None)
+    yield _clock(date, seconds)
+
+
+def _post(url: str, headers: Mapping[str, str], certificate: str | None) -> tuple[int, str | None, float]:
+    """Return status, date and the seconds that an empty export took."""
+    context = ssl.create_default_context(cadata=certificate) if url.startswith("https:") else None
+    request = urllib.request.Request(  # noqa: S310  the settings' own check allows http and https only
+        url, data=b"", method="POST", headers={**headers, "Content-Type": "application/x-protobuf"}
+    )
+    started = time.monotonic()
+    try:
+        with urllib.request.urlopen(request, timeout=_SECONDS, context=context) as answer:  # noqa: S310  as above
+            return answer.status, answer.headers.get("Date"), time.monotonic() - started
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.headers.get("Date"), time.monotonic() - started
+
+
+def _token(status: int, *, given: bool) -> Check:
+    if status in _UNAUTHORIZED:
+        wrong = "the token is refused" if given else "a token is asked for, and none is set"
+        return Check("token", "failed", f"{wrong} (status {status})", "take otlp_token from pulumi stack output --json --show-secrets")
+    if status == _NOT_FOUND:
+        return Check("token", "failed", "there is no /v1/traces (status 404)", "look at the endpoint: a base URL, without /v1/traces")
+    if status >= 400:  # noqa: PLR2004  what HTTP calls an error
+        return Check("token", "failed", f"an empty export is refused (status {status})", "look into the log of the collector")
+    return Check("token", "ok", "accepted" if given else "none is set, and none is asked for")
+
+
+def _clock(date: str | None, seconds: float) -> Check:
+    if date is None:
+        return Check("clock", "skipped", "the answer has no date")
+    # The date has whole seconds, cut off; it was written somewhere between question and answer.
+    skew = time.time() - seconds / 2 - (parsedate_to_datetime(date).timestamp() + 0.5)
+    found = f"this clock and the collector's differ by {abs(skew):.1f} s"
+    if abs(skew) > _SKEW_SECONDS:
+        return Check("clock", "warning", found, "let both hosts follow a time server: spans of different hosts will be out of order")
+    return Check("clock", "ok", "this clock and the collector's agree within a second or so")
+
+
+def _span_in(settings: TracingSettings) -> tuple[Check, str]:
+    from opentelemetry.trace import Status, StatusCode
+
+    from tracing_lib.provider import configure
+
+    try:
+        tracing = configure(settings.model_copy(update={"service_name": SERVICE, "head_ratio": 1.0, "enabled": True}), set_global=False)
+    except SettingsError as error:
+        return Check("test span in", "failed", "no exporter can be made", str(error)), ""
+    span = tracing.tracer("tracing_lib.doctor").start_span("probe", attributes={"virtengine.doctor.probe": "doctor"})
+    span.set_status(Status(StatusCode.ERROR, "DoctorProbe"))
+    trace_id = f"{span.get_span_context().trace_id:032x}"
+    span.end()
+    report = tracing.shutdown(deadline_seconds=_SECONDS)
+    if report.complete:
+        return Check("test span in", "ok", f"trace {trace_id} was acknowledged in {report.seconds:.2f} s"), trace_id
+    then = "look at the checks above, and into the log of the collector (memory_limiter refuses when it is full)"
+    return Check("test span in", "failed", f"not acknowledged within {report.seconds:.1f} s", then), trace_id
+
+
+def _span_out(outputs: Outputs | None, trace_id: str | None, wait_seconds: float) -> Check:
+    from tracing_lib.query import fetch_trace
+
+    if outputs is None:
+        return Check("test span out", "skipped", f"no query address is known; give the stack's outputs ({environment.OUTPUTS})")
+    if trace_id is None:
+        return Check("test span out", "skipped", "no test span went in")
+    started = time.monotonic()
+    try:
+        fetch_trace(outputs, trace_id, wait_seconds=wait_seconds)
+    except QueryError as error:
+        then = "wait longer than the tail sampler's decision (--wait 60); look at the gateway's queue and at the store"
+        return Check("test span out", "failed", str(error).partition(". Wanted:")[0], then)
+    return Check("test span out", "ok", f"read back from {outputs.query_url} after {time.monotonic() - started:.1f} s")
+
+
+def _strategies(outputs: Outputs | None, service_name: str) -> Check:
+    if outputs is None:
+        return Check("strategies", "skipped", "no address of sampling strategies is known")
+    url = f"{outputs.strategies_url}?service={quote(service_name)}"
+    try:
+        with urllib.request.urlopen(url, timeout=_SECONDS) as answer:  # noqa: S310  the contract's own check allows http and https only
+            served = json.loads(answer.read())
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        then = "look at the sampling workload; until it answers, services keep the ratio that they started with"
+        return Check("strategies", "failed", f"{outputs.strategies_url} serves none ({type(error).__name__})", then)
+    return Check("strategies", "ok", f"served: {_strategy(served)}")
+
+
+def _strategy(served: Mapping[str, Mapping[str, object]]) -> str:
+    """Return a strategy in words, by the field that is there: the type's name lies in old servers (facts of the protocol)."""
+    readers: Mapping[str, Callable[[Mapping[str, object]], str]] = {
+        "operationSampling": lambda part: f"by operation, else {part.get('defaultSamplingProbability')}",
+        "probabilisticSampling": lambda part: f"a share of {part.get('samplingRate')}",
+        "rateLimitingSampling": lambda part: f"{part.get('maxTracesPerSecond')} traces a second",
+    }
+    return next((read(served[field]) for field, read in readers.items() if served.get(field)), "one of an unknown kind")
+
+
+def run(environ: Mapping[str, str], *, as_json: bool, wait_seconds: float, say: Callable[[str], object]) -> int:
+    """Examine, say the result, and return the exit status: 0 healthy, 1 not, 2 when the settings cannot be used."""
+    try:
+        found = diagnose_environment(environ, wait_seconds=wait_seconds)
+    except (ContractError, SettingsError) as error:
+        say(json.dumps({"healthy": False, "error": str(error)}) if as_json else str(error))
+        return 2
+    say(found.to_json() if as_json else found.to_text())
+    return 0 if found.healthy else 1

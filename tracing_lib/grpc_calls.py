@@ -1,0 +1,268 @@
+"""One call that a server takes, from its metadata to its outcome; shared by the interceptors and by ``trace_servicer``."""
+
+from __future__ import annotations
+
+import contextvars
+import functools
+import inspect
+import math
+import time
+from typing import TYPE_CHECKING, Final, Protocol, cast
+
+import grpc
+import grpc.aio
+from opentelemetry import context as contexts
+from opentelemetry.trace import get_current_span, set_span_in_context
+
+from tracing_lib import stepping
+from tracing_lib.grpc_spans import code_of, end_server, method_of
+from tracing_lib.paths import NOTHING, compile_paths
+from tracing_lib.propagation import arriving
+from tracing_lib.recording import TracerSource, leave, suppressed
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
+
+    from opentelemetry.trace import Span, Tracer
+
+    from tracing_lib.stepping import Begin, End
+
+_DEADLINE_SECONDS: Final = 0.02
+_DEADLINE_SHARE: Final = 0.02
+"""How close to its end a call counts as overdue: a client gives up on its own clock, and gRPC rounds the time it sends up by 1 %."""
+
+
+class _Codes(Protocol):
+    """What grpcio's contexts have beside what its stubs say."""
+
+    def code(self) -> object: ...
+    def time_remaining(self) -> float | None: ...
+
+
+_serving: Final[contextvars.ContextVar[tuple[str, Span] | None]] = contextvars.ContextVar("virtengine_rpc", default=None)
+
+
+class CallPlan:
+    """What the spans of a server's calls are like."""
+
+    __slots__ = ("paths", "source")
+
+    def __init__(self, source: TracerSource, attributes: Mapping[str, str] | None, *, place: str) -> None:
+        self.source = source
+        self.paths = compile_paths(attributes, _parameters, place=place)
+
+
+def _parameters(request: object, context: object) -> None:
+    """Have the parameters that every servicer's method has, whatever it calls them."""
+
+
+class ServerCall:
+    """A call that is being served: its span, the context in which it is current, and how it ended."""
+
+    __slots__ = ("_context", "_early", "_name", "_own", "_plan", "_started", "active", "before", "span")
+
+    def __init__(self, plan: CallPlan, tracer: Tracer, method: str, context: grpc.ServicerContext) -> None:
+        name, attributes = method_of(method)
+        self._plan = plan
+        self._context = cast("_Codes", context)
+        self._early: grpc.StatusCode | None = None
+        self._started = time.monotonic()
+        self.before = contexts.get_current()
+        served = _serving.get()
+        current = get_current_span(self.before)
+        # An interceptor and trace_servicer on one call: the span is the outer one's, the attributes are both's.
+        self._own = not (served is not None and served[0] == name and served[1] is current)
+        if self._own:
+            parent, kind = arriving(_carrier(context))
+            self.span = tracer.start_span(name, parent, kind, attributes)
+            self.active = set_span_in_context(self.span, parent)
+            if hasattr(context, "add_callback"):
+                context.add_callback(self._terminated)
+        else:
+            self.span, self.active = current, self.before
+        self._name = name
+
+    def attach(self) -> None:
+        """Make the call's context the current one."""
+        contexts.attach(self.active)
+        _serving.set((self._name, self.span))
+
+    def request(self, request: object) -> None:
+        """Set the attributes that the request gives."""
+        if self._plan.paths is not NOTHING and self.span.is_recording():
+            self._plan.paths.of_call(self.span, (request,), {})
+
+    def response(self, response: object) -> None:
+        """Set the attributes that the response gives."""
+        if self._plan.paths is not NOTHING and self.span.is_recording():
+            self._plan.paths.of_result(self.span, response)
+
+    def end(self, error: BaseException | None) -> None:
+        """End the span with the outcome that the caller saw."""
+        if not self._own:
+            return
+        code = self._early or self._code_of_early_end(error)
+        if code is not None:
+            raised = error if isinstance(error, Exception) and not self._aborted(error) else None
+            end_server(self.span, code, raised)
+            return
+        code = code_of(self._context.code())
+        if error is None:
+            end_server(self.span, code or grpc.StatusCode.OK)
+        else:
+            end_server(self.span, code or grpc.StatusCode.UNKNOWN, None if self._aborted(error) else error)
+
+    def _aborted(self, error: BaseException) -> bool:
+        """Whether the exception is the one that ``abort`` leaves the servicer with; ``grpc.server`` raises a bare ``Exception``."""
+        bare = type(error) is Exception and not error.args and code_of(self._context.code()) is not None
+        return bare or isinstance(error, grpc.aio.AbortError)
+
+    def _code_of_early_end(self, error: BaseException | None) -> grpc.StatusCode | None:
+        active = getattr(self._context, "is_active", None)
+        if active is not None:
+            return self._why_early() if not active() or isinstance(error, GeneratorExit) else None
+        gone = error is not None and not isinstance(error, Exception)  # asyncio's cancellation, or a generator nobody asks any more
+        return self._why_early() if gone else None
+
+    def _terminated(self) -> None:
+        """Note, while it can still be told, which of the two ended a call that nobody answered."""
+        self._early = self._why_early()
+
+    def _why_early(self) -> grpc.StatusCode:
+        remaining: float | None = self._context.time_remaining()
+        if remaining is None or math.isinf(remaining):
+            return grpc.StatusCode.CANCELLED
+        whole = remaining + time.monotonic() - self._started
+        overdue = remaining <= max(_DEADLINE_SECONDS, _DEADLINE_SHARE * whole)
+        return grpc.StatusCode.DEADLINE_EXCEEDED if overdue else grpc.StatusCode.CANCELLED
+
+
+def _carrier(context: grpc.ServicerContext) -> dict[str, object]:
+    carrier: dict[str, object] = {}
+    for key, value in context.invocation_metadata() or ():
+        if isinstance(value, str):
+            held = carrier.get(key)
+            carrier[key] = value if held is None else [*(held if isinstance(held, list) else [held]), value]
+    return carrier
+
+
+def wrap_behavior(
+    behavior: Callable[..., object], plan: CallPlan, method: str, *, request_streaming: bool, response_streaming: bool
+) -> Callable[..., object]:
+    """Return a servicer's method with each call a span, in the kind of function that it is."""
+    start = _Starter(plan, method, request_streaming=request_streaming)
+    if inspect.isasyncgenfunction(behavior):
+        return stepping.async_generator(behavior, start.begin)
+    if inspect.iscoroutinefunction(behavior):
+        return _coroutine(cast("Callable[..., Awaitable[object]]", behavior), start)
+    if response_streaming:
+        return stepping.generator(cast("Callable[..., Iterator[object]]", behavior), start.begin)
+    return _plain(behavior, start)
+
+
+class _Starter:
+    """Starts the spans of one method's calls."""
+
+    def __init__(self, plan: CallPlan, method: str, *, request_streaming: bool) -> None:
+        self._plan = plan
+        self._method = method
+        self._request_streaming = request_streaming
+
+    def call(self, request: object, context: grpc.ServicerContext) -> ServerCall | None:
+        """Start the span of a call; None where nobody would receive it."""
+        tracer = self._plan.source.get()
+        if tracer is None or suppressed():
+            return None
+        call = ServerCall(self._plan, tracer, self._method, context)
+        if not self._request_streaming:
+            call.request(request)
+        return call
+
+    @property
+    def begin(self) -> Begin:
+        """What starts the span of a call whose answers are a generator's."""
+
+        def begin(args: tuple[object, ...], _kwargs: dict[str, object]) -> tuple[contextvars.Context, End] | None:
+            call = self.call(args[0], cast("grpc.ServicerContext", args[1]))
+            if call is None:
+                return None
+            body = contextvars.copy_context()
+            body.run(call.attach)
+            return body, lambda error, _result: call.end(error)
+
+        return begin
+
+
+def _plain(behavior: Callable[..., object], start: _Starter) -> Callable[..., object]:
+    @functools.wraps(behavior)
+    def serve(request: object, context: grpc.ServicerContext) -> object:
+        known = context if hasattr(context, "code") else cast("grpc.ServicerContext", _Noting(context))
+        call = start.call(request, known)
+        if call is None:
+            return behavior(request, context)
+        call.attach()
+        try:
+            response = behavior(request, known)
+        except BaseException as error:
+            call.end(error)
+            raise
+        else:
+            call.response(response)
+            call.end(None)
+            return response
+        finally:
+            contexts.attach(call.before)
+
+    return serve
+
+
+def _coroutine(behavior: Callable[..., Awaitable[object]], start: _Starter) -> Callable[..., Awaitable[object]]:
+    @functools.wraps(behavior)
+    async def serve(request: object, context: grpc.ServicerContext) -> object:
+        call = start.call(request, context)
+        if call is None:
+            return await behavior(request, context)
+        call.attach()
+        closed = False
+        try:
+            response = await behavior(request, context)
+        except BaseException as error:
+            closed = isinstance(error, GeneratorExit)
+            call.end(error)
+            raise
+        else:
+            call.response(response)
+            call.end(None)
+            return response
+        finally:
+            if closed:
+                leave(call.active, call.before)
+            else:
+                contexts.attach(call.before)
+
+    return serve
+
+
+class _Noting:
+    """The context of a plain servicer on an asyncio server, which takes a status code and does not tell it."""
+
+    def __init__(self, context: grpc.ServicerContext) -> None:
+        self._context = context
+        self._code: grpc.StatusCode | None = None
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._context, name)
+
+    def code(self) -> grpc.StatusCode | None:
+        """Return the code that was set or aborted with."""
+        return self._code
+
+    def set_code(self, code: grpc.StatusCode) -> None:
+        """Pass the code on, and keep it."""
+        self._code = code
+        self._context.set_code(code)
+
+    def abort(self, code: grpc.StatusCode, *args: object, **kwargs: object) -> object:
+        """Pass the code on, and keep it."""
+        self._code = code
+        return self._context.abort(code, *args, **kwargs)  # type: ignore[arg-type]  # as the servicer gave them

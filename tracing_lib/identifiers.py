@@ -1,0 +1,73 @@
+"""Trace and span ids that are not random: of a transaction, the same for everyone who knows its hash."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Final
+
+from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
+from opentelemetry.trace import SpanContext, TraceFlags
+
+from tracing_lib.errors import PrivacyError, explain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_HASH: Final = re.compile(r"(0x)?[0-9a-fA-F]{64}")
+_next: Final[ContextVar[SpanContext | None]] = ContextVar("virtengine_next_ids", default=None)
+
+
+class ContextIdGenerator(IdGenerator):
+    """Random ids, unless ``fixed_ids`` has said what the next ones are."""
+
+    def __init__(self, inner: IdGenerator | None = None) -> None:
+        self._inner = inner or RandomIdGenerator()
+
+    def generate_trace_id(self) -> int:
+        """Return the id of a new trace."""
+        wanted = _next.get()
+        return self._inner.generate_trace_id() if wanted is None else wanted.trace_id
+
+    def generate_span_id(self) -> int:
+        """Return the id of a new span."""
+        wanted = _next.get()
+        if wanted is None:
+            return self._inner.generate_span_id()
+        _next.set(None)
+        return wanted.span_id
+
+    def is_trace_id_random(self) -> bool:
+        """Return what the inner generator says; the ids of transactions are digests, and as evenly spread as random ones."""
+        return self._inner.is_trace_id_random()
+
+
+@contextmanager
+def fixed_ids(wanted: SpanContext) -> Iterator[None]:
+    """Give the next span that starts here, if it is a root, these ids. A provider made by ``configure`` is needed."""
+    token = _next.set(wanted)
+    try:
+        yield
+    finally:
+        _next.reset(token)
+
+
+def transaction_span(tx_hash: str | bytes) -> SpanContext:
+    """Return trace and span id of the trace of a transaction, for everyone who knows its hash (32 bytes, or 64 hexadecimal digits).
+
+    The ids are the first 24 bytes of SHA-256 over ``virtengine/transaction`` and the hash: whoever sees a trace id cannot read the
+    hash from it. Raises ``PrivacyError`` for what is no such hash; it is not shown.
+    """
+    if isinstance(tx_hash, bytes) and len(tx_hash) == hashlib.sha256().digest_size:
+        raw = tx_hash
+    elif isinstance(tx_hash, str) and _HASH.fullmatch(tx_hash):
+        raw = bytes.fromhex(tx_hash[-64:])
+    else:
+        wrong = f"is a {type(tx_hash).__name__} of length {len(tx_hash)}"
+        raise PrivacyError(explain("tx_hash", wrong, "32 bytes, or 64 hexadecimal digits", "pass the hash that the chain answered"))
+    digest = hashlib.sha256(b"virtengine/transaction\0" + raw).digest()
+    return SpanContext(
+        trace_id=int.from_bytes(digest[:16], "big"), span_id=int.from_bytes(digest[16:24], "big"), is_remote=True, trace_flags=TraceFlags(0)
+    )

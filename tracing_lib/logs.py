@@ -1,0 +1,233 @@
+"""Log records that lead to their trace and hold nothing private, for standard logging and for structlog.
+
+Fields are named as OpenTelemetry's "Trace Context in non-OTLP Log Formats" has them: ``trace_id``, ``span_id``, ``trace_flags``, in
+lower-case hexadecimal, absent outside of a span.
+
+What is logged by ``logger.info("leased %s to %s", lease, customer)`` is known in parts: the template is code, and an argument that is
+neither a number, nor an identifier, nor made of known words becomes ``*``. A message that was put together before it was logged (an
+f-string) is one text, in which the privacy rules mask what they find; they cannot find a person's name. Ruff's rule G004 finds those.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import enum
+import json
+import logging
+import re
+import sys
+import traceback
+import uuid
+from collections.abc import Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any, Final, TextIO
+
+from opentelemetry import trace
+
+from tracing_lib.fingerprints import describe, report
+from tracing_lib.names import MASK, phrase
+from tracing_lib.privacy import PrivacyPolicy
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from tracing_lib.settings import TracingSettings
+
+TRACE_ID: Final = "trace_id"
+SPAN_ID: Final = "span_id"
+TRACE_FLAGS: Final = "trace_flags"
+_FIELDS: Final = (TRACE_ID, SPAN_ID, TRACE_FLAGS)
+
+_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", *_FIELDS}
+_KEY: Final = re.compile(r"[a-z_][a-z0-9_.]{0,63}")
+_ID: Final = re.compile(r"(?=[^0-9]*[0-9])[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
+_LONGEST_PHRASE: Final = 80
+_PLAIN: Final = (bool, int, float, type(None), uuid.UUID, dt.date, dt.time, dt.timedelta, decimal.Decimal)
+_STRUCTLOG_OWN: Final = frozenset({"event", "level", "timestamp", "logger", "logger_name", "lineno", "func_name", "module", *_FIELDS})
+
+
+class _Shown(str):
+    """A string that ``%r`` shows as it is."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def trace_fields() -> dict[str, str]:
+    """Return ``trace_id``, ``span_id`` and ``trace_flags`` of the current span, or nothing outside of one."""
+    context = trace.get_current_span().get_span_context()
+    if not context.is_valid:
+        return {}
+    values = (f"{context.trace_id:032x}", f"{context.span_id:016x}", f"{context.trace_flags:02x}")
+    return dict(zip(_FIELDS, values, strict=True))
+
+
+class LogPrivacy:
+    """What of a log record may be written, by the same policy as what of a span may leave."""
+
+    def __init__(self, policy: PrivacyPolicy | None = None) -> None:
+        self.policy = PrivacyPolicy() if policy is None else policy
+
+    def argument(self, value: object) -> object:
+        """Return an argument of a message as it may be written."""
+        if isinstance(value, BaseException):
+            description = describe(value)
+            return _Shown(f"{description.type} fingerprint={description.fingerprint}")
+        if isinstance(value, enum.Enum):
+            return _Shown(value.name)
+        if isinstance(value, _PLAIN):
+            return value
+        return _Shown(self.string(value)) if isinstance(value, str) else _Shown(f"<{type(value).__qualname__}>")
+
+    def string(self, value: str) -> str:
+        """Return a string as it may be written: an identifier or known words; anything else is masked."""
+        if _ID.fullmatch(value):
+            return MASK if self.policy.rules.found(value) else value
+        return self.policy.text(phrase(value, self.policy.registry)) if value.islower() and len(value) <= _LONGEST_PHRASE else MASK
+
+    def message(self, record: logging.LogRecord) -> str:
+        """Return a record's message, its arguments as they may be written."""
+        template = record.msg if isinstance(record.msg, str) else str(self.argument(record.msg))
+        if not record.args:
+            return self.policy.text(template)
+        arguments: Any = record.args
+        if isinstance(arguments, Mapping):
+            arguments = {key: self.argument(value) for key, value in arguments.items()}
+        else:
+            arguments = tuple(self.argument(value) for value in arguments)
+        try:
+            return self.policy.text(template % arguments)
+        except (TypeError, ValueError, KeyError):
+            # Masked where the template wants a number, or wrong from the start: what the line is about still stands in the template.
+            return self.policy.text(template)
+
+    def field(self, key: str, value: object) -> object:
+        """Return a field that was added to a record, or ``None`` when it is not written."""
+        if self.policy.registry.get(key) is not None:
+            return self.policy.attribute(key, value)
+        if not _KEY.fullmatch(key) or self.policy.rules.key(key) or self.policy.rules.found(key):
+            return None
+        shown = self.argument(value)
+        return shown if isinstance(shown, bool | int | float) or shown is None else str(shown)
+
+    def error(self, error: BaseException) -> dict[str, str]:
+        """Return the fields of an exception: type, fingerprint, and the trace in which it was first seen; text only where opted in."""
+        found = report(error)
+        fields = {"error.type": found.type, "virtengine.error.fingerprint": found.fingerprint}
+        if found.trace_id and found.span_id:
+            fields |= {"error.trace_id": found.trace_id, "error.span_id": found.span_id}
+        if self.policy.exception_text:
+            fields["exception.message"] = self.policy.text(str(error))
+            fields["exception.stacktrace"] = self.policy.text("".join(traceback.format_exception(error)))
+        return fields
+
+
+_ExcInfo = tuple[type[BaseException], BaseException, "TracebackType | None"] | tuple[None, None, None]
+
+
+class TraceContextFilter(logging.Filter):
+    """Gives every record that passes ``trace_id``, ``span_id`` and ``trace_flags``, empty outside of a span. For own formats.
+
+    To be put on a handler, the ``QueueHandler`` where there is one: it must run in the thread that logs.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Add the fields, and let the record pass."""
+        fields = trace_fields()
+        for name in _FIELDS:
+            if not getattr(record, name, ""):
+                setattr(record, name, fields.get(name, ""))
+        return True
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time (RFC 3339, UTC), level, logger, message, trace, added fields, error."""
+
+    def __init__(self, policy: PrivacyPolicy | None = None, *, service_name: str | None = None) -> None:
+        super().__init__()
+        self._privacy = LogPrivacy(policy)
+        self._service_name = service_name
+
+    def fields(self, record: logging.LogRecord) -> dict[str, object]:
+        """Return what is written of a record."""
+        made = dt.datetime.fromtimestamp(record.created, dt.UTC).isoformat(timespec="milliseconds")
+        fields: dict[str, object] = {"time": made, "level": record.levelname, "logger": self._privacy.policy.name(record.name)}
+        if self._service_name:
+            fields["service.name"] = self._service_name
+        fields["message"] = self._privacy.message(record)
+        known = {name: value for name in _FIELDS if (value := getattr(record, name, ""))}
+        fields |= known or trace_fields()
+        for key, value in vars(record).items():
+            if key not in _STANDARD and (kept := self._privacy.field(key, value)) is not None:
+                fields[key] = kept
+        information: _ExcInfo | None = record.exc_info
+        if information and information[1] is not None:
+            fields |= self._privacy.error(information[1])
+        return fields
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        return json.dumps(self.fields(record), ensure_ascii=False, default=str)
+
+
+class TextFormatter(JsonFormatter):
+    """The same fields for a person to read: time, level, logger, message, then ``key=value``."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        fields = self.fields(record)
+        head = " ".join(str(fields.pop(name)) for name in ("time", "level", "logger", "message"))
+        return " ".join([head, *(f"{key}={value}" for key, value in fields.items())])
+
+
+def configure_logging(
+    settings: TracingSettings | None = None, *, level: int = logging.INFO, as_json: bool = True, stream: TextIO | None = None
+) -> logging.Handler:
+    """Log to ``stream`` (default: standard error) with trace context, nothing private; return the handler.
+
+    It takes the place of all handlers of the root logger: one that is left would write what this one leaves out.
+    """
+    from tracing_lib.privacy import policy_of
+
+    policy = None if settings is None else policy_of(settings)
+    formatter = JsonFormatter if as_json else TextFormatter
+    handler = logging.StreamHandler(sys.stderr if stream is None else stream)
+    handler.addFilter(TraceContextFilter())
+    handler.setFormatter(formatter(policy, service_name=None if settings is None else settings.service_name))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    return handler
+
+
+def add_trace_context(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Add the current span's fields to a structlog event. A structlog processor."""
+    event.update(trace_fields())
+    return event
+
+
+class PrivateEvent:
+    """A structlog processor that leaves of an event what may be written. To be put last before the renderer.
+
+    ``event`` is treated as a text; added values and an exception as in standard logging.
+    """
+
+    def __init__(self, policy: PrivacyPolicy | None = None) -> None:
+        self._privacy = LogPrivacy(policy)
+
+    def __call__(self, _logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        """Return the event that may be written."""
+        kept: dict[str, Any] = {}
+        for key, value in event.items():
+            if key == "exc_info":
+                error = sys.exception() if value is True else value[1] if isinstance(value, tuple) else value
+                kept |= self._privacy.error(error) if isinstance(error, BaseException) else {}
+            elif key == "event":
+                kept[key] = self._privacy.policy.text(str(value))
+            elif key in _STRUCTLOG_OWN:
+                kept[key] = value if isinstance(value, int | float) else self._privacy.policy.text(str(value))
+            elif (field := self._privacy.field(key, value)) is not None:
+                kept[key] = field
+        return kept
