@@ -28,8 +28,15 @@ run: .venv/ready ## run ENV on this machine with an exchange of three services (
 servers: .venv/ready ## find the real servers, or build them from toolchain/
 	@$(PY) -m stacks servers
 
+.PHONY: debian
+debian: ## as root on Debian: install what the tests of SLURM and Kubernetes need (elsewhere they are skipped, and say so)
+	@test "$$(id -u)" != 0 || ! command -v apt-get > /dev/null \
+		|| { command -v etcd && command -v slurmctld && command -v munged; } > /dev/null \
+		|| { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends etcd-server slurm-wlm munge; } \
+		|| echo "apt-get did not work: the tests of SLURM and Kubernetes will be skipped"
+
 .PHONY: test
-test: lint servers ## all tests, on real servers
+test: lint servers debian ## all tests, on real servers
 	@$(PY) -m pytest --numprocesses 2 --dist worksteal $(ARGS)
 
 .PHONY: test-fast

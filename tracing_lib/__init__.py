@@ -174,11 +174,35 @@ __all__ = [
 ]
 
 
+_EXTRAS: Final = {
+    "grpc_client": "grpc",
+    "grpc_server": "grpc",
+    "httpx_client": "http",
+    "kubernetes": "kubernetes",
+    "servicers": "grpc",
+    "waldur": "waldur",
+    "websocket_client": "websockets",
+}
+"""The modules that need more than the library does, with the extra that brings it."""
+
+
 def __getattr__(name: str) -> object:
     """Import a public name from the module that defines it."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    home = _HOMES[name]
+    try:
+        module = import_module(f"{__name__}.{home}")
+    except ModuleNotFoundError as error:
+        if home not in _EXTRAS:
+            raise
+        from tracing_lib.errors import explain
+
+        then = f"pip install 'virtengine-tracing[{_EXTRAS[home]}]'"
+        raise ModuleNotFoundError(
+            explain(name, f"{error.name} is not installed", "the packages of its extra", then), name=error.name
+        ) from error
+    value: object = getattr(module, name)
     globals()[name] = value
     return value
 

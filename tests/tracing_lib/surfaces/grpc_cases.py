@@ -30,7 +30,7 @@ SERVICE: Final = "virtengine.test.v1.Echo"
 OUTCOMES: Final = ("success", "exception", "abort", "abort_with_status", "cancel", "deadline")
 SHAPES: Final = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
 MODES: Final = ("sync", "aio")
-_DEADLINE_SECONDS: Final = 0.25
+_DEADLINE_SECONDS: Final = 0.4
 _LONG_SECONDS: Final = 10.0
 _C: Final = grpc.StatusCode
 
@@ -166,6 +166,8 @@ class Instrumentation(NamedTuple):
     aio_server: Callable[[TracerProvider], Any]
     channel: Callable[[grpc.Channel, TracerProvider], grpc.Channel]
     aio_client: Callable[[TracerProvider], Any]
+    settle_seconds: float = 0.5
+    """How long to wait for the spans of a call that ended; some never come."""
 
 
 def ours() -> Instrumentation:
@@ -182,6 +184,7 @@ def ours() -> Instrumentation:
         lambda provider: grpc_aio_server_interceptor(tracer_provider=provider),
         lambda channel, provider: grpc.intercept_channel(channel, *grpc_client_interceptors(tracer_provider=provider)),
         lambda provider: grpc_aio_client_interceptors(tracer_provider=provider),
+        settle_seconds=10,
     )
 
 
@@ -206,7 +209,7 @@ class Sides(NamedTuple):
     client: Recorder
     server: Recorder
 
-    def spans_of_a_call(self, settle_seconds: float = 0.5) -> dict[str, list[ReadableSpan]]:
+    def spans_of_a_call(self, settle_seconds: float) -> dict[str, list[ReadableSpan]]:
         """Return what one call left, and forget it: waits for a span on each side, not for ever."""
         until = time.monotonic() + settle_seconds
         while not (self.client.spans and self.server.spans) and time.monotonic() < until:
@@ -234,7 +237,7 @@ def _observe_sync(instrumentation: Instrumentation, sides: Sides) -> dict[tuple[
         for outcome, shape in itertools.product(OUTCOMES, SHAPES):
             behaviors.reached.clear()
             lacking = call_sync(channel, outcome, shape, behaviors.reached)
-            for side, spans in sides.spans_of_a_call().items():
+            for side, spans in sides.spans_of_a_call(instrumentation.settle_seconds).items():
                 found[outcome, shape, side] = faults(spans, outcome, side) + (lacking if side == "client" else [])
     return found
 
@@ -292,7 +295,7 @@ async def _observe_aio(instrumentation: Instrumentation, sides: Sides) -> dict[t
         for outcome, shape in itertools.product(OUTCOMES, SHAPES):
             behaviors.reached.clear()
             await call_aio(channel, outcome, shape, behaviors.reached)
-            for side, spans in (await asyncio.to_thread(sides.spans_of_a_call)).items():
+            for side, spans in (await asyncio.to_thread(sides.spans_of_a_call, instrumentation.settle_seconds)).items():
                 found[outcome, shape, side] = faults(spans, outcome, side)
     finally:
         await channel.close(None)

@@ -115,7 +115,9 @@ class Work:
 
     PARENTS = {"order": None, "check": "order", "each": "order", "follow": "order", "store": "order", "leaf": "store"}  # noqa: RUF012  a table
 
-    def __init__(self, recorder: Recorder) -> None:
+    STORE = 0
+
+    def __init__(self, recorder: Recorder, cancel_at: dict[int, int] | None = None) -> None:
         def plan(name: str) -> Callable[[Callable[..., object]], Callable[..., object]]:
             return traced(name=name, attributes={"virtengine.order.number": "number"}, tracer_provider=recorder.provider)
 
@@ -123,29 +125,43 @@ class Work:
         self.check, self.each, self.follow = plan("check")(self._check), plan("each")(self._each), plan("follow")(self._follow)
         self.store, self.leaf = plan("store")(self._store), plan("leaf")(self._leaf)
         self.started: Counter[str] = Counter()
+        self._cancel_at = cancel_at or {}
+        self._pauses: Counter[int] = Counter()
+
+    async def _pause(self, number: int, seconds: float) -> None:
+        """Wait; at the order's chosen pause its task is cancelled, which takes effect in this very wait."""
+        self._pauses[number] += 1
+        self._cancel_if(number, self._pauses[number])
+        await asyncio.sleep(seconds)
+
+    def _cancel_if(self, number: int, moment: int) -> None:
+        task = asyncio.current_task()
+        if self._cancel_at.get(number) == moment and task is not None:
+            task.cancel()
 
     async def _order(self, number: int, random_: random.Random) -> None:
         self.started["order"] += 1
-        await self.check(number, random_.random() / 5)  # type: ignore[misc]  # a coroutine function, whatever plan says
+        await self.check(number, random_.random() / 20)  # type: ignore[misc]  # a coroutine function, whatever plan says
         for _ in self.each(number):  # type: ignore[attr-defined]  # a generator
-            await asyncio.sleep(random_.random() / 20)
+            await self._pause(number, random_.random() / 50)
         async for _ in self.follow(number, random_):  # type: ignore[attr-defined]  # an asynchronous generator
             if random_.random() < 0.3:
                 break
+        self._cancel_if(number, self.STORE)
         await asyncio.get_running_loop().run_in_executor(None, self.store, number)
 
-    async def _check(self, number: int, seconds: float) -> None:  # noqa: ARG002  read by path
+    async def _check(self, number: int, seconds: float) -> None:
         self.started["check"] += 1
-        await asyncio.sleep(seconds)
+        await self._pause(number, seconds)
 
     def _each(self, number: int) -> Iterator[int]:
         self.started["each"] += 1
         yield from range(number % 3 + 1)
 
-    async def _follow(self, number: int, random_: random.Random) -> AsyncIterator[int]:  # noqa: ARG002  read by path
+    async def _follow(self, number: int, random_: random.Random) -> AsyncIterator[int]:
         self.started["follow"] += 1
         for step in range(3):
-            await asyncio.sleep(random_.random() / 20)
+            await self._pause(number, random_.random() / 50)
             yield step
 
     def _store(self, number: int) -> None:
@@ -177,27 +193,28 @@ def wrong(spans: list[ReadableSpan]) -> list[str]:
 @pytest.mark.parametrize("seed", range(3))
 def test_two_hundred_tasks_of_which_many_are_cancelled_lose_and_misplace_no_span(recorder: Recorder, seed: int) -> None:
     random_ = random.Random(seed)  # noqa: S311  repeatable, nothing secret
-    work = Work(recorder)
+    # In the check, in the loop over a generator, in an asynchronous generator, or while a thread works: all are reached by every order.
+    cancel_at = {number: random_.choice([1, 2, 3, Work.STORE]) for number in random_.sample(range(200), 80)}
+    work = Work(recorder, cancel_at)
 
-    async def run() -> int:
+    async def run() -> list[object]:
         carry_in_executors(max_workers=16)
         orders = [work.order(number, random.Random(number)) for number in range(200)]  # noqa: S311  likewise
         tasks: list[asyncio.Task[None]] = [asyncio.create_task(order) for order in orders]  # type: ignore[arg-type]  # coroutines
-        await asyncio.sleep(0.005)
-        for task in random_.sample(tasks, 80):
-            await asyncio.sleep(random_.random() / 300)
-            task.cancel()
-        ended = await asyncio.gather(*tasks, return_exceptions=True)
-        assert [error for error in ended if error is not None and not isinstance(error, asyncio.CancelledError)] == []
-        return sum(isinstance(error, asyncio.CancelledError) for error in ended)
+        return list(await asyncio.gather(*tasks, return_exceptions=True))
 
-    cancelled = asyncio.run(run())
-    assert 20 < cancelled <= 80
+    ended = asyncio.run(run())
+    assert {number for number, error in enumerate(ended) if isinstance(error, asyncio.CancelledError)} == set(cancel_at)
+    assert [error for error in ended if error is not None and not isinstance(error, asyncio.CancelledError)] == []
     spans = list(recorder.spans)
+    assert work.started["order"] == 200
     assert Counter(span.name for span in spans) == work.started
-    assert work.started["order"] >= 200 - 80
     assert wrong(spans) == []
-    assert len({trace_of(span) for span in spans}) == work.started["order"]
+    assert len({trace_of(span) for span in spans}) == 200
+    said = {
+        attributes(span)["virtengine.order.number"] for span in spans if span.name == "order" and "virtengine.cancelled" in attributes(span)
+    }
+    assert said == set(cancel_at)
 
 
 def test_fifty_threads_lose_and_misplace_no_span(recorder: Recorder) -> None:

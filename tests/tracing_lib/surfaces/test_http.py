@@ -62,7 +62,7 @@ async def stream(_request: Request) -> Response:
 
 
 async def later(_request: Request) -> Response:
-    return Response(status_code=202, background=BackgroundTask(asyncio.sleep, 0.3))
+    return Response(status_code=202, background=BackgroundTask(asyncio.sleep, 1.0))
 
 
 async def slow(request: Request) -> Response:
@@ -171,7 +171,7 @@ def test_a_span_ends_with_the_last_part_of_the_answer_and_not_with_what_runs_aft
     assert answer == id_of(streamed).to_bytes(8, "big") * 3
     assert after.end_time is not None
     assert after.start_time is not None
-    assert after.end_time - after.start_time < 0.25e9
+    assert after.end_time - after.start_time < 0.9e9
 
 
 def test_a_client_that_leaves_is_a_cancellation_and_no_error(recorder: Recorder, address: str) -> None:
