@@ -171,15 +171,16 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _servers(_: argparse.Namespace) -> int:
-    from components.documents.images import SERVERS
+    from components.documents.images import SERVERS, TEST_SERVERS
     from components.local.build import RECIPES
     from components.local.errors import LocalError
     from components.local.programs import find_program
     from stacks.source import ROOT
 
+    known = {**SERVERS, **TEST_SERVERS}
     try:
         for program in RECIPES:
-            _print(f"{program:<16} {find_program(SERVERS[program], toolchain=ROOT / 'toolchain', say=_complain)}")
+            _print(f"{program:<16} {find_program(known[program], toolchain=ROOT / 'toolchain', say=_complain)}")
     except LocalError as error:
         _complain(str(error))
         return FAILED

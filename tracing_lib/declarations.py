@@ -78,7 +78,7 @@ _NAMES: Final = """
     messaging.consumer.group.name messaging.client.id
     http.request.method http.method http.flavor url.scheme http.scheme
     network.protocol.name network.transport network.type net.transport net.protocol.name
-    otel.status_code otel.scope.name otel.library.name thread.name
+    otel.status_code otel.scope.name otel.library.name thread.name sampler.type
     service.name service.namespace deployment.environment.name telemetry.sdk.name telemetry.sdk.language
     os.type host.arch process.runtime.name cloud.provider cloud.region cloud.availability_zone cloud.platform
     k8s.namespace.name k8s.pod.name k8s.node.name k8s.deployment.name k8s.statefulset.name k8s.daemonset.name k8s.job.name k8s.cronjob.name
@@ -90,7 +90,7 @@ _NUMBERS: Final = """
     server.port net.host.port net.peer.port client.port code.line.number code.lineno thread.id process.pid
     rpc.message.id rpc.message.compressed_size rpc.message.uncompressed_size message.id message.compressed_size message.uncompressed_size
     messaging.batch.message_count messaging.message.body.size messaging.message.envelope.size messaging.destination.partition.id
-    db.response.returned_rows db.operation.batch.size k8s.container.restart_count
+    db.response.returned_rows db.operation.batch.size k8s.container.restart_count sampler.param
 """
 _FLAGS: Final = "exception.escaped messaging.destination.temporary messaging.destination.anonymous"
 _VERSIONS: Final = (

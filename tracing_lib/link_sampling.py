@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class FollowsLinks(Sampler):
     """Samples a trace that begins with links when one of the linked spans was sampled, and only then; asks ``root`` about any other.
 
-    Give it to ``ParentBased`` as the root. Without it a WebSocket's events, or the jobs of a queue, are decided one by one, and a trace
-    of ten links leads to one that was kept.
+    Only for spans without a parent; ``root`` decides on the others. Without it a WebSocket's events, or the jobs of a queue, are
+    decided one by one, and a trace of ten links leads to one that was kept.
     """
 
     def __init__(self, root: Sampler) -> None:

@@ -19,6 +19,7 @@ from tracing_lib.delivery import ShutdownReport, SpanDelivery
 from tracing_lib.endings import Endings
 from tracing_lib.errors import AlreadyConfiguredError, explain
 from tracing_lib.identifiers import ContextIdGenerator
+from tracing_lib.link_sampling import FollowsLinks
 from tracing_lib.own_metrics import observe
 from tracing_lib.privacy import policy_of
 from tracing_lib.resources import build_resource
@@ -177,7 +178,8 @@ def _build(
     delivery = SpanDelivery(settings, wall=policy_of(settings).span)
     sampler = build_sampler(settings, delivery)
     provider = ShortTracerProvider(
-        sampler=sampler,
+        # A WebSocket event or a job is sampled with what it is linked to.
+        sampler=FollowsLinks(sampler),
         resource=build_resource(settings),
         id_generator=ContextIdGenerator(),
         shutdown_on_exit=False,

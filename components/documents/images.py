@@ -17,11 +17,14 @@ SERVERS: Mapping[str, Server] = {
         Server("jaeger", "docker.io/jaegertracing/jaeger", "2.20.0"),
         Server("tempo", "docker.io/grafana/tempo", "3.0.3"),
         Server("grafana", "docker.io/grafana/grafana", "12.3.0"),
-        Server("kube-apiserver", "registry.k8s.io/kube-apiserver", "v1.36.3"),
         Server("oauth2-proxy", "quay.io/oauth2-proxy/oauth2-proxy", "v7.15.3"),
     )
 }
 """Servers by the name of their program."""
+
+
+TEST_SERVERS: Mapping[str, Server] = {"kube-apiserver": Server("kube-apiserver", "registry.k8s.io/kube-apiserver", "v1.36.3")}
+"""Servers that only tests run."""
 
 
 def server(program: str, *, registry: str | None, digests: Mapping[str, str]) -> Server:

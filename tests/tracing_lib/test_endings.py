@@ -170,12 +170,12 @@ FORKS = {
 @pytest.mark.parametrize("way", FORKS)
 @pytest.mark.parametrize("busy", [False, True])
 def test_a_forked_child_delivers_its_own_spans_and_not_its_parents(http_collector: Collector, way: str, *, busy: bool) -> None:
-    before = "ends('flushed before'); tracing.flush()" if busy else "pass"
+    before = "ends('flushed'); tracing.flush()" if busy else "pass"
     program = f"{before}\nends('parent')\n{textwrap.dedent(FORKS[way])}\naccounts = tracing.accounts()\nprint(accounts.started)"
     code, out, said = finish(start(program, http_collector.url, "http/protobuf"))
     assert (code, said) == (0, "")
     assert int(out) == 1 + busy, "the parent's accounts know nothing of the child's"
-    assert http_collector.names == sorted(["child", "parent", *(["flushed before"] if busy else [])])
+    assert http_collector.names == sorted(["child", "parent", *(["flushed"] if busy else [])])
 
 
 def test_the_workers_of_gunicorn_deliver_what_they_hold_when_the_master_is_stopped(http_collector: Collector, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from components.documents.images import SERVERS
+from components.documents.images import TEST_SERVERS
 from components.local.errors import MissingProgramError
 from components.local.programs import find_program
 from stacks.source import ROOT
@@ -83,7 +83,7 @@ def _wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> No
 
 def _kube_apiserver() -> Path:
     try:
-        return find_program(SERVERS["kube-apiserver"], toolchain=ROOT / "toolchain", say=print)
+        return find_program(TEST_SERVERS["kube-apiserver"], toolchain=ROOT / "toolchain", say=print)
     except MissingProgramError as error:
         if os.environ.get("CI") == "true":
             raise

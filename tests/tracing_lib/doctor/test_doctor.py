@@ -97,7 +97,7 @@ def test_every_setting_is_shown_with_its_source_and_no_secret(http_receiver: rec
     shown = {setting.name: (setting.value, setting.source) for setting in found.settings}
     assert shown["endpoint"] == (http_receiver.url, "outputs")
     assert shown["head_ratio"] == ("1.0", "OTEL_TRACES_SAMPLER")
-    assert shown["queue_size"] == ("2048", "default")
+    assert shown["shutdown_seconds"] == ("2.0", "default")
     assert shown["token"] == ("set, not shown", "outputs")
     assert "s3cr3t" not in found.to_json() + found.to_text()
     assert _verdicts(found)["strategies"] == _verdicts(found)["test span out"] == "failed"

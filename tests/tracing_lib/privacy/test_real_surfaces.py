@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -17,8 +16,7 @@ from opentelemetry.instrumentation.grpc import client_interceptor, server_interc
 from opentelemetry.instrumentation.grpc.grpcext import intercept_channel
 from opentelemetry.instrumentation.httpx import SyncOpenTelemetryTransport
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route, WebSocketRoute
@@ -26,7 +24,7 @@ from starlette.routing import Route, WebSocketRoute
 from examples.virtengine.protos import market_pb2, market_pb2_grpc
 from tests.tracing_lib.adapters.waldur_server import serving
 from tests.tracing_lib.privacy.canaries import MAKERS, STRUCTURAL, Canary, found
-from tests.tracing_lib.privacy.fuzz import Bytes
+from tests.tracing_lib.privacy.fuzz import Leaving
 from tests.tracing_lib.surfaces import chain
 from tests.tracing_lib.surfaces.served import served
 from tracing_lib import (
@@ -44,11 +42,10 @@ from tracing_lib import (
     traced,
     waldur_client,
 )
-from tracing_lib.exporters import AccountingExporter
-from tracing_lib.privacy import PrivacyPolicy, PrivateExporter
+from tracing_lib.privacy import PrivacyPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable
 
     from opentelemetry.sdk.trace import ReadableSpan
     from starlette.requests import Request
@@ -61,34 +58,30 @@ EACH = 6
 class Wall:
     """A provider behind the wall, the bytes that left, and whether anything was there to hold back."""
 
-    def __init__(self, resources: ExitStack) -> None:
-        self.bytes = Bytes()
+    def __init__(self) -> None:
+        self.bytes = Leaving(PrivacyPolicy())
         self.provider = TracerProvider(resource=Resource({"service.name": "portal"}), shutdown_on_exit=False)
-        exporter = PrivateExporter(AccountingExporter(self.bytes, resources), PrivacyPolicy())
-        self.provider.add_span_processor(SimpleSpanProcessor(exporter))
+        self.provider.add_span_processor(self.bytes)
         self.recorded: list[str] = []
-        self.provider.add_span_processor(SimpleSpanProcessor(_Keeping(self.recorded)))
+        self.provider.add_span_processor(_Keeping(self.recorded))
 
     def left(self) -> str:
         return b"\n".join(self.bytes.sent).decode("utf-8", "replace")
 
 
-class _Keeping(Bytes):
+class _Keeping(SpanProcessor):
     """Keeps what was recorded before the wall, to show that there was something to hold back."""
 
     def __init__(self, kept: list[str]) -> None:
-        super().__init__()
         self._kept = kept
 
-    def export(self, spans: Sequence[ReadableSpan]) -> Any:  # noqa: ANN401  the base's own
-        self._kept.extend(span.to_json() for span in spans)
-        return super().export(spans)
+    def on_end(self, span: ReadableSpan) -> None:
+        self._kept.append(span.to_json())
 
 
 @pytest.fixture
-def wall() -> Iterator[Wall]:
-    with ExitStack() as stack:
-        yield Wall(stack)
+def wall() -> Wall:
+    return Wall()
 
 
 def canaries(seed: int) -> list[Canary]:
