@@ -73,3 +73,13 @@ reference: .venv/ready ## write the generated reference and schemas
 .PHONY: golden
 golden: .venv/ready ## write the golden documents anew; review the difference
 	@$(PY) -m tests.golden
+
+.venv-benchmarks/ready: .venv/ready
+	@echo "installing the benchmark's peers into .venv-benchmarks"
+	@test -x .venv-benchmarks/bin/python || $(PYTHON) -m venv .venv-benchmarks
+	@VIRTUAL_ENV=$(CURDIR)/.venv-benchmarks $(PY) -m uv sync --active --frozen --inexact --quiet --group benchmarks
+	@touch $@
+
+.PHONY: benchmark
+benchmark: .venv-benchmarks/ready ## measure the library beside its peers; tables and pictures in benchmarks/results (ARGS=--quick)
+	@.venv-benchmarks/bin/python -m benchmarks.span_way $(ARGS)

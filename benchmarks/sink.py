@@ -77,7 +77,7 @@ class Handler(BaseHTTPRequestHandler):
         otlp = self.path.endswith("/v1/traces")
         self._answer(200 if taken else 503, b"" if otlp else b"{}", "application/x-protobuf" if otlp else "application/json")
 
-    do_PUT = do_POST
+    do_PUT = do_POST  # noqa: N815  the standard library's
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""

@@ -22,6 +22,10 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 
+_Others = tuple[SpanKind, "Attributes", "Sequence[Link] | None", "int | None"]
+"""Kind, attributes, links and start time, in the order in which tracers take them."""
+
+
 class _Current:
     """A span that is current within a ``with`` block: what ``use_span`` does, without its two generators.
 
@@ -32,7 +36,7 @@ class _Current:
     __slots__ = ("_arguments", "_end", "_record", "_set_status", "_span", "_token", "_tracer")
 
     def __init__(
-        self, tracer: ShortTracer, arguments: tuple[str, Context | None, tuple[Any, ...]], *, record: bool, set_status: bool, end: bool
+        self, tracer: ShortTracer, arguments: tuple[str, Context | None, _Others], *, record: bool, set_status: bool, end: bool
     ) -> None:
         self._tracer = tracer
         self._arguments = arguments

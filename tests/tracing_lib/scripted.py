@@ -120,9 +120,10 @@ class Collector:
             daemon_threads = True
             connections: set[socket.socket]
 
-            def process_request(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]
-                self.connections.add(request)
-                super().process_request(request, client_address)  # type: ignore[arg-type]
+            def get_request(self) -> tuple[socket.socket, object]:
+                connection, address = super().get_request()
+                self.connections.add(connection)
+                return connection, address
 
             def handle_error(self, *_: object) -> None:
                 """Say nothing of clients that went away."""

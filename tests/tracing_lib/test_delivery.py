@@ -16,7 +16,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.trace import StatusCode
 
 from tests.tracing_lib.scripted import Answer, Collector
-from tracing_lib import TracingSettings, configure
+from tracing_lib import OperationTarget, TracingSettings, configure
 from tracing_lib.answers import rejected_spans, retry_after
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from tracing_lib.contract import Protocol
 
 PROTOCOLS: list[Protocol] = ["http/protobuf", "grpc"]
+WHOLE = OperationTarget(service="portal", operation="s", traces_per_second=1e9, floor=1.0)
+"""Holds the sampling at one, so that pressure does not thin what a test counts."""
 UNAVAILABLE = {"http/protobuf": 503, "grpc": 14}
 UNAUTHENTICATED = {"http/protobuf": (401, "http_401"), "grpc": (16, "grpc_unauthenticated")}
 
@@ -242,7 +244,8 @@ def test_each_change_of_state_is_one_line(caplog: pytest.LogCaptureFixture) -> N
 def test_failed_spans_are_delivered_when_there_was_no_room_for_all() -> None:
     with Collector() as collector:
         collector.stop()
-        tracing = tracing_to(collector, queue_bytes=64 * 1024)
+        wholes = tuple(WHOLE.model_copy(update={"operation": name}) for name in ("failed", "fine"))
+        tracing = tracing_to(collector, queue_bytes=64 * 1024, targets=wholes)
         for index in range(2000):
             span = tracing.tracer("t").start_span("failed" if index % 20 == 0 else "fine")
             if index % 20 == 0:
@@ -259,7 +262,7 @@ def test_the_caller_does_not_wait_for_a_collector_that_hangs() -> None:
     hanging = threading.Event()
     with Collector() as collector:
         collector.answers.append(Answer(wait=hanging))
-        tracing = tracing_to(collector, queue_bytes=64 * 1024, shutdown_seconds=0.3)
+        tracing = tracing_to(collector, queue_bytes=64 * 1024, shutdown_seconds=0.3, targets=(WHOLE,))
         end_spans(tracing, 600)
         until(lambda: collector.requests == 1)
         end_spans(tracing, 5000)
@@ -271,6 +274,26 @@ def test_the_caller_does_not_wait_for_a_collector_that_hangs() -> None:
         hanging.set()
     assert report.lost == 5600
     assert set(report.accounts.dropped) == {"queue_full", "shutdown"}
+
+
+def test_at_full_speed_against_a_collector_that_takes_one_request_in_ten_the_accounts_are_the_collectors_own(
+    collector: Collector,
+) -> None:
+    refusal = Answer(UNAVAILABLE[collector.protocol], retry_after="0" if collector.protocol != "grpc" else "0.001")
+    accepted = Answer(0 if collector.protocol == "grpc" else 200)
+    collector.answers += [*[refusal] * 9, accepted] * 200
+    tracing = tracing_to(collector, queue_bytes=256 * 1024, targets=(WHOLE,), shutdown_seconds=1.0)
+    made, most = set(), 0
+    for _ in range(40):
+        made |= end_spans(tracing, 500)
+        found = tracing.accounts()
+        most = max(most, found.queued_bytes)
+        assert found.started == found.live + found.queued + found.exported + found.lost
+    report = tracing.shutdown()
+    assert most <= 256 * 1024
+    assert report.accounts.started == len(made) == 20_000
+    assert report.delivered == len(collector.taken) == len(collector.ids)
+    assert len(made - collector.ids) == report.accounts.lost > 0
 
 
 def test_a_flush_that_cannot_be_done_in_time_says_so() -> None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace._sampling_experimental._trace_state import OtelTraceState
+from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState, set_span_in_context
 
 from tests.tracing_lib.samples import mapping
@@ -47,7 +48,7 @@ class Traffic:
             self.now, name = due[0]
             if self.now >= end:
                 break
-            sampled[name] += sampler.should_sample(None, self._random.getrandbits(128), name).decision.is_sampled()
+            sampled[name] += sampler.should_sample(None, self._random.getrandbits(128), name).decision is Decision.RECORD_AND_SAMPLE
             due[0] = self.now + self._random.expovariate(rates[name]), name
         self.now = end
         return {name: count / seconds for name, count in sampled.items()}
@@ -112,6 +113,8 @@ def test_a_rate_for_the_whole_service_is_shared_by_all_that_have_no_target() -> 
 
 
 class Loaded:
+    """A delivery whose load the test sets."""
+
     fill = 0.0
     refusing = False
 
