@@ -12,7 +12,7 @@ import logging
 import re
 import secrets
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlsplit
 
 from opentelemetry.sdk.resources import Resource
@@ -64,8 +64,10 @@ _TYPE: Final = "exception.type"
 _FINGERPRINT: Final = "virtengine.error.fingerprint"
 _CACHED: Final = 4096
 """Names and strings whose treatment is remembered; then the memory is emptied, so that it cannot grow with what users send."""
+_FEW: Final = 64
 _LONGEST_TEXT: Final = 8192
 
+_T = TypeVar("_T")
 Scalar = bool | int | float | str
 
 
@@ -95,6 +97,8 @@ class PrivacyPolicy:
             Shape.ROUTE: route,
             Shape.PATH: lambda value: path(value, self.registry),
         }
+        self._resources: dict[int, tuple[Resource, Resource]] = {}
+        self._scopes: dict[int, tuple[InstrumentationScope, InstrumentationScope]] = {}
         self._names: dict[str, str] = {}
         self._version = self.registry.version
 
@@ -161,6 +165,8 @@ class PrivacyPolicy:
         if self._version != self.registry.version:
             self._version = self.registry.version
             self._names.clear()
+            self._resources.clear()
+            self._scopes.clear()
         known = self._names.get(value)
         if known is None:
             known = self.rules.masked(span_name(value, self.registry))
@@ -218,12 +224,30 @@ class PrivacyPolicy:
 
     def resource(self, resource: Resource) -> Resource:
         """Return what is said about the process, as far as it is declared."""
-        return Resource(self.attributes(resource.attributes), resource.schema_url)
+        known = self._resources.get(id(resource))
+        if known is None or known[0] is not resource:
+            known = (resource, Resource(self.attributes(resource.attributes), resource.schema_url))
+            self._remember(self._resources, resource, known)
+        return known[1]
+
+    @staticmethod
+    def _remember(memory: dict[int, _T], key: object, value: _T) -> None:
+        # By identity, beside the thing itself, so that its id is not given to another: a process has few of them.
+        if len(memory) >= _FEW:
+            memory.clear()
+        memory[id(key)] = value
 
     def scope(self, scope: InstrumentationScope | None) -> InstrumentationScope | None:
         """Return name and version of the instrumentation, as far as they are code."""
         if scope is None:
             return None
+        known = self._scopes.get(id(scope))
+        if known is None or known[0] is not scope:
+            known = (scope, self._scope(scope))
+            self._remember(self._scopes, scope, known)
+        return known[1]
+
+    def _scope(self, scope: InstrumentationScope) -> InstrumentationScope:
         name = scope.name if CODE.fullmatch(scope.name) and not self.rules.found(scope.name) else MASKED
         version = scope.version if scope.version and _VERSION.fullmatch(scope.version) and not self.rules.found(scope.version) else None
         return InstrumentationScope(name, version, None, self.attributes(scope.attributes))
