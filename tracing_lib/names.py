@@ -110,7 +110,7 @@ def _code(word: str, registry: Registry) -> str:
 
 def phrase(text: str, registry: Registry) -> str:
     """Return a phrase with every word that was not declared as ``*``."""
-    return " ".join(_spoken(word, registry) for word in text.split())
+    return " ".join(_spoken(word, registry) for word in text.split()) or MASK
 
 
 def _spoken(word: str, registry: Registry) -> str:

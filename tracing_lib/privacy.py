@@ -56,13 +56,12 @@ _MESSAGE: Final = "exception.message"
 _STACK: Final = "exception.stacktrace"
 _TYPE: Final = "exception.type"
 _FINGERPRINT: Final = "virtengine.error.fingerprint"
-_Told = TypeVar("_Told")
-_FEW_CACHED: Final = 256
-"""Resources and scopes of a process that are remembered, likewise."""
 _CACHED: Final = 4096
 """Names and strings whose treatment is remembered; then the memory is emptied, so that it cannot grow with what users send."""
+_FEW: Final = 64
 _LONGEST_TEXT: Final = 8192
 
+_T = TypeVar("_T")
 Scalar = bool | int | float | str
 
 
@@ -92,16 +91,10 @@ class PrivacyPolicy:
             Shape.ROUTE: route,
             Shape.PATH: lambda value: path(value, self.registry),
         }
-        self._names: dict[str, str] = {}
         self._resources: dict[int, tuple[Resource, Resource]] = {}
-        self._scopes: dict[int, tuple[InstrumentationScope | None, InstrumentationScope | None]] = {}
+        self._scopes: dict[int, tuple[InstrumentationScope, InstrumentationScope]] = {}
+        self._names: dict[str, str] = {}
         self._version = self.registry.version
-
-    def _forget(self) -> None:
-        """Forget what was remembered under declarations that have changed since."""
-        self._version = self.registry.version
-        for memory in (self._names, self._resources, self._scopes):
-            memory.clear()
 
     # A value or key for which there is no rule is never let through: every function ends in "none" or in a mask.
 
@@ -163,6 +156,11 @@ class PrivacyPolicy:
 
     def name(self, value: str) -> str:
         """Return the name of a span or event as far as it is code; see ``tracing_lib.names``."""
+        if self._version != self.registry.version:
+            self._version = self.registry.version
+            self._names.clear()
+            self._resources.clear()
+            self._scopes.clear()
         known = self._names.get(value)
         if known is None:
             known = self.rules.masked(span_name(value, self.registry))
@@ -219,33 +217,37 @@ class PrivacyPolicy:
         return key in _TRACE_STATE_KEYS and bool(_TRACE_STATE_VALUE.fullmatch(value)) and not self.rules.found(value)
 
     def resource(self, resource: Resource) -> Resource:
-        """Return what is said about the process, as far as it is declared: the same object for the same resource."""
+        """Return what is said about the process, as far as it is declared."""
         known = self._resources.get(id(resource))
         if known is None or known[0] is not resource:
-            # Remembered with the original, so that no other object can have its identity meanwhile.
-            known = resource, Resource(self.attributes(resource.attributes), resource.schema_url)
-            _remember(self._resources, id(resource), known)
+            known = (resource, Resource(self.attributes(resource.attributes), resource.schema_url))
+            self._remember(self._resources, resource, known)
         return known[1]
+
+    @staticmethod
+    def _remember(memory: dict[int, _T], key: object, value: _T) -> None:
+        # By identity, beside the thing itself, so that its id is not given to another: a process has few of them.
+        if len(memory) >= _FEW:
+            memory.clear()
+        memory[id(key)] = value
 
     def scope(self, scope: InstrumentationScope | None) -> InstrumentationScope | None:
-        """Return name and version of the instrumentation, as far as they are code: the same object for the same scope."""
-        known = self._scopes.get(id(scope))
-        if known is None or known[0] is not scope:
-            known = scope, self._clean_scope(scope)
-            _remember(self._scopes, id(scope), known)
-        return known[1]
-
-    def _clean_scope(self, scope: InstrumentationScope | None) -> InstrumentationScope | None:
+        """Return name and version of the instrumentation, as far as they are code."""
         if scope is None:
             return None
+        known = self._scopes.get(id(scope))
+        if known is None or known[0] is not scope:
+            known = (scope, self._scope(scope))
+            self._remember(self._scopes, scope, known)
+        return known[1]
+
+    def _scope(self, scope: InstrumentationScope) -> InstrumentationScope:
         name = scope.name if CODE.fullmatch(scope.name) and not self.rules.found(scope.name) else MASKED
         version = scope.version if scope.version and _VERSION.fullmatch(scope.version) and not self.rules.found(scope.version) else None
         return InstrumentationScope(name, version, None, self.attributes(scope.attributes))
 
     def span(self, span: ReadableSpan) -> ReadableSpan:
         """Return a span made of what may leave. The recorded one is not changed."""
-        if self._version != self.registry.version:
-            self._forget()
         return ReadableSpan(
             name=self.name(span.name),
             context=None if span.context is None else self.context(span.context),
@@ -260,12 +262,6 @@ class PrivacyPolicy:
             end_time=span.end_time,
             instrumentation_scope=self.scope(span.instrumentation_scope),
         )
-
-
-def _remember(memory: dict[int, tuple[_Told, _Told]], key: int, known: tuple[_Told, _Told]) -> None:
-    if len(memory) >= _FEW_CACHED:
-        memory.clear()
-    memory[key] = known
 
 
 def policy_of(settings: TracingSettings, registry: Registry | None = None) -> PrivacyPolicy:

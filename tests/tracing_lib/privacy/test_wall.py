@@ -1,0 +1,196 @@
+"""The wall's parts one by one: declarations, digests, names and paths, hosts, settings, and what happens when it breaks."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.tracing_lib.privacy.fuzz import Bytes
+from tracing_lib import PrivacyRule, SettingsError, TracingSettings
+from tracing_lib.attributes import Attribute, Privacy, Registry, Shape, library_registry
+from tracing_lib.errors import PrivacyError
+from tracing_lib.exporters import AccountingExporter
+from tracing_lib.hosts import OWN_HOSTS, host_of, is_own
+from tracing_lib.privacy import PrivacyPolicy, PrivateExporter, policy_of
+from tracing_lib.testing import RecordedTraces
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan
+
+
+@pytest.mark.parametrize(
+    ("attribute", "told"),
+    [
+        (Attribute("customer.name", "Name."), "no key of our own"),
+        (Attribute("virtengine.Order", "An order."), "no key of our own"),
+        (Attribute("virtengine.x", ""), "has no meaning"),
+        (Attribute("virtengine.x", "X.", Shape.CHOICE), "0 values"),
+        (Attribute("virtengine.x", "X.", values=frozenset({"a"})), "1 values"),
+        (Attribute("virtengine.order.id", "Something else."), "declared before"),
+    ],
+)
+def test_a_declaration_that_would_mislead_is_refused(attribute: Attribute, told: str) -> None:
+    registry = Registry(library_registry())
+    with pytest.raises(PrivacyError, match=told):
+        registry.declare(attribute)
+
+
+def test_a_declaration_can_be_repeated_and_is_not_seen_elsewhere() -> None:
+    registry = Registry(library_registry())
+    for _ in range(2):
+        registry.declare(Attribute("virtengine.only_here.id", "An id."))
+    assert registry.get("virtengine.only_here.id") is not None
+    assert library_registry().get("virtengine.only_here.id") is None
+    assert len(registry) == len(library_registry()) + 1
+
+
+def test_every_declaration_has_a_meaning_and_none_names_a_person() -> None:
+    for attribute in library_registry():
+        assert attribute.meaning
+        assert not attribute.key.startswith(("enduser.", "user.", "client.address")), attribute.key
+        assert attribute.shape is not Shape.TEXT, attribute.key
+        assert not PrivacyPolicy().rules.key(attribute.key), attribute.key
+
+
+def test_digests_are_equal_under_one_key_and_differ_under_another() -> None:
+    one, two, other = (PrivacyPolicy(hash_key=key) for key in (b"k" * 16, b"k" * 16, b"o" * 16))
+    account = "virtengine1abc"
+    assert one.attribute("virtengine.account", account) == two.attribute("virtengine.account", account)
+    assert one.attribute("virtengine.account", account) != other.attribute("virtengine.account", account)
+    assert PrivacyPolicy().hashed(account) != PrivacyPolicy().hashed(account), "without a key, each process has its own"
+
+
+@pytest.mark.parametrize(
+    ("name", "left"),
+    [
+        ("virtengine.market.v1.Msg/CreateOrder", "virtengine.market.v1.Msg/CreateOrder"),
+        ("market.keeper.CreateOrder", "market.keeper.CreateOrder"),
+        ("GET /orders/{order_id}", "GET /orders/{order_id}"),
+        ("GET /orders/4711", "GET /orders/{}"),
+        ("GET /customers/Jane", "GET /{}/{}"),
+        ("GET", "GET"),
+        ("publish order.created", "publish order.created"),
+        ("SELECT orders", "SELECT orders"),
+        ("place order", "place order"),
+        ("order for Jane Doe", "order for * *"),
+        ("lookup jane", "lookup *"),
+        ("order 550e8400-e29b-41d4-a716-446655440000", "order *"),
+        ("job-550e8400-e29b-41d4", "*"),
+        ("jane@example.org", "*"),
+        ("", "*"),
+    ],
+)
+def test_of_a_name_leaves_what_is_code(name: str, left: str) -> None:
+    assert PrivacyPolicy().name(name) == left
+
+
+@given(st.text())
+def test_a_name_that_left_would_leave_again_as_it_is(name: str) -> None:
+    policy = PrivacyPolicy()
+    once = policy.name(name)
+    assert policy.name(once) == once
+    assert len(once) <= 160 + len(name.split())
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "left"),
+    [
+        ("url.full", "https://jane:pw@shop.example:8443/orders/4711?token=x#y", None),
+        ("url.full", "https://shop.example:8443/orders/4711?token=x#y", "https://shop.example:8443/orders/{}"),
+        ("url.path", "/customers/jane/orders", "/{}/{}/orders"),
+        ("http.route", "/orders/{id}/Jane Doe", "/orders/{id}/{}"),
+        ("url.query", "token=x", None),
+        ("error.type", "404", "404"),
+        ("error.type", "market.EscrowError", "market.EscrowError"),
+        ("server.address", "Jane Doe", None),
+        ("server.address", "market.svc", "market.svc"),
+        ("service.version", "1.2.3-rc1", "1.2.3-rc1"),
+        ("virtengine.order.id", "order-7", "order-7"),
+        ("virtengine.order.id", "jane", None),
+        ("messaging.destination.name", ["orders", "Jane Doe"], ["orders"]),
+        ("messaging.destination.name", {"of": "Jane"}, None),
+        ("virtengine.success", True, True),
+    ],
+)
+def test_of_an_attribute_leaves_what_has_its_shape(key: str, value: object, left: object) -> None:
+    assert PrivacyPolicy().attribute(key, value) == left
+
+
+@pytest.mark.parametrize(
+    ("target", "host", "ours"),
+    [
+        ("http://localhost:4318/x", "localhost", True),
+        ("https://market.virtengine.svc:443", "market.virtengine.svc", True),
+        ("https://market.virtengine.svc.example.org", "market.virtengine.svc.example.org", False),
+        ("dns:///chain.virtengine.svc.cluster.local:9090", "chain.virtengine.svc.cluster.local", True),
+        ("127.0.0.1:9090", "127.0.0.1", True),
+        ("http://[::1]:80/", "::1", True),
+        ("ipv6:[::1]:9090", "::1", True),
+        ("http://localhost@evil.example/", "evil.example", False),
+        ("http://evil.example/localhost", "evil.example", False),
+        ("http://LOCALHOST./", "localhost", True),
+        ("svc", "svc", False),
+        ("", "", False),
+    ],
+)
+def test_a_host_is_ours_by_its_whole_name(target: str, host: str, ours: bool) -> None:  # noqa: FBT001  a case's expectation
+    assert (host_of(target), is_own(target, OWN_HOSTS)) == (host, ours)
+
+
+def test_settings_loosen_the_wall_only_where_they_say_so() -> None:
+    environ = {
+        "OTEL_SERVICE_NAME": "portal",
+        "VIRTENGINE_TRACING_EXCEPTION_TEXT": "TRUE",
+        "VIRTENGINE_TRACING_HASH_KEY": "0123456789abcdef",
+        "VIRTENGINE_TRACING_OWN_HOSTS": "portal.example.org, *.internal",
+    }
+    settings = TracingSettings.from_environment(environ)
+    assert settings.own_hosts == ("portal.example.org", "*.internal")
+    assert "0123456789abcdef" not in repr(settings)
+    policy = policy_of(settings)
+    assert (policy.exception_text, policy.hashed("x")) == (True, PrivacyPolicy(hash_key=b"0123456789abcdef").hashed("x"))
+    assert not policy_of(TracingSettings(service_name="portal")).exception_text
+    rule = PrivacyRule(name="plate", matches="value", pattern="B-XY", meaning="Number plates.")
+    assert policy_of(TracingSettings(service_name="portal", privacy=(rule,))).text("B-XY 1") == "**** 1"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("VIRTENGINE_TRACING_HASH_KEY", "too-short"), ("VIRTENGINE_TRACING_EXCEPTION_TEXT", "perhaps")]
+)
+def test_a_setting_that_cannot_be_used_is_named(name: str, value: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        TracingSettings.from_environment({"OTEL_SERVICE_NAME": "portal", name: value})
+    assert name in str(refused.value)
+    assert "too-short" not in str(refused.value)
+
+
+def test_a_span_that_cannot_be_made_private_is_not_sent_and_others_are(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(PrivacyPolicy):
+        def span(self, span: ReadableSpan) -> ReadableSpan:
+            if span.name == "bid":
+                raise RuntimeError("of Jane Doe")
+            return super().span(span)
+
+    traces = RecordedTraces(private=False)
+    for name in ("place order", "bid", "bid"):
+        traces.provider.get_tracer("t").start_span(name).end()
+    kept = Bytes()
+    with ExitStack() as stack:
+        PrivateExporter(AccountingExporter(kept, stack), Broken()).export(traces.spans)
+    assert b"place order" in kept.sent[0]
+    assert b"bid" not in kept.sent[0]
+    assert [record.getMessage().count("RuntimeError") for record in caplog.records] == [1]
+    assert "Jane" not in caplog.text
+
+
+def test_the_wall_leaves_the_recorded_span_as_it_was() -> None:
+    traces = RecordedTraces(private=False)
+    traces.provider.get_tracer("t").start_span("order for Jane", attributes={"customer": "Jane"}).end()
+    before = traces.spans[0].to_json()
+    PrivacyPolicy().span(traces.spans[0])
+    assert traces.spans[0].to_json() == before
+    assert Privacy("hash") is Privacy.HASH
