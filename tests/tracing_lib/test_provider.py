@@ -80,7 +80,8 @@ def test_declared_resource_attributes_of_the_operator_stay_and_others_never_leav
     http_receiver: Received, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(
-        "OTEL_RESOURCE_ATTRIBUTES", "cloud.region=eu-1,team=of-jane,service.name=other,process.command_line=--password=hunter2,process.owner=root"
+        "OTEL_RESOURCE_ATTRIBUTES",
+        "cloud.region=eu-1,team=of-jane,service.name=other,process.command_line=--password=hunter2,process.owner=root",
     )
     with configure(_settings(http_receiver.url), set_global=False) as tracing:
         tracing.tracer("t").start_span("s").end()
