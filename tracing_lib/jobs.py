@@ -88,11 +88,12 @@ class JobContext:
             raw = base64.b64decode(token.removeprefix(_PREFIX).encode("ascii"), altchars=b"-_", validate=True)
         except (ValueError, binascii.Error):
             raw = b""
-        if len(raw) != _BYTES or not token.startswith(_PREFIX):
+        # Of the flags one bit has a meaning so far: other bits are a damaged token, or one of a version that has another prefix.
+        if len(raw) != _BYTES or not token.startswith(_PREFIX) or raw[24] > 1:
             wrong = f"is no token of this library ({len(token)} characters)"
             raise JobTokenError(explain("job token", wrong, "what JobContext.token gave, unchanged", "start the job without it"))
         made_at = int.from_bytes(raw[25:30], "big") / _HUNDREDTHS
-        made = cls(int.from_bytes(raw[:16], "big"), int.from_bytes(raw[16:24], "big"), bool(raw[24] & 1), made_at)
+        made = cls(int.from_bytes(raw[:16], "big"), int.from_bytes(raw[16:24], "big"), bool(raw[24]), made_at)
         if not made.span_context.is_valid:
             raise JobTokenError(explain("job token", "has ids of zero", "what JobContext.token gave", "start the job without it"))
         return made
