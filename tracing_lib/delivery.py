@@ -8,10 +8,9 @@ import random
 import threading
 import time
 import weakref
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from opentelemetry.sdk.trace import SynchronousMultiSpanProcessor
 from opentelemetry.trace import StatusCode
@@ -24,14 +23,30 @@ from tracing_lib.span_queue import SpanQueue
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
+    from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import ReadableSpan, Span
+    from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
     from tracing_lib.encoder import Group
     from tracing_lib.settings import TracingSettings
     from tracing_lib.span_queue import Batch
 
-Wall = Callable[["ReadableSpan"], "ReadableSpan"]
-"""Makes of a recorded span the one that may leave the process (``privacy.PrivacyPolicy.span``)."""
+
+class Wall(Protocol):
+    """Makes of what was recorded what may leave the process (``privacy.PrivacyPolicy``)."""
+
+    def leaving(self, span: ReadableSpan) -> ReadableSpan:
+        """Return what leaves of a span, resource and scope apart."""
+
+    def span(self, span: ReadableSpan) -> ReadableSpan:
+        """Return what leaves of a span, resource and scope included."""
+
+    def resource(self, resource: Resource) -> Resource:
+        """Return what leaves of a resource, the same object each time."""
+
+    def scope(self, scope: InstrumentationScope | None) -> InstrumentationScope | None:
+        """Return what leaves of a scope, the same object each time."""
+
 
 _logger: Final = logging.getLogger("tracing_lib")
 
@@ -87,6 +102,8 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
         super().__init__()  # type: ignore[no-untyped-call]  # the SDK's
         self._settings = settings
         self._wall = wall
+        # The stock exporter takes resource and scope from the span; ours from the group.
+        self._make_private = None if wall is None else wall.span if settings.exporter == "stock" else wall.leaving
         self.queue = SpanQueue(settings.queue_bytes, settings.queue_size)
         self.refusing = False
         """Whether the collector says, at present, that it has too much to do."""
@@ -109,7 +126,7 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
         self._said_full = False
         self._said_unencodable = False
         self._next_pause = _FIRST_PAUSE
-        self._groups: dict[int, Group] = {}
+        self._groups: dict[int, tuple[Resource, InstrumentationScope | None, Group]] = {}
         self._starting = threading.Lock()
         self._worker: threading.Thread | None = None
 
@@ -141,8 +158,9 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
     def _enqueue(self, span: ReadableSpan, *, failed: bool) -> None:
         try:
             # Without a wall a span leaves as it was recorded; one that the wall cannot make private does not leave.
-            span = span if self._wall is None else self._wall(span)
-            packed, size = self._packing.pack(span)
+            clean = span if self._make_private is None else self._make_private(span)
+            packed, size = self._packing.pack(clean)
+            group = self._group(span)
         except Exception as error:  # noqa: BLE001  whoever ends a span must not fail for it
             self.queue.drop(ENCODING)
             if not self._said_unencodable:
@@ -150,7 +168,7 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
                 # The type alone: the text may hold what must not leave the process.
                 _logger.warning("%s: a span could not be made private and encoded (%s)", self._settings.service_name, type(error).__name__)
             return
-        waiting = self.queue.put(self._group(span), packed, size, failed=failed)
+        waiting = self.queue.put(group, packed, size, failed=failed)
         if self._worker is None:
             self._start_worker()
         if waiting >= self._settings.batch_size and not self._wake.is_set():
@@ -159,12 +177,14 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
     def _group(self, span: ReadableSpan) -> Group:
         """Return resource and scope as one object that all their spans share while they wait."""
         resource, scope = span.resource, span.instrumentation_scope
-        group = self._groups.get(id(scope))
-        if group is None or group[0] is not resource:
-            group = self._groups[id(scope)] = resource, scope
+        known = self._groups.get(id(scope))
+        if known is None or known[0] is not resource:
+            wall = self._wall
+            group = (resource, scope) if wall is None else (wall.resource(resource), wall.scope(scope))
             if len(self._groups) > _MOST_GROUPS:
                 self._groups = {}
-        return group
+            known = self._groups[id(scope)] = resource, scope, group
+        return known[2]
 
     def _start_worker(self) -> None:
         with self._starting:

@@ -23,7 +23,8 @@ class FollowsLinks(Sampler):
     """
 
     def __init__(self, root: Sampler) -> None:
-        self._root = root
+        self.root = root
+        """What decides on a trace without links."""
 
     def should_sample(  # noqa: PLR0917  the signature is the SDK's
         self,
@@ -38,10 +39,10 @@ class FollowsLinks(Sampler):
         """Decide by the links where there are any, else by the root sampler."""
         linked = [link.context for link in links or () if link.context.is_valid]
         if not linked or get_current_span(parent_context).get_span_context().is_valid:
-            return self._root.should_sample(parent_context, trace_id, name, kind, attributes, links, trace_state)
+            return self.root.should_sample(parent_context, trace_id, name, kind, attributes, links, trace_state)
         sampled = any(context.trace_flags.sampled for context in linked)
         return SamplingResult(Decision.RECORD_AND_SAMPLE if sampled else Decision.DROP, attributes if sampled else None)
 
     def get_description(self) -> str:
         """Return the sampler's name with that of its root."""
-        return f"FollowsLinks({self._root.get_description()})"
+        return f"FollowsLinks({self.root.get_description()})"

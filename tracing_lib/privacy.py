@@ -94,6 +94,8 @@ class PrivacyPolicy:
         self._resources: dict[int, tuple[Resource, Resource]] = {}
         self._scopes: dict[int, tuple[InstrumentationScope, InstrumentationScope]] = {}
         self._names: dict[str, str] = {}
+        self._passing: set[tuple[str, type, object]] = set()
+        self._passing_state: TraceState | None = None
         self._version = self.registry.version
 
     # A value or key for which there is no rule is never let through: every function ends in "none" or in a mask.
@@ -157,10 +159,7 @@ class PrivacyPolicy:
     def name(self, value: str) -> str:
         """Return the name of a span or event as far as it is code; see ``tracing_lib.names``."""
         if self._version != self.registry.version:
-            self._version = self.registry.version
-            self._names.clear()
-            self._resources.clear()
-            self._scopes.clear()
+            self._forget()
         known = self._names.get(value)
         if known is None:
             known = self.rules.masked(span_name(value, self.registry))
@@ -169,6 +168,12 @@ class PrivacyPolicy:
             if len(value) <= LONGEST_NAME:
                 self._names[value] = known
         return known
+
+    def _forget(self) -> None:
+        """Forget what was remembered under declarations that have changed since."""
+        self._version = self.registry.version
+        for memory in (self._names, self._resources, self._scopes, self._passing):
+            memory.clear()
 
     def attributes(self, recorded: Mapping[str, AnyValue] | None) -> dict[str, AnyValue]:
         """Return the attributes that leave, of a span or a link."""
@@ -245,6 +250,41 @@ class PrivacyPolicy:
         name = scope.name if CODE.fullmatch(scope.name) and not self.rules.found(scope.name) else MASKED
         version = scope.version if scope.version and _VERSION.fullmatch(scope.version) and not self.rules.found(scope.version) else None
         return InstrumentationScope(name, version, None, self.attributes(scope.attributes))
+
+    def leaving(self, span: ReadableSpan) -> ReadableSpan:
+        """Return what leaves of a span: the span itself where all of it may, which most may, else a copy. Not its resource and scope.
+
+        Those are the same for many spans: ``resource`` and ``scope``.
+        """
+        return span if self._passes(span) else self.span(span)
+
+    def _passes(self, span: ReadableSpan) -> bool:
+        """Whether a span leaves as it was recorded. Sure of the plain ones only: without events, links and status."""
+        if self.name(span.name) != span.name or span.events or span.links:
+            return False
+        if span.status.status_code is not StatusCode.UNSET or span.status.description:
+            return False
+        state = None if span.context is None else span.context.trace_state
+        if state and state is not self._passing_state:
+            if not all(self.trace_state(key, value) for key, value in state.items()):
+                return False
+            self._passing_state = state
+        passing = self._passing
+        for key, value in (span.attributes or {}).items():
+            # With its type: True is equal to 1, and not the same attribute.
+            pair = key, type(value), value
+            if pair not in passing and not self._remember_passing(pair, value):
+                return False
+        return True
+
+    def _remember_passing(self, pair: tuple[str, type, object], value: object) -> bool:
+        if not isinstance(value, Scalar) or self.attribute(pair[0], value) != value:
+            return False
+        if len(self._passing) >= _CACHED:
+            self._passing.clear()
+        if not isinstance(value, str) or len(value) <= LONGEST_NAME:
+            self._passing.add(pair)
+        return True
 
     def span(self, span: ReadableSpan) -> ReadableSpan:
         """Return a span made of what may leave. The recorded one is not changed."""

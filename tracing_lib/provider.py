@@ -175,7 +175,7 @@ def _build(
 ) -> Tracing:
     if not settings.enabled:
         return Tracing(settings, trace.NoOpTracerProvider())
-    delivery = SpanDelivery(settings, wall=policy_of(settings).span)
+    delivery = SpanDelivery(settings, wall=policy_of(settings))
     sampler = build_sampler(settings, delivery)
     provider = ShortTracerProvider(
         # A WebSocket event or a job is sampled with what it is linked to.

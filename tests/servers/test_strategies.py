@@ -38,10 +38,10 @@ def test_services_follow_the_strategy_server_and_a_changed_strategy_within_a_pol
             configure(settings, set_global=False) as portal,
             configure(settings.model_copy(update={"service_name": "market"}), set_global=False) as market,
         ):
-            sampler = portal.provider.sampler  # type: ignore[attr-defined]
+            sampler = portal.provider.sampler.root  # type: ignore[attr-defined]
             until(lambda: sampler.operation("POST /orders").ratio == 0.5, 5)
             assert [sampler.operation(name).ratio for name in ("GET /health", "anything")] == [0.0, 0.25]
-            until(lambda: market.provider.sampler.operation("anything").goal.target == 2.0, 5)  # type: ignore[attr-defined]
+            until(lambda: market.provider.sampler.root.operation("anything").goal.target == 2.0, 5)  # type: ignore[attr-defined]
 
             document = tmp_path / "dev" / "sampling" / "documents" / "strategies.json"
             strategies = json.loads(document.read_text())

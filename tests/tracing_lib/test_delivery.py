@@ -186,15 +186,15 @@ def test_a_span_that_cannot_be_made_private_does_not_leave_and_costs_nobody_else
     tracing = configure(settings, set_global=False)
     delivery = tracing._delivery
     assert delivery is not None
-    wall = delivery._wall
-    assert wall is not None
+    make_private = delivery._make_private
+    assert make_private is not None
 
     def broken(span: ReadableSpan) -> ReadableSpan:
         if span.name == "a":
             raise ValueError("jane.roe@example.org")
-        return wall(span)
+        return make_private(span)
 
-    delivery._wall = broken
+    delivery._make_private = broken
     for name in ("a", "a", "b"):
         tracing.tracer("t").start_span(name).end()
     assert tracing.shutdown().accounts.dropped == {"encoding": 2}

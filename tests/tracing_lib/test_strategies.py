@@ -79,7 +79,7 @@ def settings(server: Server, **values: object) -> TracingSettings:
 
 def test_a_changed_strategy_is_followed_within_a_poll_interval() -> None:
     with strategy_server(Server()) as server, configure(settings(server, head_ratio=1.0), set_global=False) as tracing:
-        sampler = tracing.provider.sampler  # type: ignore[attr-defined]
+        sampler = tracing.provider.sampler.root  # type: ignore[attr-defined]
         until(lambda: sampler.operation("a").ratio == 0.5)
         server.body = probabilistic(0.25)
         started = time.monotonic()
@@ -105,7 +105,7 @@ GARBAGE = {
 def test_garbage_leaves_the_last_strategy_and_is_mentioned_once(body: bytes, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="tracing_lib")
     with strategy_server(Server()) as server, configure(settings(server), set_global=False) as tracing:
-        sampler = tracing.provider.sampler  # type: ignore[attr-defined]
+        sampler = tracing.provider.sampler.root  # type: ignore[attr-defined]
         until(lambda: sampler.operation("a").ratio == 0.5)
         asked, server.body = len(server.asked), body
         until(lambda: len(server.asked) >= asked + 5)
@@ -123,7 +123,7 @@ def test_a_server_that_cannot_be_heard_leaves_the_last_strategy_and_holds_up_nob
     server = Server()
     with strategy_server(server):
         tracing = configure(settings(server, targets=()), set_global=False)
-        sampler = tracing.provider.sampler  # type: ignore[attr-defined]
+        sampler = tracing.provider.sampler.root  # type: ignore[attr-defined]
         until(lambda: sampler.operation("a").ratio == 0.5)
         if how == "slow":
             server.drip = True
@@ -149,7 +149,7 @@ def test_until_a_server_was_heard_the_head_ratio_holds() -> None:
         pass
     with configure(settings(server, head_ratio=0.25), set_global=False) as tracing:
         time.sleep(0.3)
-        assert tracing.provider.sampler.operation("a").ratio == 0.25  # type: ignore[attr-defined]
+        assert tracing.provider.sampler.root.operation("a").ratio == 0.25  # type: ignore[attr-defined]
 
 
 def test_operations_come_first_and_what_proto3_leaves_out_is_zero() -> None:

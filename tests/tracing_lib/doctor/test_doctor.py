@@ -85,7 +85,7 @@ def test_a_collector_that_takes_the_test_span_is_healthy(http_receiver: receiver
     assert (resource["service.name"], span.name, receivers.attributes(span.attributes)) == (
         SERVICE,
         "probe",
-        {"virtengine.doctor.probe": "doctor"},
+        {"virtengine.doctor.probe": "doctor", "sampler.type": "probabilistic", "sampler.param": 1.0},
     )
 
 

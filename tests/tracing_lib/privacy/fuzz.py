@@ -49,8 +49,9 @@ class Leaving(SpanProcessor):
         self.sent: list[bytes] = []
 
     def on_end(self, span: ReadableSpan) -> None:
-        clean, encoder = self._policy.span(span), Encoder()
-        self.sent.append(encoder.request([((clean.resource, clean.instrumentation_scope), encoder.span(clean))]))
+        policy, encoder = self._policy, Encoder()
+        group = policy.resource(span.resource), policy.scope(span.instrumentation_scope)
+        self.sent.append(encoder.request([(group, encoder.span(policy.leaving(span)))]))
 
 
 class Rig:
