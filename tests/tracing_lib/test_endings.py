@@ -184,7 +184,8 @@ def test_the_workers_of_gunicorn_deliver_what_they_hold_when_the_master_is_stopp
         "from tracing_lib import TracingSettings, configure\n"
         f"tracing = configure(TracingSettings(service_name='portal', endpoint='{http_collector.url}', export_interval_seconds=30))\n"
         "def app(environ, start):\n"
-        "    with tracing.tracer('t').start_as_current_span(f'{environ[\"PATH_INFO\"]} {os.getpid()}'):\n"
+        "    told = {'virtengine.job.attempt': int(environ['PATH_INFO'][1:]), 'process.pid': os.getpid()}\n"
+        "    with tracing.tracer('t').start_as_current_span('GET', attributes=told):\n"
         "        start('200 OK', [('Content-Length', '2')])\n"
         "    return [b'ok']\n"
     )
@@ -198,8 +199,9 @@ def test_the_workers_of_gunicorn_deliver_what_they_hold_when_the_master_is_stopp
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=20)
     assert process.returncode == 0, said
-    assert sorted(int(name.split()[0][1:]) for name in http_collector.names) == list(range(20)), said
-    assert str(process.pid) not in {name.split()[1] for name in http_collector.names}
+    told = [{pair.key: pair.value.int_value for pair in span.attributes} for span in http_collector.taken]
+    assert sorted(each["virtengine.job.attempt"] for each in told) == list(range(20)), said
+    assert process.pid not in {each["process.pid"] for each in told}
 
 
 LOAD = """

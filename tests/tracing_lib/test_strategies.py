@@ -42,19 +42,20 @@ def strategy_server(server: Server, port: int = 0) -> Iterator[Server]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             server.asked.append(self.path)
+            body = server.body  # read once: the test changes it meanwhile
             self.send_response(server.status)
-            self.send_header("Content-Length", str(len(server.body)))
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             if server.drip:
-                for index in range(len(server.body)):
+                for index in range(len(body)):
                     if server.released.wait(0.05):
                         return
                     try:
-                        self.wfile.write(server.body[index : index + 1])
+                        self.wfile.write(body[index : index + 1])
                     except OSError:
                         return
             else:
-                self.wfile.write(server.body)
+                self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""
