@@ -6,7 +6,7 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
-from stacks.render import plan_json
+from stacks.plan_text import plan_json
 from tracing_lib.contract import SCHEMA_VERSION, OperationTarget, Outputs, PrivacyRule
 from tracing_lib.errors import ContractError
 
