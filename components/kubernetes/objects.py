@@ -184,14 +184,14 @@ def _controller(plan: Plan, workload: Workload) -> Object:
     """What makes the pods: a DaemonSet, a Deployment, or a StatefulSet, which alone never runs one replica twice."""
     # The new one takes over before the old one goes.
     gapless = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+    spec: Object = {"selector": {"matchLabels": selector(workload)}, "template": template(workload)}
     if workload.spread == "every-node":
-        kind, spec = "DaemonSet", {"updateStrategy": gapless}
+        kind, spec = "DaemonSet", spec | {"updateStrategy": gapless}
     elif workload.spread == "replicated":
-        kind, spec = "Deployment", {"replicas": workload.replicas, "strategy": gapless}
+        kind, spec = "Deployment", spec | {"replicas": workload.replicas, "strategy": gapless}
     else:
-        kind, spec = "StatefulSet", _stateful(workload)
-    common = {"selector": {"matchLabels": selector(workload)}, "template": template(workload)}
-    return {"apiVersion": "apps/v1", "kind": kind, "metadata": metadata(plan, workload), "spec": common | spec}
+        kind, spec = "StatefulSet", spec | _stateful(workload)
+    return {"apiVersion": "apps/v1", "kind": kind, "metadata": metadata(plan, workload), "spec": spec}
 
 
 def _stateful(workload: Workload) -> Object:

@@ -47,6 +47,13 @@ RECIPES: Mapping[str, Recipe] = {
         5,
         "-s -w -X github.com/jaegertracing/jaeger/internal/version.latestVersion=2.13.0",
     ),
+    "kube-apiserver": Recipe(
+        "kubernetes",
+        "k8s.io/kubernetes/cmd/kube-apiserver",
+        "1.36.3",
+        5,
+        "-s -w -X k8s.io/component-base/version.gitVersion=v1.36.3",
+    ),
 }
 
 
