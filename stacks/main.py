@@ -49,9 +49,14 @@ def main() -> None:
 def _secrets(config: pulumi.Config, wanted: Plan, stack: str) -> Secrets:
     """Every secret that the plan names and the stack fills, from the configuration key ``<secret>.<entry>``.
 
-    Certificates and pull secrets are not among them: their Secrets come from who issues them.
+    Certificates and pull secrets may come from elsewhere, whoever issues them: the stack fills those of which it is given an entry.
     """
-    places = [(secret, key) for secret, keys in wanted.secrets.items() for key in keys if not _issued(key)]
+    places = [
+        (secret, key)
+        for secret, keys in wanted.secrets.items()
+        for key in keys
+        if not _issued(key) or any(config.get_secret(f"{secret}.{other}") is not None for other in keys)
+    ]
     missing = [f"{secret}.{key}" for secret, key in places if config.get_secret(f"{secret}.{key}") is None]
     if missing:
         lines = [f"Pulumi.{stack}.yaml: {PROJECT}:{key}: is a secret that {stack} needs, and missing" for key in missing]

@@ -43,7 +43,7 @@ def _selects(selector: Object, labels: Mapping[str, str]) -> bool:
 
 def _is_peer(peer: Object, actor: Actor, own_namespace: str) -> bool:
     if "ipBlock" in peer:
-        return peer["ipBlock"]["cidr"].removesuffix("/32") == actor.address
+        return str(peer["ipBlock"]["cidr"]) == f"{actor.address}/32"
     if actor.namespace is None:
         return False
     if "namespaceSelector" in peer:
@@ -70,7 +70,8 @@ def _open(applying: list[Object], direction: str, actor: Actor, other: Actor, po
     """The ports on which the policies that apply to ``actor`` let connections through, whatever those on the other end say."""
     if not applying:
         return ports
-    side, found = {"Ingress": "from", "Egress": "to"}[direction], set()
+    side = {"Ingress": "from", "Egress": "to"}[direction]
+    found: set[Port] = set()
     for rule in (rule for spec in applying for rule in spec.get(direction.lower(), [])):
         if side not in rule or any(_is_peer(peer, other, str(actor.namespace)) for peer in rule[side]):
             found |= {(entry["protocol"], entry["port"]) for entry in rule["ports"]} if "ports" in rule else ports

@@ -138,3 +138,15 @@ def test_every_constructor_of_a_component_is_shorter_than_sixty_lines() -> None:
     }
     assert lengths.keys() == {"Access", "Backend", "Collectors", "Consumers", "Namespace"}
     assert all(0 < length < 60 for (length,) in lengths.values())
+
+
+def test_a_certificate_that_the_stack_is_given_becomes_a_secret_of_its_type_and_half_of_one_is_refused() -> None:
+    pair = {"tracing-ingest-tls.tls.crt": "a-certificate", "tracing-ingest-tls.tls.key": "a-key"}
+    given = {name: value for name, value in SECRETS.items() if "bucket" not in name}
+    found = program.run("prod", secrets=given | pair)
+    types = {
+        r.inputs["metadata"]["name"]: r.inputs["type"] for r in found.by_type("kubernetes:core/v1:Secret").values() if r.parent == "tracing"
+    }
+    assert types == {"tracing-access": "Opaque", "tracing-ingest-token": "Opaque", "tracing-ingest-tls": "kubernetes.io/tls"}
+    with pytest.raises(program.ProgramError, match=r"tracing-ingest-tls\.tls\.key: is a secret that prod needs, and missing"):
+        program.run("prod", secrets=given | {"tracing-ingest-tls.tls.crt": "a-certificate"})
