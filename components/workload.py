@@ -305,7 +305,8 @@ class Plan:
 
         Keys of a Secret of type kubernetes.io/tls are ``tls.crt`` and ``tls.key``, of a pull secret ``.dockerconfigjson``.
         """
-        read = [(entry.secret, entry.key) for w in self.workloads for entry in (*w.secret_files, *w.secret_variables)]
+        read = [(file.secret, file.key) for workload in self.workloads for file in workload.secret_files]
+        read += [(variable.secret, variable.key) for workload in self.workloads for variable in workload.secret_variables]
         for site in (w.site for w in self.workloads if w.site is not None):
             read += [(site.tls_secret, "tls.crt"), (site.tls_secret, "tls.key")]
         if self.pull_secret is not None:
