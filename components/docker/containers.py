@@ -83,6 +83,7 @@ def server(plan: Plan, workload: Workload) -> dict[str, Any]:
         "destroy_grace_seconds": workload.grace_seconds,
         "stop_timeout": workload.grace_seconds,
         "labels": [{"label": RESTARTS_WITH, "value": workload.restart_checksum}],
+        **({"entrypoints": [workload.server.entrypoint]} if workload.server.entrypoint is not None else {}),
         **_CONFINED,
         **_LOGS,
     }
@@ -93,6 +94,7 @@ def preparation(plan: Plan, workload: Workload) -> dict[str, Any]:
     folders, user = [volume.path for volume in workload.volumes], workload.identity.user_id
     return {
         "name": physical_name(plan, workload.name, "preparation"),
+        "entrypoints": ["/bin/busybox"],
         "command": ["chown", f"{user}:{user}", *folders] if folders else ["true"],
         "uploads": [{"file": f"{workload.documents_path}/{document.name}", "content": document.text} for document in workload.documents],
         "volumes": [mount for mount in _mounts(plan, workload, documents_read_only=False) if mount["container_path"] != TOOLS],
@@ -102,7 +104,8 @@ def preparation(plan: Plan, workload: Workload) -> dict[str, Any]:
         "attach": True,
         "must_run": False,
         "restart": "no",
-        **_CONFINED,
+        # Not read-only: a daemon takes files for such a container on no path, not even on that of a volume.
+        "security_opts": ["no-new-privileges:true"],
         **_LOGS,
     }
 
@@ -111,6 +114,7 @@ def toolbox(plan: Plan) -> dict[str, Any]:
     """The container that is never started: a daemon fills an empty volume with what the image has at that place."""
     return {
         "name": physical_name(plan, "tools"),
+        "entrypoints": ["/bin/busybox"],
         "command": ["true"],
         "volumes": [{"volume_name": physical_name(plan, "tools"), "container_path": "/bin"}],
         "network_mode": "none",
