@@ -24,6 +24,9 @@ CONTROLLERS = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 _READ = ["get", "list", "watch"]
 _RBAC = "rbac.authorization.k8s.io"
 
+_UNAWAITED = {"pulumi.com/skipAwait": "true"}
+"""What tells Pulumi's provider that nothing waits until an object is in use."""
+
 _TEMPLATE_BYTES = 2**30
 """Size in the claim template of a StatefulSet. It never changes, since Kubernetes lets no template change, and is used for no replica
 of a plan: their claims exist before them, with the size that the plan says."""
@@ -164,7 +167,8 @@ def _service(plan: Plan, workload: Workload) -> Iterator[Object]:
         spec["internalTrafficPolicy"] = "Local"
     if workload.spread == "ordered":
         spec["clusterIP"] = "None"
-    yield {"apiVersion": "v1", "kind": "Service", "metadata": metadata(plan, workload), "spec": spec}
+    # Its pods come after it and are waited for themselves.
+    yield {"apiVersion": "v1", "kind": "Service", "metadata": metadata(plan, workload, annotations=_UNAWAITED), "spec": spec}
 
 
 def _disruption_budget(plan: Plan, workload: Workload) -> Iterator[Object]:
@@ -226,7 +230,7 @@ def _ingress(plan: Plan, workload: Workload) -> Iterator[Object]:
     if site is None:
         return
     # Some controllers never write an address back, and there may be none yet; nothing that is deployed waits for it.
-    head = metadata(plan, workload, annotations={"pulumi.com/skipAwait": "true"})
+    head = metadata(plan, workload, annotations=_UNAWAITED)
     backend = {"service": {"name": workload.name, "port": {"name": site.port}}}
     spec: Object = {
         "tls": [{"hosts": [site.host], "secretName": site.tls_secret}],
