@@ -104,7 +104,7 @@ class Engine:
             log.parent.rmdir()
         if process.returncode:
             diagnostics = [e["diagnosticEvent"]["message"] for e in events if e.get("diagnosticEvent", {}).get("severity") == "error"]
-            raise EngineError(hint("\n".join([*diagnostics, said]), self.name))
+            raise EngineError(hint("\n".join([*diagnostics, said]), self.name, shown=True))
         return [_step(event["resourcePreEvent"]["metadata"]) for event in events if "resourcePreEvent" in event]
 
     def _run(self, arguments: Sequence[str], *, cwd: Path, text: str | None = None) -> subprocess.CompletedProcess[str]:

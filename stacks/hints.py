@@ -78,13 +78,18 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
 )
 
 
-def hint(said: str, name: str) -> str:
-    """What the engine said, what it means where that is known, and the next command."""
+def hint(said: str, name: str, *, shown: bool = False) -> str:
+    """What the engine said, what it means where that is known, and the next command.
+
+    What was ``shown`` to the user as the engine said it is not said again.
+    """
     lines = [line.rstrip() for line in said.strip().splitlines() if line.strip()]
     # A message that already names the next command is left alone.
     if any(line.startswith("then: ") for line in lines):
-        return "\n".join(lines)
-    for pattern, meaning, then in _KNOWN:
-        if re.search(pattern, said):
-            return "\n".join([*lines, f"{name}: {meaning}", f"then: {then.format(name=name)}"])
-    return "\n".join([*lines, f"then: correct what is said above, and try again: python -m stacks preview {name}"])
+        return "" if shown else "\n".join(lines)
+    known = next((found for found in _KNOWN if re.search(found[0], said)), None)
+    if known is None:
+        then = [f"then: correct what is said above, and try again: python -m stacks preview {name}"]
+    else:
+        then = [f"{name}: {known[1]}", f"then: {known[2].format(name=name)}"]
+    return "\n".join([*([] if shown else lines), *then])

@@ -79,6 +79,9 @@ def _edges(environment: Environment, workloads: tuple[Workload, ...]) -> Iterato
     yield Edge("gateway", backend.name, backend.port(ports.OTLP_GRPC.name))
     if ui == "grafana":
         yield Edge("grafana", "tempo", backend.port(ports.TEMPO_QUERY.name))
+        if entry.name == "gateway":
+            # On one host programs read traces from where it publishes the query API; Jaeger's is on the port of its interface.
+            yield Edge("operators", "tempo", backend.port(ports.TEMPO_QUERY.name))
     yield Edge("access" if "access" in by_name else "operators", ui, by_name[ui].port(ui_port))
     if "access" in by_name:
         yield Edge("operators", "access", by_name["access"].port(ports.ACCESS.name))
@@ -145,7 +148,8 @@ def _endpoints(environment: Environment, addresses: Addresses) -> Endpoints:
         strategies=url("sampling", ports.STRATEGIES) + "/api/sampling",
         query=url(environment.backend.kind, backend_query),
         ui=f"https://{proxied.host}" if proxied else url(*_ui(environment)),
-        span_metrics=url("gateway", ports.SPAN_METRICS) + "/metrics",
+        # Scrapers stand where workloads do: no host publishes this port.
+        span_metrics=f"http://{Bound(addresses, 'gateway').call(ports.SPAN_METRICS)}/metrics",
     )
 
 

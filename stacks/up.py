@@ -179,6 +179,8 @@ def destroy(deployment: Deployment) -> None:
         there = _plan(deployment.before)
         if not any(volume.protect for workload in there.workloads for volume in workload.volumes):
             say(f"WARNING: this deletes the stored traces of {deployment.name}: volume {', '.join(sorted(_trace_stores(there)))}")
+    # Else the engine would delete all that is not protected before it comes to what is.
+    deployment.engine.operate("destroy", "--preview-only", *_QUIET)
     _ask(f"destroy {deployment.name}?")
     deployment.engine.operate("destroy", "--yes", "--skip-preview", *_QUIET)
     say(f"{deployment.name} is gone")

@@ -69,7 +69,8 @@ def _explained(verb: Callable[[argparse.Namespace], None]) -> Callable[[argparse
         try:
             verb(arguments)
         except (ClusterError, ContractError, DaemonError, EngineError, ProbeError, RefusedError) as error:
-            say(str(error))
+            if told := str(error):
+                say(told)
             return FAILED
         except KeyboardInterrupt:
             say(f"interrupted\nthen: python -m stacks preview {arguments.environment}")
