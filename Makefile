@@ -1,5 +1,6 @@
 .DEFAULT_GOAL := help
 ENV ?= dev
+FORMAT ?= env
 PYTHON ?= python3
 PY := .venv/bin/python
 UV_VERSION := 0.13.9
@@ -61,6 +62,26 @@ render: .venv/ready ## write every document of ENV to rendered/ENV
 .PHONY: diff
 diff: .venv/ready ## say what changes from A to B, for example A=prod@HEAD~1 B=prod
 	@$(PY) -m stacks diff $(A) $(B) $(ARGS)
+
+.PHONY: preview
+preview: .venv/ready ## say what deploying ENV would change, and what that means
+	@$(PY) -m stacks preview $(ENV) $(ARGS)
+
+.PHONY: up
+up: .venv/ready ## deploy ENV with Pulumi and send a probe through it (YES=1 answers)
+	@$(PY) -m stacks up $(ENV) $(ARGS)
+
+.PHONY: destroy
+destroy: .venv/ready ## delete what is deployed of ENV (YES=1 answers)
+	@$(PY) -m stacks destroy $(ENV) $(ARGS)
+
+.PHONY: recover
+recover: .venv/ready ## make the stack of ENV usable again after a killed up
+	@$(PY) -m stacks recover $(ENV) $(ARGS)
+
+.PHONY: outputs
+outputs: .venv/ready ## print what services need to know of ENV (FORMAT=env, json or k8s)
+	@$(PY) -m stacks outputs $(ENV) --format $(FORMAT) $(ARGS)
 
 .PHONY: reference
 reference: .venv/ready ## write the generated reference and schemas

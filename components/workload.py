@@ -59,7 +59,7 @@ class Volume:
 
     ``holds`` tells what is lost with it: ``traces`` are the product, ``queue`` is what was accepted and not yet delivered,
     ``scratch`` can be made again. ``survives`` tells how long it lives: as long as its ``workload`` (a claim) or its ``instance``
-    (an emptyDir). ``size_bytes`` is what is asked of the storage class.
+    (an emptyDir). ``size_bytes`` is what is asked of the storage class. ``protect`` says that a placement refuses to delete it.
     """
 
     name: str
@@ -68,6 +68,7 @@ class Volume:
     holds: Literal["traces", "queue", "scratch"]
     survives: Literal["workload", "instance"]
     storage_class: str | None = None
+    protect: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +92,15 @@ class Resources:
 class Server:
     """A server program: its container image and the name under which a machine without containers runs it.
 
-    ``digest`` is ``sha256:…`` when the user has pinned one, else None: a digest is never written without its source.
+    ``digest`` is ``sha256:…`` when the user has pinned one, else None: a digest is never written without its source. ``entrypoint`` is
+    what a container starts where the image's own entry point is not the program itself; None leaves it to the image.
     """
 
     program: str
     repository: str
     tag: str
     digest: str | None = None
+    entrypoint: str | None = None
 
     @property
     def image(self) -> str:
@@ -130,11 +133,27 @@ class SecretVariable:
 class Identity:
     """Who a workload is: the user id of its image and the rules, if any, that it needs on the Kubernetes API.
 
-    ``reads`` maps an API group to the resources that are read (get, list, watch) in all namespaces; empty means no token at all.
+    ``reads`` maps an API group to the resources that are read (get, list, watch) in all namespaces, ``reads_own`` to those that are read
+    in the namespace of the plan alone; both empty means no token at all.
     """
 
     user_id: int
     reads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    reads_own: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The host name under which browsers reach a port of a workload, over TLS.
+
+    ``port`` is the name of the port; ``tls_secret`` the Secret (type kubernetes.io/tls) of the host, which is where TLS ends;
+    ``ingress_class`` who serves it, None for the cluster's default.
+    """
+
+    host: str
+    port: str
+    tls_secret: str
+    ingress_class: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +183,7 @@ class Workload:
     node_variable: str | None = None
     secret_files: tuple[SecretFile, ...] = ()
     secret_variables: tuple[SecretVariable, ...] = ()
+    site: Site | None = None
 
     def port(self, name: str) -> Port:
         """The port of that name.
@@ -192,6 +212,28 @@ class Edge:
     source: str
     destination: str
     port: Port
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Where on a cluster those stand who are named in an edge and are no workload: in ``namespaces``, or at an address unknown to us.
+
+    Without either they are nobody: what such an edge allows is open to none.
+    """
+
+    namespaces: tuple[str, ...] = ()
+    anywhere: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What all workloads together may ask of a cluster: pods, CPU in thousandths of a core, memory and disk in bytes, and claims."""
+
+    pods: int
+    cpu_millicores: int
+    memory_bytes: int
+    storage_bytes: int
+    claims: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +295,23 @@ class Plan:
     endpoints: Endpoints
     head_sampling: HeadSampling
     privacy: tuple[PrivacyRule, ...]
+    outside: Mapping[OutsideName, Outside]
+    quota: Quota
+    pull_secret: str | None = None
+
+    @property
+    def secrets(self) -> Mapping[str, tuple[str, ...]]:
+        """The Secrets that the plan names, and the entries that are read of each.
+
+        Keys of a Secret of type kubernetes.io/tls are ``tls.crt`` and ``tls.key``, of a pull secret ``.dockerconfigjson``.
+        """
+        read = [(file.secret, file.key) for workload in self.workloads for file in workload.secret_files]
+        read += [(variable.secret, variable.key) for workload in self.workloads for variable in workload.secret_variables]
+        for site in (w.site for w in self.workloads if w.site is not None):
+            read += [(site.tls_secret, "tls.crt"), (site.tls_secret, "tls.key")]
+        if self.pull_secret is not None:
+            read.append((self.pull_secret, ".dockerconfigjson"))
+        return {name: tuple(sorted({key for secret, key in read if secret == name})) for name in sorted({secret for secret, _ in read})}
 
     def workload(self, name: str) -> Workload:
         """The workload of that name.

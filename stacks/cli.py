@@ -1,4 +1,4 @@
-"""``python -m stacks <verb>``: what can be asked of an environment, and run, without Pulumi."""
+"""``python -m stacks <verb>``: what can be asked of an environment, run and deployed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from stacks.config import BadEnvironmentError
 from stacks.source import read
+from stacks.verbs import add_verbs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,6 +90,8 @@ def _parser() -> argparse.ArgumentParser:
     trace.add_argument("--wait", type=float, default=10.0, metavar="SECONDS", help="how long to wait for it (default: 10)")
     trace.add_argument("--state", type=Path, metavar="DIR", help=STATE)
     trace.set_defaults(verb=_trace)
+
+    add_verbs(verbs)
     return parser
 
 

@@ -60,6 +60,12 @@ def _volume(environment: Environment) -> int | None:
     return backend.storage.size if backend.storage.kind == "volume" else None
 
 
+def _gateways(was: object, becomes: object, _old: Environment, _new: Environment) -> str | None:
+    if isinstance(was, int) and isinstance(becomes, int) and becomes < was:
+        return "the queues of those that go are deleted once they have stopped, with what they could not deliver"
+    return None
+
+
 def _storage_class(_was: object, _becomes: object, old: Environment, _new: Environment) -> str:
     return f"the claim is made anew and the traces in it are lost; {_protected(old)}"
 
@@ -110,6 +116,7 @@ _RULES: Mapping[str, Callable[[object, object, Environment, Environment], str | 
     "backend.storage.bucket": _bucket,
     "backend.storage.endpoint": _bucket,
     "backend.protect": _protect,
+    "collectors.gateway.replicas": _gateways,
     "backend.sync_writes": _sync_writes,
     "sampling.head_ratio": _poll,
     "sampling.strategies.services.*.ratio": _poll,

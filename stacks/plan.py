@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from components.documents import ports
 from components.documents.attributes import PRIVACY_RULES
-from components.workload import Edge, Endpoints, HeadSampling, Plan, Port, Target
+from components.workload import Edge, Endpoints, HeadSampling, Outside, Plan, Port, Quota, Target
 from stacks import roles
 from stacks.addresses import Bound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from components.workload import Workload
+    from components.workload import OutsideName, Workload
     from stacks.addresses import Addresses
     from stacks.config import Environment
 
@@ -35,6 +36,9 @@ def plan(environment: Environment, addresses: Addresses, *, name: str) -> Plan:
         endpoints=_endpoints(environment, addresses),
         head_sampling=_head_sampling(environment),
         privacy=PRIVACY_RULES,
+        outside=_outside(environment),
+        quota=_quota(workloads, nodes=environment.load.nodes),
+        pull_secret=environment.images.pull_secret,
     )
 
 
@@ -72,21 +76,60 @@ def _edges(environment: Environment, workloads: tuple[Workload, ...]) -> Iterato
         yield Edge("consumers", "sampling", by_name["sampling"].port(port.name))
     if entry.name == "agent":
         yield Edge("agent", "gateway", by_name["gateway"].port(ports.OTLP_GRPC.name))
-        yield Edge("agent", "kubernetes-api", Port("https", 443, "http"))
     yield Edge("gateway", backend.name, backend.port(ports.OTLP_GRPC.name))
     if ui == "grafana":
         yield Edge("grafana", "tempo", backend.port(ports.TEMPO_QUERY.name))
+        if entry.name == "gateway":
+            # On one host programs read traces from where it publishes the query API; Jaeger's is on the port of its interface.
+            yield Edge("operators", "tempo", backend.port(ports.TEMPO_QUERY.name))
     yield Edge("access" if "access" in by_name else "operators", ui, by_name[ui].port(ui_port))
     if "access" in by_name:
         yield Edge("operators", "access", by_name["access"].port(ports.ACCESS.name))
-        yield Edge("access", "oidc-issuer", Port("https", 443, "http"))
-    if environment.backend.kind == "tempo" and environment.backend.storage.kind == "s3":
-        yield Edge("tempo", "object-storage", Port("https", 443, "http"))
+    yield from _calls_outside(environment, by_name)
     scraped = {ports.TELEMETRY.name, ports.SPAN_METRICS.name}
     for workload in workloads:
         for port in workload.ports:
             if port.name in scraped:
                 yield Edge("scrapers", workload.name, port)
+
+
+def _calls_outside(environment: Environment, by_name: dict[str, Workload]) -> Iterator[Edge]:
+    """The servers that workloads call and that are none of the plan."""
+    if "agent" in by_name:
+        # Policies see the port of the server behind the Service of the API, which is 6443 almost everywhere.
+        for number in (443, 6443):
+            yield Edge("agent", "kubernetes-api", Port("https", number, "http"))
+    if environment.access is not None and "access" in by_name:
+        yield Edge("access", "oidc-issuer", Port("https", urlsplit(environment.access.oidc_issuer).port or 443, "http"))
+    if environment.backend.kind == "tempo" and environment.backend.storage.kind == "s3":
+        yield Edge("tempo", "object-storage", Port("https", 443, "http"))
+
+
+def _outside(environment: Environment) -> dict[OutsideName, Outside]:
+    """Where those outside of the plan are."""
+    access, anywhere = environment.access, Outside(anywhere=True)
+    return {
+        "consumers": Outside(environment.ingest.namespaces),
+        # Without a login operators come by port-forward, to which no policy applies.
+        "operators": Outside(access.ingress_namespaces, anywhere=not access.ingress_namespaces) if access else Outside(),
+        "scrapers": Outside(environment.aggregation.scraper_namespaces),
+        "kubernetes-api": anywhere,
+        "oidc-issuer": anywhere,
+        "object-storage": anywhere,
+    }
+
+
+def _quota(workloads: tuple[Workload, ...], *, nodes: int) -> Quota:
+    """Twice what the plan asks for, so that a rollout and more nodes than expected have room; disk is asked for once."""
+    counted = [(workload, nodes if workload.spread == "every-node" else workload.replicas) for workload in workloads]
+    claims = [(volume.size_bytes, count) for workload, count in counted for volume in workload.volumes if volume.survives == "workload"]
+    return Quota(
+        pods=2 * sum(count for _, count in counted),
+        cpu_millicores=2 * sum(workload.resources.cpu_millicores * count for workload, count in counted),
+        memory_bytes=2 * sum(workload.resources.memory_bytes * count for workload, count in counted),
+        storage_bytes=sum(size * count for size, count in claims),
+        claims=sum(count for _, count in claims),
+    )
 
 
 def _endpoints(environment: Environment, addresses: Addresses) -> Endpoints:
@@ -105,7 +148,8 @@ def _endpoints(environment: Environment, addresses: Addresses) -> Endpoints:
         strategies=url("sampling", ports.STRATEGIES) + "/api/sampling",
         query=url(environment.backend.kind, backend_query),
         ui=f"https://{proxied.host}" if proxied else url(*_ui(environment)),
-        span_metrics=url("gateway", ports.SPAN_METRICS) + "/metrics",
+        # Scrapers stand where workloads do: no host publishes this port.
+        span_metrics=f"http://{Bound(addresses, 'gateway').call(ports.SPAN_METRICS)}/metrics",
     )
 
 

@@ -1,12 +1,14 @@
-"""The plan and its documents as files, byte for byte the same for the same environment."""
+"""The plan, its documents and its Kubernetes objects as files, byte for byte the same for the same environment."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 import shutil
 from typing import TYPE_CHECKING
+
+from stacks.manifests import FOLDER, manifests
+from stacks.plan_text import plan_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,19 +16,10 @@ if TYPE_CHECKING:
     from components.workload import Plan
 
 
-def plan_json(plan: Plan) -> str:
-    """The plan without the texts of its documents, which stand beside it and are named here by their checksums."""
-    tree = dataclasses.asdict(plan)
-    for workload, source in zip(tree["workloads"], plan.workloads, strict=True):
-        workload["documents"] = {d.name: {"on_change": d.on_change, "sha256": d.checksum} for d in source.documents}
-        workload["image"] = source.server.image
-    return json.dumps(tree, indent=2, ensure_ascii=False) + "\n"
-
-
 def files(plan: Plan) -> dict[str, str]:
     """Every file of a rendered plan by its path."""
     documents = {f"{w.name}/{d.name}": d.text for w in plan.workloads for d in w.documents}
-    return {"plan.json": plan_json(plan)} | documents
+    return {"plan.json": plan_json(plan)} | documents | manifests(plan)
 
 
 def render(plan: Plan, folder: Path) -> list[Path]:
@@ -56,4 +49,5 @@ def _remove(folder: Path) -> None:
         raise FileExistsError(f"{folder}: holds files that are no rendered plan; name another folder, or empty it")
     for name in names:
         shutil.rmtree(folder / name, ignore_errors=True)
+    shutil.rmtree(folder / FOLDER, ignore_errors=True)
     (folder / "plan.json").unlink()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from components.documents import access, collector, grafana, jaeger, ports, sampling, tempo
 from components.documents.images import server
-from components.workload import Document, Health, Identity, Resources, SecretFile, SecretVariable, Volume, Workload
+from components.workload import Document, Health, Identity, Resources, SecretFile, SecretVariable, Site, Volume, Workload
 from stacks.addresses import Bound
 from stacks.sizing import FREE_SHARE, held_traces
 
@@ -74,7 +74,8 @@ def agent(environment: Environment, addresses: Addresses) -> Workload:
         health=Health(ports.HEALTH.name, "/"),
         resources=_resources(section.resources),
         grace_seconds=30,
-        identity=Identity(COLLECTOR_USER, {"": ("pods", "namespaces"), "discovery.k8s.io": ("endpointslices",)}),
+        # The pods that send, in whatever namespace; the gateways, in its own.
+        identity=Identity(COLLECTOR_USER, {"": ("pods",)}, {"discovery.k8s.io": ("endpointslices",)}),
         spread="every-node",
         environment=_go(section.resources.memory),
         node_variable="NODE_NAME",
@@ -176,6 +177,11 @@ def backend(environment: Environment, addresses: Addresses) -> list[Workload]:
     return [_tempo(environment, chosen, addresses), _grafana(environment, chosen, addresses, root_url=shown_at)]
 
 
+def _traces(folder: str, disk: sections.Disk | sections.TempoVolume, *, protect: bool) -> Volume:
+    """The volume of the stored traces."""
+    return Volume("traces", folder, disk.size, holds="traces", survives="workload", storage_class=disk.storage_class, protect=protect)
+
+
 def _jaeger_operation(bound: Bound) -> jaeger.Operation:
     return jaeger.Operation(bound.bind(ports.HEALTH), bound.host, bound[ports.TELEMETRY].number)
 
@@ -201,7 +207,7 @@ def _jaeger(environment: Environment, section: sections.Jaeger, addresses: Addre
         documents=(Document("jaeger.yaml", text),),
         documents_path=addresses.documents("jaeger"),
         ports=bound.all,
-        volumes=(Volume("traces", folder, disk.size, holds="traces", survives="workload", storage_class=disk.storage_class),),
+        volumes=(_traces(folder, disk, protect=section.protect),),
         # Badger replays its log before it answers.
         health=Health(ports.HEALTH.name, "/status", start_seconds=300),
         resources=_resources(section.resources),
@@ -281,7 +287,7 @@ def _tempo(environment: Environment, section: sections.Tempo, addresses: Address
         documents=(Document("tempo.yaml", text),),
         documents_path=addresses.documents("tempo"),
         ports=bound.all,
-        volumes=(Volume("traces", folder, disk.size, holds="traces", survives="workload", storage_class=disk.storage_class),),
+        volumes=(_traces(folder, disk, protect=section.protect),),
         health=Health(ports.TEMPO_QUERY.name, "/ready", start_seconds=300),
         resources=_resources(section.resources),
         # On SIGTERM everything goes to the write-ahead log within a second; then 3.0.3 waits for ever once it has served a query.
@@ -312,6 +318,13 @@ def _grafana(environment: Environment, section: sections.Tempo, addresses: Addre
         resources=_resources(section.grafana),
         grace_seconds=30,
         identity=Identity(GRAFANA_USER),
+        # Its image sets these, and they win over the document.
+        environment={
+            "GF_PATHS_DATA": scratch.path,
+            "GF_PATHS_LOGS": f"{scratch.path}/log",
+            "GF_PATHS_PLUGINS": f"{scratch.path}/plugins",
+            "GF_PATHS_PROVISIONING": documents,
+        },
     )
 
 
@@ -341,4 +354,5 @@ def login_proxy(section: sections.Access, images: sections.Images, addresses: Ad
             SecretVariable("OAUTH2_PROXY_CLIENT_SECRET", section.secret, "client-secret"),
             SecretVariable("OAUTH2_PROXY_COOKIE_SECRET", section.secret, "cookie-secret"),
         ),
+        site=Site(section.host, ports.ACCESS.name, section.tls_secret, section.ingress_class),
     )

@@ -337,6 +337,9 @@ class Access(Section):
     """Secret with the entries `client-secret` and `cookie-secret`, which the stack fills. Default: a name of its own."""
     ingress_class: Label | None = Field(default=None, title="ingress class")
     """Class of the Ingress. Default: the cluster's own default class."""
+    ingress_namespaces: tuple[Label, ...] = Field(default=(), title="namespaces of the ingress controller", strict=False)
+    """Namespaces whose pods reach the login proxy. Default: none, which leaves it to the login alone: a controller on the nodes' own
+    network has no namespace that a policy could name."""
     trusted_proxies: tuple[Network, ...] = Field(
         default=("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"), title="trusted proxies", min_length=1, strict=False
     )

@@ -140,9 +140,17 @@ def _parse(text: str, *, source: str, name: str, wanted: str) -> Named:
         raise _refused(source, wanted, f"is not YAML: {str(error).splitlines()[0]}; compare with Pulumi.dev.yaml") from None
     except RecursionError:
         raise _refused(source, wanted, "nests deeper than any setting; compare with Pulumi.dev.yaml") from None
-    environment = parse(_settings(document, source, wanted), source=source, name=wanted)
+    return named(_settings(document, source, wanted), source=source, name=name, wanted=wanted)
+
+
+def named(settings: object, *, source: str, name: str, wanted: str | None = None) -> Named:
+    """The environment ``name`` that a mapping of settings describes, its volumes and memory found large enough.
+
+    ``wanted`` is how the user named it, for the command that a message advises. Raises ``BadEnvironmentError``.
+    """
+    environment = parse(settings, source=source, name=wanted or name)
     if small := [Problem(f"environment.{key}", message) for key, message in too_small(environment)]:
-        raise BadEnvironmentError(source, small, _again(wanted))
+        raise BadEnvironmentError(source, small, _again(wanted or name))
     return Named(name, source, environment)
 
 

@@ -16,11 +16,16 @@ SERVERS: Mapping[str, Server] = {
         Server("otelcol-contrib", "docker.io/otel/opentelemetry-collector-contrib", "0.159.0"),
         Server("jaeger", "docker.io/jaegertracing/jaeger", "2.20.0"),
         Server("tempo", "docker.io/grafana/tempo", "3.0.3"),
-        Server("grafana", "docker.io/grafana/grafana", "12.3.0"),
+        # Its image starts a script that takes other arguments.
+        Server("grafana", "docker.io/grafana/grafana", "12.3.0", entrypoint="grafana"),
+        Server("kube-apiserver", "registry.k8s.io/kube-apiserver", "v1.36.3"),
         Server("oauth2-proxy", "quay.io/oauth2-proxy/oauth2-proxy", "v7.15.3"),
     )
 }
 """Servers by the name of their program."""
+
+TOOLBOX = Server("busybox", "docker.io/library/busybox", "1.37.0-musl")
+"""What prepares volumes and asks for health on a Docker host: one static program, which runs in the servers' own images."""
 
 
 TEST_SERVERS: Mapping[str, Server] = {"kube-apiserver": Server("kube-apiserver", "registry.k8s.io/kube-apiserver", "v1.36.3")}
@@ -32,7 +37,7 @@ def server(program: str, *, registry: str | None, digests: Mapping[str, str]) ->
 
     A mirror stands in place of the host of the image's own registry, as containerd's and Harbor's proxies expect.
     """
-    known = SERVERS[program]
+    known = TOOLBOX if program == TOOLBOX.program else SERVERS[program]
     repository = known.repository
     if registry is not None:
         repository = f"{registry}/{repository.split('/', 1)[1]}"

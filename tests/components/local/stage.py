@@ -23,6 +23,7 @@ from components.workload import (
     Identity,
     Plan,
     Port,
+    Quota,
     Resources,
     Server,
     Volume,
@@ -52,6 +53,8 @@ def plan_of(workloads: Iterable[Workload], edges: Iterable[Edge] = ()) -> Plan:
         endpoints=Endpoints("", "", "", "", "", ""),
         head_sampling=HeadSampling(1.0, (), 1.0),
         privacy=(),
+        outside={},
+        quota=Quota(pods=0, cpu_millicores=0, memory_bytes=0, storage_bytes=0, claims=0),
     )
 
 

@@ -1,0 +1,1 @@
+"""A plan as containers on one Docker host."""

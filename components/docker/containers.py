@@ -1,0 +1,153 @@
+"""From a workload to the arguments of its containers: pure, plain values, no role known.
+
+Each workload is two containers. The second serves. The first is made of a toolbox image and prepares what the second finds: it
+carries the documents into a volume and gives the volumes to the user id that serves. So a changed document replaces the first
+container, and the second is replaced too when, and only when, it reads that document at its start.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from components.workload import Health, Plan, Workload
+
+LOOPBACK = "127.0.0.1"
+"""The only address on which anything is published: a developer's machine has neighbours."""
+
+TOOLS = "/virtengine-tracing-tools"
+"""Where a server finds the toolbox, since the servers' own images hold no program that could ask for their health."""
+
+OUTSIDE = frozenset({"consumers", "operators"})
+"""Those outside of the plan who reach it from the host itself; what is published is what the plan lets them reach."""
+
+HOLDS = "virtengine.tracing/holds"
+"""Label of a volume: ``traces``, ``queue`` or ``scratch``, as the plan says; ``documents`` and ``tools`` can be made again."""
+
+RESTARTS_WITH = "virtengine.tracing/restarts-with"
+"""Label of a container: the checksum of what its server reads at its start."""
+
+_LOGS = {"log_driver": "json-file", "log_opts": {"max-size": "10m", "max-file": "3"}}
+_CONFINED = {"read_only": True, "security_opts": ["no-new-privileges:true"]}
+
+
+def physical_name(plan: Plan, *parts: str) -> str:
+    """The name on the host; it begins with the namespace, so that two backbones can stand side by side."""
+    return "-".join((plan.namespace, *parts))
+
+
+def published(plan: Plan, workload: Workload) -> list[dict[str, Any]]:
+    """The ports of a workload that those outside may reach, on loopback under their own numbers."""
+    numbers = sorted({edge.port.number for edge in plan.edges if edge.destination == workload.name and edge.source in OUTSIDE})
+    return [{"internal": number, "external": number, "ip": LOOPBACK, "protocol": "tcp"} for number in numbers]
+
+
+def volumes(plan: Plan, workload: Workload) -> dict[str, dict[str, Any]]:
+    """The volumes of a workload by their names in it: what it keeps, and ``documents``."""
+    kept = {volume.name: volume.holds for volume in workload.volumes} | {"documents": "documents"}
+    return {
+        name: {"name": physical_name(plan, workload.name, name), "labels": [{"label": HOLDS, "value": holds}]}
+        for name, holds in kept.items()
+    }
+
+
+def server(plan: Plan, workload: Workload) -> dict[str, Any]:
+    """The container that serves; image, network and secret variables are added where it is placed.
+
+    Raises ``ValueError`` for a workload with secret files, which no plan for one host has.
+    """
+    if workload.secret_files:
+        raise ValueError(f"{workload.name}: wants secrets as files, which a container on one host is not given; use variables")
+    user = workload.identity.user_id
+    return {
+        "name": physical_name(plan, workload.name),
+        "hostname": workload.name,
+        "command": list(workload.arguments),
+        "envs": [f"{name}={value}" for name, value in sorted(workload.environment.items())],
+        "user": f"{user}:{user}",
+        "memory": workload.resources.memory_bytes // 2**20,
+        # Memory and swap together: no swap, which would hide that the limit is too small.
+        "memory_swap": workload.resources.memory_bytes // 2**20,
+        # The weight of a full core is 1024; it is a share and no limit.
+        "cpu_shares": workload.resources.cpu_millicores * 1024 // 1000,
+        "capabilities": {"drops": ["ALL"]},
+        "tmpfs": {"/tmp": "size=64m"},  # noqa: S108 - a folder in the container, for a server that wants one
+        "ports": published(plan, workload),
+        "volumes": list(_mounts(plan, workload, documents_read_only=True)),
+        "healthcheck": _healthcheck(workload, workload.health),
+        "wait": True,
+        "wait_timeout": workload.health.start_seconds,
+        "restart": "unless-stopped",
+        "destroy_grace_seconds": workload.grace_seconds,
+        "stop_timeout": workload.grace_seconds,
+        "labels": [{"label": RESTARTS_WITH, "value": workload.restart_checksum}],
+        **({"entrypoints": [workload.server.entrypoint]} if workload.server.entrypoint is not None else {}),
+        **_CONFINED,
+        **_LOGS,
+    }
+
+
+def preparation(plan: Plan, workload: Workload) -> dict[str, Any]:
+    """The container that prepares the volumes of a workload and ends."""
+    folders, user = [volume.path for volume in workload.volumes], workload.identity.user_id
+    return {
+        "name": physical_name(plan, workload.name, "preparation"),
+        "entrypoints": ["/bin/busybox"],
+        "command": ["chown", f"{user}:{user}", *folders] if folders else ["true"],
+        "uploads": [{"file": f"{workload.documents_path}/{document.name}", "content": document.text} for document in workload.documents],
+        "volumes": [mount for mount in _mounts(plan, workload, documents_read_only=False) if mount["container_path"] != TOOLS],
+        "user": "0:0",
+        "network_mode": "none",
+        "capabilities": {"drops": ["ALL"], "adds": ["CAP_CHOWN"]},
+        "attach": True,
+        "must_run": False,
+        "restart": "no",
+        # Not read-only: a daemon takes files for such a container on no path, not even on that of a volume.
+        "security_opts": ["no-new-privileges:true"],
+        **_LOGS,
+    }
+
+
+def toolbox(plan: Plan) -> dict[str, Any]:
+    """The container that is never started: a daemon fills an empty volume with what the image has at that place."""
+    return {
+        "name": physical_name(plan, "tools"),
+        "entrypoints": ["/bin/busybox"],
+        "command": ["true"],
+        "volumes": [{"volume_name": physical_name(plan, "tools"), "container_path": "/bin"}],
+        "network_mode": "none",
+        "capabilities": {"drops": ["ALL"]},
+        "start": False,
+        "must_run": False,
+        "restart": "no",
+        **_CONFINED,
+        **_LOGS,
+    }
+
+
+def _mounts(plan: Plan, workload: Workload, *, documents_read_only: bool) -> Iterator[Mapping[str, Any]]:
+    for volume in workload.volumes:
+        yield {"volume_name": physical_name(plan, workload.name, volume.name), "container_path": volume.path}
+    documents = physical_name(plan, workload.name, "documents")
+    yield {"volume_name": documents, "container_path": workload.documents_path, "read_only": documents_read_only}
+    yield {"volume_name": physical_name(plan, "tools"), "container_path": TOOLS, "read_only": True}
+
+
+def _healthcheck(workload: Workload, health: Health) -> dict[str, Any]:
+    url = f"http://{LOOPBACK}:{workload.port(health.port).number}{health.path}"
+    return {
+        "tests": ["CMD", f"{TOOLS}/busybox", "wget", "-q", "-O", "/dev/null", "-T", "2", url],
+        "interval": "2s",
+        "timeout": "3s",
+        "start_period": go_duration(health.start_seconds),
+        "retries": 3,
+    }
+
+
+def go_duration(seconds: int) -> str:
+    """A duration as Go prints it, which is what the daemon answers: 300 is ``5m0s``. Another spelling would look like a change."""
+    hours, rest = divmod(seconds, 3600)
+    minutes, left = divmod(rest, 60)
+    return (f"{hours}h" if hours else "") + (f"{minutes}m" if minutes or hours else "") + f"{left}s"

@@ -1,0 +1,1 @@
+"""The Kubernetes placement: a plan as objects of a cluster. What is pure stands apart from what Pulumi places."""

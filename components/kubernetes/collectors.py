@@ -1,0 +1,34 @@
+"""What carries spans from the services to the store, and what tells services how much to send."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pulumi
+
+from components.kubernetes.place import place_workloads
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from components.workload import Plan, Workload
+
+
+class Collectors(pulumi.ComponentResource):
+    """The agents, the gateways and the strategy server.
+
+    ``after`` is what must be there first: the backend among it, so that at the end the queues empty into a store that still runs.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        plan: Plan,
+        workloads: Sequence[Workload],
+        *,
+        after: Sequence[pulumi.Resource],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("virtengine:tracing:Collectors", name, {}, opts)
+        place_workloads(plan, workloads, parent=self, name=name, after=after)
+        self.register_outputs({"workloads": [workload.name for workload in workloads]})

@@ -1,0 +1,58 @@
+"""The namespace of a backbone, what holds for everything in it, and its secrets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pulumi
+
+from components.kubernetes.names import PART_OF
+from components.kubernetes.objects import namespace_objects, protected_claims
+from components.kubernetes.place import place
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from components.kubernetes.names import Object
+    from components.workload import Plan
+
+_TYPES = {
+    frozenset({"tls.crt", "tls.key"}): "kubernetes.io/tls",
+    frozenset({".dockerconfigjson"}): "kubernetes.io/dockerconfigjson",
+}
+"""The types of Secrets by their entries; the API server checks the entries of these."""
+
+
+class Namespace(pulumi.ComponentResource):
+    """The namespace with its quota, default limits and closed network, and the Secrets that the stack fills.
+
+    ``secrets`` are entries by name of the Secret. What the plan names and is not among them comes from elsewhere, a certificate from
+    its issuer say; pods that use it wait for it. With a protected claim in it the namespace is protected too, since it would take the
+    claim with it.
+    """
+
+    def __init__(
+        self, name: str, plan: Plan, *, secrets: Mapping[str, Mapping[str, pulumi.Input[str]]], opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("virtengine:tracing:Namespace", name, {}, opts)
+        holds_protected = any(protected_claims(workload) for workload in plan.workloads)
+        first, *others = namespace_objects(plan)
+        namespace = place(first, name, pulumi.ResourceOptions(parent=self, protect=holds_protected))
+        inside = pulumi.ResourceOptions(parent=self, depends_on=[namespace])
+        for mapping in others:
+            place(mapping, f"{name}-{mapping['metadata']['name']}", inside)
+        for secret, entries in sorted(secrets.items()):
+            kind = _TYPES.get(frozenset(entries), "Opaque")
+            place(secret_object(plan.namespace, secret, entries, kind=kind), f"{name}-{secret}", inside)
+        self.register_outputs({"namespace": plan.namespace})
+
+
+def secret_object(namespace: str, name: str, entries: pulumi.Input[Mapping[str, pulumi.Input[str]]], *, kind: str = "Opaque") -> Object:
+    """A Secret. It is made here and not with the other objects: its values are known to the engine alone."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "namespace": namespace, "labels": {"app.kubernetes.io/part-of": PART_OF}},
+        "type": kind,
+        "stringData": pulumi.Output.secret(entries),
+    }

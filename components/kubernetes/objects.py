@@ -1,0 +1,241 @@
+"""A plan as Kubernetes objects: plain mappings, made by pure functions that know no role.
+
+Services, probes, policies and claims follow from a workload's ports, edges, volumes and spread. What is placed by Pulumi and what is
+rendered for GitOps are these same mappings; Secrets are not among them, since a plan holds none.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from components.kubernetes.names import PART_OF, claim_name, cpu, labels, metadata, quantity, selector
+from components.kubernetes.pods import document_key, template
+from components.kubernetes.policies import deny_all, workload_policies
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from components.kubernetes.names import Object
+    from components.workload import Plan, Volume, Workload
+
+CONTROLLERS = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
+"""The kinds that make pods."""
+
+_READ = ["get", "list", "watch"]
+_RBAC = "rbac.authorization.k8s.io"
+
+_UNAWAITED = {"pulumi.com/skipAwait": "true"}
+"""What tells Pulumi's provider that nothing waits until an object is in use."""
+
+_TEMPLATE_BYTES = 2**30
+"""Size in the claim template of a StatefulSet. It never changes, since Kubernetes lets no template change, and is used for no replica
+of a plan: their claims exist before them, with the size that the plan says."""
+
+
+def namespace_objects(plan: Plan) -> list[Object]:
+    """The namespace and what holds for everything in it: the profile ``restricted``, a quota, default limits, no traffic."""
+    profile = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
+    inside = {"namespace": plan.namespace, "labels": {"app.kubernetes.io/part-of": PART_OF}}
+    unset = {"memory": quantity(128 * 2**20)}
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": plan.namespace, "labels": {"app.kubernetes.io/part-of": PART_OF} | profile},
+        },
+        {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "backbone", **inside}, "spec": {"hard": _quota(plan)}},
+        {
+            "apiVersion": "v1",
+            "kind": "LimitRange",
+            "metadata": {"name": "backbone", **inside},
+            # The quota refuses pods that say nothing; those that others put here, for a certificate say, need not know it.
+            "spec": {"limits": [{"type": "Container", "default": unset, "defaultRequest": unset | {"cpu": "10m"}}]},
+        },
+        deny_all(plan),
+    ]
+
+
+def _quota(plan: Plan) -> Object:
+    quota = plan.quota
+    return {
+        "pods": str(quota.pods),
+        "requests.cpu": cpu(quota.cpu_millicores),
+        "requests.memory": quantity(quota.memory_bytes),
+        "limits.memory": quantity(quota.memory_bytes),
+        "requests.storage": quantity(quota.storage_bytes),
+        "persistentvolumeclaims": str(quota.claims),
+        # Nothing here is offered outside of the cluster but through an Ingress.
+        "services.loadbalancers": "0",
+        "services.nodeports": "0",
+    }
+
+
+def workload_objects(plan: Plan, workload: Workload) -> list[Object]:
+    """The objects of a workload, in the order in which they are needed: what makes its pods comes last but for what names them."""
+    return [
+        _account(plan, workload),
+        *_access_rules(plan, workload),
+        _documents(plan, workload),
+        *_claims(plan, workload),
+        *workload_policies(plan, workload),
+        *_service(plan, workload),
+        *_disruption_budget(plan, workload),
+        _controller(plan, workload),
+        *_ingress(plan, workload),
+    ]
+
+
+def consumer_objects(plan: Plan, variables: Mapping[str, str]) -> list[Object]:
+    """A ConfigMap in each namespace that may send: the ``variables`` that configure a service there, for its ``envFrom``."""
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": PART_OF, "namespace": namespace, "labels": {"app.kubernetes.io/part-of": PART_OF}},
+            "data": dict(variables),
+        }
+        for namespace in plan.outside["consumers"].namespaces
+    ]
+
+
+def _account(plan: Plan, workload: Workload) -> Object:
+    # On the account and not in the pods: another pull secret restarts nothing.
+    pull = {"imagePullSecrets": [{"name": plan.pull_secret}]} if plan.pull_secret else {}
+    head = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata(plan, workload)}
+    return head | {"automountServiceAccountToken": False} | pull
+
+
+def _access_rules(plan: Plan, workload: Workload) -> Iterator[Object]:
+    """A role and its binding for what is read in all namespaces, and for what is read in this one."""
+    subject = {"kind": "ServiceAccount", "name": workload.name, "namespace": plan.namespace}
+    # What is in no namespace carries the namespace in its name, so that two backbones can live in one cluster.
+    wide = {"name": f"{plan.namespace}-{workload.name}", "labels": labels(workload)}
+    for reads, prefix, head in (
+        (workload.identity.reads, "Cluster", wide),
+        (workload.identity.reads_own, "", metadata(plan, workload)),
+    ):
+        if not reads:
+            continue
+        rules = [{"apiGroups": [group], "resources": list(resources), "verbs": _READ} for group, resources in reads.items()]
+        reference = {"apiGroup": _RBAC, "kind": f"{prefix}Role", "name": head["name"]}
+        yield {"apiVersion": f"{_RBAC}/v1", "kind": f"{prefix}Role", "metadata": head, "rules": rules}
+        yield {"apiVersion": f"{_RBAC}/v1", "kind": f"{prefix}RoleBinding", "metadata": head, "roleRef": reference, "subjects": [subject]}
+
+
+def _documents(plan: Plan, workload: Workload) -> Object:
+    data = {document_key(document.name): document.text for document in workload.documents}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata(plan, workload), "data": data}
+
+
+def _claims(plan: Plan, workload: Workload) -> Iterator[Object]:
+    """The claims of all replicas. They are objects of their own, so that they can be protected, grown and seen."""
+    for volume in workload.volumes:
+        if volume.survives == "workload":
+            for ordinal in range(workload.replicas):
+                head = metadata(plan, workload, claim_name(workload, volume.name, ordinal))
+                spec = _claim_spec(volume, volume.size_bytes)
+                yield {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": head, "spec": spec}
+
+
+def protected_claims(workload: Workload) -> frozenset[str]:
+    """The names of the claims of a workload that must not be deleted by a deployment."""
+    return frozenset(
+        claim_name(workload, volume.name, ordinal)
+        for volume in workload.volumes
+        if volume.protect and volume.survives == "workload"
+        for ordinal in range(workload.replicas)
+    )
+
+
+def _claim_spec(volume: Volume, size_bytes: int) -> Object:
+    chosen = {"storageClassName": volume.storage_class} if volume.storage_class else {}
+    return {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": quantity(size_bytes)}}} | chosen
+
+
+def _service(plan: Plan, workload: Workload) -> Iterator[Object]:
+    """A Service with the ports that an edge leads to: on the sender's own node, of each replica by itself, or of all alike."""
+    asked = {edge.port.name for edge in plan.edges if edge.destination == workload.name}
+    ports = [
+        {"name": port.name, "port": port.number, "targetPort": port.name, "protocol": "TCP"}
+        for port in workload.ports
+        if port.name in asked
+    ]
+    if not ports:
+        return
+    spec: Object = {"type": "ClusterIP", "selector": selector(workload), "ports": ports}
+    if workload.spread == "every-node":
+        spec["internalTrafficPolicy"] = "Local"
+    if workload.spread == "ordered":
+        spec["clusterIP"] = "None"
+    # Its pods come after it and are waited for themselves.
+    yield {"apiVersion": "v1", "kind": "Service", "metadata": metadata(plan, workload, annotations=_UNAWAITED), "spec": spec}
+
+
+def _disruption_budget(plan: Plan, workload: Workload) -> Iterator[Object]:
+    """While nodes are emptied, one replica at a time goes; a single one has nothing to keep."""
+    if workload.spread not in {"replicated", "ordered"} or workload.replicas == 1:
+        return
+    spec = {
+        "maxUnavailable": 1,
+        "selector": {"matchLabels": selector(workload)},
+        # A replica that does not run anyway must not keep a node from being emptied.
+        "unhealthyPodEvictionPolicy": "AlwaysAllow",
+    }
+    yield {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": metadata(plan, workload), "spec": spec}
+
+
+def _controller(plan: Plan, workload: Workload) -> Object:
+    """What makes the pods: a DaemonSet, a Deployment, or a StatefulSet, which alone never runs one replica twice."""
+    # The new one takes over before the old one goes.
+    gapless = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+    spec: Object = {"selector": {"matchLabels": selector(workload)}, "template": template(workload)}
+    if workload.spread == "every-node":
+        kind, spec = "DaemonSet", spec | {"updateStrategy": gapless}
+    elif workload.spread == "replicated":
+        kind, spec = "Deployment", spec | {"replicas": workload.replicas, "strategy": gapless}
+    else:
+        kind, spec = "StatefulSet", spec | _stateful(workload)
+    return {"apiVersion": "apps/v1", "kind": kind, "metadata": metadata(plan, workload), "spec": spec}
+
+
+def _stateful(workload: Workload) -> Object:
+    claimed = _claim_templates(workload) if workload.spread == "ordered" else []
+    return {
+        "replicas": workload.replicas,
+        "serviceName": workload.name,
+        # In order, a replica that cannot start would keep its own repair from being rolled out.
+        "podManagementPolicy": "Parallel",
+        "updateStrategy": {"type": "RollingUpdate"},
+        **({"volumeClaimTemplates": claimed} if claimed else {}),
+    }
+
+
+def _claim_templates(workload: Workload) -> list[Object]:
+    """Templates that tell a StatefulSet to look for the claim of each replica by its name."""
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": volume.name},
+            "spec": _claim_spec(volume, _TEMPLATE_BYTES),
+        }
+        for volume in workload.volumes
+        if volume.survives == "workload"
+    ]
+
+
+def _ingress(plan: Plan, workload: Workload) -> Iterator[Object]:
+    """The Ingress of a workload that browsers reach under a host name."""
+    site = workload.site
+    if site is None:
+        return
+    # Some controllers never write an address back, and there may be none yet; nothing that is deployed waits for it.
+    head = metadata(plan, workload, annotations=_UNAWAITED)
+    backend = {"service": {"name": workload.name, "port": {"name": site.port}}}
+    spec: Object = {
+        "tls": [{"hosts": [site.host], "secretName": site.tls_secret}],
+        "rules": [{"host": site.host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}],
+    }
+    if site.ingress_class is not None:
+        spec["ingressClassName"] = site.ingress_class
+    yield {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": head, "spec": spec}

@@ -1,0 +1,95 @@
+"""Placing mappings: each becomes the Pulumi resource of its kind, and nothing in it is changed on the way."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+from pulumi_kubernetes import apps, core, networking, policy, rbac
+
+from components.kubernetes.objects import CONTROLLERS, protected_claims, workload_objects
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from components.kubernetes.names import Object
+    from components.workload import Plan, Workload
+
+_KINDS: Mapping[tuple[str, str], type[pulumi.CustomResource]] = {
+    ("v1", "ConfigMap"): core.v1.ConfigMap,
+    ("v1", "LimitRange"): core.v1.LimitRange,
+    ("v1", "Namespace"): core.v1.Namespace,
+    ("v1", "PersistentVolumeClaim"): core.v1.PersistentVolumeClaim,
+    ("v1", "ResourceQuota"): core.v1.ResourceQuota,
+    ("v1", "Secret"): core.v1.Secret,
+    ("v1", "Service"): core.v1.Service,
+    ("v1", "ServiceAccount"): core.v1.ServiceAccount,
+    ("apps/v1", "DaemonSet"): apps.v1.DaemonSet,
+    ("apps/v1", "Deployment"): apps.v1.Deployment,
+    ("apps/v1", "StatefulSet"): apps.v1.StatefulSet,
+    ("networking.k8s.io/v1", "Ingress"): networking.v1.Ingress,
+    ("networking.k8s.io/v1", "NetworkPolicy"): networking.v1.NetworkPolicy,
+    ("policy/v1", "PodDisruptionBudget"): policy.v1.PodDisruptionBudget,
+    ("rbac.authorization.k8s.io/v1", "ClusterRole"): rbac.v1.ClusterRole,
+    ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"): rbac.v1.ClusterRoleBinding,
+    ("rbac.authorization.k8s.io/v1", "Role"): rbac.v1.Role,
+    ("rbac.authorization.k8s.io/v1", "RoleBinding"): rbac.v1.RoleBinding,
+}
+
+
+def place(mapping: Object, name: str, options: pulumi.ResourceOptions) -> pulumi.CustomResource:
+    """The object of a mapping, as the resource ``name``.
+
+    Raises KeyError for a kind that no plan has.
+    """
+    kind = _KINDS[mapping["apiVersion"], mapping["kind"]]
+    # The classes take the fields of an object by names of Python's form; below that a mapping is sent as it is.
+    fields: dict[str, Any] = {_snake(field): value for field, value in mapping.items() if field not in {"apiVersion", "kind"}}
+    return kind(name, opts=options, **fields)
+
+
+def _snake(field: str) -> str:
+    return re.sub(r"[A-Z]", lambda found: f"_{found[0].lower()}", field)
+
+
+def place_workloads(
+    plan: Plan, workloads: Sequence[Workload], *, parent: pulumi.ComponentResource, name: str, after: Sequence[pulumi.Resource]
+) -> None:
+    """Place workloads below a component named ``name``, each after those that it calls, all after the resources ``after``.
+
+    Deletion goes the other way: senders stop before what they send to, pods before what they use.
+    """
+    controllers: dict[str, pulumi.Resource] = {}
+
+    def placed(workload: Workload) -> pulumi.Resource:
+        if workload.name not in controllers:
+            called = {edge.destination for edge in plan.edges if edge.source == workload.name}
+            before = [placed(other) for other in workloads if other.name in called]
+            controllers[workload.name] = _place_workload(plan, workload, parent=parent, name=name, after=[*after, *before])
+        return controllers[workload.name]
+
+    for workload in workloads:
+        placed(workload)
+
+
+def _place_workload(
+    plan: Plan, workload: Workload, *, parent: pulumi.ComponentResource, name: str, after: Sequence[pulumi.Resource]
+) -> pulumi.Resource:
+    """Place the objects of a workload, and give what makes its pods, which waits for all that its pods use."""
+    needed: list[pulumi.Resource] = list(after)
+    protected = protected_claims(workload)
+    controller: pulumi.Resource | None = None
+    for mapping in workload_objects(plan, workload):
+        named, makes_pods = mapping["metadata"]["name"], mapping["kind"] in CONTROLLERS
+        options = pulumi.ResourceOptions(
+            parent=parent,
+            depends_on=list(needed) if makes_pods else list(after),
+            protect=mapping["kind"] == "PersistentVolumeClaim" and named in protected,
+        )
+        resource = place(mapping, f"{name}-{named}", options)
+        needed.append(resource)
+        controller = resource if makes_pods else controller
+    if controller is None:
+        raise ValueError(f"{workload.name}: none of its objects makes pods; add its spread to components/kubernetes/objects.py")
+    return controller

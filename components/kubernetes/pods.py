@@ -1,0 +1,164 @@
+"""The pods of a workload: one container under the PodSecurity profile ``restricted``, made of the plan's values alone."""
+
+from __future__ import annotations
+
+import math
+from itertools import groupby
+from posixpath import basename, dirname
+from typing import TYPE_CHECKING, Any
+
+from components.kubernetes.names import claim_name, cpu, labels, quantity
+
+if TYPE_CHECKING:
+    from components.kubernetes.names import Object
+    from components.workload import SecretFile, Workload
+
+CHECKSUM = "virtengine.io/documents"
+"""Annotation of the pods with the checksum of what a server reads at its start: they restart when, and only when, that changes."""
+
+_TEMPORARY = "/tmp"  # noqa: S108 - a volume of the pod's own
+_TEMPORARY_BYTES = 64 * 2**20
+
+
+def document_key(name: str) -> str:
+    """The entry of a ConfigMap that holds a document; an entry's name has no slash."""
+    return name.replace("/", ".")
+
+
+def template(workload: Workload) -> Object:
+    """The pod template of a workload."""
+    return {
+        "metadata": {"labels": labels(workload), "annotations": {CHECKSUM: workload.restart_checksum}},
+        "spec": _pod(workload),
+    }
+
+
+def _pod(workload: Workload) -> Object:
+    user = workload.identity.user_id
+    return {
+        "serviceAccountName": workload.name,
+        "automountServiceAccountToken": uses_api(workload),
+        # A variable for each Service of the namespace would change with every one that comes and goes.
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": workload.grace_seconds,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": user,
+            "runAsGroup": user,
+            "fsGroup": user,
+            # A volume full of traces is not walked through at each start.
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [_container(workload)],
+        "volumes": _volumes(workload),
+        **_placing(workload),
+    }
+
+
+def uses_api(workload: Workload) -> bool:
+    """Whether a workload asks the Kubernetes API anything, for which it needs a token."""
+    return bool(workload.identity.reads or workload.identity.reads_own)
+
+
+def _placing(workload: Workload) -> Object:
+    """On which nodes the pods of a workload may stand."""
+    if workload.spread == "every-node":
+        # Services run on nodes that are kept for them too.
+        return {"tolerations": [{"operator": "Exists", "effect": "NoSchedule"}]}
+    if workload.spread == "single":
+        return {}
+    # A rollout of a Deployment has pods of two kinds; each kind is spread by itself.
+    own_kind = {"matchLabelKeys": ["pod-template-hash"]} if workload.spread == "replicated" else {}
+    constraint: Object = {
+        "maxSkew": 1,
+        "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "DoNotSchedule",
+        # A node that is being emptied takes no pod and must not count as one that could.
+        "nodeTaintsPolicy": "Honor",
+        "labelSelector": {"matchLabels": labels(workload)},
+    }
+    return {"topologySpreadConstraints": [constraint | own_kind]}
+
+
+def _container(workload: Workload) -> Object:
+    command = {"command": [workload.server.entrypoint]} if workload.server.entrypoint else {}
+    memory = quantity(workload.resources.memory_bytes)
+    return {
+        "name": workload.name,
+        "image": workload.server.image,
+        **command,
+        "args": list(workload.arguments),
+        "env": _environment(workload),
+        "ports": [{"name": port.name, "containerPort": port.number, "protocol": "TCP"} for port in workload.ports],
+        "resources": {"requests": {"cpu": cpu(workload.resources.cpu_millicores), "memory": memory}, "limits": {"memory": memory}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": _mounts(workload),
+        **_probes(workload),
+    }
+
+
+def _environment(workload: Workload) -> list[Object]:
+    variables: list[Object] = [{"name": name, "value": value} for name, value in workload.environment.items()]
+    if workload.node_variable is not None:
+        variables.append({"name": workload.node_variable, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "spec.nodeName"}}})
+    secret = [(entry.variable, {"name": entry.secret, "key": entry.key}) for entry in workload.secret_variables]
+    return [*variables, *({"name": name, "valueFrom": {"secretKeyRef": reference}} for name, reference in secret)]
+
+
+def _probes(workload: Workload) -> Object:
+    """Probes of the one request that tells health: it may take its time at the start, and a long failure restarts the server."""
+    health, every = workload.health, 5
+    request = {"httpGet": {"path": health.path, "port": health.port}, "timeoutSeconds": 3, "periodSeconds": every}
+    return {
+        "startupProbe": request | {"failureThreshold": math.ceil(health.start_seconds / every)},
+        "readinessProbe": request | {"failureThreshold": 3},
+        # A server under load answers late; restarting it then would add to the load.
+        "livenessProbe": request | {"periodSeconds": 10, "failureThreshold": 12},
+    }
+
+
+def _secret_folders(workload: Workload) -> list[tuple[str, list[SecretFile]]]:
+    """The folders with secret files, each with what is in it."""
+    files = sorted(workload.secret_files, key=lambda file: file.path)
+    return [(folder, list(within)) for folder, within in groupby(files, key=lambda file: dirname(file.path))]
+
+
+def _mounts(workload: Workload) -> list[Object]:
+    # The folder is mounted whole: a file mounted by subPath would never change under a running server.
+    mounts: list[Object] = [{"name": "documents", "mountPath": workload.documents_path, "readOnly": True}]
+    mounts += [{"name": volume.name, "mountPath": volume.path} for volume in workload.volumes]
+    mounts += [
+        {"name": f"secrets-{index}", "mountPath": folder, "readOnly": True} for index, (folder, _) in enumerate(_secret_folders(workload))
+    ]
+    return [*mounts, {"name": "temporary", "mountPath": _TEMPORARY}]
+
+
+def _volumes(workload: Workload) -> list[Object]:
+    """The volumes of a pod, without the claims of ordered replicas, which the StatefulSet adds for each."""
+    items = [{"key": document_key(document.name), "path": document.name} for document in workload.documents]
+    volumes: list[Object] = [{"name": "documents", "configMap": {"name": workload.name, "items": items, "defaultMode": 0o444}}]
+    for volume in workload.volumes:
+        if volume.survives == "instance":
+            volumes.append({"name": volume.name, "emptyDir": {"sizeLimit": quantity(volume.size_bytes)}})
+        elif workload.spread == "single":
+            volumes.append({"name": volume.name, "persistentVolumeClaim": {"claimName": claim_name(workload, volume.name, 0)}})
+    for index, (_, files) in enumerate(_secret_folders(workload)):
+        volumes.append({"name": f"secrets-{index}", "projected": {"defaultMode": 0o440, "sources": _sources(files)}})
+    return [*volumes, {"name": "temporary", "emptyDir": {"sizeLimit": quantity(_TEMPORARY_BYTES)}}]
+
+
+def _sources(files: list[SecretFile]) -> list[dict[str, Any]]:
+    return [
+        {
+            "secret": {
+                "name": secret,
+                "items": [{"key": file.key, "path": basename(file.path)} for file in files if file.secret == secret],
+            }
+        }
+        for secret in sorted({file.secret for file in files})
+    ]

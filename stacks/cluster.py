@@ -1,0 +1,118 @@
+"""A cluster, asked directly: whether its context is known and it answers, and a way to a Service from outside."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ANSWER_SECONDS = 10.0
+_NOT_FOUND = 404
+_CHUNK = 65536
+
+
+class ClusterError(Exception):
+    """The cluster cannot be used. The text says what to do next."""
+
+
+def client(context: str) -> Any:  # noqa: ANN401 - the client is not typed
+    """An API client for a context of the kubeconfig. Raises ``ClusterError`` when there is no such context."""
+    from kubernetes import config as untyped
+
+    config: Any = untyped
+    try:
+        known = [found["name"] for found in config.list_kube_config_contexts()[0]]
+    except config.ConfigException as error:
+        raise ClusterError(f"kubeconfig: {error}\nthen: name your kubeconfig: export KUBECONFIG=…") from None
+    if context not in known:
+        raise ClusterError(
+            f"environment.target.context: {context} is not in the kubeconfig, which has {', '.join(known) or 'none'}\n"
+            f"then: name one of those, or add it: kubectl config set-context {context} …"
+        )
+    return config.new_client_from_config(context=context)
+
+
+def check(context: str, namespace: str, *, new: bool) -> None:
+    """Return when the cluster answers and, for a ``new`` stack, the namespace is free. Raises ``ClusterError``."""
+    from kubernetes.client import ApiException, CoreV1Api, VersionApi
+
+    api = client(context)
+    try:
+        VersionApi(api).get_code(_request_timeout=ANSWER_SECONDS)
+        if not new:
+            return
+        CoreV1Api(api).read_namespace(namespace, _request_timeout=ANSWER_SECONDS)
+    except ApiException as error:
+        if new and error.status == _NOT_FOUND:
+            return
+        raise ClusterError(
+            f"{context}: the cluster answers {error.status} {error.reason}\nthen: kubectl --context {context} auth whoami"
+        ) from None
+    except Exception as error:  # noqa: BLE001 - urllib3 and ssl have a dozen
+        reason = str(error).split("(Caused by ")[-1].rstrip(")")
+        raise ClusterError(f"{context}: the cluster does not answer: {reason}\nthen: kubectl --context {context} cluster-info") from None
+    raise ClusterError(
+        f"environment.namespace: {namespace} exists already in {context}, and this stack did not make it\n"
+        f"then: choose another name, or delete it with all that is in it: kubectl --context {context} delete namespace {namespace}"
+    )
+
+
+@contextmanager
+def forwarded(context: str, namespace: str, service: str, port: int) -> Iterator[int]:
+    """A port on loopback that leads to a pod behind a Service for as long as the context lasts, past NetworkPolicies as kubectl's does.
+
+    Raises ``ClusterError`` when no pod is ready.
+    """
+    api = client(context)
+    pod, number = _ready_pod(api, namespace, service, port)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=_serve, args=(listener, api, namespace, pod, number), daemon=True).start()
+        yield listener.getsockname()[1]
+
+
+def _ready_pod(api: Any, namespace: str, service: str, port: int) -> tuple[str, int]:  # noqa: ANN401 - the client is not typed
+    from kubernetes.client import CoreV1Api, DiscoveryV1Api
+
+    core: Any = CoreV1Api(api)
+    discovery: Any = DiscoveryV1Api(api)
+    wanted = core.read_namespaced_service(service, namespace).spec.ports
+    name = next((found.name for found in wanted if found.port == port), None)
+    slices = discovery.list_namespaced_endpoint_slice(namespace, label_selector=f"kubernetes.io/service-name={service}")
+    for endpoints in slices.items:
+        numbers = [found.port for found in endpoints.ports or [] if found.name == name]
+        for endpoint in endpoints.endpoints or []:
+            if endpoint.conditions.ready and endpoint.target_ref is not None and numbers:
+                return endpoint.target_ref.name, numbers[0]
+    raise ClusterError(
+        f"{service} in {namespace}: no pod is ready\nthen: kubectl --namespace {namespace} get pods, and describe what is not running"
+    )
+
+
+def _serve(listener: socket.socket, api: Any, namespace: str, pod: str, port: int) -> None:  # noqa: ANN401 - the client is not typed
+    from kubernetes.client import CoreV1Api
+    from kubernetes.stream import portforward
+
+    while True:
+        try:
+            near, _ = listener.accept()
+        except OSError:  # closed: nobody needs the way any more
+            return
+        # The client changes its own transport for a stream; one for each connection keeps others as they are.
+        far = portforward(CoreV1Api(api).connect_get_namespaced_pod_portforward, pod, namespace, ports=str(port)).socket(port)
+        far.setblocking(True)  # noqa: FBT003 - the socket's own signature
+        for source, sink in ((near, far), (far, near)):
+            threading.Thread(target=_pump, args=(source, sink), daemon=True).start()
+
+
+def _pump(source: Any, sink: Any) -> None:  # noqa: ANN401 - one of them is the client's own kind of socket
+    with contextlib.suppress(OSError):
+        while data := source.recv(_CHUNK):
+            sink.sendall(data)
+    for end in (source, sink):
+        with contextlib.suppress(OSError):
+            end.close()

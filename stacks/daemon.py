@@ -1,0 +1,59 @@
+"""A Docker daemon, asked directly: whether it answers, and to remove what a killed ``up`` has left."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+from urllib.parse import quote, urlsplit
+
+ANSWER_SECONDS = 5.0
+_GONE = 404
+
+
+class DaemonError(Exception):
+    """The daemon cannot be reached, or refuses. The text says what to do next."""
+
+
+class _Unix(http.client.HTTPConnection):
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=ANSWER_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connect to the socket in place of a host."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+def ping(host: str) -> None:
+    """Return when the daemon at ``host`` answers; one behind ssh is not asked. Raises ``DaemonError``."""
+    _request(host, "GET", "/_ping")
+
+
+def remove_container(host: str, name: str) -> None:
+    """Remove a container, running or not; none of that name is as good. Raises ``DaemonError``."""
+    _request(host, "DELETE", f"/containers/{quote(name, safe='')}?force=true")
+
+
+def _request(host: str, method: str, path: str) -> None:
+    parts = urlsplit(host)
+    if parts.scheme == "unix":
+        connection: http.client.HTTPConnection = _Unix(parts.path)
+    elif parts.scheme in {"tcp", "http"} and parts.hostname:
+        connection = http.client.HTTPConnection(parts.hostname, parts.port or 2375, timeout=ANSWER_SECONDS)
+    else:
+        return
+    try:
+        connection.request(method, path)
+        answer = connection.getresponse()
+        said = answer.read().decode(errors="replace").strip()
+    except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise DaemonError(
+            f"{host}: the Docker daemon does not answer ({reason})\nthen: start it, or correct environment.target.host, and try again"
+        ) from None
+    finally:
+        connection.close()
+    if answer.status // 100 != 2 and answer.status != _GONE:  # noqa: PLR2004 - 2xx
+        raise DaemonError(f"{host}: the Docker daemon answers {answer.status} to {method} {path}: {said}\nthen: see what it says")

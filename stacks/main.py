@@ -1,0 +1,87 @@
+"""The Pulumi program: configuration in, placement, outputs. The only file that reads Pulumi's configuration and exports.
+
+Nothing is placed before the whole configuration is known to be right, secrets included.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pulumi
+
+from stacks.config import PROJECT, BadEnvironmentError
+from stacks.outputs import OTLP_HEADERS, exported, otlp_headers
+from stacks.plan import plan
+from stacks.source import named
+from stacks.targets import addresses_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from components.workload import Plan
+    from stacks.outputs import Outputs
+    from stacks.source import Named
+
+Secrets = dict[tuple[str, str], "pulumi.Output[str]"]
+"""Values by the name of a Secret and the entry in it."""
+
+
+def main() -> None:
+    """Place the environment of this stack and export what services need to know. Raises ``pulumi.RunError`` with the next step."""
+    config, stack = pulumi.Config(PROJECT), pulumi.get_stack()
+    try:
+        here = named(config.require_object("environment"), source=f"Pulumi.{stack}.yaml", name=stack)
+    except (BadEnvironmentError, pulumi.ConfigMissingError) as error:
+        raise pulumi.RunError(str(error)) from None
+    wanted = plan(here.environment, addresses_of(here), name=stack)
+    secrets = _secrets(config, wanted, stack)
+    ingest = here.environment.ingest
+    certificate = config.get(f"{ingest.tls_secret}.ca.crt") if ingest.tls_secret else None
+    contract = _place(here, wanted, secrets, certificate)
+    told = exported(contract, wanted, here.environment)
+    if (token := secrets.get((str(ingest.token_secret), "token"))) is not None:
+        told["otlp_token"] = token
+        told["otel"] |= {OTLP_HEADERS: token.apply(lambda value: otlp_headers(contract, value))}
+    for name, value in told.items():
+        pulumi.export(name, value)
+
+
+def _secrets(config: pulumi.Config, wanted: Plan, stack: str) -> Secrets:
+    """Every secret that the plan names and the stack fills, from the configuration key ``<secret>.<entry>``.
+
+    Certificates and pull secrets may come from elsewhere, whoever issues them: the stack fills those of which it is given an entry.
+    """
+    places = [
+        (secret, key)
+        for secret, keys in wanted.secrets.items()
+        for key in keys
+        if not _issued(key) or any(config.get_secret(f"{secret}.{other}") is not None for other in keys)
+    ]
+    missing = [f"{secret}.{key}" for secret, key in places if config.get_secret(f"{secret}.{key}") is None]
+    if missing:
+        lines = [f"Pulumi.{stack}.yaml: {PROJECT}:{key}: is a secret that {stack} needs, and missing" for key in missing]
+        raise pulumi.RunError("\n".join([*lines, f"then: python -m stacks secret {stack} {missing[0]}"]))
+    return {(secret, key): config.require_secret(f"{secret}.{key}") for secret, key in places}
+
+
+def _issued(key: str) -> bool:
+    """Whether an entry belongs to a Secret of type kubernetes.io/tls or kubernetes.io/dockerconfigjson."""
+    return key in {"tls.crt", "tls.key", ".dockerconfigjson"}
+
+
+def _place(here: Named, wanted: Plan, secrets: Mapping[tuple[str, str], pulumi.Output[str]], certificate: str | None) -> Outputs:
+    target = here.environment.target
+    match target.kind:
+        case "docker":
+            from stacks import docker
+
+            return docker.deploy(wanted, here.environment, target, secrets)
+        case "kubernetes":
+            from stacks import kubernetes
+
+            return kubernetes.deploy(wanted, here.environment, target, secrets, certificate)
+        case "local":
+            raise pulumi.RunError(
+                f"Pulumi.{here.name}.yaml: environment.target.kind: local is not deployed by Pulumi but run on this machine\n"
+                f"then: python -m stacks run {here.name}"
+            )

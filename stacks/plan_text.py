@@ -1,0 +1,19 @@
+"""The plan as text."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from components.workload import Plan
+
+
+def plan_json(plan: Plan) -> str:
+    """The plan without the texts of its documents, which stand beside it and are named here by their checksums."""
+    tree = dataclasses.asdict(plan)
+    for workload, source in zip(tree["workloads"], plan.workloads, strict=True):
+        workload["documents"] = {d.name: {"on_change": d.on_change, "sha256": d.checksum} for d in source.documents}
+        workload["image"] = source.server.image
+    return json.dumps(tree, indent=2, ensure_ascii=False) + "\n"

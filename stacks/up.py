@@ -1,0 +1,240 @@
+"""Deploying an environment with Pulumi: preview, up, destroy, recover, and the outputs of what is deployed."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from stacks.config import BadEnvironmentError
+from stacks.diff import difference
+from stacks.engine import Engine, EngineError, open_engine
+from stacks.outputs import parse_deployed
+from stacks.plan import plan
+from stacks.source import Named, named
+from stacks.targets import addresses_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from components.workload import Plan
+    from stacks.diff import Difference
+    from stacks.engine import Event
+    from stacks.outputs import Outputs
+
+YES = "YES"
+"""The environment variable that answers every question when it is 1."""
+
+_LOST = frozenset({"delete", "replace", "delete-replaced", "discard-replaced"})
+_STORES = frozenset({"docker:index/volume:Volume", "kubernetes:core/v1:PersistentVolumeClaim"})
+_QUIET = ("--suppress-outputs", "--suppress-permalink=true")
+
+
+class RefusedError(Exception):
+    """Nothing was done, because the user said no or could not be asked, or the environment is not one that is deployed."""
+
+
+def say(line: str) -> None:
+    """One line to the person at the terminal."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """An environment and the engine on its stack; what is deployed there, if anything, is ``before``."""
+
+    named: Named
+    engine: Engine
+    before: Named | None
+
+    @property
+    def name(self) -> str:
+        """The name of the environment, which is that of the stack."""
+        return self.named.name
+
+
+def open_deployment(environment: Named, *, state: Path | None = None) -> Deployment:
+    """Look whether the target can be used, and what is deployed there. Raises what the target's or the engine's errors say."""
+    kind = environment.environment.target.kind
+    if kind == "local":
+        raise RefusedError(
+            f"{environment.source}: environment.target.kind: local is not deployed but run\nthen: python -m stacks run {environment.name}"
+        )
+    engine = open_engine(environment, say=say, state=state)
+    deployed = engine.state()
+    _reachable(environment, new=not (deployed.get("resources") or deployed.get("pending_operations")))
+    return Deployment(environment, engine, _before(environment.name, engine.outputs()))
+
+
+def _reachable(environment: Named, *, new: bool) -> None:
+    target = environment.environment.target
+    if target.kind == "docker":
+        from stacks.daemon import ping
+
+        ping(target.host)
+    elif target.kind == "kubernetes":
+        from stacks.cluster import check
+
+        check(target.context, environment.environment.namespace, new=new)
+
+
+def _before(name: str, outputs: dict[str, Any]) -> Named | None:
+    """The environment that is deployed, as the outputs tell it."""
+    if "settings" not in outputs:
+        return None
+    try:
+        return named(json.loads(outputs["settings"]), source=f"{name} as deployed", name=name)
+    except BadEnvironmentError as error:
+        say(f"what is deployed was made by another version of this project and cannot be compared:\n{error}")
+        return None
+
+
+def show_difference(deployment: Deployment) -> Difference | None:
+    """Print what changes in the words of the pipeline; None when nothing is deployed yet, or what is cannot be compared."""
+    from stacks.tables import print_difference
+
+    if deployment.before is None:
+        say(f"{deployment.name}: nothing that could be compared is deployed yet")
+        return None
+    found = difference(deployment.before, deployment.named)
+    print_difference(found, f"{deployment.name} as deployed", deployment.named.source)
+    return found
+
+
+def preview(deployment: Deployment) -> list[Event]:
+    """Show what would change, and what that does to stored traces. Raises ``EngineError``."""
+    show_difference(deployment)
+    events = deployment.engine.operate("preview", *_QUIET)
+    for line in losses(deployment, events):
+        say(line)
+    return events
+
+
+def losses(deployment: Deployment, events: Iterable[Event]) -> list[str]:
+    """A warning for each volume of stored traces that the engine is about to delete."""
+    held = set(_trace_stores(_plan(deployment.before or deployment.named)))
+    gone = {_physical(e) for e in events if e.kind in _STORES and e.operation in _LOST} & held
+    return [f"WARNING: this deletes the stored traces of {deployment.name}: volume {name}" for name in sorted(gone)]
+
+
+def _physical(event: Event) -> str:
+    """The name of the volume that a step deletes."""
+    return str(event.old.get("name") or event.old.get("metadata", {}).get("name"))
+
+
+def _plan(environment: Named) -> Plan:
+    return plan(environment.environment, addresses_of(environment), name=environment.name)
+
+
+def _trace_stores(wanted: Plan) -> Iterator[str]:
+    """The names that volumes of stored traces have on the target."""
+    for workload in wanted.workloads:
+        for volume in workload.volumes:
+            if volume.holds == "traces":
+                yield from _names(wanted, workload.name, volume.name)
+
+
+def _names(wanted: Plan, workload: str, volume: str) -> Iterator[str]:
+    if wanted.target == "docker":
+        from components.docker.containers import physical_name
+
+        yield physical_name(wanted, workload, volume)
+    else:
+        from components.kubernetes.names import claim_name
+
+        placed = wanted.workload(workload)
+        yield from (claim_name(placed, volume, ordinal) for ordinal in range(placed.replicas))
+
+
+def up(deployment: Deployment) -> Outputs:
+    """Preview, ask, deploy, probe. Raises ``EngineError``, ``RefusedError``, or ``ProbeError`` when nothing comes through."""
+    from stacks.probe import probe
+
+    events = preview(deployment)
+    changing = [event for event in events if event.operation != "same"]
+    if changing:
+        _ask(f"deploy this to {deployment.name}?")
+        since = time.monotonic()
+        deployment.engine.operate("up", "--yes", "--skip-preview", *_QUIET)
+        say(f"deployed in {time.monotonic() - since:.0f} s")
+    else:
+        # Outputs that differ, as after a changed load, are no resources.
+        deployment.engine.operate("up", "--yes", "--skip-preview", *_QUIET)
+        say("nothing that runs has changed")
+    contract = deployed_outputs(deployment.engine, show_secrets=True)
+    trace = probe(deployment.named.environment, contract, say=say)
+    say(f"trace {trace.trace_id} came out: the backbone works")
+    return contract
+
+
+def destroy(deployment: Deployment) -> None:
+    """Delete everything, after a question that says whether traces go with it. Raises ``EngineError`` and ``RefusedError``."""
+    if deployment.before is not None:
+        there = _plan(deployment.before)
+        if not any(volume.protect for workload in there.workloads for volume in workload.volumes):
+            say(f"WARNING: this deletes the stored traces of {deployment.name}: volume {', '.join(sorted(_trace_stores(there)))}")
+    # Else the engine would delete all that is not protected before it comes to what is.
+    deployment.engine.operate("destroy", "--preview-only", *_QUIET)
+    _ask(f"destroy {deployment.name}?")
+    deployment.engine.operate("destroy", "--yes", "--skip-preview", *_QUIET)
+    say(f"{deployment.name} is gone")
+
+
+def recover(environment: Named, *, state: Path | None = None) -> None:
+    """Make a stack usable again whose ``up`` was killed: give up its lock, and let the engine see what was made and what was not.
+
+    To be called only when no ``up`` is running on it. Raises ``EngineError``.
+    """
+    engine = open_engine(environment, say=say, state=state)
+    # Without a lock there is nothing to give up, which is no error here.
+    with suppress(EngineError):
+        engine.ask("cancel", engine.name, "--yes")
+    pending = engine.state().get("pending_operations") or []
+    target, options = environment.environment.target, []
+    for operation in pending:
+        resource, urn = operation["resource"], operation["resource"]["urn"]
+        say(f"was {operation['type']}: {urn.rpartition('::')[2]}")
+        if operation["type"] != "creating":
+            continue
+        if target.kind == "docker" and resource["type"] == "docker:index/container:Container":
+            from stacks.daemon import remove_container
+
+            # A container holds nothing that is kept; made anew it is whole.
+            remove_container(target.host, resource["inputs"]["name"])
+        elif target.kind == "kubernetes" and resource["type"].startswith("kubernetes:"):
+            head = resource["inputs"]["metadata"]
+            options += [
+                "--import-pending-creates",
+                urn,
+                "--import-pending-creates",
+                "/".join(filter(None, [head.get("namespace"), head["name"]])),
+            ]
+    engine.operate("refresh", "--yes", "--skip-preview", *_QUIET, *(options or ["--clear-pending-creates"]))
+    say(f"{environment.name} can be deployed again: python -m stacks up {environment.name}")
+
+
+def deployed_outputs(engine: Engine, *, show_secrets: bool = False) -> Outputs:
+    """The contract of what is deployed. Without ``show_secrets`` the token is left out. Raises ``EngineError`` when nothing is."""
+    found = engine.outputs(show_secrets=show_secrets)
+    if not found:
+        raise EngineError(f"{engine.name}: nothing is deployed\nthen: python -m stacks up {engine.name}")
+    if not show_secrets:
+        found.pop("otlp_token", None)
+    return parse_deployed(found, place=f"outputs of {engine.name}")
+
+
+def _ask(question: str) -> None:
+    if os.environ.get(YES) == "1":
+        return
+    if not sys.stdin.isatty():
+        raise RefusedError(f"{question} There is no terminal to ask at\nthen: {YES}=1 answers it")
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+        raise RefusedError("nothing was done")

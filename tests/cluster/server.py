@@ -1,0 +1,60 @@
+"""The API server as the tests speak to it: server-side apply with strict validation, as Pulumi's provider does."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import httpx
+
+    from components.kubernetes.names import Object
+
+_PLURALS = {"NetworkPolicy": "networkpolicies", "Ingress": "ingresses"}
+
+
+def path_of(mapping: Object) -> str:
+    """The path of the collection that an object belongs to."""
+    version, kind = mapping["apiVersion"], mapping["kind"]
+    namespace = mapping["metadata"].get("namespace")
+    within = f"/namespaces/{namespace}" if namespace else ""
+    return f"/{'apis' if '/' in version else 'api'}/{version}{within}/{_PLURALS.get(kind, kind.lower() + 's')}"
+
+
+class ApiServer:
+    """A running API server."""
+
+    def __init__(self, http: httpx.Client) -> None:
+        self._http = http
+
+    def apply(self, mapping: Object) -> tuple[Object, list[str]]:
+        """Apply an object, unknown fields refused; what is kept of it, and what the server warns of."""
+        answer = self._http.patch(
+            f"{path_of(mapping)}/{mapping['metadata']['name']}",
+            params={"fieldManager": "tests", "fieldValidation": "Strict"},
+            headers={"Content-Type": "application/apply-patch+yaml"},
+            content=json.dumps(mapping),
+        )
+        assert answer.status_code in {200, 201}, answer.text
+        kept: Object = answer.json()
+        return kept, answer.headers.get_list("Warning")
+
+    def create(self, mapping: Object) -> httpx.Response:
+        """Ask for an object; the answer may be a refusal."""
+        return self._http.post(path_of(mapping), params={"fieldValidation": "Strict"}, json=mapping)
+
+    def count_quota(self, quota: Object) -> None:
+        """Begin to count against a quota, which is otherwise a controller's work."""
+        hard = quota["spec"]["hard"]
+        status = {"status": {"hard": hard, "used": dict.fromkeys(hard, "0")}}
+        answer = self._http.patch(
+            f"{path_of(quota)}/{quota['metadata']['name']}/status",
+            headers={"Content-Type": "application/merge-patch+json"},
+            content=json.dumps(status),
+        )
+        assert answer.status_code == 200, answer.text
+
+    def delete(self, mapping: Object) -> None:
+        """Delete an object at once."""
+        answer = self._http.delete(f"{path_of(mapping)}/{mapping['metadata']['name']}", params={"gracePeriodSeconds": 0})
+        assert answer.status_code == 200, answer.text

@@ -1,0 +1,69 @@
+"""Plans on a cluster: the two stack files and the Tempo variants of prod."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from stacks.config import KEY, Environment, parse
+from stacks.manifests import kubernetes_objects
+from stacks.plan import plan
+from stacks.source import ROOT, Named
+from stacks.targets import addresses_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from components.kubernetes.names import Object
+    from components.workload import Plan
+
+VOLUME = {"kind": "tempo", "storage": {"kind": "volume", "size": "500Gi", "storage_class": "fast-ssd"}}
+BUCKET = {
+    "kind": "tempo",
+    "storage": {"kind": "s3", "bucket": "virtengine-traces", "endpoint": "s3.example.org", "credentials_secret": "tracing-bucket"},
+}
+
+VARIANTS: Mapping[str, tuple[str, Mapping[str, object]]] = {
+    "prod": ("prod", {}),
+    "prod-tempo": ("prod", {"backend": VOLUME}),
+    "prod-tempo-s3": ("prod", {"backend": BUCKET}),
+    "dev": ("dev", {"target": {"kind": "kubernetes", "context": "test"}, "ingest": {"namespaces": ["services"]}}),
+}
+"""A stack file and the sections of it that are replaced."""
+
+
+def settings(variant: str, **sections: object) -> dict[str, Any]:
+    """The settings of a variant with more sections replaced."""
+    base, changed = VARIANTS[variant]
+    stored: dict[str, Any] = yaml.safe_load((ROOT / f"Pulumi.{base}.yaml").read_text())["config"][KEY]
+    return {**stored, **changed, **sections}
+
+
+def environment(variant: str, **sections: object) -> Environment:
+    return parse(settings(variant, **sections), source="test", name=variant)
+
+
+@cache
+def planned(variant: str) -> Plan:
+    return planned_with(variant)
+
+
+def planned_with(variant: str, **sections: object) -> Plan:
+    named = Named(variant, "test", environment(variant, **sections))
+    return plan(named.environment, addresses_of(named), name=variant)
+
+
+def objects(plan_: Plan) -> list[Object]:
+    """Every object of a plan."""
+    return [mapping for group in kubernetes_objects(plan_).values() for mapping in group]
+
+
+def of_kind(found: list[Object], *kinds: str) -> list[Object]:
+    return [mapping for mapping in found if mapping["kind"] in kinds]
+
+
+def templates(found: list[Object]) -> dict[str, Object]:
+    """The pod template of each workload."""
+    return {m["metadata"]["name"]: m["spec"]["template"] for m in of_kind(found, "Deployment", "StatefulSet", "DaemonSet")}

@@ -1,0 +1,152 @@
+"""What Pulumi is asked to place: the tree of resources, their order, what is protected and what is secret."""
+
+from __future__ import annotations
+
+import ast
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from stacks.config import KEY
+from stacks.source import ROOT
+from tests import program
+from tests.components.kubernetes import plans
+
+if TYPE_CHECKING:
+    from tests.program import Deployed, Registered
+
+TREES = Path(__file__).with_name("trees")
+SECRETS = {
+    "tracing-access.client-secret": "a-client-secret",
+    "tracing-access.cookie-secret": "a-cookie-secret",
+    "tracing-ingest-token.token": "a-token",
+    "tracing-bucket.access-key": "an-access-key",
+    "tracing-bucket.secret-key": "a-secret-key",
+}
+each = pytest.mark.parametrize("variant", plans.VARIANTS)
+
+
+@cache
+def deployed(variant: str) -> Deployed:
+    """The program of a variant, run against a recording monitor."""
+    plan = plans.planned(variant)
+    needed = {f"{name}.{key}": SECRETS.get(f"{name}.{key}") for name, keys in plan.secrets.items() for key in keys}
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / f"Pulumi.{variant}.yaml"
+        file.write_text(yaml.safe_dump({"config": {KEY: plans.settings(variant)}}, sort_keys=False))
+        return program.run(variant, file=file, secrets={key: value for key, value in needed.items() if value is not None})
+
+
+def kubernetes(variant: str) -> list[Registered]:
+    return [r for r in deployed(variant).resources.values() if r.type.startswith("kubernetes:")]
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401 - any part of an object
+    """A value as it was before it went over the wire, where every number is a float."""
+    if isinstance(value, dict):
+        return {name: plain(child) for name, child in value.items()}
+    if isinstance(value, list):
+        return [plain(child) for child in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+@each
+def test_the_tree_of_resources_is_the_one_that_was_reviewed(variant: str) -> None:
+    file = TREES / f"{variant}.txt"
+    now = "\n".join(deployed(variant).tree()) + "\n"
+    assert now == file.read_text(), f"resources differ from the reviewed ones; write them to {file} and review the difference"
+
+
+@each
+def test_what_is_placed_is_what_is_rendered_and_the_secrets(variant: str) -> None:
+    placed = [plain(r.inputs) for r in kubernetes(variant) if not r.type.endswith(":Secret")]
+    rendered = plans.objects(plans.planned(variant))
+
+    def key(mapping: dict[str, Any]) -> tuple[str, str, str]:
+        return mapping["kind"], mapping["metadata"].get("namespace", ""), mapping["metadata"]["name"]
+
+    assert sorted(map(key, placed)) == sorted(map(key, rendered))
+    by_key = {key(mapping): mapping for mapping in placed}
+    assert [mapping for mapping in rendered if by_key[key(mapping)] != mapping] == []
+
+
+@each
+def test_every_component_is_finished_and_every_object_has_the_named_provider_and_a_component_above_it(variant: str) -> None:
+    found = deployed(variant)
+    components = {urn for urn, r in found.resources.items() if r.type.startswith("virtengine:tracing:")}
+    assert components <= found.finished
+    names = {found.resources[urn].name for urn in components}
+    assert {r.parent for r in kubernetes(variant)} <= names
+    assert [r.name for r in kubernetes(variant) if "pulumi:providers:kubernetes::kubernetes::" not in r.provider] == []
+    (provider,) = found.by_type("pulumi:providers:kubernetes").values()
+    assert provider.inputs["context"] == plans.settings(variant)["target"]["context"]
+
+
+@each
+def test_stored_traces_and_the_namespace_around_them_are_protected_where_the_environment_says_so(variant: str) -> None:
+    protected = {(r.type.rpartition(":")[2], r.inputs["metadata"]["name"]) for r in kubernetes(variant) if r.protect}
+    backend = plans.planned(variant).backend
+    claims = {("PersistentVolumeClaim", f"traces-{backend}-0"), ("Namespace", "virtengine-observability")}
+    assert protected == (claims if plans.settings(variant)["backend"].get("protect", True) else set())
+
+
+@each
+def test_secrets_are_secret_to_the_engine_and_stand_nowhere_else(variant: str) -> None:
+    for resource in deployed(variant).resources.values():
+        if resource.type.endswith(":Secret"):
+            assert resource.secret == {"stringData"}
+        else:
+            assert not resource.secret
+            assert [value for value in SECRETS.values() if value in str(resource.inputs)] == []
+
+
+def test_a_consumer_finds_token_and_addresses_in_its_own_namespace() -> None:
+    found = {r.type.rpartition(":")[2]: r.inputs for r in kubernetes("prod") if r.parent == "consumers"}
+    assert {inputs["metadata"]["namespace"] for inputs in found.values()} == {"virtengine"}
+    assert found["ConfigMap"]["data"]["OTEL_EXPORTER_OTLP_ENDPOINT"] == "https://agent.virtengine-observability.svc:4318"
+    assert "a-token" in str(found["Secret"]["stringData"])
+
+
+@each
+def test_pods_come_after_all_that_they_use_and_go_before_it(variant: str) -> None:
+    found, plan = kubernetes(variant), plans.planned(variant)
+    by_kind: dict[str, list[Registered]] = {}
+    for resource in found:
+        by_kind.setdefault(resource.type.rpartition(":")[2], []).append(resource)
+    controllers = {r.inputs["metadata"]["name"]: r for kind in ("DaemonSet", "Deployment", "StatefulSet") for r in by_kind[kind]}
+    assert controllers.keys() == {workload.name for workload in plan.workloads}
+    for name, pods in controllers.items():
+        used = [r for kind in ("ConfigMap", "ServiceAccount", "NetworkPolicy", "PersistentVolumeClaim") for r in by_kind[kind]]
+        own = {r.name for r in used if r.inputs["metadata"]["labels"].get("app.kubernetes.io/name") == name}
+        called = {controllers[edge.destination].name for edge in plan.edges if edge.source == name and edge.destination in controllers}
+        namespace = {r.name for r in found if r.parent == "tracing"}
+        assert {f"{pods.parent}-{name}", *own, *called, *namespace} <= pods.depends_on, name
+
+
+def test_every_constructor_of_a_component_is_shorter_than_sixty_lines() -> None:
+    lengths = {
+        node.name: [
+            (item.end_lineno or 0) - item.lineno + 1 for item in node.body if isinstance(item, ast.FunctionDef) and item.name == "__init__"
+        ]
+        for path in sorted((ROOT / "components" / "kubernetes").glob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef) and "ComponentResource" in ast.unparse(node)
+    }
+    assert lengths.keys() == {"Access", "Backend", "Collectors", "Consumers", "Namespace"}
+    assert all(0 < length < 60 for (length,) in lengths.values())
+
+
+def test_a_certificate_that_the_stack_is_given_becomes_a_secret_of_its_type_and_half_of_one_is_refused() -> None:
+    pair = {"tracing-ingest-tls.tls.crt": "a-certificate", "tracing-ingest-tls.tls.key": "a-key"}
+    given = {name: value for name, value in SECRETS.items() if "bucket" not in name}
+    found = program.run("prod", secrets=given | pair)
+    types = {
+        r.inputs["metadata"]["name"]: r.inputs["type"] for r in found.by_type("kubernetes:core/v1:Secret").values() if r.parent == "tracing"
+    }
+    assert types == {"tracing-access": "Opaque", "tracing-ingest-token": "Opaque", "tracing-ingest-tls": "kubernetes.io/tls"}
+    with pytest.raises(program.ProgramError, match=r"tracing-ingest-tls\.tls\.key: is a secret that prod needs, and missing"):
+        program.run("prod", secrets=given | {"tracing-ingest-tls.tls.crt": "a-certificate"})
