@@ -18,7 +18,6 @@ SERVERS: Mapping[str, Server] = {
         Server("tempo", "docker.io/grafana/tempo", "3.0.3"),
         # Its image starts a script that takes other arguments.
         Server("grafana", "docker.io/grafana/grafana", "12.3.0", entrypoint="grafana"),
-        Server("kube-apiserver", "registry.k8s.io/kube-apiserver", "v1.36.3"),
         Server("oauth2-proxy", "quay.io/oauth2-proxy/oauth2-proxy", "v7.15.3"),
     )
 }

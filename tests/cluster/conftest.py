@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from components.documents.images import SERVERS
+from components.documents.images import TEST_SERVERS
 from components.local.errors import MissingProgramError
 from components.local.programs import find_program
 from stacks.source import ROOT
@@ -45,7 +45,7 @@ def _programs() -> tuple[str, str]:
             raise FileNotFoundError(message)
         pytest.skip(message)
     try:
-        return str(find_program(SERVERS["kube-apiserver"], toolchain=ROOT / "toolchain", say=print)), etcd
+        return str(find_program(TEST_SERVERS["kube-apiserver"], toolchain=ROOT / "toolchain", say=print)), etcd
     except MissingProgramError as error:
         if strict:
             raise
