@@ -146,7 +146,7 @@ def _secret(arguments: argparse.Namespace) -> None:
     from stacks.up import RefusedError, say
 
     named = read(arguments.environment)
-    value = getpass.getpass(f"{arguments.key}: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+    value = getpass.getpass(f"{arguments.key}: ") if sys.stdin.isatty() else sys.stdin.read().rstrip("\n")
     if not value:
         raise RefusedError(f"{arguments.key}: an empty secret is none\nthen: type it, or pipe it in")
     file = ROOT / named.source

@@ -83,6 +83,13 @@ def _secret(value: object) -> bool:
     return isinstance(value, list) and any(map(_secret, value))
 
 
+def _opened(value: Any) -> Any:  # noqa: ANN401 - any value of an output
+    """A deserialized value without the wrappers of its secrets."""
+    if isinstance(value, dict):
+        return _opened(value["value"]) if rpc._special_sig_key in value else {name: _opened(inner) for name, inner in value.items()}
+    return [_opened(inner) for inner in value] if isinstance(value, list) else value
+
+
 def _plain(struct: Any) -> dict[str, Any]:  # noqa: ANN401 - a protobuf message
     from google.protobuf.json_format import MessageToDict
 
@@ -115,7 +122,7 @@ class _Recorder(MockMonitor):
     def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: ANN401, N802 - as gRPC calls it
         self.deployed.finished.add(request.urn)
         if f"::{STACK}::" in request.urn:
-            self.deployed.outputs = rpc.deserialize_properties(request.outputs)
+            self.deployed.outputs = _opened(rpc.deserialize_properties(request.outputs))
             self.deployed.secret_outputs = {name for name, value in _plain(request.outputs).items() if _secret(value)}
         return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
 
