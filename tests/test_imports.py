@@ -77,7 +77,7 @@ def test_only_outputs_and_what_asks_a_running_backbone_import_the_library() -> N
     }
     importers = {path: names for path, names in importers.items() if names}
     assert set(importers) == {"stacks/outputs.py", "stacks/trace.py"}
-    assert importers["stacks/outputs.py"] == {"tracing_lib.contract"}
+    assert importers["stacks/outputs.py"] == {"tracing_lib.contract", "tracing_lib.errors"}
 
 
 def functions(path: Path) -> Iterator[tuple[str, int]]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SERVICES = {
     "portal": {"ratio": "25 %", "operations": {"POST /orders": "50 %", "GET /health": "0 %"}},
-    "market": {"traces_per_second": 2.0},
+    "market": {"traces_per_second": 2},
 }
 POLL_SECONDS = RELOAD_SECONDS = 1.0
 

@@ -5,7 +5,7 @@ import warnings
 
 from examples.virtengine.protos import market_pb2 as examples_dot_virtengine_dot_protos_dot_market__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.81.1'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 

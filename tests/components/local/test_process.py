@@ -42,7 +42,8 @@ def test_a_program_gets_the_given_environment_and_no_ignored_signals(asleep: Pro
     ignored = next(
         line for line in Path(f"/proc/{asleep.pid}/status").read_text(encoding="utf-8").splitlines() if line.startswith("SigIgn")
     )
-    assert int(ignored.split()[1], 16) == 0
+    # Of the signals that Python knows: what started the tests may ignore one of libc's own.
+    assert [number for number in signal.valid_signals() if int(ignored.split()[1], 16) >> (number - 1) & 1] == []
 
 
 def test_a_program_has_a_session_of_its_own(asleep: Process) -> None:
