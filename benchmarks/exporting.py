@@ -40,7 +40,7 @@ def _traces_of(tracer: Any) -> Callable[[], None]:  # noqa: ANN401
         attributes = _attributes(orders)
         with tracer.start_as_current_span("POST /orders", attributes=attributes):
             for _ in range(SPANS_PER_TRACE - 1):
-                with tracer.start_as_current_span("step", attributes=attributes):
+                with tracer.start_as_current_span("market.keeper.CreateOrder", attributes=attributes):
                     pass
 
     return trace
@@ -86,7 +86,7 @@ def ddtrace(url: str) -> Vendor:
         with tracer.trace("POST /orders") as root:
             root.set_tags(attributes)
             for _ in range(SPANS_PER_TRACE - 1):
-                with tracer.trace("step") as span:
+                with tracer.trace("market.keeper.CreateOrder") as span:
                     span.set_tags(attributes)
 
     return trace, tracer.shutdown
@@ -107,7 +107,7 @@ def logfire(url: str) -> Vendor:
         attributes = _attributes(orders)
         with library.span("POST /orders", **attributes):
             for _ in range(SPANS_PER_TRACE - 1):
-                with library.span("step", **attributes):
+                with library.span("market.keeper.CreateOrder", **attributes):
                     pass
 
     return trace, lambda: (library.force_flush(), library.shutdown())[0] and None
@@ -130,7 +130,7 @@ def sentry(url: str) -> Vendor:
             for key, value in attributes.items():
                 root.set_data(key, value)
             for _ in range(SPANS_PER_TRACE - 1):
-                with sentry_sdk.start_span(op="step", name="step") as span:
+                with sentry_sdk.start_span(op="market.keeper.CreateOrder", name="market.keeper.CreateOrder") as span:
                     for key, value in attributes.items():
                         span.set_data(key, value)
 
@@ -162,7 +162,9 @@ def elastic(url: str) -> Vendor:
         client.begin_transaction("request")
         elasticapm.label(**{key.replace(".", "_"): value for key, value in attributes.items()})
         for _ in range(SPANS_PER_TRACE - 1):
-            with elasticapm.capture_span("step", labels={key.replace(".", "_"): value for key, value in attributes.items()}):
+            with elasticapm.capture_span(
+                "market.keeper.CreateOrder", labels={key.replace(".", "_"): value for key, value in attributes.items()}
+            ):
                 pass
         client.end_transaction("POST /orders", "OK")
 

@@ -25,7 +25,7 @@ def measure(url: str, spans: int) -> dict[str, Any]:
     """Make so many spans in windows; what each window took, and the accounts at the end."""
     from tracing_lib import OperationTarget, TracingSettings, configure
 
-    whole = OperationTarget(service="portal", operation="load", traces_per_second=1e9, floor=1.0)
+    whole = OperationTarget(service="portal", operation="market.keeper.Load", traces_per_second=1e9, floor=1.0)
     tracing = configure(TracingSettings(service_name="portal", endpoint=url, targets=(whole,)), set_global=False)
     tracer, clock = tracing.tracer("bench"), time.perf_counter
     windows = []
@@ -34,7 +34,7 @@ def measure(url: str, spans: int) -> dict[str, Any]:
         took = []
         for _ in range(spans // WINDOWS):
             started = clock()
-            with tracer.start_as_current_span("load", attributes=ATTRIBUTES):
+            with tracer.start_as_current_span("market.keeper.Load", attributes=ATTRIBUTES):
                 pass
             took.append(clock() - started)
         took.sort()
