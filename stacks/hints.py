@@ -26,7 +26,7 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
         "export PULUMI_CONFIG_PASSPHRASE=…, or PULUMI_CONFIG_PASSPHRASE_FILE=…, and try again",
     ),
     (
-        r"protected|marked for protection",
+        r"because it is protected|marked for protection",
         "the stored traces are protected, and nothing was deleted",
         "to delete them too: set environment.backend.protect: false in Pulumi.{name}.yaml, python -m stacks up {name}, and destroy again",
     ),
@@ -56,7 +56,7 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
         "kubectl cluster-info, and when it answers: python -m stacks up {name}",
     ),
     (
-        r'namespaces? "?[^"]*"? already exists|AlreadyExists',
+        r'\w "[^"]*" already exists|namespaces? [^"]* already exists|AlreadyExists',
         "something of that name is in the cluster that this stack did not make",
         "choose another environment.namespace in Pulumi.{name}.yaml, or delete the old one with kubectl, and try again",
     ),

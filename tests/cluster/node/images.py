@@ -55,7 +55,7 @@ LAYOUTS: Mapping[str, Layout] = {
     "jaeger": Layout("/cmd/jaeger/jaeger-linux", "10001:10001"),
     "tempo": Layout("/tempo", "10001:10001"),
     "oauth2-proxy": Layout("/bin/oauth2-proxy", "65532:65532"),
-    # Debian's busybox-static will do.
+    # Linked with musl: the name lookup of a static glibc dies where it finds no libraries.
     "busybox": Layout("/bin/busybox", "0:0", links=("chown", "cp", "env", "sh", "sleep", "true", "wget")),
 }
 

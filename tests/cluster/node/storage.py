@@ -24,6 +24,7 @@ class Storage:
     def __init__(self, api: Api, folder: Path, classes: Sequence[str]) -> None:
         self._api, self._folder, self._classes = api, folder, frozenset(classes)
         self._closed = threading.Event()
+        shutil.rmtree(folder, ignore_errors=True)  # of claims that an earlier cluster knew
         for position, name in enumerate(classes):
             annotations = {"storageclass.kubernetes.io/is-default-class": "true"} if position == 0 else {}
             metadata = {"name": name, "annotations": annotations}
