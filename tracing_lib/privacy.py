@@ -260,9 +260,11 @@ class PrivacyPolicy:
 
     def _passes(self, span: ReadableSpan) -> bool:
         """Whether a span leaves as it was recorded. Sure of the plain ones only: without events, links and status."""
-        if self.name(span.name) != span.name or span.events or span.links:
+        name, status = span.name, span.status
+        # Private, because the public ones lock and copy, and most spans have neither.
+        if span._events or span._links or status.status_code is not StatusCode.UNSET or status.description:  # noqa: SLF001
             return False
-        if span.status.status_code is not StatusCode.UNSET or span.status.description:
+        if (self._version != self.registry.version or self._names.get(name) != name) and self.name(name) != name:
             return False
         state = None if span.context is None else span.context.trace_state
         if state and state is not self._passing_state:
@@ -270,10 +272,15 @@ class PrivacyPolicy:
                 return False
             self._passing_state = state
         passing = self._passing
-        for key, value in (span.attributes or {}).items():
+        # A plain dict: the mapping that `attributes` returns looks each value up through two layers of Python.
+        for key, value in span.attributes.copy().items():  # type: ignore[union-attr]  # a mappingproxy
             # With its type: True is equal to 1, and not the same attribute.
-            pair = key, type(value), value
-            if pair not in passing and not self._remember_passing(pair, value):
+            pair = key, value.__class__, value
+            try:
+                known = pair in passing
+            except TypeError:  # a list cannot be looked up
+                return False
+            if not known and not self._remember_passing(pair, value):
                 return False
         return True
 
