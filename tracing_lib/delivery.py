@@ -52,6 +52,10 @@ _logger: Final = logging.getLogger("tracing_lib")
 
 _SHARE_FOR_FLUSHING: Final = 0.9
 """Part of the deadline given to delivering; the rest is for closing connections and for a busy machine."""
+_SHARE_FOR_JOINING: Final = 0.95
+"""Part of the deadline after which the delivering thread is left to itself: an answer that comes in time is counted in time."""
+_SHARE_FOR_AN_ANSWER: Final = 0.1
+"""Part of the deadline that must be left to begin an attempt: one without time for its answer may deliver spans that count as lost."""
 _FIRST_PAUSE: Final = 0.2
 _LONGEST_PAUSE: Final = 5.0
 """Seconds between two attempts: the first, doubled up to the longest, times a random share from a half to one."""
@@ -122,6 +126,7 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
         self._settled = threading.Event()
         self._flush = False
         self._deadline: float | None = None
+        self._for_an_answer = 0.0
         self._said = ""
         self._said_full = False
         self._said_unencodable = False
@@ -198,9 +203,9 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
             self._wake.clear()
             least = self._settings.batch_size if woken and not self._flush and self._deadline is None else 1
             self._flush = False
-            while self.queue.waiting >= least and (batch := self.queue.take(self._settings.batch_size)):
+            while self._deadline is None and self.queue.waiting >= least and (batch := self.queue.take(self._settings.batch_size)):
                 self._deliver(batch)
-        while (self._left() or 0) > 0 and (batch := self.queue.take(self._settings.batch_size)):
+        while (self._left() or 0) > self._for_an_answer and (batch := self.queue.take(self._settings.batch_size)):
             self._deliver(batch)
 
     def _deliver(self, batch: Batch) -> None:
@@ -232,8 +237,8 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
         """Wait before the next attempt; a shutdown ends the wait and tries at once, then ever again."""
         if self._deadline is None:
             self._ending.wait(seconds)
-        else:
-            time.sleep(min(_PAUSE_AT_THE_END, max(0.0, self._left() or 0.0)))
+        elif (left := self._deadline - time.monotonic() - self._for_an_answer) > 0:
+            time.sleep(min(_PAUSE_AT_THE_END, left))
 
     def _left(self) -> float | None:
         """Seconds to the deadline of the shutdown; None before one was called for."""
@@ -295,11 +300,12 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
         if self._report is not None:
             return self._report
         started = time.monotonic()
+        self._for_an_answer = deadline_seconds * _SHARE_FOR_AN_ANSWER
         self._deadline = started + deadline_seconds * _SHARE_FOR_FLUSHING
         self._ending.set()
         self._wake.set()
         if self._worker is not None:
-            self._worker.join(deadline_seconds * _SHARE_FOR_FLUSHING)
+            self._worker.join(deadline_seconds * _SHARE_FOR_JOINING)
         self.queue.close()
         accounts = self.queue.accounts()
         ended = accounts.started - accounts.live

@@ -123,3 +123,20 @@ def test_a_program_that_just_ends_is_not_held_up_by_a_black_hole(protocol: str) 
         took = time.time() - float(answer.stdout)
     assert took < 0.5 + _SLACK_SECONDS
     assert "1 of 1 spans were not delivered" in answer.stderr
+
+
+def test_every_attempt_of_a_shutdown_has_time_for_its_answer() -> None:
+    deadline = 1.0
+    with receivers.http_receiver(status=503) as received:
+        tracing = _tracing(received.url, spans=5, export_interval_seconds=60)
+        given: list[float] = []
+        send = tracing._delivery._sender.send
+
+        def noted(request: object, seconds: float) -> object:
+            given.append(seconds)
+            return send(request, seconds)
+
+        tracing._delivery._sender.send = noted  # type: ignore[method-assign, assignment]
+        tracing.shutdown(deadline)
+    assert len(given) > 5
+    assert min(given) > 0.05 * deadline, "what such an attempt delivers would be counted as lost"
