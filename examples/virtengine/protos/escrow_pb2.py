@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'examples/virtengine/protos/escrow.proto\x12\x14virtengine.escrow.v1\"=\n\x07\x41\x63\x63ount\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x0f\n\x07\x64\x65posit\x18\x02 \x01(\x04\x12\x0f\n\x07settled\x18\x03 \x01(\x04\"@\n\nMsgDeposit\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61mount\x18\x02 \x01(\x04\x12\x10\n\x08required\x18\x03 \x01(\x04\"D\n\x12MsgDepositResponse\x12.\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1d.virtengine.escrow.v1.Account\"-\n\tMsgSettle\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61mount\x18\x02 \x01(\x04\"C\n\x11MsgSettleResponse\x12.\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1d.virtengine.escrow.v1.Account\"\x1f\n\x0bMsgWithdraw\x12\x10\n\x08order_id\x18\x01 \x01(\t\"%\n\x13MsgWithdrawResponse\x12\x0e\n\x06\x61mount\x18\x01 \x01(\x04\"\'\n\x13QueryAccountRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\"F\n\x14QueryAccountResponse\x12.\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1d.virtengine.escrow.v1.Account2\x8a\x02\n\x03Msg\x12U\n\x07\x44\x65posit\x12 .virtengine.escrow.v1.MsgDeposit\x1a(.virtengine.escrow.v1.MsgDepositResponse\x12R\n\x06Settle\x12\x1f.virtengine.escrow.v1.MsgSettle\x1a\'.virtengine.escrow.v1.MsgSettleResponse\x12X\n\x08Withdraw\x12!.virtengine.escrow.v1.MsgWithdraw\x1a).virtengine.escrow.v1.MsgWithdrawResponse2i\n\x05Query\x12`\n\x07\x41\x63\x63ount\x12).virtengine.escrow.v1.QueryAccountRequest\x1a*.virtengine.escrow.v1.QueryAccountResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'examples/virtengine/protos/escrow.proto\x12\x14virtengine.escrow.v1\"=\n\x07\x41\x63\x63ount\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x0f\n\x07\x64\x65posit\x18\x02 \x01(\x04\x12\x0f\n\x07settled\x18\x03 \x01(\x04\"@\n\nMsgDeposit\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61mount\x18\x02 \x01(\x04\x12\x10\n\x08required\x18\x03 \x01(\x04\"U\n\x12MsgDepositResponse\x12.\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1d.virtengine.escrow.v1.Account\x12\x0f\n\x07tx_hash\x18\x02 \x01(\t\"-\n\tMsgSettle\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61mount\x18\x02 \x01(\x04\"T\n\x11MsgSettleResponse\x12.\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1d.virtengine.escrow.v1.Account\x12\x0f\n\x07tx_hash\x18\x02 \x01(\t\"\x1f\n\x0bMsgWithdraw\x12\x10\n\x08order_id\x18\x01 \x01(\t\"6\n\x13MsgWithdrawResponse\x12\x0e\n\x06\x61mount\x18\x01 \x01(\x04\x12\x0f\n\x07tx_hash\x18\x02 \x01(\t\"\'\n\x13QueryAccountRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\"F\n\x14QueryAccountResponse\x12.\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1d.virtengine.escrow.v1.Account2\x8a\x02\n\x03Msg\x12U\n\x07\x44\x65posit\x12 .virtengine.escrow.v1.MsgDeposit\x1a(.virtengine.escrow.v1.MsgDepositResponse\x12R\n\x06Settle\x12\x1f.virtengine.escrow.v1.MsgSettle\x1a\'.virtengine.escrow.v1.MsgSettleResponse\x12X\n\x08Withdraw\x12!.virtengine.escrow.v1.MsgWithdraw\x1a).virtengine.escrow.v1.MsgWithdrawResponse2i\n\x05Query\x12`\n\x07\x41\x63\x63ount\x12).virtengine.escrow.v1.QueryAccountRequest\x1a*.virtengine.escrow.v1.QueryAccountResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,21 +36,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MSGDEPOSIT']._serialized_start=128
   _globals['_MSGDEPOSIT']._serialized_end=192
   _globals['_MSGDEPOSITRESPONSE']._serialized_start=194
-  _globals['_MSGDEPOSITRESPONSE']._serialized_end=262
-  _globals['_MSGSETTLE']._serialized_start=264
-  _globals['_MSGSETTLE']._serialized_end=309
-  _globals['_MSGSETTLERESPONSE']._serialized_start=311
-  _globals['_MSGSETTLERESPONSE']._serialized_end=378
-  _globals['_MSGWITHDRAW']._serialized_start=380
-  _globals['_MSGWITHDRAW']._serialized_end=411
-  _globals['_MSGWITHDRAWRESPONSE']._serialized_start=413
-  _globals['_MSGWITHDRAWRESPONSE']._serialized_end=450
-  _globals['_QUERYACCOUNTREQUEST']._serialized_start=452
-  _globals['_QUERYACCOUNTREQUEST']._serialized_end=491
-  _globals['_QUERYACCOUNTRESPONSE']._serialized_start=493
-  _globals['_QUERYACCOUNTRESPONSE']._serialized_end=563
-  _globals['_MSG']._serialized_start=566
-  _globals['_MSG']._serialized_end=832
-  _globals['_QUERY']._serialized_start=834
-  _globals['_QUERY']._serialized_end=939
+  _globals['_MSGDEPOSITRESPONSE']._serialized_end=279
+  _globals['_MSGSETTLE']._serialized_start=281
+  _globals['_MSGSETTLE']._serialized_end=326
+  _globals['_MSGSETTLERESPONSE']._serialized_start=328
+  _globals['_MSGSETTLERESPONSE']._serialized_end=412
+  _globals['_MSGWITHDRAW']._serialized_start=414
+  _globals['_MSGWITHDRAW']._serialized_end=445
+  _globals['_MSGWITHDRAWRESPONSE']._serialized_start=447
+  _globals['_MSGWITHDRAWRESPONSE']._serialized_end=501
+  _globals['_QUERYACCOUNTREQUEST']._serialized_start=503
+  _globals['_QUERYACCOUNTREQUEST']._serialized_end=542
+  _globals['_QUERYACCOUNTRESPONSE']._serialized_start=544
+  _globals['_QUERYACCOUNTRESPONSE']._serialized_end=614
+  _globals['_MSG']._serialized_start=617
+  _globals['_MSG']._serialized_end=883
+  _globals['_QUERY']._serialized_start=885
+  _globals['_QUERY']._serialized_end=990
 # @@protoc_insertion_point(module_scope)

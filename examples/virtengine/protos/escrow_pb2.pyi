@@ -26,10 +26,12 @@ class MsgDeposit(_message.Message):
     def __init__(self, order_id: _Optional[str] = ..., amount: _Optional[int] = ..., required: _Optional[int] = ...) -> None: ...
 
 class MsgDepositResponse(_message.Message):
-    __slots__ = ("account",)
+    __slots__ = ("account", "tx_hash")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    TX_HASH_FIELD_NUMBER: _ClassVar[int]
     account: Account
-    def __init__(self, account: _Optional[_Union[Account, _Mapping]] = ...) -> None: ...
+    tx_hash: str
+    def __init__(self, account: _Optional[_Union[Account, _Mapping]] = ..., tx_hash: _Optional[str] = ...) -> None: ...
 
 class MsgSettle(_message.Message):
     __slots__ = ("order_id", "amount")
@@ -40,10 +42,12 @@ class MsgSettle(_message.Message):
     def __init__(self, order_id: _Optional[str] = ..., amount: _Optional[int] = ...) -> None: ...
 
 class MsgSettleResponse(_message.Message):
-    __slots__ = ("account",)
+    __slots__ = ("account", "tx_hash")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    TX_HASH_FIELD_NUMBER: _ClassVar[int]
     account: Account
-    def __init__(self, account: _Optional[_Union[Account, _Mapping]] = ...) -> None: ...
+    tx_hash: str
+    def __init__(self, account: _Optional[_Union[Account, _Mapping]] = ..., tx_hash: _Optional[str] = ...) -> None: ...
 
 class MsgWithdraw(_message.Message):
     __slots__ = ("order_id",)
@@ -52,10 +56,12 @@ class MsgWithdraw(_message.Message):
     def __init__(self, order_id: _Optional[str] = ...) -> None: ...
 
 class MsgWithdrawResponse(_message.Message):
-    __slots__ = ("amount",)
+    __slots__ = ("amount", "tx_hash")
     AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    TX_HASH_FIELD_NUMBER: _ClassVar[int]
     amount: int
-    def __init__(self, amount: _Optional[int] = ...) -> None: ...
+    tx_hash: str
+    def __init__(self, amount: _Optional[int] = ..., tx_hash: _Optional[str] = ...) -> None: ...
 
 class QueryAccountRequest(_message.Message):
     __slots__ = ("order_id",)

@@ -24,15 +24,15 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'examples/virtengine/protos/market.proto\x12\x14virtengine.market.v1\"y\n\x05Order\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\x12\x11\n\tcpu_units\x18\x03 \x01(\r\x12\x0f\n\x07\x64\x65posit\x18\x04 \x01(\x04\x12/\n\x05state\x18\x05 \x01(\x0e\x32 .virtengine.market.v1.OrderState\";\n\x03\x42id\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x13\n\x0bprovider_id\x18\x02 \x01(\t\x12\r\n\x05price\x18\x03 \x01(\x04\"<\n\x0eMsgCreateOrder\x12*\n\x05order\x18\x01 \x01(\x0b\x32\x1b.virtengine.market.v1.Order\"D\n\x16MsgCreateOrderResponse\x12*\n\x05order\x18\x01 \x01(\x0b\x32\x1b.virtengine.market.v1.Order\"6\n\x0cMsgCreateBid\x12&\n\x03\x62id\x18\x01 \x01(\x0b\x32\x19.virtengine.market.v1.Bid\"(\n\x14MsgCreateBidResponse\x12\x10\n\x08lease_id\x18\x01 \x01(\t\"!\n\rMsgCloseOrder\x12\x10\n\x08order_id\x18\x01 \x01(\t\"C\n\x15MsgCloseOrderResponse\x12*\n\x05order\x18\x01 \x01(\x0b\x32\x1b.virtengine.market.v1.Order\"(\n\x17MsgImportOrdersResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\r\"%\n\x11QueryOrderRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\"@\n\x12QueryOrderResponse\x12*\n\x05order\x18\x01 \x01(\x0b\x32\x1b.virtengine.market.v1.Order\"E\n\x12QueryOrdersRequest\x12/\n\x05state\x18\x01 \x01(\x0e\x32 .virtengine.market.v1.OrderState*o\n\nOrderState\x12\x1b\n\x17ORDER_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10ORDER_STATE_OPEN\x10\x01\x12\x16\n\x12ORDER_STATE_ACTIVE\x10\x02\x12\x16\n\x12ORDER_STATE_CLOSED\x10\x03\x32\x8c\x03\n\x03Msg\x12\x61\n\x0b\x43reateOrder\x12$.virtengine.market.v1.MsgCreateOrder\x1a,.virtengine.market.v1.MsgCreateOrderResponse\x12[\n\tCreateBid\x12\".virtengine.market.v1.MsgCreateBid\x1a*.virtengine.market.v1.MsgCreateBidResponse\x12^\n\nCloseOrder\x12#.virtengine.market.v1.MsgCloseOrder\x1a+.virtengine.market.v1.MsgCloseOrderResponse\x12\x65\n\x0cImportOrders\x12$.virtengine.market.v1.MsgCreateOrder\x1a-.virtengine.market.v1.MsgImportOrdersResponse(\x01\x32\x90\x02\n\x05Query\x12Z\n\x05Order\x12\'.virtengine.market.v1.QueryOrderRequest\x1a(.virtengine.market.v1.QueryOrderResponse\x12Q\n\x06Orders\x12(.virtengine.market.v1.QueryOrdersRequest\x1a\x1b.virtengine.market.v1.Order0\x01\x12X\n\x0c\x46ollowOrders\x12\'.virtengine.market.v1.QueryOrderRequest\x1a\x1b.virtengine.market.v1.Order(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'examples/virtengine/protos/market.proto\x12\x14virtengine.market.v1\"y\n\x05Order\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\x12\x11\n\tcpu_units\x18\x03 \x01(\r\x12\x0f\n\x07\x64\x65posit\x18\x04 \x01(\x04\x12/\n\x05state\x18\x05 \x01(\x0e\x32 .virtengine.market.v1.OrderState\";\n\x03\x42id\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x13\n\x0bprovider_id\x18\x02 \x01(\t\x12\r\n\x05price\x18\x03 \x01(\x04\"<\n\x0eMsgCreateOrder\x12*\n\x05order\x18\x01 \x01(\x0b\x32\x1b.virtengine.market.v1.Order\"U\n\x16MsgCreateOrderResponse\x12*\n\x05order\x18\x01 \x01(\x0b\x32\x1b.virtengine.market.v1.Order\x12\x0f\n\x07tx_hash\x18\x02 \x01(\t\"6\n\x0cMsgCreateBid\x12&\n\x03\x62id\x18\x01 \x01(\x0b\x32\x19.virtengine.market.v1.Bid\"9\n\x14MsgCreateBidResponse\x12\x10\n\x08lease_id\x18\x01 \x01(\t\x12\x0f\n\x07tx_hash\x18\x02 \x01(\t\"!\n\rMsgCloseOrder\x12\x10\n\x08order_id\x18\x01 \x01(\t\"T\n\x15MsgCloseOrderResponse\x12*\n\x05order\x18\x01 \x01(\x0b\x32\x1b.virtengine.market.v1.Order\x12\x0f\n\x07tx_hash\x18\x02 \x01(\t\"(\n\x17MsgImportOrdersResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\r\"%\n\x11QueryOrderRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\"@\n\x12QueryOrderResponse\x12*\n\x05order\x18\x01 \x01(\x0b\x32\x1b.virtengine.market.v1.Order\"E\n\x12QueryOrdersRequest\x12/\n\x05state\x18\x01 \x01(\x0e\x32 .virtengine.market.v1.OrderState*\x87\x01\n\nOrderState\x12\x1b\n\x17ORDER_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10ORDER_STATE_OPEN\x10\x01\x12\x16\n\x12ORDER_STATE_ACTIVE\x10\x02\x12\x16\n\x12ORDER_STATE_CLOSED\x10\x03\x12\x16\n\x12ORDER_STATE_FAILED\x10\x04\x32\x8c\x03\n\x03Msg\x12\x61\n\x0b\x43reateOrder\x12$.virtengine.market.v1.MsgCreateOrder\x1a,.virtengine.market.v1.MsgCreateOrderResponse\x12[\n\tCreateBid\x12\".virtengine.market.v1.MsgCreateBid\x1a*.virtengine.market.v1.MsgCreateBidResponse\x12^\n\nCloseOrder\x12#.virtengine.market.v1.MsgCloseOrder\x1a+.virtengine.market.v1.MsgCloseOrderResponse\x12\x65\n\x0cImportOrders\x12$.virtengine.market.v1.MsgCreateOrder\x1a-.virtengine.market.v1.MsgImportOrdersResponse(\x01\x32\x90\x02\n\x05Query\x12Z\n\x05Order\x12\'.virtengine.market.v1.QueryOrderRequest\x1a(.virtengine.market.v1.QueryOrderResponse\x12Q\n\x06Orders\x12(.virtengine.market.v1.QueryOrdersRequest\x1a\x1b.virtengine.market.v1.Order0\x01\x12X\n\x0c\x46ollowOrders\x12\'.virtengine.market.v1.QueryOrderRequest\x1a\x1b.virtengine.market.v1.Order(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'examples.virtengine.protos.market_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ORDERSTATE']._serialized_start=801
-  _globals['_ORDERSTATE']._serialized_end=912
+  _globals['_ORDERSTATE']._serialized_start=853
+  _globals['_ORDERSTATE']._serialized_end=988
   _globals['_ORDER']._serialized_start=65
   _globals['_ORDER']._serialized_end=186
   _globals['_BID']._serialized_start=188
@@ -40,25 +40,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MSGCREATEORDER']._serialized_start=249
   _globals['_MSGCREATEORDER']._serialized_end=309
   _globals['_MSGCREATEORDERRESPONSE']._serialized_start=311
-  _globals['_MSGCREATEORDERRESPONSE']._serialized_end=379
-  _globals['_MSGCREATEBID']._serialized_start=381
-  _globals['_MSGCREATEBID']._serialized_end=435
-  _globals['_MSGCREATEBIDRESPONSE']._serialized_start=437
-  _globals['_MSGCREATEBIDRESPONSE']._serialized_end=477
-  _globals['_MSGCLOSEORDER']._serialized_start=479
-  _globals['_MSGCLOSEORDER']._serialized_end=512
-  _globals['_MSGCLOSEORDERRESPONSE']._serialized_start=514
-  _globals['_MSGCLOSEORDERRESPONSE']._serialized_end=581
-  _globals['_MSGIMPORTORDERSRESPONSE']._serialized_start=583
-  _globals['_MSGIMPORTORDERSRESPONSE']._serialized_end=623
-  _globals['_QUERYORDERREQUEST']._serialized_start=625
-  _globals['_QUERYORDERREQUEST']._serialized_end=662
-  _globals['_QUERYORDERRESPONSE']._serialized_start=664
-  _globals['_QUERYORDERRESPONSE']._serialized_end=728
-  _globals['_QUERYORDERSREQUEST']._serialized_start=730
-  _globals['_QUERYORDERSREQUEST']._serialized_end=799
-  _globals['_MSG']._serialized_start=915
-  _globals['_MSG']._serialized_end=1311
-  _globals['_QUERY']._serialized_start=1314
-  _globals['_QUERY']._serialized_end=1586
+  _globals['_MSGCREATEORDERRESPONSE']._serialized_end=396
+  _globals['_MSGCREATEBID']._serialized_start=398
+  _globals['_MSGCREATEBID']._serialized_end=452
+  _globals['_MSGCREATEBIDRESPONSE']._serialized_start=454
+  _globals['_MSGCREATEBIDRESPONSE']._serialized_end=511
+  _globals['_MSGCLOSEORDER']._serialized_start=513
+  _globals['_MSGCLOSEORDER']._serialized_end=546
+  _globals['_MSGCLOSEORDERRESPONSE']._serialized_start=548
+  _globals['_MSGCLOSEORDERRESPONSE']._serialized_end=632
+  _globals['_MSGIMPORTORDERSRESPONSE']._serialized_start=634
+  _globals['_MSGIMPORTORDERSRESPONSE']._serialized_end=674
+  _globals['_QUERYORDERREQUEST']._serialized_start=676
+  _globals['_QUERYORDERREQUEST']._serialized_end=713
+  _globals['_QUERYORDERRESPONSE']._serialized_start=715
+  _globals['_QUERYORDERRESPONSE']._serialized_end=779
+  _globals['_QUERYORDERSREQUEST']._serialized_start=781
+  _globals['_QUERYORDERSREQUEST']._serialized_end=850
+  _globals['_MSG']._serialized_start=991
+  _globals['_MSG']._serialized_end=1387
+  _globals['_QUERY']._serialized_start=1390
+  _globals['_QUERY']._serialized_end=1662
 # @@protoc_insertion_point(module_scope)

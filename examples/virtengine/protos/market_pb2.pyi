@@ -12,10 +12,12 @@ class OrderState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ORDER_STATE_OPEN: _ClassVar[OrderState]
     ORDER_STATE_ACTIVE: _ClassVar[OrderState]
     ORDER_STATE_CLOSED: _ClassVar[OrderState]
+    ORDER_STATE_FAILED: _ClassVar[OrderState]
 ORDER_STATE_UNSPECIFIED: OrderState
 ORDER_STATE_OPEN: OrderState
 ORDER_STATE_ACTIVE: OrderState
 ORDER_STATE_CLOSED: OrderState
+ORDER_STATE_FAILED: OrderState
 
 class Order(_message.Message):
     __slots__ = ("id", "account", "cpu_units", "deposit", "state")
@@ -48,10 +50,12 @@ class MsgCreateOrder(_message.Message):
     def __init__(self, order: _Optional[_Union[Order, _Mapping]] = ...) -> None: ...
 
 class MsgCreateOrderResponse(_message.Message):
-    __slots__ = ("order",)
+    __slots__ = ("order", "tx_hash")
     ORDER_FIELD_NUMBER: _ClassVar[int]
+    TX_HASH_FIELD_NUMBER: _ClassVar[int]
     order: Order
-    def __init__(self, order: _Optional[_Union[Order, _Mapping]] = ...) -> None: ...
+    tx_hash: str
+    def __init__(self, order: _Optional[_Union[Order, _Mapping]] = ..., tx_hash: _Optional[str] = ...) -> None: ...
 
 class MsgCreateBid(_message.Message):
     __slots__ = ("bid",)
@@ -60,10 +64,12 @@ class MsgCreateBid(_message.Message):
     def __init__(self, bid: _Optional[_Union[Bid, _Mapping]] = ...) -> None: ...
 
 class MsgCreateBidResponse(_message.Message):
-    __slots__ = ("lease_id",)
+    __slots__ = ("lease_id", "tx_hash")
     LEASE_ID_FIELD_NUMBER: _ClassVar[int]
+    TX_HASH_FIELD_NUMBER: _ClassVar[int]
     lease_id: str
-    def __init__(self, lease_id: _Optional[str] = ...) -> None: ...
+    tx_hash: str
+    def __init__(self, lease_id: _Optional[str] = ..., tx_hash: _Optional[str] = ...) -> None: ...
 
 class MsgCloseOrder(_message.Message):
     __slots__ = ("order_id",)
@@ -72,10 +78,12 @@ class MsgCloseOrder(_message.Message):
     def __init__(self, order_id: _Optional[str] = ...) -> None: ...
 
 class MsgCloseOrderResponse(_message.Message):
-    __slots__ = ("order",)
+    __slots__ = ("order", "tx_hash")
     ORDER_FIELD_NUMBER: _ClassVar[int]
+    TX_HASH_FIELD_NUMBER: _ClassVar[int]
     order: Order
-    def __init__(self, order: _Optional[_Union[Order, _Mapping]] = ...) -> None: ...
+    tx_hash: str
+    def __init__(self, order: _Optional[_Union[Order, _Mapping]] = ..., tx_hash: _Optional[str] = ...) -> None: ...
 
 class MsgImportOrdersResponse(_message.Message):
     __slots__ = ("count",)

@@ -45,12 +45,14 @@ class MsgSubmitScope(_message.Message):
     def __init__(self, account: _Optional[str] = ..., scope: _Optional[_Union[Scope, _Mapping]] = ...) -> None: ...
 
 class MsgSubmitScopeResponse(_message.Message):
-    __slots__ = ("scope_id", "level")
+    __slots__ = ("scope_id", "level", "tx_hash")
     SCOPE_ID_FIELD_NUMBER: _ClassVar[int]
     LEVEL_FIELD_NUMBER: _ClassVar[int]
+    TX_HASH_FIELD_NUMBER: _ClassVar[int]
     scope_id: str
     level: int
-    def __init__(self, scope_id: _Optional[str] = ..., level: _Optional[int] = ...) -> None: ...
+    tx_hash: str
+    def __init__(self, scope_id: _Optional[str] = ..., level: _Optional[int] = ..., tx_hash: _Optional[str] = ...) -> None: ...
 
 class MsgRevokeScope(_message.Message):
     __slots__ = ("account", "scope_id")
@@ -61,10 +63,12 @@ class MsgRevokeScope(_message.Message):
     def __init__(self, account: _Optional[str] = ..., scope_id: _Optional[str] = ...) -> None: ...
 
 class MsgRevokeScopeResponse(_message.Message):
-    __slots__ = ("level",)
+    __slots__ = ("level", "tx_hash")
     LEVEL_FIELD_NUMBER: _ClassVar[int]
+    TX_HASH_FIELD_NUMBER: _ClassVar[int]
     level: int
-    def __init__(self, level: _Optional[int] = ...) -> None: ...
+    tx_hash: str
+    def __init__(self, level: _Optional[int] = ..., tx_hash: _Optional[str] = ...) -> None: ...
 
 class QueryIdentityRecordRequest(_message.Message):
     __slots__ = ("account",)
