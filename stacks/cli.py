@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,6 +91,15 @@ def _parser() -> argparse.ArgumentParser:
     trace.add_argument("--wait", type=float, default=10.0, metavar="SECONDS", help="how long to wait for it (default: 10)")
     trace.add_argument("--state", type=Path, metavar="DIR", help=STATE)
     trace.set_defaults(verb=_trace)
+
+    story = verbs.add_parser("story", help="show all traces of one order as one tree, from an environment on this machine")
+    story.add_argument("value", help="value of the attribute, such as an order's id")
+    story.add_argument("environment", nargs="?", default="dev", help="name of the running environment (default: dev)")
+    story.add_argument("--attribute", default="virtengine.order.id", metavar="KEY", help="default: virtengine.order.id")
+    story.add_argument("--hours", type=float, default=24.0, help="how far back to look (default: 24)")
+    story.add_argument("--json", action="store_true", help="print the spans for programs")
+    story.add_argument("--state", type=Path, metavar="DIR", help=STATE)
+    story.set_defaults(verb=_story)
 
     add_verbs(verbs)
     return parser
@@ -190,15 +200,23 @@ def _servers(_: argparse.Namespace) -> int:
     return OK
 
 
-def _trace(arguments: argparse.Namespace) -> int:
+def _running(arguments: argparse.Namespace) -> Path | None:
+    """The outputs file of an environment that runs on this machine; none, and a complaint, where it does not."""
     from stacks.local import outputs_path
+
+    path = outputs_path(arguments.environment, state=arguments.state)
+    if path.is_file():
+        return path
+    _complain(f"{arguments.environment}: does not run on this machine; start it: python -m stacks run {arguments.environment}")
+    return None
+
+
+def _trace(arguments: argparse.Namespace) -> int:
     from stacks.outputs import Outputs
     from stacks.tables import print_trace
     from stacks.trace import QueryError, as_json, fetch
 
-    path = outputs_path(arguments.environment, state=arguments.state)
-    if not path.is_file():
-        _complain(f"{arguments.environment}: does not run on this machine; start it: python -m stacks run {arguments.environment}")
+    if (path := _running(arguments)) is None:
         return FAILED
     outputs = Outputs.read(path)
     try:
@@ -210,4 +228,28 @@ def _trace(arguments: argparse.Namespace) -> int:
         _print(as_json(trace))
     else:
         print_trace(outputs, trace, path.parent / "pages")
+    return OK
+
+
+def _story(arguments: argparse.Namespace) -> int:
+    from stacks.outputs import Outputs
+    from stacks.story import as_mapping, gather
+    from stacks.tables import print_story
+    from stacks.trace import QueryError
+
+    if (path := _running(arguments)) is None:
+        return FAILED
+    now = time.time()
+    try:
+        story = gather(Outputs.read(path), arguments.attribute, arguments.value, since=now - arguments.hours * 3600, until=now)
+    except QueryError as error:
+        _complain(str(error))
+        return DIFFERENT
+    if not story.traces:
+        _complain(f"no stored trace has {story.subject}; look further back with --hours, or whether it was sampled")
+        return DIFFERENT
+    if arguments.json:
+        _print(json.dumps(as_mapping(story), sort_keys=True, indent=2, default=bytes.hex))
+    else:
+        print_story(story, path.parent / "pages")
     return OK

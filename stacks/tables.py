@@ -10,13 +10,18 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from stacks.page import write_page
+from stacks.story import joined, summaries
 from stacks.trace import links, render_tree, services
+from tracing_lib.tree import summary, tree_lines
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from stacks.diff import Difference
     from stacks.outputs import Outputs
+    from stacks.story import Story
     from tracing_lib.otlp_json import Trace
 
 PIPED_WIDTH = 160
@@ -67,3 +72,21 @@ def print_trace(outputs: Outputs, trace: Trace, pages: Path) -> None:
         table.add_row(row.service, str(row.spans), str(row.errors), f"{row.own_milliseconds:.1f} ms")
     where = [Text(f"{word:<4} {url}") for word, url in links(outputs, trace, pages)]
     _print(Text(render_tree(trace)), table, *where)
+
+
+def print_story(story: Story, pages: Path) -> None:
+    """Print a story as one tree over its linked traces, and where to look at it; its page goes into the folder ``pages``."""
+    tree = joined(story)
+    traces = f"{len(story.traces)} traces" + (f", {len(story.absent)} more not sampled" if story.absent else "")
+    heading = f"{story.subject}: {traces}, {summary(tree)}"
+    _print(Text("\n".join([heading, "", *tree_lines(tree)])), Text(""), Text(f"page {write_page(tree, pages).as_uri()}"))
+
+
+def print_summaries(heading: str, traces: Iterable[Trace]) -> None:
+    """Print a row for each service over all these traces."""
+    table = _table("service", "spans", "errors", "p95")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for row in summaries(traces):
+        table.add_row(row.service, str(row.spans), str(row.errors), f"{row.p95_milliseconds:.1f} ms")
+    _print(Text(heading), table)
