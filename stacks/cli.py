@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,11 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("environment", help=ENVIRONMENT)
     check.add_argument("--json", action="store_true", help="print it for programs")
     check.set_defaults(verb=_check)
+
+    metrics = verbs.add_parser("metrics", help="list the series that the gateways of an environment make of traces")
+    metrics.add_argument("environment", help=ENVIRONMENT)
+    metrics.add_argument("--json", action="store_true", help="print them for programs")
+    metrics.set_defaults(verb=_metrics)
 
     render = verbs.add_parser("render", help="write the plan and every document of it")
     render.add_argument("environment", help=ENVIRONMENT)
@@ -118,6 +124,20 @@ def _check(arguments: argparse.Namespace) -> int:
         return OK
     width = max(len(word) for word, _ in lines)
     _print("\n".join([f"{named.source}: right", *(f"  {word:<{width}}  {text}" for word, text in lines)]))
+    return OK
+
+
+def _metrics(arguments: argparse.Namespace) -> int:
+    from components.documents.series import series
+    from stacks.roles import trace_metrics
+
+    found = series(trace_metrics(read(arguments.environment).environment.aggregation, ""))
+    if arguments.json:
+        _print(json.dumps([asdict(one) for one in found], indent=2))
+    else:
+        from stacks.tables import print_series
+
+        print_series(found)
     return OK
 
 

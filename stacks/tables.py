@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from components.documents.series import Series
     from stacks.diff import Difference
     from stacks.outputs import Outputs
     from stacks.story import Story
@@ -61,6 +62,14 @@ def print_difference(found: Difference, old: str, new: str) -> None:
     for effect in found.workloads:
         effects.add_row(effect.workload, effect.effect, Text(", ".join(effect.because)))
     _print(changes, effects)
+
+
+def print_series(found: Iterable[Series]) -> None:
+    """Print the metrics that are made of traces, with their labels and the bounds of their buckets."""
+    table = _table("metric", "", "labels", "buckets up to, seconds")
+    for one in found:
+        table.add_row(one.name, one.kind, ", ".join(one.labels), ", ".join(f"{bound:g}" for bound in one.bounds))
+    _print(table)
 
 
 def print_trace(outputs: Outputs, trace: Trace, pages: Path) -> None:
