@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -98,15 +99,15 @@ def wait_for(outputs: Outputs, key: str, value: str, services: Collection[str], 
 def joined(story: Story) -> Trace:
     """Return the story as one tree: each trace hangs from the span that its root links to, if that one began before it.
 
-    What a link leads to is marked with ``~>``; where its trace is not stored, that stands in its place. Raises ``ValueError`` for a
-    story without traces.
+    What a link leads to is marked with ``~>``; where its trace is not stored, that stands in its place. Traces that no link joins to the
+    earliest one are left out (``asides``). Raises ``ValueError`` for a story without traces.
     """
     if not story.traces:
         raise ValueError("a story without traces has no tree")
     begun = {trace.trace_id: position for position, trace in enumerate(story.traces)}
     known = {span.span_id for trace in story.traces for span in trace.spans}
     spans: list[Span] = []
-    for trace in story.traces:
+    for trace in _told(story):
         roots = {span.span_id for span in trace.roots}
         for span in trace.spans:
             cause = next((link for link in _leading(span) if begun.get(link.trace_id, len(begun)) < begun[trace.trace_id]), None)
@@ -115,6 +116,30 @@ def joined(story: Story) -> Trace:
             spans += _not_stored(span, story.absent)
     ordered = sorted(spans, key=lambda span: (span.start_ns, -span.end_ns))
     return Trace(story.traces[0].trace_id, tuple(ordered))
+
+
+def asides(story: Story) -> dict[str, int]:
+    """Return what else touched the thing, such as a customer who looked at it: how many traces, by service and name of their root."""
+    told = {trace.trace_id for trace in _told(story)}
+    apart = (trace.roots[0] for trace in story.traces if trace.trace_id not in told)
+    return dict(Counter(f"{root.name} ({root.service})" for root in apart))
+
+
+def _told(story: Story) -> list[Trace]:
+    """The traces that links join to the earliest that has one or is led to by one; the first alone where there is no link."""
+    ids = {trace.trace_id for trace in story.traces}
+    near: dict[str, set[str]] = {trace_id: set() for trace_id in ids}
+    for trace in story.traces:
+        for link in (link for span in trace.spans for link in _leading(span) if link.trace_id in ids):
+            near[trace.trace_id].add(link.trace_id)
+            near[link.trace_id].add(trace.trace_id)
+    first = next((trace.trace_id for trace in story.traces if near[trace.trace_id]), story.traces[0].trace_id)
+    reached, waiting = {first}, [first]
+    while waiting:
+        new = near[waiting.pop()] - reached
+        reached |= new
+        waiting += new
+    return [trace for trace in story.traces if trace.trace_id in reached]
 
 
 def summaries(traces: Iterable[Trace]) -> list[ServiceSummary]:

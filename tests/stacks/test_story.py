@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stacks.story import ROLE, Story, joined, summaries
+from stacks.story import ROLE, Story, asides, joined, summaries
 from tracing_lib.otlp_json import Link, Span, Trace
 from tracing_lib.tree import tree_lines
 
@@ -51,7 +51,17 @@ def test_a_link_whose_trace_is_not_stored_says_so_in_its_place() -> None:
 def test_the_connection_that_an_event_came_by_is_no_cause_of_it() -> None:
     connection = Trace("a" * 32, (span("a", 1, None, "daemon", 0, 1),))
     event = Trace("b" * 32, (span("b", 1, None, "daemon", 5, 6, Link("a" * 32, f"a{1:015x}", {ROLE: "connection"})),))
-    assert names(Story("order 1", (connection, event), ())) == ["daemon  daemon 1", "daemon  daemon 1"]
+    assert names(Story("order 1", (connection, event), ())) == ["daemon  daemon 1"]
+
+
+def test_traces_that_no_link_joins_to_the_story_stand_beside_it() -> None:
+    looked = Trace("d" * 32, (span("d", 1, None, "portal", 0, 1), span("d", 2, 1, "chain", 0, 1)))
+    first = Trace("a" * 32, (span("a", 1, None, "portal", 2, 10),))
+    second = Trace("b" * 32, (span("b", 1, None, "chain", 20, 30, link("a", 1)),))
+    again = Trace("e" * 32, (span("e", 1, None, "portal", 40, 41),))
+    story = Story("order 1", (looked, first, second, again), ())
+    assert names(story) == ["portal  portal 1", "chain   └─ ~> chain 1"]
+    assert asides(story) == {"portal 1 (portal)": 2}
 
 
 def test_traces_that_link_to_each_other_hang_once_from_the_one_that_began_first() -> None:
