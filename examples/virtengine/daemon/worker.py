@@ -6,6 +6,8 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Final, Never
 
+import grpc
+
 from examples.virtengine.daemon.jobs import PROVISION
 from tracing_lib import consume, traced
 
@@ -57,7 +59,7 @@ class Worker:
         except Exception:
             _logger.exception("%s of %s failed", job.kind, job.lease.order_id)
             if job.kind == PROVISION:
-                await self._chain.close_order(job.lease.order_id)
+                await self._give_up(job.lease.order_id)
             raise
 
     async def _provision(self, lease: Lease, *, again: bool) -> None:
@@ -77,6 +79,12 @@ class Worker:
         while not await self._adapter.ready(handle):
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_POLL_SECONDS)
+
+    async def _give_up(self, order_id: str) -> None:
+        try:
+            await self._chain.close_order(order_id)
+        except grpc.aio.AioRpcError:
+            _logger.exception("%s could not be closed", order_id)
 
     async def _release(self, lease: Lease) -> None:
         if lease.handle is not None:

@@ -13,7 +13,7 @@ from tracing_lib.slurm import JOB_ID, STATE, SlurmClient, _exporting
 from tracing_lib.testing import attributes_of
 
 if TYPE_CHECKING:
-    from tests.tracing_lib.adapters.slurm_site import SlurmSite
+    from tests.sites.slurm import SlurmSite
     from tracing_lib.testing import RecordedTraces
 
 
