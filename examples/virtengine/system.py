@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 SERVICES: Final = ("waldur", "chain", "provider-daemon", "portal")
-"""In the order in which they start: what is called before what calls it."""
+"""Stopped in the reverse order: what calls before what is called."""
 GRACE_SECONDS: Final = 15.0
 START_SECONDS: Final = 30.0
 _POLL_SECONDS: Final = 0.05
@@ -67,6 +67,8 @@ class System:
     def __enter__(self) -> Self:
         self._keeper = Keeper([self._member(name) for name in SERVICES], self._say)
         try:
+            for name in SERVICES:
+                self._keeper.start(name)
             for name in SERVICES:
                 self.start(name)
         except BaseException:
