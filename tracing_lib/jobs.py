@@ -20,7 +20,7 @@ from opentelemetry.trace import INVALID_SPAN, Link, NonRecordingSpan, SpanContex
 from tracing_lib.errors import JobTokenError, explain
 from tracing_lib.fingerprints import report
 from tracing_lib.identifiers import fixed_ids, transaction_span
-from tracing_lib.recording import fail
+from tracing_lib.recording import TracerSource, fail
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,6 +33,9 @@ _BYTES: Final = 16 + 8 + 1 + 5
 _LATEST: Final = 2**40 - 1
 """Hundredths of a second that five bytes hold: enough until the year 2318."""
 _HUNDREDTHS: Final = 100
+_SCOPE: Final = "tracing_lib.jobs"
+_NOBODY: Final = trace.NoOpTracer()
+_source: Final = TracerSource(_SCOPE, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,7 @@ class JobContext:
 
 
 def _tracer(provider: TracerProvider | None) -> Tracer:
-    return (provider or trace.get_tracer_provider()).get_tracer("tracing_lib.jobs")
+    return _source.get() or _NOBODY if provider is None else provider.get_tracer(_SCOPE)
 
 
 @contextmanager

@@ -259,10 +259,10 @@ class PrivacyPolicy:
         return span if self._passes(span) else self.span(span)
 
     def _passes(self, span: ReadableSpan) -> bool:
-        """Whether a span leaves as it was recorded. Sure of the plain ones only: without events, links and status."""
+        """Whether a span leaves as it was recorded. Sure of the plain ones only: without events and status, their links bare."""
         name, status = span.name, span.status
         # Private, because the public ones lock and copy, and most spans have neither.
-        if span._events or span._links or status.status_code is not StatusCode.UNSET or status.description:  # noqa: SLF001
+        if span._events or status.status_code is not StatusCode.UNSET or status.description or _says(span._links):  # noqa: SLF001
             return False
         if (self._version != self.registry.version or self._names.get(name) != name) and self.name(name) != name:
             return False
@@ -309,6 +309,11 @@ class PrivacyPolicy:
             end_time=span.end_time,
             instrumentation_scope=self.scope(span.instrumentation_scope),
         )
+
+
+def _says(links: Sequence[Link]) -> bool:
+    """Whether one of the links holds more than the ids of a span."""
+    return bool(links) and any(link.attributes or link.context.trace_state for link in links)
 
 
 def policy_of(settings: TracingSettings, registry: Registry | None = None) -> PrivacyPolicy:
