@@ -183,6 +183,18 @@ def test_a_plain_span_leaves_as_it_is_and_another_as_a_copy() -> None:
         assert policy.leaving(private).attributes == {}
 
 
+def test_a_bare_link_takes_the_short_way_and_one_that_says_more_does_not() -> None:
+    traces, policy = RecordedTraces(private=False), PrivacyPolicy()
+    tracer, bare = traces.provider.get_tracer("t"), SpanContext(1, 2, is_remote=True)
+    said = SpanContext(1, 2, is_remote=True, trace_state=TraceState([("jane", "doe")]))
+    for link in (Link(bare), Link(bare, {"customer": "Jane"}), Link(said)):
+        tracer.start_span("place order", links=[link]).end()
+    assert policy.leaving(traces.spans[0]) is traces.spans[0]
+    for span in traces.spans[1:]:
+        (left,) = policy.leaving(span).links
+        assert (dict(left.attributes or {}), dict(left.context.trace_state), left.context.span_id) == ({}, {}, 2)
+
+
 def test_a_list_among_the_attributes_does_not_take_the_short_way() -> None:
     traces, policy = RecordedTraces(private=False), PrivacyPolicy()
     traces.provider.get_tracer("t").start_span("place order", attributes={"messaging.destination.name": ["orders", "Jane Doe"]}).end()
