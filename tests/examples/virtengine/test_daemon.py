@@ -15,7 +15,7 @@ import pytest
 from examples.virtengine.daemon.jobs import PROVISION, RELEASE, Lease, Queue
 from tests.examples.virtengine.processes import Service, outputs
 from tests.examples.virtengine.spans import ORDER_ID
-from tests.examples.virtengine.town import DAEMON, linked, transaction
+from tests.examples.virtengine.town import DAEMON, linked, trace_of
 from tests.examples.virtengine.town import town as run_town
 from tests.tracing_lib.receivers import attributes, http_receiver
 
@@ -89,13 +89,13 @@ def test_an_order_is_bid_for_and_provisioned_in_traces_that_lead_to_each_other(t
             chain: virtengine.market.v1.Msg/CreateBid
         """,
     )
-    assert transaction(tx_hash) in linked(bidding)
+    assert trace_of(tx_hash) in linked(bidding)
     bid_hash = next(event["tx_hash"] for event in town.chain.events if event["type"] == "lease.created")
-    assert transaction(bid_hash) in linked(bidding) & linked(won)
+    assert trace_of(bid_hash) in linked(bidding) & linked(won)
     town.spans.assert_tree(
         won,
         """
-        provider-daemon: process /events ~> GET /events, execute transaction, send /events
+        provider-daemon: process /events ~> GET /events, send /events
           provider-daemon: create provision
         """,
     )
@@ -192,7 +192,7 @@ def test_no_event_is_lost_or_taken_twice_when_the_chain_goes_away(town: Town, wa
     assert town.chain.sent.count(("settle", "order-000000000006")) == 1
     assert len(waldur.orders("order-000000000006")) == 1
     told = town.spans.one(DAEMON, "process /events", order_id="order-000000000006", **{"virtengine.event.type": "order.created"})
-    assert transaction(missed) in linked(told)
+    assert trace_of(missed) in linked(told)
 
 
 def test_every_trace_of_the_daemon_is_found_by_its_order(town: Town) -> None:

@@ -56,10 +56,10 @@ def town(folder: Path, received: Received, *arguments: object, traced: bool = Tr
 
 
 def linked(span: Span) -> set[str]:
-    """The ids of the spans that a span links to."""
-    return {link.span_id.hex() for link in span.links}
+    """The traces and the spans that a span links to, by their ids."""
+    return {part.hex() for link in span.links for part in (link.trace_id, link.span_id)}
 
 
-def transaction(tx_hash: str) -> str:
-    """The id of the span that executes a transaction."""
-    return f"{JobContext.of_transaction(tx_hash).span_id:016x}"
+def trace_of(tx_hash: str) -> str:
+    """The trace of a transaction, by its id."""
+    return f"{JobContext.of_transaction(tx_hash).trace_id:032x}"
