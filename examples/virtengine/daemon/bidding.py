@@ -49,7 +49,7 @@ class Bidding:
         while True:
             uri = f"ws://{self._chain}/events?after={self._queue.position}"
             try:
-                async with trace_websocket(uri, template="/events", envelope=True) as socket:
+                async with trace_websocket(uri, template="/events") as socket:
                     pause = FIRST_PAUSE_SECONDS
                     async for message in socket:
                         await self._take(json.loads(message))
