@@ -145,9 +145,9 @@ class MarketKeeper:
         if self.order(order.id) is not None:
             raise OrderStateError("there is an order of that id")
         self._veid.check_level(order.account, VERIFIED_LEVEL)
-        self._escrow.deposit(order.id, order.deposit, DEPOSIT_PER_CPU * order.cpu_units)
         self._put(order, market_pb2.ORDER_STATE_OPEN)
         self._events.emit("order.created", order.id, cpu_units=order.cpu_units)
+        self._escrow.deposit(order.id, order.deposit, DEPOSIT_PER_CPU * order.cpu_units)
         return order
 
     def fail_order(self, order: market_pb2.Order) -> None:
