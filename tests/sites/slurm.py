@@ -50,6 +50,7 @@ ProctrackType=proctrack/pgid
 TaskPlugin=task/none
 SelectType=select/linear
 SchedulerType=sched/builtin
+SchedulerParameters=batch_sched_delay=0,sched_interval=1
 SwitchType=switch/none
 MpiDefault=none
 ReturnToService=2
