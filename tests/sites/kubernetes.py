@@ -33,6 +33,8 @@ class ApiServer:
 
     url: str
     token: str
+    certificates: Path
+    """Its own certificate and that of the authority that signed it, PEM."""
 
 
 def _free_port() -> int:
@@ -111,8 +113,9 @@ def running_api_server(folder: Path) -> Iterator[ApiServer]:
         ]
         log = folder / "kube-apiserver.log"
         _wait_for_port(port, stack.enter_context(_running(server, log)), log)
-        _wait_until_ready(ApiServer(f"https://127.0.0.1:{port}", token), log)
-        yield ApiServer(f"https://127.0.0.1:{port}", token)
+        started = ApiServer(f"https://127.0.0.1:{port}", token, folder / "certificates" / "apiserver.crt")
+        _wait_until_ready(started, log)
+        yield started
 
 
 def _wait_until_ready(server: ApiServer, log: Path) -> None:

@@ -50,6 +50,7 @@ ProctrackType=proctrack/pgid
 TaskPlugin=task/none
 SelectType=select/linear
 SchedulerType=sched/builtin
+SchedulerParameters=batch_sched_delay=0,sched_interval=1
 SwitchType=switch/none
 MpiDefault=none
 ReturnToService=2
@@ -110,12 +111,20 @@ def running_site(folder: Path) -> Iterator[SlurmSite]:
             if command[0] == "munged":
                 _wait((folder / "munge.socket").exists, folder)
         _wait(lambda: _idle(environment), folder)
-        yield SlurmSite({"SLURM_CONF": str(configuration)}, folder)
+        try:
+            yield SlurmSite({"SLURM_CONF": str(configuration)}, folder)
+        finally:
+            # A job that outlives its daemons keeps a slurmstepd for ever, which has nobody to report to.
+            subprocess.run(["scancel", "--partition=main"], env=environment, check=False, timeout=30)
+            _wait(lambda: not _told(environment, "squeue", "--noheader"), folder)
 
 
 def _idle(environment: dict[str, str]) -> bool:
-    told = subprocess.run(["sinfo", "--noheader", "--format=%T"], env=environment, capture_output=True, text=True, check=False, timeout=30)
-    return told.stdout.strip() == "idle"
+    return _told(environment, "sinfo", "--noheader", "--format=%T") == "idle"
+
+
+def _told(environment: dict[str, str], *command: str) -> str:
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=30).stdout.strip()
 
 
 def _wait(ready: object, folder: Path) -> None:

@@ -26,6 +26,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--provider-id", default="provider-1", help="who bids (default: %(default)s)")
     made.add_argument("--concurrency", type=int, default=16, metavar="N", help="jobs at a time (default: %(default)s)")
     made.add_argument("--poll-seconds", type=float, default=0.02, help="before an adapter is first asked again (default: %(default)s)")
+    made.add_argument("--longest-poll-seconds", type=float, default=0.5, help="the pause doubles up to this (default: %(default)s)")
     made.add_argument("--adapter", choices=["waldur", "kubernetes", "slurm"], default="waldur", help="(default: %(default)s)")
     waldur = made.add_argument_group("waldur")
     waldur.add_argument("--waldur", metavar="URL", help="address of Waldur, without /api")
@@ -48,8 +49,8 @@ async def run(options: argparse.Namespace) -> None:
     options.state.mkdir(parents=True, exist_ok=True)
     with closing(Queue(options.state / "daemon.sqlite")) as queue:
         async with chain_client.connected(options.chain_grpc) as chain, adapters.chosen(options) as adapter, asyncio.TaskGroup() as group:
-            worker = Worker(queue, adapter, chain, concurrency=options.concurrency, poll_seconds=options.poll_seconds)
-            group.create_task(worker.run())
+            pauses = (options.poll_seconds, options.longest_poll_seconds)
+            group.create_task(Worker(queue, adapter, chain, concurrency=options.concurrency, poll_seconds=pauses).run())
             group.create_task(Bidding(options.provider_id, options.chain, chain, queue).follow())
             await serving.serve(api.app(queue), options.port)
 

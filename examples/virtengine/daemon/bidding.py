@@ -12,7 +12,7 @@ from opentelemetry import trace
 from websockets.exceptions import WebSocketException
 
 from examples.virtengine.daemon.jobs import PROVISION, RELEASE, Lease
-from tracing_lib import JobContext, produce, trace_websocket, traced
+from tracing_lib import produce, trace_websocket, traced
 
 if TYPE_CHECKING:
     from examples.virtengine.daemon.chain_client import ChainClient
@@ -49,7 +49,7 @@ class Bidding:
         while True:
             uri = f"ws://{self._chain}/events?after={self._queue.position}"
             try:
-                async with trace_websocket(uri, template="/events", envelope=True) as socket:
+                async with trace_websocket(uri, template="/events") as socket:
                     pause = FIRST_PAUSE_SECONDS
                     async for message in socket:
                         await self._take(json.loads(message))
@@ -61,10 +61,8 @@ class Bidding:
     async def _take(self, event: dict[str, Any]) -> None:
         """Do what an event asks for. It may come twice: when the daemon or the chain ends before its effects are stored."""
         kind, order_id, sequence = event["type"], event["order_id"], event["sequence"]
-        span = trace.get_current_span()
-        span.set_attributes({"virtengine.order.id": order_id, "virtengine.event.type": kind, "virtengine.event.sequence": sequence})
-        # An event that is told again is sent by another span than the transaction's.
-        span.add_link(JobContext.of_transaction(event["tx_hash"]).span_context)
+        described = {"virtengine.order.id": order_id, "virtengine.event.type": kind, "virtengine.event.sequence": sequence}
+        trace.get_current_span().set_attributes(described)
         if kind == "order.created":
             await self._bid(order_id, event["cpu_units"])
         with self._queue.effects_of(sequence):

@@ -16,20 +16,18 @@ if TYPE_CHECKING:
     from examples.virtengine.daemon.chain_client import ChainClient
     from examples.virtengine.daemon.jobs import Job, Lease, Queue
 
-_LONGEST_POLL_SECONDS: Final = 1.0
-
 _logger: Final = logging.getLogger("virtengine.provider.worker")
 
 
 class Worker:
-    """Up to ``concurrency`` jobs at a time. An adapter is asked after ``poll_seconds``, then less and less often, up to once a second."""
+    """Up to ``concurrency`` jobs at a time. Between two questions to an adapter it waits as ``poll_seconds`` says: first, at most."""
 
-    def __init__(self, queue: Queue, adapter: Adapter, chain: ChainClient, *, concurrency: int = 16, poll_seconds: float = 0.02) -> None:
+    def __init__(self, queue: Queue, adapter: Adapter, chain: ChainClient, *, concurrency: int, poll_seconds: tuple[float, float]) -> None:
         self._queue = queue
         self._adapter = adapter
         self._chain = chain
         self._free = asyncio.Semaphore(concurrency)
-        self._poll_seconds = poll_seconds
+        self._first_pause, self._longest_pause = poll_seconds
 
     async def run(self) -> Never:
         """Do jobs until cancelled; what is interrupted stays in the queue."""
@@ -75,10 +73,10 @@ class Worker:
 
     @traced(name="adapter.ready")
     async def _ready(self, handle: str) -> None:
-        pause = self._poll_seconds
+        pause = self._first_pause
         while not await self._adapter.ready(handle):
             await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_POLL_SECONDS)
+            pause = min(2 * pause, self._longest_pause)
 
     async def _give_up(self, order_id: str) -> None:
         try:

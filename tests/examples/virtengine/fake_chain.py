@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
 import uvicorn
+from opentelemetry.context import Context, attach, detach
+from opentelemetry.trace import set_span_in_context
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 
@@ -43,6 +45,7 @@ class FakeChain(market_pb2_grpc.MsgServicer, escrow_pb2_grpc.MsgServicer):
         self.refuses: set[str] = set()
         """Orders for which no bid is taken."""
         self._provider = provider
+        self._traces: list[Context] = []
         self._sockets: set[WebSocket] = set()
         self._executing: set[asyncio.Task[None]] = set()
 
@@ -99,7 +102,9 @@ class FakeChain(market_pb2_grpc.MsgServicer, escrow_pb2_grpc.MsgServicer):
         await socket.accept()
         told = int(socket.query_params["after"])
         while told < len(self.events):
+            token = attach(self._traces[told])
             await socket.send_text(json.dumps(self.events[told]))
+            detach(token)
             told += 1
         self._sockets.add(socket)
         try:
@@ -117,8 +122,9 @@ class FakeChain(market_pb2_grpc.MsgServicer, escrow_pb2_grpc.MsgServicer):
 
     async def _execute(self, tx_hash: str, kind: str, order_id: str, **more: object) -> None:
         event = {"sequence": len(self.events) + 1, "type": kind, "order_id": order_id, "tx_hash": tx_hash, "height": 1, **more}
-        with transaction("execute transaction", tx_hash, provider=self._provider):
+        with transaction("execute transaction", tx_hash, provider=self._provider) as span:
             self.events.append(event)
+            self._traces.append(set_span_in_context(span))
             for socket in list(self._sockets):
                 await socket.send_text(json.dumps(event))
 

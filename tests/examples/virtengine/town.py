@@ -1,15 +1,16 @@
-"""A daemon as a process on a chain that the test holds."""
+"""A daemon as a process on a chain: the real one, or one that the test holds."""
 
 from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import httpx
 
 from tests.examples.virtengine.fake_chain import FakeChain, fake_chain
 from tests.examples.virtengine.processes import Service, outputs
+from tests.examples.virtengine.real_chain import RealChain
 from tests.examples.virtengine.spans import Spans
 from tracing_lib import JobContext, TracingSettings, configure
 
@@ -24,11 +25,16 @@ if TYPE_CHECKING:
 DAEMON = "provider-daemon"
 
 
-class Town:
+_Chain = TypeVar("_Chain", FakeChain, RealChain)
+
+
+class Town(Generic[_Chain]):
     """The chain, the daemon and the spans of both."""
 
-    def __init__(self, received: Received, chain: FakeChain, daemon: Service) -> None:
-        self.received, self.chain, self.daemon = received, chain, daemon
+    def __init__(self, received: Received, chain: _Chain, daemon: Service) -> None:
+        self.received = received
+        self.chain: _Chain = chain
+        self.daemon = daemon
         self.spans = Spans(received)
 
     def jobs(self, order_id: str) -> list[dict[str, Any]]:
@@ -44,22 +50,36 @@ class Town:
 
 
 @contextmanager
-def town(folder: Path, received: Received, *arguments: object, traced: bool = True) -> Iterator[Town]:
-    """Run a chain, and a daemon with these arguments of its adapter, until the block ends."""
+def town(folder: Path, received: Received, *arguments: object) -> Iterator[Town[RealChain]]:
+    """Run the chain, and a daemon with these arguments of its adapter, until the block ends."""
+    file = outputs(folder, received.url)
+    with RealChain(folder, file) as chain, _daemon(folder, file, chain, *arguments) as daemon:
+        yield Town(received, chain, daemon)
+
+
+@contextmanager
+def held_town(folder: Path, received: Received, *arguments: object, traced: bool = True) -> Iterator[Town[FakeChain]]:
+    """The same on a chain that the test holds, and which may do what the real one never would."""
     file = outputs(folder, received.url)
     settings = TracingSettings(service_name="chain", endpoint=received.url, export_interval_seconds=0.1)
-    with configure(settings, set_global=False) as tracing, fake_chain(tracing.provider) as chain:
-        addresses = ["--chain", f"127.0.0.1:{chain.port}", "--chain-grpc", f"127.0.0.1:{chain.grpc_port}"]
-        stated = ["--state", folder / "daemon", *addresses, *arguments]
-        with Service("examples.virtengine.daemon", folder, file if traced else None, *stated) as daemon:
-            yield Town(received, chain, daemon)
+    with (
+        configure(settings, set_global=False) as tracing,
+        fake_chain(tracing.provider) as chain,
+        _daemon(folder, file if traced else None, chain, *arguments) as daemon,
+    ):
+        yield Town(received, chain, daemon)
+
+
+def _daemon(folder: Path, outputs_file: Path | None, chain: FakeChain | RealChain, *arguments: object) -> Service:
+    addresses = ["--chain", f"127.0.0.1:{chain.port}", "--chain-grpc", f"127.0.0.1:{chain.grpc_port}"]
+    return Service("examples.virtengine.daemon", folder, outputs_file, "--state", folder / "daemon", *addresses, *arguments)
 
 
 def linked(span: Span) -> set[str]:
-    """The ids of the spans that a span links to."""
-    return {link.span_id.hex() for link in span.links}
+    """The traces and the spans that a span links to, by their ids."""
+    return {part.hex() for link in span.links for part in (link.trace_id, link.span_id)}
 
 
-def transaction(tx_hash: str) -> str:
-    """The id of the span that executes a transaction."""
-    return f"{JobContext.of_transaction(tx_hash).span_id:016x}"
+def trace_of(tx_hash: str) -> str:
+    """The trace of a transaction, by its id."""
+    return f"{JobContext.of_transaction(tx_hash).trace_id:032x}"

@@ -71,6 +71,7 @@ class KubernetesAdapter:
 def adapter(options: argparse.Namespace) -> Iterator[KubernetesAdapter]:
     """The adapter for the cluster of ``--kubeconfig``; without it, of ``KUBECONFIG``, ``~/.kube/config`` or the Pod that this runs in."""
     configuration = k8s.Configuration()
-    load_config(config_file=options.kubeconfig, client_configuration=configuration)  # type: ignore[no-untyped-call]  # without types
+    file = str(options.kubeconfig) if options.kubeconfig else None
+    load_config(config_file=file, client_configuration=configuration)  # type: ignore[no-untyped-call]  # without types
     with TracedApiClient(configuration) as client:
         yield KubernetesAdapter(client, options.namespace, options.image)
