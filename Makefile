@@ -22,8 +22,8 @@ help: ## show what can be made
 setup: .venv/ready ## install the locked Python packages into .venv
 
 .PHONY: run
-run: .venv/ready ## run ENV on this machine with an exchange of three services (ARGS=--once ends after its trace)
-	@$(PY) -m stacks run $(ENV) $(ARGS) -- $(PY) -m examples.exchange
+run: .venv/ready ## run ENV on this machine with VirtEngine in small, and tell the story of an order (ARGS=--once ends there)
+	@$(PY) -m stacks run $(ENV) $(ARGS) -- $(PY) -m examples.virtengine
 
 .PHONY: servers
 servers: .venv/ready ## find the real servers, or build them from toolchain/
@@ -104,3 +104,7 @@ golden: .venv/ready ## write the golden documents anew; review the difference
 .PHONY: benchmark
 benchmark: .venv-benchmarks/ready ## measure the library beside its peers; tables and pictures in benchmarks/results (ARGS=--quick)
 	@.venv-benchmarks/bin/python -m benchmarks.span_way $(ARGS)
+
+.PHONY: benchmark-orders
+benchmark-orders: .venv/ready ## measure what tracing adds to placing an order (ARGS="--orders 1000")
+	@$(PY) -m benchmarks.place_order $(ARGS)

@@ -80,6 +80,13 @@ def _parser() -> argparse.ArgumentParser:
     form.add_argument("--documents", action="store_true", help="print the difference of the servers' documents instead")
     diff.set_defaults(verb=_diff)
 
+    _add_running(verbs)
+    add_verbs(verbs)
+    return parser
+
+
+def _add_running(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """The verbs about what runs on this machine."""
     usage = "python -m stacks run [-h] [--once] ENVIRONMENT [-- COMMAND ...]"
     run = verbs.add_parser("run", help="run an environment on this machine until Ctrl-C, and a command against it", usage=usage)
     run.add_argument("environment", help=ENVIRONMENT)
@@ -106,9 +113,6 @@ def _parser() -> argparse.ArgumentParser:
     story.add_argument("--json", action="store_true", help="print the spans for programs")
     story.add_argument("--state", type=Path, metavar="DIR", help=STATE)
     story.set_defaults(verb=_story)
-
-    add_verbs(verbs)
-    return parser
 
 
 def _check(arguments: argparse.Namespace) -> int:

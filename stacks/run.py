@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 from components.local.signals import stop_on_signals
 from stacks.describe import left_out
 from stacks.local import deploy
-from stacks.trace import QueryError, fetch
+from stacks.trace import QueryError
 from stacks.units import format_percent
-from tracing_lib.search import find_traces
 
 if TYPE_CHECKING:
     import threading
@@ -23,10 +22,8 @@ if TYPE_CHECKING:
 
     from stacks.local import Running
     from stacks.source import Named
-    from tracing_lib.otlp_json import Trace
 
 STORY_WAIT_SECONDS = 30.0
-TRACE_WAIT_SECONDS = 5.0
 STORED_SECONDS = 1.0
 """How long a trace that tail sampling has decided on may take to be found by a query."""
 STOP_SECONDS = 30.0
@@ -98,7 +95,7 @@ def _lines(process: subprocess.Popen[str], stopping: threading.Event) -> list[st
 
 def _show(running: Running, told: str, named: Named, say: _Voice) -> int:
     """Show the story that the last line of a command names, as soon as the backend has it, and what all services did meanwhile."""
-    from stacks.story import wait_for
+    from stacks.story import everything, wait_for
     from stacks.tables import print_story, print_summaries
 
     try:
@@ -111,7 +108,7 @@ def _show(running: Running, told: str, named: Named, say: _Voice) -> int:
     settled = named.environment.sampling.tail.wait.total_seconds() + STORED_SECONDS
     try:
         story = wait_for(running.outputs, key, value, services, since=since, seconds=STORY_WAIT_SECONDS, settled=settled)
-        traces = _all(running, services, since)
+        traces = everything(running.outputs, services, since=since)
     except QueryError as error:
         say(str(error))
         return 1
@@ -124,8 +121,3 @@ def _show(running: Running, told: str, named: Named, say: _Voice) -> int:
     if missing:
         say(f"the story has no span of {', '.join(missing)}")
     return 1 if missing else 0
-
-
-def _all(running: Running, services: Sequence[str], since: float) -> list[Trace]:
-    found = find_traces(running.outputs, {}, since=since, until=time.time(), services=services)
-    return [fetch(running.outputs, trace_id, wait_seconds=TRACE_WAIT_SECONDS) for trace_id in found]

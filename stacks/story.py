@@ -12,12 +12,14 @@ from stacks.trace import fetch
 from tracing_lib.errors import TraceNotFoundError
 from tracing_lib.otlp_json import Span, Trace
 from tracing_lib.search import find_traces
+from tracing_lib.tree import summary, tree_lines
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
     from stacks.outputs import Outputs
 POLL_SECONDS = 0.5
+FETCH_SECONDS = 5.0
 LINK_MARK = "~> "
 """Before what a link leads to, as in the library's test kit."""
 SHOWN_DIGITS = 8
@@ -113,6 +115,20 @@ def joined(story: Story) -> Trace:
             spans += _not_stored(span, story.absent)
     ordered = sorted(spans, key=lambda span: (span.start_ns, -span.end_ns))
     return Trace(story.traces[0].trace_id, tuple(ordered))
+
+
+def tell(story: Story) -> str:
+    """Return the story as text: a heading, the tree, and what else touched the thing. Raises ``ValueError`` as ``joined``."""
+    tree, apart = joined(story), asides(story)
+    traces = f"{len(story.traces) - sum(apart.values())} traces" + (f", {len(story.absent)} more not sampled" if story.absent else "")
+    also = [f"also {name}" + (f" × {count}" if count > 1 else "") for name, count in apart.items()]
+    return "\n".join([f"{story.subject}: {traces}, {summary(tree)}", "", *tree_lines(tree), *also])
+
+
+def everything(outputs: Outputs, services: Collection[str], *, since: float) -> list[Trace]:
+    """Return every stored trace in which one of the services took part, from ``since`` (seconds since 1970) on. Raises ``QueryError``."""
+    found = find_traces(outputs, {}, since=since, until=time.time(), services=services)
+    return [fetch(outputs, trace_id, wait_seconds=FETCH_SECONDS) for trace_id in found]
 
 
 def asides(story: Story) -> dict[str, int]:

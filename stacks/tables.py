@@ -11,9 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from stacks.page import write_page
-from stacks.story import asides, joined, summaries
+from stacks.story import joined, summaries, tell
 from stacks.trace import links, render_tree, services
-from tracing_lib.tree import summary, tree_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -85,13 +84,7 @@ def print_trace(outputs: Outputs, trace: Trace, pages: Path) -> None:
 
 def print_story(story: Story, pages: Path) -> None:
     """Print a story as one tree over its linked traces, and where to look at it; its page goes into the folder ``pages``."""
-    tree = joined(story)
-    traces = f"{len(story.traces) - sum(asides(story).values())} traces" + (
-        f", {len(story.absent)} more not sampled" if story.absent else ""
-    )
-    heading = f"{story.subject}: {traces}, {summary(tree)}"
-    also = [f"also {name}" + (f" × {count}" if count > 1 else "") for name, count in asides(story).items()]
-    _print(Text("\n".join([heading, "", *tree_lines(tree), *also])), Text(""), Text(f"page {write_page(tree, pages).as_uri()}"))
+    _print(Text(tell(story)), Text(""), Text(f"page {write_page(joined(story), pages).as_uri()}"))
 
 
 def print_summaries(heading: str, traces: Iterable[Trace]) -> None:

@@ -18,7 +18,8 @@ from stacks.source import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
-EXCHANGE = ["--", sys.executable, "-m", "examples.exchange"]
+VIRTENGINE = ["--", sys.executable, "-m", "examples.virtengine", "--orders", "3"]
+SERVICES = ("portal", "chain", "provider-daemon", "waldur")
 
 
 def stacks(*arguments: str) -> list[str]:
@@ -41,16 +42,33 @@ def descendants(marker: str) -> list[str]:
 
 
 @pytest.mark.usefixtures("programs")
-def test_one_command_ends_with_the_trace_of_all_three_services_from_the_query_api(tmp_path: Path) -> None:
-    command = stacks("run", "dev", "--once", "--state", str(tmp_path), *EXCHANGE)
-    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+def test_one_command_ends_with_the_story_of_an_order_over_all_services(tmp_path: Path) -> None:
+    command = stacks("run", "dev", "--once", "--state", str(tmp_path), *VIRTENGINE)
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=180, check=False)
     assert answer.returncode == 0, answer.stderr
-    (trace_id,) = re.findall(
-        r"^trace ([0-9a-f]{32}): \d+ spans, 3 services \(portal, chain, provider-daemon\)", answer.stdout, re.MULTILINE
+    heading = (
+        r"^virtengine\.order\.id order-[0-9a-f]{12}: 8 traces, \d+ spans, 4 services \(portal, chain, provider-daemon, waldur\), no errors"
     )
-    for service in ("portal", "chain", "provider-daemon"):
-        assert re.search(rf"^ {service} +\d+ +0 +[\d.]+ ms$", answer.stdout, re.MULTILINE), "a row of the table by service"
-    assert f"/api/v3/traces/{trace_id}" in answer.stdout, "where to look at it"
+    assert re.search(heading, answer.stdout, re.MULTILINE), answer.stdout
+    told = [line.split()[0] + " " + line.rpartition("─ ")[2].split("  ")[0] for line in answer.stdout.splitlines() if "▕" in line]
+    story = iter(told)
+    for step in (
+        "portal virtengine.market.v1.Msg/CreateOrder",
+        "chain ante.Handle",
+        "chain ~> execute transaction",
+        "chain market.keeper.CreateOrder",
+        "chain veid.keeper.CheckLevel",
+        "chain escrow.keeper.Deposit",
+        "chain send /events",
+        "provider-daemon ~> process /events",
+        "chain market.keeper.CreateBid",
+        "provider-daemon ~> process provision",
+        "waldur POST /api/marketplace-orders/",
+        "chain escrow.keeper.Settle",
+    ):
+        assert step in story, f"{step} is not told, or not in its place:\n{answer.stdout}"
+    for service in SERVICES:
+        assert re.search(rf"^ {service} +\d+ +\d+ +[\d.]+ ms$", answer.stdout, re.MULTILINE), "a row of the table by service"
     assert descendants(str(tmp_path)) == []
 
 

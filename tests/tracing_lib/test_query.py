@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 TRACE_ID = "d494b736b33a8d60ced4b83fc22b6776"
 RECORDED = (Path(__file__).parent / "jaeger-2.13.0-answer.json").read_bytes()
-"""What the query API of Jaeger 2.13.0 answered for an order of ``examples.exchange`` that failed for want of escrow."""
+"""What the query API of Jaeger 2.13.0 answered for an order that failed for want of escrow."""
 
 Answer = tuple[int, bytes]
 
