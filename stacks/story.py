@@ -17,12 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
     from stacks.outputs import Outputs
-    from tracing_lib.otlp_json import Link
-
 POLL_SECONDS = 0.5
 LINK_MARK = "~> "
 """Before what a link leads to, as in the library's test kit."""
-ROLE = "virtengine.link.role"
 SHOWN_DIGITS = 8
 
 
@@ -59,24 +56,22 @@ class ServiceSummary:
 def gather(outputs: Outputs, key: str, value: str, *, since: float, until: float) -> Story:
     """Return the story of what has the attribute ``key`` with this value, as the store holds it now; perhaps without traces.
 
-    ``since`` and ``until`` bound when its traces began, in seconds since 1970. Links are followed, wherever they lead, except those to
-    the connection that an event came by, which belongs to everybody. Raises ``QueryError``.
+    ``since`` and ``until`` bound when its traces began, in seconds since 1970. A trace that is linked to and has not the attribute, such
+    as that of the connection that an event came by, belongs to many things and is left out. Raises ``QueryError``.
     """
-    traces: dict[str, Trace] = {}
-    absent: list[str] = []
-    waiting = list(find_traces(outputs, {key: value}, since=since, until=until))
-    while waiting:
-        trace_id = waiting.pop()
-        if trace_id in traces or trace_id in absent:
-            continue
-        try:
-            traces[trace_id] = fetch(outputs, trace_id, wait_seconds=0)
-        except TraceNotFoundError:
-            absent.append(trace_id)
-        else:
-            waiting += [link.trace_id for span in traces[trace_id].spans for link in _leading(span)]
-    ordered = sorted(traces.values(), key=lambda trace: trace.spans[0].start_ns)
-    return Story(f"{key} {value}", tuple(ordered), tuple(sorted(absent)))
+    found = find_traces(outputs, {key: value}, since=since, until=until)
+    traces = [fetch(outputs, trace_id, wait_seconds=0) for trace_id in found]
+    linked = {link.trace_id for trace in traces for span in trace.spans for link in span.links} - set(found)
+    absent = sorted(trace_id for trace_id in linked if not _is_stored(outputs, trace_id))
+    ordered = sorted(traces, key=lambda trace: trace.spans[0].start_ns)
+    return Story(f"{key} {value}", tuple(ordered), tuple(absent))
+
+
+def _is_stored(outputs: Outputs, trace_id: str) -> bool:
+    try:
+        return bool(fetch(outputs, trace_id, wait_seconds=0))
+    except TraceNotFoundError:
+        return False
 
 
 def wait_for(outputs: Outputs, key: str, value: str, services: Collection[str], *, since: float, seconds: float, settled: float) -> Story:
@@ -110,9 +105,11 @@ def joined(story: Story) -> Trace:
     for trace in _told(story):
         roots = {span.span_id for span in trace.roots}
         for span in trace.spans:
-            cause = next((link for link in _leading(span) if begun.get(link.trace_id, len(begun)) < begun[trace.trace_id]), None)
-            hangs = span.span_id in roots and cause is not None and cause.span_id in known
-            spans.append(replace(span, parent_id=cause.span_id, name=LINK_MARK + span.name) if cause and hangs else span)
+            earlier = (
+                link for link in span.links if begun.get(link.trace_id, len(begun)) < begun[trace.trace_id] and link.span_id in known
+            )
+            cause = next(earlier, None) if span.span_id in roots else None
+            spans.append(replace(span, parent_id=cause.span_id, name=LINK_MARK + span.name) if cause else span)
             spans += _not_stored(span, story.absent)
     ordered = sorted(spans, key=lambda span: (span.start_ns, -span.end_ns))
     return Trace(story.traces[0].trace_id, tuple(ordered))
@@ -130,7 +127,7 @@ def _told(story: Story) -> list[Trace]:
     ids = {trace.trace_id for trace in story.traces}
     near: dict[str, set[str]] = {trace_id: set() for trace_id in ids}
     for trace in story.traces:
-        for link in (link for span in trace.spans for link in _leading(span) if link.trace_id in ids):
+        for link in (link for span in trace.spans for link in span.links if link.trace_id in ids):
             near[trace.trace_id].add(link.trace_id)
             near[link.trace_id].add(trace.trace_id)
     first = next((trace.trace_id for trace in story.traces if near[trace.trace_id]), story.traces[0].trace_id)
@@ -163,12 +160,8 @@ def as_mapping(story: Story) -> dict[str, object]:
     return asdict(story) | {"services": [asdict(row) for row in summaries(story.traces)]}
 
 
-def _leading(span: Span) -> Iterator[Link]:
-    return (link for link in span.links if link.attributes.get(ROLE) != "connection")
-
-
 def _not_stored(span: Span, absent: Collection[str]) -> Iterator[Span]:
-    for number, link in enumerate(_leading(span)):
+    for number, link in enumerate(span.links):
         if link.trace_id in absent:
             name = f"{LINK_MARK}trace {link.trace_id[:SHOWN_DIGITS]}… (not sampled)"
             yield Span(

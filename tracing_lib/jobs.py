@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Final, Self
 
 from opentelemetry import context as contexts
 from opentelemetry import trace
-from opentelemetry.trace import INVALID_SPAN, Link, NonRecordingSpan, SpanContext, SpanKind, TraceFlags
+from opentelemetry.trace import INVALID_SPAN, Link, NonRecordingSpan, NoOpTracer, SpanContext, SpanKind, TraceFlags
 
 from tracing_lib.errors import JobTokenError, explain
 from tracing_lib.fingerprints import report
 from tracing_lib.identifiers import fixed_ids, transaction_span
-from tracing_lib.recording import fail
+from tracing_lib.recording import TracerSource, fail
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,6 +33,10 @@ _BYTES: Final = 16 + 8 + 1 + 5
 _LATEST: Final = 2**40 - 1
 """Hundredths of a second that five bytes hold: enough until the year 2318."""
 _HUNDREDTHS: Final = 100
+
+_SCOPE: Final = "tracing_lib.jobs"
+_NO_TRACER: Final = NoOpTracer()
+_source: Final = TracerSource(_SCOPE, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +114,8 @@ class JobContext:
 
 
 def _tracer(provider: TracerProvider | None) -> Tracer:
-    return (provider or trace.get_tracer_provider()).get_tracer("tracing_lib.jobs")
+    # A provider makes a new scope, under a lock, for each tracer that it is asked for.
+    return (_source.get() or _NO_TRACER) if provider is None else provider.get_tracer(_SCOPE)
 
 
 @contextmanager

@@ -177,7 +177,19 @@ class PrivacyPolicy:
 
     def attributes(self, recorded: Mapping[str, AnyValue] | None) -> dict[str, AnyValue]:
         """Return the attributes that leave, of a span or a link."""
-        return {key: kept for key, value in (recorded or {}).items() if (kept := self.attribute(key, value)) is not None}
+        if self._version != self.registry.version:
+            self._forget()
+        return {key: kept for key, value in (recorded or {}).items() if (kept := self._kept(key, value)) is not None}
+
+    def _kept(self, key: str, value: AnyValue) -> AnyValue:
+        if not isinstance(value, Scalar):
+            return self.attribute(key, value)
+        pair = key, value.__class__, value
+        if pair in self._passing:
+            return value
+        kept = self.attribute(key, value)
+        self._remember_passing(pair, value, kept)
+        return kept
 
     def event(self, event: Event) -> Event:
         """Return an event with the attributes that leave. An exception's text becomes the fingerprint of the error."""
@@ -259,33 +271,45 @@ class PrivacyPolicy:
         return span if self._passes(span) else self.span(span)
 
     def _passes(self, span: ReadableSpan) -> bool:
-        """Whether a span leaves as it was recorded. Sure of the plain ones only: without events, links and status."""
+        """Whether a span leaves as it was recorded. Sure of the plain ones only: without events and status."""
         name, status = span.name, span.status
         # Private, because the public ones lock and copy, and most spans have neither.
-        if span._events or span._links or status.status_code is not StatusCode.UNSET or status.description:  # noqa: SLF001
+        if span._events or status.status_code is not StatusCode.UNSET or status.description:  # noqa: SLF001
             return False
         if (self._version != self.registry.version or self._names.get(name) != name) and self.name(name) != name:
             return False
-        state = None if span.context is None else span.context.trace_state
+        if span._links and not all(self._link_passes(link) for link in span._links):  # noqa: SLF001
+            return False
+        # A plain dict: the mapping that `attributes` returns looks each value up through two layers of Python.
+        return self._state_passes(span.context) and self._attributes_pass(span.attributes.copy())  # type: ignore[union-attr]  # a mappingproxy
+
+    def _link_passes(self, link: Link) -> bool:
+        return self._state_passes(link.context) and (not link.attributes or self._attributes_pass(dict(link.attributes)))
+
+    def _state_passes(self, context: SpanContext | None) -> bool:
+        state = None if context is None else context.trace_state
         if state and state is not self._passing_state:
             if not all(self.trace_state(key, value) for key, value in state.items()):
                 return False
             self._passing_state = state
+        return True
+
+    def _attributes_pass(self, attributes: Mapping[str, object]) -> bool:
         passing = self._passing
-        # A plain dict: the mapping that `attributes` returns looks each value up through two layers of Python.
-        for key, value in span.attributes.copy().items():  # type: ignore[union-attr]  # a mappingproxy
+        for key, value in attributes.items():
             # With its type: True is equal to 1, and not the same attribute.
             pair = key, value.__class__, value
             try:
                 known = pair in passing
             except TypeError:  # a list cannot be looked up
                 return False
-            if not known and not self._remember_passing(pair, value):
+            if not known and not (isinstance(value, Scalar) and self._remember_passing(pair, value, self.attribute(key, value))):
                 return False
         return True
 
-    def _remember_passing(self, pair: tuple[str, type, object], value: object) -> bool:
-        if not isinstance(value, Scalar) or self.attribute(pair[0], value) != value:
+    def _remember_passing(self, pair: tuple[str, type, object], value: Scalar, kept: AnyValue) -> bool:
+        """Remember an attribute that leaves as it was recorded; return whether it does."""
+        if kept is None or kept != value:
             return False
         if len(self._passing) >= _CACHED:
             self._passing.clear()

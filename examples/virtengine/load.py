@@ -167,7 +167,10 @@ class Load:
 
     async def _jobs(self, order_id: str) -> object:
         """How the provider's jobs for an order stand, those that undo a failed one left out."""
-        jobs = (await self._client.get(f"{self._daemon}/jobs/{order_id}")).raise_for_status().json()
+        try:
+            jobs = (await self._client.get(f"{self._daemon}/jobs/{order_id}")).raise_for_status().json()
+        except httpx.TransportError:
+            return []  # the provider restarts
         states = [job["state"] for job in jobs]
         return states[:1] if states[:1] == ["failed"] else states
 

@@ -18,20 +18,28 @@ if TYPE_CHECKING:
     from tests.servers.conftest import Deploy
     from tracing_lib import Outputs
 
-LINE = re.compile(r"^(\w+)\{(.*)\} ")
+Sample = tuple[dict[str, str], float]
+"""Labels and value of a series."""
+
+LINE = re.compile(r"^(\w+)\{(.*)\} (\S+)")
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 TARGET = "target_info"
+
+
+def scraped_values(text: str) -> dict[str, list[Sample]]:
+    """Every series of a scrape, by the name of its metric."""
+    found: dict[str, list[Sample]] = {}
+    for line in text.splitlines():
+        if (match := LINE.match(line)) and match[1] != TARGET:
+            found.setdefault(match[1], []).append((dict(LABEL.findall(match[2])), float(match[3])))
+    return found
 
 
 def scraped(outputs: Outputs) -> dict[str, list[dict[str, str]]]:
     """The labels of every series, by the name of its metric."""
     with urllib.request.urlopen(outputs.span_metrics_url, timeout=10) as answer:  # noqa: S310 - loopback
-        lines = answer.read().decode().splitlines()
-    found: dict[str, list[dict[str, str]]] = {}
-    for line in lines:
-        if (match := LINE.match(line)) and match[1] != TARGET:
-            found.setdefault(match[1], []).append(dict(LABEL.findall(match[2])))
-    return found
+        text = answer.read().decode()
+    return {name: [labels for labels, _ in samples] for name, samples in scraped_values(text).items()}
 
 
 def call(outputs: Outputs) -> None:

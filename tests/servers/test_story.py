@@ -23,14 +23,16 @@ KEY = "virtengine.order.id"
 
 
 def order(portal: Tracing, daemon: Tracing, order_id: str) -> None:
-    """A request that hands out a job, and the job."""
+    """A request that hands out a job, and the job, which came by a connection that is not its own."""
     with (
         portal.tracer("t").start_as_current_span("place order", attributes={KEY: order_id}),
         produce("provision", provider=portal.provider) as job,
     ):
         pass
-    with consume("provision", job, attributes={KEY: order_id}, provider=daemon.provider):
+    with daemon.tracer("t").start_as_current_span("GET /events") as connection:
         pass
+    with consume("provision", job, attributes={KEY: order_id}, provider=daemon.provider) as span:
+        span.add_link(connection.get_span_context())
 
 
 def services(outputs: Outputs) -> tuple[Tracing, Tracing]:
@@ -53,7 +55,7 @@ def test_an_order_is_found_with_all_its_traces_and_no_other(deployed: Deploy, tm
         ]
         assert story.absent == ()
         everything = find_traces(running.outputs, {}, since=since, until=time.time(), services=["portal", "provider-daemon"])
-        assert len(everything) == 6
+        assert len(everything) == 9
         assert find_traces(running.outputs, {KEY: "order-1"}, since=since, until=since + 0.5) == (), "nothing began then"
         assert gather(running.outputs, KEY, "order-9", since=since, until=time.time()).traces == ()
         command = [sys.executable, "-m", "stacks", "story", "order-1", "--state", str(tmp_path)]

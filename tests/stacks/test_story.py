@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stacks.story import ROLE, Story, asides, joined, summaries
+from stacks.story import Story, asides, joined, summaries
 from tracing_lib.otlp_json import Link, Span, Trace
 from tracing_lib.tree import tree_lines
 
@@ -18,8 +18,8 @@ def span(  # noqa: PLR0917  a table's columns
     return Span(*identifiers, service, f"{service} {number}", "internal", start * 10**6, end * 10**6, status, links=links)
 
 
-def link(trace: str, number: int, **attributes: str) -> Link:
-    return Link(trace * 32, f"{trace}{number:015x}", {key.replace("_", "."): value for key, value in attributes.items()})
+def link(trace: str, number: int) -> Link:
+    return Link(trace * 32, f"{trace}{number:015x}", {})
 
 
 def names(story: Story) -> list[str]:
@@ -46,12 +46,6 @@ def test_a_link_whose_trace_is_not_stored_says_so_in_its_place() -> None:
         "portal  ├─ portal 2",
         "portal  └─ ~> trace 99999999… (not sampled)",
     ]
-
-
-def test_the_connection_that_an_event_came_by_is_no_cause_of_it() -> None:
-    connection = Trace("a" * 32, (span("a", 1, None, "daemon", 0, 1),))
-    event = Trace("b" * 32, (span("b", 1, None, "daemon", 5, 6, Link("a" * 32, f"a{1:015x}", {ROLE: "connection"})),))
-    assert names(Story("order 1", (connection, event), ())) == ["daemon  daemon 1"]
 
 
 def test_traces_that_no_link_joins_to_the_story_stand_beside_it() -> None:

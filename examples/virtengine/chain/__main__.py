@@ -21,7 +21,7 @@ from examples.virtengine.service import HOST, traced
 from tracing_lib import grpc_aio_server_interceptor
 
 _GRACE_SECONDS: Final = 2.0
-_ATTRIBUTES: Final = {"virtengine.order.id": "request.order.id", "virtengine.tx.hash": "return.tx_hash"}
+_ATTRIBUTES: Final = {"virtengine.order.id": "request.order.id"}
 
 
 async def run(options: argparse.Namespace) -> None:

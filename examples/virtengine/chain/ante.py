@@ -45,8 +45,7 @@ class Admission:
     def __init__(self, mempool: Mempool, veid: VeidKeeper) -> None:
         self._mempool = mempool
         self._veid = veid
-        attributes = {"virtengine.order.id": "tx.order_id", "virtengine.account": "tx.account", "virtengine.tx.hash": "tx.hash"}
-        self._ante = trace_ante(self._handle, attributes=attributes)
+        self._ante = trace_ante(self._handle, attributes={"virtengine.order.id": "tx.order_id"})
 
     def admit(self, message: TxMessage) -> str:
         """Take a transaction for the next block, and return its hash. Raises ``RejectedError`` and ``sqlite3.Error``."""

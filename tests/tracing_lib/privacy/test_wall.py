@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry.trace import Link, SpanContext, TraceState
 
 from tracing_lib import PrivacyRule, SettingsError, TracingSettings
 from tracing_lib.attributes import Attribute, Privacy, Registry, Shape, library_registry
@@ -182,20 +183,51 @@ def test_a_plain_span_leaves_as_it_is_and_another_as_a_copy() -> None:
         assert policy.leaving(private).attributes == {}
 
 
+def test_a_bare_link_takes_the_short_way_and_one_that_says_more_does_not() -> None:
+    traces, policy = RecordedTraces(private=False), PrivacyPolicy()
+    tracer, bare = traces.provider.get_tracer("t"), SpanContext(1, 2, is_remote=True)
+    said = SpanContext(1, 2, is_remote=True, trace_state=TraceState([("jane", "doe")]))
+    for link in (Link(bare), Link(bare, {"customer": "Jane"}), Link(said)):
+        tracer.start_span("place order", links=[link]).end()
+    assert policy.leaving(traces.spans[0]) is traces.spans[0]
+    for span in traces.spans[1:]:
+        (left,) = policy.leaving(span).links
+        assert (dict(left.attributes or {}), dict(left.context.trace_state), left.context.span_id) == ({}, {}, 2)
+
+
 def test_a_list_among_the_attributes_does_not_take_the_short_way() -> None:
     traces, policy = RecordedTraces(private=False), PrivacyPolicy()
     traces.provider.get_tracer("t").start_span("place order", attributes={"messaging.destination.name": ["orders", "Jane Doe"]}).end()
     assert policy.leaving(traces.spans[0]).attributes == {"messaging.destination.name": ["orders"]}
 
 
-@given(span_name=st.sampled_from(["place order", "order for Jane"]), attributes=recorded_attributes())
-def test_what_leaves_the_short_way_is_what_leaves_the_long_way(span_name: str, attributes: dict[str, str | int | float | bool]) -> None:
+@given(
+    span_name=st.sampled_from(["place order", "order for Jane"]),
+    attributes=recorded_attributes(),
+    links=st.lists(st.tuples(st.sampled_from([{}, {"ot": "rv:1234567890abcd"}, {"vendor": "jane"}]), recorded_attributes()), max_size=2),
+)
+def test_what_leaves_the_short_way_is_what_leaves_the_long_way(
+    span_name: str,
+    attributes: dict[str, str | int | float | bool],
+    links: list[tuple[dict[str, str], dict[str, str | int | float | bool]]],
+) -> None:
     traces, policy = RecordedTraces(private=False), PrivacyPolicy(hash_key=b"k" * 16)
-    traces.provider.get_tracer("t").start_span(span_name, attributes=attributes).end()
+    linked = [Link(SpanContext(1, 2, is_remote=True, trace_state=TraceState(list(state.items()))), more) for state, more in links]
+    traces.provider.get_tracer("t").start_span(span_name, attributes=attributes, links=linked).end()
     (span,) = traces.spans
     for _ in range(2):
         short, long = policy.leaving(span), policy.span(span)
         assert (short.name, dict(short.attributes or {})) == (long.name, dict(long.attributes or {}))
+        assert [(link.context.trace_state, dict(link.attributes or {})) for link in short.links] == [
+            (link.context.trace_state, dict(link.attributes or {})) for link in long.links
+        ]
+
+
+def test_a_plain_link_does_not_keep_a_span_from_leaving_as_it_is() -> None:
+    traces, policy = RecordedTraces(private=False), PrivacyPolicy()
+    link = Link(SpanContext(1, 2, is_remote=True), {"virtengine.link.role": "sender"})
+    traces.provider.get_tracer("t").start_span("place order", links=[link]).end()
+    assert policy.leaving(traces.spans[0]) is traces.spans[0]
 
 
 def test_the_wall_leaves_the_recorded_span_as_it_was() -> None:
