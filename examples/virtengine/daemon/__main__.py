@@ -60,7 +60,10 @@ def main() -> None:
     serving.leave_on_sigterm()
     # A request to Waldur is a span; it need not be a line as well.
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    options = parser().parse_args()
+    arguments = parser()
+    options = arguments.parse_args()
+    if options.adapter == "waldur" and not options.waldur:
+        arguments.error("--adapter waldur needs --waldur")
     with traced("provider-daemon"):
         asyncio.run(run(options))
 

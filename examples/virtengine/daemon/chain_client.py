@@ -19,11 +19,12 @@ _TIMEOUT_SECONDS: Final = 10.0
 
 
 class ChainClient:
-    """Sends transactions. Each is admitted, not yet executed, when the call returns; all raise ``grpc.aio.AioRpcError``."""
+    """Sends transactions, each of which is admitted, not yet executed, when the call returns. All calls raise ``grpc.aio.AioRpcError``."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._market = market_pb2_grpc.MsgStub(channel)  # type: ignore[no-untyped-call]  # generated code
         self._escrow = escrow_pb2_grpc.MsgStub(channel)  # type: ignore[no-untyped-call]  # generated code
+        self._accounts = escrow_pb2_grpc.QueryStub(channel)  # type: ignore[no-untyped-call]  # generated code
 
     async def bid(self, order_id: str, provider_id: str, price: int) -> None:
         """Bid for an open order."""
@@ -37,6 +38,12 @@ class ChainClient:
     async def settle(self, order_id: str, amount: int) -> None:
         """Have the order's escrow pay."""
         await self._send(self._escrow.Settle, escrow_pb2.MsgSettle(order_id=order_id, amount=amount))
+
+    async def settled(self, order_id: str) -> int:
+        """What the order's escrow has paid, as of the last block."""
+        wanted = escrow_pb2.QueryAccountRequest(order_id=order_id)
+        answer = await self._accounts.Account(wanted, timeout=_TIMEOUT_SECONDS, wait_for_ready=True)
+        return int(answer.account.settled)
 
     async def _send(self, method: Any, message: object) -> None:  # noqa: ANN401  generated code has no types for its methods
         answer = await method(message, timeout=_TIMEOUT_SECONDS, wait_for_ready=True)

@@ -61,15 +61,16 @@ class Worker:
             raise
 
     async def _provision(self, lease: Lease, *, again: bool) -> None:
+        # An attempt before this one may have ended between doing something and remembering it.
         handle = lease.handle
         if handle is None and again:
-            # The attempt before may have ended between the making and the remembering.
             handle = await self._adapter.find(lease.order_id)
         if handle is None:
             handle = await self._adapter.create(lease.order_id, lease.cpu_units)
         self._queue.made(lease.order_id, handle)
         await self._ready(handle)
-        await self._chain.settle(lease.order_id, lease.price)
+        if not (again and await self._chain.settled(lease.order_id)):
+            await self._chain.settle(lease.order_id, lease.price)
 
     @traced(name="adapter.ready")
     async def _ready(self, handle: str) -> None:

@@ -33,7 +33,7 @@ STARTED_SECONDS = 10.0
 _T = TypeVar("_T")
 
 
-class FakeChain(market_pb2_grpc.MsgServicer, escrow_pb2_grpc.MsgServicer):
+class FakeChain(market_pb2_grpc.MsgServicer, escrow_pb2_grpc.MsgServicer, escrow_pb2_grpc.QueryServicer):
     """Answers every transaction with a hash and executes it at once, in a trace of its own. A bid becomes a lease."""
 
     def __init__(self, provider: TracerProvider) -> None:
@@ -98,6 +98,12 @@ class FakeChain(market_pb2_grpc.MsgServicer, escrow_pb2_grpc.MsgServicer):
         self.sent.append(("settle", request.order_id))
         return escrow_pb2.MsgSettleResponse(tx_hash=self._admit("escrow.settled", request.order_id))
 
+    async def Account(  # noqa: N802
+        self, request: escrow_pb2.QueryAccountRequest, _context: ServicerContext
+    ) -> escrow_pb2.QueryAccountResponse:
+        settled = self.sent.count(("settle", request.order_id))
+        return escrow_pb2.QueryAccountResponse(account=escrow_pb2.Account(order_id=request.order_id, settled=settled))
+
     async def subscribe(self, socket: WebSocket) -> None:
         await socket.accept()
         told = int(socket.query_params["after"])
@@ -145,6 +151,7 @@ def fake_chain(provider: TracerProvider) -> Iterator[FakeChain]:
         server = grpc.aio.server(interceptors=[grpc_aio_server_interceptor(tracer_provider=provider)])
         market_pb2_grpc.add_MsgServicer_to_server(chain, server)  # type: ignore[no-untyped-call]  # generated code
         escrow_pb2_grpc.add_MsgServicer_to_server(chain, server)  # type: ignore[no-untyped-call]  # generated code
+        escrow_pb2_grpc.add_QueryServicer_to_server(chain, server)  # type: ignore[no-untyped-call]  # generated code
         server.add_insecure_port(f"127.0.0.1:{chain.grpc_port}")
         await server.start()
         await web.serve()

@@ -170,10 +170,29 @@ def test_a_job_interrupted_by_sigkill_before_its_outcome_was_remembered_is_not_d
           provider-daemon: GET {JOBS}
           provider-daemon: adapter.ready
             provider-daemon: GET {JOBS}/{{name}}/status
+          provider-daemon: virtengine.escrow.v1.Query/Account
+            chain: virtengine.escrow.v1.Query/Account
           provider-daemon: virtengine.escrow.v1.Msg/Settle
             chain: virtengine.escrow.v1.Msg/Settle
         """,
     )
+
+
+def test_a_lease_that_was_settled_is_not_settled_again_though_nobody_remembers(
+    kubernetes_town: Town[FakeChain], batch: BatchV1Api, kubernetes_folder: Path
+) -> None:
+    order_id = "order-000000000104"
+    kubernetes_town.chain.open_order(order_id)
+    _made(batch, order_id)
+    batch.patch_namespaced_job_status(f"lease-{order_id}", NAMESPACE, {"status": {"active": 1}})
+    kubernetes_town.wait_for_jobs(order_id, "done")
+    kubernetes_town.daemon.kill()
+    with closing(sqlite3.connect(kubernetes_folder / "daemon" / "daemon.sqlite")) as database, database:
+        database.execute("UPDATE jobs SET state = 'running' WHERE order_id = ?", (order_id,))
+    kubernetes_town.daemon.start()
+    kubernetes_town.wait_for_jobs(order_id, "done")
+    assert kubernetes_town.jobs(order_id) == [{"kind": "provision", "state": "done", "attempt": 2}]
+    assert kubernetes_town.chain.sent.count(("settle", order_id)) == 1
 
 
 def _slurm_arguments(folder: Path, slurm: SlurmSite) -> list[object]:
