@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shlex
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from stacks.config import KEY, BadEnvironmentError, Environment, Problem, parse
+from stacks.config import KEY, PROJECT, BadEnvironmentError, Environment, Problem, parse
 from stacks.sizing import too_small
 from stacks.units import shown
 
@@ -22,11 +22,15 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """An environment with the name that its file gives it, and what messages call its file."""
+    """An environment with the name that its file gives it, and what messages call its file.
+
+    ``certificate`` is the PEM of the authority behind the intake's certificate, where the file has it beside the environment.
+    """
 
     name: str
     source: str
     environment: Environment
+    certificate: str | None = None
 
 
 class _RefusedError(yaml.MarkedYAMLError):
@@ -140,7 +144,14 @@ def _parse(text: str, *, source: str, name: str, wanted: str) -> Named:
         raise _refused(source, wanted, f"is not YAML: {str(error).splitlines()[0]}; compare with Pulumi.dev.yaml") from None
     except RecursionError:
         raise _refused(source, wanted, "nests deeper than any setting; compare with Pulumi.dev.yaml") from None
-    return named(_settings(document, source, wanted), source=source, name=name, wanted=wanted)
+    found = named(_settings(document, source, wanted), source=source, name=name, wanted=wanted)
+    return replace(found, certificate=_certificate(document["config"], found.environment))
+
+
+def _certificate(config: dict[str, Any], environment: Environment) -> str | None:
+    """The authority behind the intake; an encrypted value is not read here, and it is no secret."""
+    value = config.get(f"{PROJECT}:{environment.ingest.tls_secret}.ca.crt")
+    return value if isinstance(value, str) else None
 
 
 def named(settings: object, *, source: str, name: str, wanted: str | None = None) -> Named:

@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from stacks.cli import main
 from stacks.source import ROOT
@@ -90,6 +91,17 @@ def test_render_writes_the_plan_and_every_document_and_names_them(tmp_path: Path
         "sampling/sampling.yaml",
         "sampling/strategies.json",
     }
+
+
+def test_rendered_consumers_trust_the_intake_by_the_authority_that_stands_in_the_stack_file(tmp_path: Path) -> None:
+    stack_file = tmp_path / "Pulumi.prod.yaml"
+    document = yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())
+    document["config"]["virtengine-tracing:tracing-ingest-tls.ca.crt"] = "a PEM\n"
+    stack_file.write_text(yaml.safe_dump(document))
+    assert main(["render", str(stack_file), "-o", str(tmp_path / "out")]) == 0
+    consumers = yaml.safe_load((tmp_path / "out/kubernetes/2-consumers.yaml").read_text())
+    assert consumers["data"]["otlp-ca.crt"] == "a PEM\n"
+    assert json.loads(consumers["data"]["VIRTENGINE_TRACING_OUTPUTS_JSON"])["otlp_certificate"] == "a PEM\n"
 
 
 def test_render_gives_the_same_bytes_in_any_process(tmp_path: Path) -> None:
