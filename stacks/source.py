@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import ssl
 import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -145,13 +146,20 @@ def _parse(text: str, *, source: str, name: str, wanted: str) -> Named:
     except RecursionError:
         raise _refused(source, wanted, "nests deeper than any setting; compare with Pulumi.dev.yaml") from None
     found = named(_settings(document, source, wanted), source=source, name=name, wanted=wanted)
-    return replace(found, certificate=_certificate(document["config"], found.environment))
+    key = f"{PROJECT}:{found.environment.ingest.tls_secret}.ca.crt"
+    return replace(found, certificate=_certificate(document["config"].get(key), source, wanted, key))
 
 
-def _certificate(config: dict[str, Any], environment: Environment) -> str | None:
-    """The authority behind the intake; an encrypted value is not read here, and it is no secret."""
-    value = config.get(f"{PROJECT}:{environment.ingest.tls_secret}.ca.crt")
-    return value if isinstance(value, str) else None
+def _certificate(value: object, source: str, wanted: str, key: str) -> str | None:
+    """The authority behind the intake. An encrypted value is not read here, and it is no secret."""
+    if not isinstance(value, str):
+        return None
+    try:
+        ssl.create_default_context(cadata=value)
+    except (ssl.SSLError, ValueError):
+        problem = Problem(key, f"{shown(value)} is no certificate; write its PEM, -----BEGIN CERTIFICATE----- and on")
+        raise BadEnvironmentError(source, [problem], _again(wanted)) from None
+    return value
 
 
 def named(settings: object, *, source: str, name: str, wanted: str | None = None) -> Named:

@@ -125,7 +125,8 @@ def test_only_a_stack_that_made_the_namespace_takes_over_what_it_has_no_note_of(
     other = {**namespace, "inputs": {"metadata": {"name": "another"}}}
     assert wanted([CLAIM], {"resources": [namespace]}, NAMESPACE) == [CLAIM]
     assert wanted([CONTAINER], {"resources": [NETWORK]}, NAMESPACE) == [CONTAINER]
-    for state in ({}, {"resources": []}, {"resources": [other]}):
+    without: list[dict[str, Any]] = [{}, {"resources": []}, {"resources": [other]}]
+    for state in without:
         assert wanted([CLAIM], state, NAMESPACE) == []
 
 
