@@ -6,6 +6,7 @@ import contextlib
 import socket
 import threading
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -78,12 +79,11 @@ def remove(context: str, mapping: Mapping[str, Any]) -> None:
 def _object(context: str, method: str, mapping: Mapping[str, Any]) -> dict[str, Any] | None:
     from kubernetes.client import ApiException
 
-    api, version, head = client(context), mapping["apiVersion"], mapping["metadata"]
+    api, version, head = _asked(context), mapping["apiVersion"], mapping["metadata"]
     root = f"/apis/{version}" if "/" in version else f"/api/{version}"
     within = f"/namespaces/{head['namespace']}" if "namespace" in head else ""
     try:
-        kinds = _request(api, "GET", root)["resources"]
-        plural = next(found["name"] for found in kinds if found["kind"] == mapping["kind"] and "/" not in found["name"])
+        plural = _plurals(context, root)[mapping["kind"]]
         return _request(api, method, f"{root}{within}/{plural}/{head['name']}")
     except ApiException as error:
         if error.status == _NOT_FOUND:
@@ -94,6 +94,18 @@ def _object(context: str, method: str, mapping: Mapping[str, Any]) -> dict[str, 
         ) from None
     except Exception as error:  # noqa: BLE001 - urllib3 and ssl have a dozen
         raise _silent(context, error) from None
+
+
+@cache
+def _asked(context: str) -> Any:  # noqa: ANN401 - the client is not typed
+    return client(context)
+
+
+@cache
+def _plurals(context: str, root: str) -> dict[str, str]:
+    """How the API names the kinds of a version in its paths."""
+    kinds = _request(_asked(context), "GET", root)["resources"]
+    return {found["kind"]: found["name"] for found in kinds if "/" not in found["name"]}
 
 
 def _request(api: Any, method: str, path: str) -> dict[str, Any]:  # noqa: ANN401 - the client is not typed

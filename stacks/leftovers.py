@@ -18,7 +18,7 @@ from components.kubernetes.objects import CONTROLLERS
 from stacks import cluster, daemon
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from components.workload import Plan
     from stacks.config import Environment
@@ -118,19 +118,18 @@ def _kind(record: Record) -> str:
 
 
 def begun(state: Mapping[str, Any]) -> list[Record]:
-    """What the engine was making when it was last killed, as its state has it."""
-    return [operation["resource"] for operation in state.get("pending_operations") or [] if operation["type"] == "creating"]
+    """What the engine was making when it was last killed, as its state has it; components are nothing on a target."""
+    noted = [operation["resource"] for operation in state.get("pending_operations") or [] if operation["type"] == "creating"]
+    return [record for record in noted if record.get("custom")]
 
 
-def wanted(records: Iterable[Record], state: Mapping[str, Any], namespace: str) -> list[Record]:
-    """Of what the engine would make now, that which this stack may have made already without a note of it.
+def may_be_ours(record: Record, state: Mapping[str, Any], namespace: str) -> bool:
+    """Whether a stack may have made something of which its state has no note.
 
-    Only a stack that made the namespace, or the network, knows that what else carries our label in it can be nobody else's.
+    Only one that made the namespace, or the network, knows that what else carries our label in it can be nobody else's.
     """
-    whole = [record for record in state.get("resources") or [] if record["type"] in {_NAMESPACE, _NETWORK}]
-    if not any(_name(record) == namespace for record in whole):
-        return []
-    return [record for record in records if record.get("custom") and _within(record, namespace)]
+    whole = [found for found in state.get("resources") or [] if found["type"] in {_NAMESPACE, _NETWORK}]
+    return any(_name(found) == namespace for found in whole) and _within(record, namespace)
 
 
 def _within(record: Record, namespace: str) -> bool:
@@ -141,21 +140,26 @@ def _within(record: Record, namespace: str) -> bool:
     return bool(head.get("namespace") == namespace or ("namespace" not in head and str(head.get("name")).startswith(f"{namespace}-")))
 
 
-def settle(target: Target, record: Record, *, noted: bool) -> Settled:
-    """Look whether something was made, and take it over or remove it. ``noted`` says that the record comes from the state, whole.
+def settle(target: Target, record: Record, *, noted: bool, may_be_ours: bool = True) -> Settled:
+    """Look whether something was made, and take it over or remove it, or leave it alone where it is not ours.
 
-    Raises what the target's errors say.
+    ``noted`` says that the record comes from the state, whole. Raises what the target's errors say.
     """
-    found, name = target.find(record), f"{_kind(record)} {_name(record)}"
+    found, name = target.find(record), called(record)
     if found is None:
         return Settled("never made", name)
-    if not found.ours:
+    if not (found.ours and may_be_ours):
         return Settled("not ours", name)
     # A container is made anew whole. The values of a Secret are masked in what the engine tells of its steps.
     if record["type"] == _CONTAINER or (record["type"] == _SECRET and not noted):
         target.remove(record)
         return Settled("removed", name)
     return Settled("taken over", name, {**record, "id": found.identity})
+
+
+def called(record: Record) -> str:
+    """What messages call a resource: its kind and the name that it has on the target."""
+    return f"{_kind(record)} {_name(record)}"
 
 
 def _name(record: Record) -> str:

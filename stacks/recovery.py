@@ -39,9 +39,11 @@ def recover(environment: Named, *, state: Path | None = None) -> None:
 
 def _settle(environment: Named, engine: Engine, records: Sequence[Mapping[str, Any]], *, noted: bool) -> bool:
     """Settle each record, say what became of it, and let the state know. Whether anything was taken over or removed."""
-    target = leftovers.target_of(environment.environment)
-    settled = [leftovers.settle(target, record, noted=noted) for record in records]
-    before = engine.state()
+    target, namespace, before = leftovers.target_of(environment.environment), environment.environment.namespace, engine.state()
+    settled = [
+        leftovers.settle(target, record, noted=noted, may_be_ours=noted or leftovers.may_be_ours(record, before, namespace))
+        for record in records
+    ]
     after = leftovers.with_taken_over(before, settled)
     if after != before:
         engine.keep_state(after)
@@ -56,7 +58,7 @@ def _refuse(environment: Named, strangers: Sequence[Settled]) -> None:
     if strangers:
         names = ", ".join(one.name for one in strangers)
         raise EngineError(
-            f"{environment.name}: {names}: there without the label of this backbone, so not made by it, and left alone\n"
+            f"{environment.name}: {names}: there, not made by this stack as far as can be told, and left alone\n"
             f"then: delete it, or choose another environment.namespace in {environment.source}, and python -m stacks recover "
             f"{environment.name} again"
         )
@@ -72,9 +74,8 @@ def _settle_unnoted(environment: Named, engine: Engine) -> bool:
         events: Sequence[Event] = engine.operate("preview", *QUIET)
     except EngineError as error:
         failed, events = error, error.events
-    made = [event.record for event in events if event.operation == "create"]
-    found = leftovers.wanted(made, engine.state(), environment.environment.namespace)
-    moved = _settle(environment, engine, found, noted=False)
+    made = [event.record for event in events if event.operation == "create" and event.record.get("custom")]
+    moved = _settle(environment, engine, made, noted=False)
     if failed is not None and not moved:
         raise failed
     return moved

@@ -77,7 +77,7 @@ def open_deployment(environment: Named, *, state: Path | None = None) -> Deploym
     _reachable(environment, new=not (deployed.get("resources") or deployed.get("pending_operations")))
     before = _before(environment.name, engine.outputs())
     gone = () if before is None else tuple(leftovers.gone(_plan(before), deployed))
-    return Deployment(environment, engine, before, gone, tuple(record["urn"].rpartition("::")[2] for record in leftovers.begun(deployed)))
+    return Deployment(environment, engine, before, gone, tuple(map(leftovers.called, leftovers.begun(deployed))))
 
 
 def _reachable(environment: Named, *, new: bool) -> None:

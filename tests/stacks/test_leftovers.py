@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from stacks.leftovers import Found, Settled, begun, gone, settle, wanted, with_taken_over
+from stacks.leftovers import Found, Settled, begun, gone, may_be_ours, settle, with_taken_over
 from stacks.plan import plan
 from stacks.source import read
 from stacks.targets import addresses_of
@@ -89,10 +89,11 @@ def test_a_secret_is_taken_over_from_the_state_alone_since_only_that_has_its_val
 
 def test_the_state_knows_what_was_taken_over_and_has_nothing_begun() -> None:
     provider, deleting = {"urn": PROVIDER, "type": "pulumi:providers:kubernetes"}, {"type": "deleting", "resource": SECRET}
+    component = {"urn": "urn::backend", "type": "virtengine:tracing:Backend"}
     state: dict[str, Any] = {
         "manifest": {},
         "resources": [provider],
-        "pending_operations": [{"type": "creating", "resource": CLAIM}, deleting],
+        "pending_operations": [*({"type": "creating", "resource": found} for found in (CLAIM, component)), deleting],
     }
     assert begun(state) == [CLAIM]
     taken = Settled("taken over", "the claim", {**CLAIM, "id": "ns/traces", "dependencies": [PROVIDER, "urn::lost"]})
@@ -123,11 +124,15 @@ def test_nothing_is_taken_over_without_the_provider_that_could_read_it() -> None
 def test_only_a_stack_that_made_the_namespace_takes_over_what_it_has_no_note_of() -> None:
     namespace = {"urn": "urn::ns", "type": "kubernetes:core/v1:Namespace", "inputs": {"metadata": {"name": NAMESPACE}}}
     other = {**namespace, "inputs": {"metadata": {"name": "another"}}}
-    assert wanted([CLAIM], {"resources": [namespace]}, NAMESPACE) == [CLAIM]
-    assert wanted([CONTAINER], {"resources": [NETWORK]}, NAMESPACE) == [CONTAINER]
+    assert may_be_ours(CLAIM, {"resources": [namespace]}, NAMESPACE)
+    assert may_be_ours(CONTAINER, {"resources": [NETWORK]}, NAMESPACE)
     without: list[dict[str, Any]] = [{}, {"resources": []}, {"resources": [other]}]
-    for state in without:
-        assert wanted([CLAIM], state, NAMESPACE) == []
+    assert not any(may_be_ours(CLAIM, state, NAMESPACE) for state in without)
+
+
+def test_what_may_be_of_another_stack_is_left_alone_though_it_has_our_label() -> None:
+    shelf = Shelf({SECRET["urn"]: OURS})
+    assert (settle(shelf, SECRET, noted=False, may_be_ours=False).fate, shelf.removed) == ("not ours", [])
 
 
 def test_what_lies_in_a_namespace_of_others_is_theirs_unless_the_state_notes_it() -> None:
@@ -137,8 +142,7 @@ def test_what_lies_in_a_namespace_of_others_is_theirs_unless_the_state_notes_it(
     role, other = (record("kubernetes:rbac.authorization.k8s.io/v1:ClusterRole", name) for name in (f"{NAMESPACE}-agent", "reader"))
     for found in (role, other):
         del found["inputs"]["metadata"]["namespace"]
-    component = {"urn": "urn::c", "type": "virtengine:tracing:Backend", "inputs": {}}
-    assert wanted([consumer, role, other, component], {"resources": [namespace]}, NAMESPACE) == [role]
+    assert [found for found in (consumer, role, other) if may_be_ours(found, {"resources": [namespace]}, NAMESPACE)] == [role]
 
 
 def _plan(name: str) -> Plan:
