@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,6 +56,11 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--json", action="store_true", help="print it for programs")
     check.set_defaults(verb=_check)
 
+    metrics = verbs.add_parser("metrics", help="list the series that the gateways of an environment make of traces")
+    metrics.add_argument("environment", help=ENVIRONMENT)
+    metrics.add_argument("--json", action="store_true", help="print them for programs")
+    metrics.set_defaults(verb=_metrics)
+
     render = verbs.add_parser("render", help="write the plan and every document of it")
     render.add_argument("environment", help=ENVIRONMENT)
     render.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder to write")
@@ -91,6 +98,15 @@ def _parser() -> argparse.ArgumentParser:
     trace.add_argument("--state", type=Path, metavar="DIR", help=STATE)
     trace.set_defaults(verb=_trace)
 
+    story = verbs.add_parser("story", help="show all traces of one order as one tree, from an environment on this machine")
+    story.add_argument("value", help="value of the attribute, such as an order's id")
+    story.add_argument("environment", nargs="?", default="dev", help="name of the running environment (default: dev)")
+    story.add_argument("--attribute", default="virtengine.order.id", metavar="KEY", help="default: virtengine.order.id")
+    story.add_argument("--hours", type=float, default=24.0, help="how far back to look (default: 24)")
+    story.add_argument("--json", action="store_true", help="print the spans for programs")
+    story.add_argument("--state", type=Path, metavar="DIR", help=STATE)
+    story.set_defaults(verb=_story)
+
     add_verbs(verbs)
     return parser
 
@@ -108,6 +124,20 @@ def _check(arguments: argparse.Namespace) -> int:
         return OK
     width = max(len(word) for word, _ in lines)
     _print("\n".join([f"{named.source}: right", *(f"  {word:<{width}}  {text}" for word, text in lines)]))
+    return OK
+
+
+def _metrics(arguments: argparse.Namespace) -> int:
+    from components.documents.series import series
+    from stacks.roles import trace_metrics
+
+    found = series(trace_metrics(read(arguments.environment).environment.aggregation, ""))
+    if arguments.json:
+        _print(json.dumps([asdict(one) for one in found], indent=2))
+    else:
+        from stacks.tables import print_series
+
+        print_series(found)
     return OK
 
 
@@ -190,15 +220,23 @@ def _servers(_: argparse.Namespace) -> int:
     return OK
 
 
-def _trace(arguments: argparse.Namespace) -> int:
+def _running(arguments: argparse.Namespace) -> Path | None:
+    """The outputs file of an environment that runs on this machine; none, and a complaint, where it does not."""
     from stacks.local import outputs_path
+
+    path = outputs_path(arguments.environment, state=arguments.state)
+    if path.is_file():
+        return path
+    _complain(f"{arguments.environment}: does not run on this machine; start it: python -m stacks run {arguments.environment}")
+    return None
+
+
+def _trace(arguments: argparse.Namespace) -> int:
     from stacks.outputs import Outputs
     from stacks.tables import print_trace
     from stacks.trace import QueryError, as_json, fetch
 
-    path = outputs_path(arguments.environment, state=arguments.state)
-    if not path.is_file():
-        _complain(f"{arguments.environment}: does not run on this machine; start it: python -m stacks run {arguments.environment}")
+    if (path := _running(arguments)) is None:
         return FAILED
     outputs = Outputs.read(path)
     try:
@@ -210,4 +248,28 @@ def _trace(arguments: argparse.Namespace) -> int:
         _print(as_json(trace))
     else:
         print_trace(outputs, trace, path.parent / "pages")
+    return OK
+
+
+def _story(arguments: argparse.Namespace) -> int:
+    from stacks.outputs import Outputs
+    from stacks.story import as_mapping, gather
+    from stacks.tables import print_story
+    from stacks.trace import QueryError
+
+    if (path := _running(arguments)) is None:
+        return FAILED
+    now = time.time()
+    try:
+        story = gather(Outputs.read(path), arguments.attribute, arguments.value, since=now - arguments.hours * 3600, until=now)
+    except QueryError as error:
+        _complain(str(error))
+        return DIFFERENT
+    if not story.traces:
+        _complain(f"no stored trace has {story.subject}; look further back with --hours, or whether it was sampled")
+        return DIFFERENT
+    if arguments.json:
+        _print(json.dumps(as_mapping(story), sort_keys=True, indent=2, default=bytes.hex))
+    else:
+        print_story(story, path.parent / "pages")
     return OK

@@ -115,7 +115,7 @@ def gateway(environment: Environment, addresses: Addresses) -> Workload:
         collector.Intake(bound.bind(ports.OTLP_GRPC), bound.bind(ports.OTLP_HTTP)),
         _operation(bound, section, queue),
         _tail_sampling(environment),
-        _trace_metrics(environment.aggregation, bound.bind(ports.SPAN_METRICS)),
+        trace_metrics(environment.aggregation, bound.bind(ports.SPAN_METRICS)),
         backend=Bound(addresses, environment.backend.kind).call(ports.OTLP_GRPC),
         redact=addresses.kind != "kubernetes",
     )
@@ -153,7 +153,8 @@ def _tail_sampling(environment: Environment) -> collector.TailSampling:
     )
 
 
-def _trace_metrics(section: sections.Aggregation, endpoint: str) -> collector.TraceMetrics:
+def trace_metrics(section: sections.Aggregation, endpoint: str) -> collector.TraceMetrics:
+    """The metrics that gateways make of traces, scraped at ``endpoint``."""
     return collector.TraceMetrics(
         endpoint=endpoint,
         flush_milliseconds=_ms(section.flush_interval),

@@ -1,4 +1,4 @@
-"""Running an environment on this machine, and a command against it whose traces are then shown."""
+"""Running an environment on this machine, and a command against it whose story is then shown."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from components.local.signals import stop_on_signals
 from stacks.describe import left_out
 from stacks.local import deploy
+from stacks.trace import QueryError, fetch
 from stacks.units import format_percent
+from tracing_lib.search import find_traces
 
 if TYPE_CHECKING:
     import threading
@@ -21,9 +23,13 @@ if TYPE_CHECKING:
 
     from stacks.local import Running
     from stacks.source import Named
+    from tracing_lib.otlp_json import Trace
 
-TRACE_WAIT_SECONDS = 30.0
-STOP_SECONDS = 10.0
+STORY_WAIT_SECONDS = 30.0
+TRACE_WAIT_SECONDS = 5.0
+STORED_SECONDS = 1.0
+"""How long a trace that tail sampling has decided on may take to be found by a query."""
+STOP_SECONDS = 30.0
 
 
 class _Voice:
@@ -41,9 +47,10 @@ class _Voice:
 def run(named: Named, command: Sequence[str], *, once: bool, state: Path | None = None) -> int:
     """Bring an environment up, run ``command`` against it, show the traces that it made, and stay up until Ctrl-C.
 
-    The command finds the outputs at ``VIRTENGINE_TRACING_OUTPUTS``. When the last line that it prints is a JSON object with
-    ``trace_ids`` and ``services``, each of those traces is waited for until all services have a span in it, and shown. Returns the exit
-    status: 1 when a trace did not come, that of the command when it failed. With ``once`` it ends there. Raises ``LocalError``.
+    The command finds the outputs at ``VIRTENGINE_TRACING_OUTPUTS``. When the last line that it prints is a JSON object with ``story``
+    (key and value of an attribute), ``services`` and ``since`` (seconds since 1970), the traces that have the attribute are waited for
+    until all services have a span in them, and shown as one tree. Returns the exit status: 1 when they did not come, that of the command
+    when it failed. With ``once`` it ends there. Raises ``LocalError``.
     """
     say = _Voice()
     say(f"{named.name} from {named.source}, as processes on this machine")
@@ -53,7 +60,7 @@ def run(named: Named, command: Sequence[str], *, once: bool, state: Path | None 
         say(f"outputs in {os.path.relpath(running.outputs_file)}: export VIRTENGINE_TRACING_OUTPUTS={running.outputs_file}")
         if command and (kept := named.environment.sampling.tail.baseline) < 1:
             say(f"{named.name} keeps {format_percent(kept)} of ordinary traces: the one to come may be among those that it drops")
-        status = _against(running, command, say, stopping) if command else 0
+        status = _against(running, named, command, say, stopping) if command else 0
         if not once and not stopping.is_set():
             say(f"user interface {running.outputs.ui_url}; Ctrl-C stops")
             stopping.wait()
@@ -61,8 +68,8 @@ def run(named: Named, command: Sequence[str], *, once: bool, state: Path | None 
     return status
 
 
-def _against(running: Running, command: Sequence[str], say: _Voice, stopping: threading.Event) -> int:
-    """Run the command and show its traces."""
+def _against(running: Running, named: Named, command: Sequence[str], say: _Voice, stopping: threading.Event) -> int:
+    """Run the command and show its story."""
     say(f"running {' '.join(command)}")
     environment = os.environ | {"VIRTENGINE_TRACING_OUTPUTS": str(running.outputs_file)}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
@@ -72,7 +79,7 @@ def _against(running: Running, command: Sequence[str], say: _Voice, stopping: th
     if process.returncode:
         say(f"{command[0]} ended with status {process.returncode}; what it said is above")
         return process.returncode
-    return _show(running, lines[-1] if lines else "", say)
+    return _show(running, lines[-1] if lines else "", named, say)
 
 
 def _lines(process: subprocess.Popen[str], stopping: threading.Event) -> list[str]:
@@ -89,22 +96,36 @@ def _lines(process: subprocess.Popen[str], stopping: threading.Event) -> list[st
     return printed.strip().splitlines()
 
 
-def _show(running: Running, last_line: str, say: _Voice) -> int:
-    """Show the traces that the last line of a command names, as soon as the backend has them."""
-    from stacks.tables import print_trace
-    from stacks.trace import QueryError, fetch
+def _show(running: Running, told: str, named: Named, say: _Voice) -> int:
+    """Show the story that the last line of a command names, as soon as the backend has it, and what all services did meanwhile."""
+    from stacks.story import wait_for
+    from stacks.tables import print_story, print_summaries
 
     try:
-        told = json.loads(last_line)
-        wanted, services = list(told["trace_ids"]), list(told["services"])
+        wanted = json.loads(told)
+        key, value = wanted["story"]
+        services, since = list(wanted["services"]), float(wanted["since"])
     except (ValueError, KeyError, TypeError):
         return 0
-    for trace_id in wanted:
-        say(f"waiting for trace {trace_id} with spans of {', '.join(services)}")
-        try:
-            trace = fetch(running.outputs, trace_id, wait_seconds=TRACE_WAIT_SECONDS, services=services)
-        except QueryError as error:
-            say(str(error))
-            return 1
-        print_trace(running.outputs, trace, running.outputs_file.parent / "pages")
-    return 0
+    say(f"waiting for the story of {value}, with spans of {', '.join(services)}")
+    settled = named.environment.sampling.tail.wait.total_seconds() + STORED_SECONDS
+    try:
+        story = wait_for(running.outputs, key, value, services, since=since, seconds=STORY_WAIT_SECONDS, settled=settled)
+        traces = _all(running, services, since)
+    except QueryError as error:
+        say(str(error))
+        return 1
+    if not story.traces:
+        say(f"no trace of {value} was stored within {STORY_WAIT_SECONDS:g} s")
+        return 1
+    print_story(story, running.outputs_file.parent / "pages")
+    print_summaries(f"{len(traces)} traces of this run", traces)
+    missing = [name for name in services if name not in story.services]
+    if missing:
+        say(f"the story has no span of {', '.join(missing)}")
+    return 1 if missing else 0
+
+
+def _all(running: Running, services: Sequence[str], since: float) -> list[Trace]:
+    found = find_traces(running.outputs, {}, since=since, until=time.time(), services=services)
+    return [fetch(running.outputs, trace_id, wait_seconds=TRACE_WAIT_SECONDS) for trace_id in found]

@@ -10,13 +10,19 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from stacks.page import write_page
+from stacks.story import asides, joined, summaries
 from stacks.trace import links, render_tree, services
+from tracing_lib.tree import summary, tree_lines
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
+    from components.documents.series import Series
     from stacks.diff import Difference
     from stacks.outputs import Outputs
+    from stacks.story import Story
     from tracing_lib.otlp_json import Trace
 
 PIPED_WIDTH = 160
@@ -58,6 +64,14 @@ def print_difference(found: Difference, old: str, new: str) -> None:
     _print(changes, effects)
 
 
+def print_series(found: Iterable[Series]) -> None:
+    """Print the metrics that are made of traces, with their labels and the bounds of their buckets."""
+    table = _table("metric", "", "labels", "buckets up to, seconds")
+    for one in found:
+        table.add_row(one.name, one.kind, ", ".join(one.labels), ", ".join(f"{bound:g}" for bound in one.bounds))
+    _print(table)
+
+
 def print_trace(outputs: Outputs, trace: Trace, pages: Path) -> None:
     """Print a trace as a tree, a table by service, and where to look at it; its page goes into the folder ``pages``."""
     table = _table("service", "spans", "errors", "own time")
@@ -67,3 +81,24 @@ def print_trace(outputs: Outputs, trace: Trace, pages: Path) -> None:
         table.add_row(row.service, str(row.spans), str(row.errors), f"{row.own_milliseconds:.1f} ms")
     where = [Text(f"{word:<4} {url}") for word, url in links(outputs, trace, pages)]
     _print(Text(render_tree(trace)), table, *where)
+
+
+def print_story(story: Story, pages: Path) -> None:
+    """Print a story as one tree over its linked traces, and where to look at it; its page goes into the folder ``pages``."""
+    tree = joined(story)
+    traces = f"{len(story.traces) - sum(asides(story).values())} traces" + (
+        f", {len(story.absent)} more not sampled" if story.absent else ""
+    )
+    heading = f"{story.subject}: {traces}, {summary(tree)}"
+    also = [f"also {name}" + (f" × {count}" if count > 1 else "") for name, count in asides(story).items()]
+    _print(Text("\n".join([heading, "", *tree_lines(tree), *also])), Text(""), Text(f"page {write_page(tree, pages).as_uri()}"))
+
+
+def print_summaries(heading: str, traces: Iterable[Trace]) -> None:
+    """Print a row for each service over all these traces."""
+    table = _table("service", "spans", "errors", "p95")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for row in summaries(traces):
+        table.add_row(row.service, str(row.spans), str(row.errors), f"{row.p95_milliseconds:.1f} ms")
+    _print(Text(heading), table)

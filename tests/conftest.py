@@ -1,10 +1,20 @@
-"""Which tests start servers: besides the folders that say so themselves, those that run services over HTTP, gRPC or in processes."""
+"""Which tests start servers, and the sites that several folders test on, each started once.
+
+Besides the folders that say so themselves, those that run services over HTTP, gRPC or in processes start servers.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.sites.kubernetes import ApiServer
+    from tests.sites.slurm import SlurmSite
 
 HERE = Path(__file__).parent
 
@@ -32,3 +42,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if any(item.path == place or place in item.path.parents for place in WITH_SERVICES):
             item.add_marker(pytest.mark.server)
+
+
+@pytest.fixture(scope="session")
+def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    """A kube-apiserver of the tests' own, with an etcd that begins empty."""
+    from tests.sites.kubernetes import running_api_server
+
+    with running_api_server(tmp_path_factory.mktemp("kubernetes")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlurmSite]:
+    """SLURM's controller, node daemon and munge on this machine, under names and ports of the tests' own."""
+    from tests.sites.slurm import running_site
+
+    with running_site(tmp_path_factory.mktemp("slurm")) as site:
+        yield site

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tracing_lib.grpc_client import grpc_aio_client_interceptors, grpc_client_interceptors
     from tracing_lib.grpc_server import grpc_aio_server_interceptor, grpc_server_interceptor
     from tracing_lib.httpx_client import trace_httpx
-    from tracing_lib.jobs import JobContext, consume, produce, transaction
+    from tracing_lib.jobs import JobContext, consume, continued, produce, transaction
     from tracing_lib.keepers import trace_ante, trace_keeper
     from tracing_lib.kubernetes import TracedApiClient, carry_context
     from tracing_lib.link_sampling import FollowsLinks
@@ -85,6 +85,7 @@ _HOMES: Final = {
     "configure": "provider",
     "configure_logging": "logs",
     "consume": "jobs",
+    "continued": "jobs",
     "declare": "attributes",
     "declare_names": "attributes",
     "diagnose": "doctor",
@@ -148,6 +149,7 @@ __all__ = [
     "configure",
     "configure_logging",
     "consume",
+    "continued",
     "declare",
     "declare_names",
     "diagnose",

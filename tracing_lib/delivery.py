@@ -203,7 +203,7 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
             self._wake.clear()
             least = self._settings.batch_size if woken and not self._flush and self._deadline is None else 1
             self._flush = False
-            while self._deadline is None and self.queue.waiting >= least and (batch := self.queue.take(self._settings.batch_size)):
+            while self._left() is None and self.queue.waiting >= least and (batch := self.queue.take(self._settings.batch_size)):
                 self._deliver(batch)
         while (self._left() or 0) > self._for_an_answer and (batch := self.queue.take(self._settings.batch_size)):
             self._deliver(batch)

@@ -209,6 +209,19 @@ def _readable(job: JobContext | str | None) -> JobContext | None:
         return None
 
 
-def continued(job: JobContext) -> contexts.Context:
-    """Return a context in which the producer's span is the parent: for work that belongs to the same trace, seconds later."""
-    return trace.set_span_in_context(NonRecordingSpan(job.span_context))
+@contextmanager
+def continued(job: JobContext | str | None) -> Iterator[None]:
+    """Make the producer's span the current one: for work that belongs to its trace, seconds later.
+
+    Spans in the block are its children, and a ``transaction`` in it is linked to it. ``job`` is the stored context or its token; with
+    one that cannot be read, or none, nothing changes.
+    """
+    context = _readable(job)
+    if context is None:
+        yield
+        return
+    token = contexts.attach(trace.set_span_in_context(NonRecordingSpan(context.span_context)))
+    try:
+        yield
+    finally:
+        contexts.detach(token)

@@ -83,7 +83,7 @@ def _missing(trace: Trace, until: Until | None) -> str | None:
 
 
 def _fetch(url: str, trace_id: str) -> Trace:
-    body = _get(url)
+    body = get(url)
     try:
         trace = parse_trace(trace_id, json.loads(body)) if body.strip() else Trace(trace_id, ())
     except ValueError as error:
@@ -95,13 +95,14 @@ def _fetch(url: str, trace_id: str) -> Trace:
     return trace
 
 
-def _get(url: str) -> bytes:
+def get(url: str, *, seconds: float = _REQUEST_SECONDS) -> bytes:
+    """Return what a query server answers to GET, within ``seconds``. Raises ``QueryError``, and ``TraceNotFoundError`` for 404."""
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise QueryError(explain(url, "is no web address", "http://host:port", "look at query_url in the outputs"))
     request = urllib.request.Request(url, headers={"Accept": "application/json"})  # noqa: S310  the scheme is checked above
     try:
-        with urllib.request.urlopen(request, timeout=_REQUEST_SECONDS) as response:  # noqa: S310  as above
+        with urllib.request.urlopen(request, timeout=seconds) as response:  # noqa: S310  as above
             body: bytes = response.read()
             return body
     except urllib.error.HTTPError as error:

@@ -30,7 +30,7 @@ _NOT_THERE: Final = "the command, on PATH"
 
 
 class SlurmClient:
-    """Submits, watches and cancels jobs by ``sbatch``, ``scontrol`` and ``scancel``.
+    """Submits, watches, finds and cancels jobs by ``sbatch``, ``scontrol``, ``squeue`` and ``scancel``.
 
     ``prefix`` goes before each command, such as ``("ssh", "login1")`` or a wrapper. ``timeout_seconds`` limits each command.
     ``environment`` is added to the commands' own (``SLURM_CONF``). Spans go to ``tracer_provider``, by default the global one.
@@ -77,6 +77,15 @@ class SlurmClient:
                 raise SlurmError(explain("scontrol show job", "did not tell a state", "JobState=…", "look at scontrol by hand"))
             span.set_attribute(STATE, found[1])
             return found[1]
+
+    def find(self, name: str) -> list[int]:
+        """Return the numbers of the jobs of that name that the controller knows, the oldest first. Span ``squeue``.
+
+        For who does not know whether an earlier ``submit`` with ``--job-name`` came through. Raises ``SlurmError`` as ``submit`` does.
+        """
+        with client_span(self._source, "squeue", {}) as span:
+            listed = self._run(["squeue", "--noheader", "--states=all", "--format=%A", f"--name={name}"], span)
+            return sorted({int(number) for number in listed.split()})
 
     def cancel(self, job_id: int) -> None:
         """Cancel a job. Span ``scancel``. Raises ``SlurmError`` as ``submit`` does."""

@@ -33,14 +33,18 @@ def render_tree(trace: Trace) -> str:
     """
     if not trace.spans:
         return f"trace {trace.trace_id}: no spans"
-    begin = min(span.start_ns for span in trace.spans)
-    length = max(max(span.end_ns for span in trace.spans) - begin, 1)
+    return "\n".join([f"trace {trace.trace_id}: {summary(trace)}", "", *tree_lines(trace)])
+
+
+def tree_lines(trace: Trace) -> list[str]:
+    """Return the lines of ``render_tree`` that are the spans of a trace."""
+    begin, length = _extent(trace)
     rows = list(_rows(trace))
     labels = [f"{row.prefix}{_shortened(row.span.name)}" for row in rows]
     services = max(len(span.service) for span in trace.spans)
     names = max(map(len, labels))
     kinds = max(len(span.kind) for span in trace.spans)
-    lines = [_summary(trace, length), ""]
+    lines = []
     for row, label in zip(rows, labels, strict=True):
         span = row.span
         bar = _bar(span, begin, length)
@@ -50,7 +54,12 @@ def render_tree(trace: Trace) -> str:
         lines.append(f"{span.service:<{services}}  {label:<{names}}  {span.kind:<{kinds}} {times}  {bar}{mark}{orphan}")
         if span.status_message:
             lines.append(f"{'':<{services}}  {row.below}{_one_line(span.status_message)}")
-    return "\n".join(lines)
+    return lines
+
+
+def _extent(trace: Trace) -> tuple[int, int]:
+    begin = min(span.start_ns for span in trace.spans)
+    return begin, max(max(span.end_ns for span in trace.spans) - begin, 1)
 
 
 def _rows(trace: Trace) -> Iterator[_Row]:
@@ -73,7 +82,9 @@ def _rows(trace: Trace) -> Iterator[_Row]:
     yield from (_Row("", "  ", span) for span in trace.spans if span.span_id not in seen)
 
 
-def _summary(trace: Trace, length_ns: int) -> str:
+def summary(trace: Trace) -> str:
+    """Return how many spans, services and errors a trace has, and how long it took."""
+    _, length_ns = _extent(trace)
     errors = sum(span.status == "error" for span in trace.spans)
     parts = [
         _counted(len(trace.spans), "span"),
@@ -81,7 +92,7 @@ def _summary(trace: Trace, length_ns: int) -> str:
         _counted(errors, "error"),
         f"{_milliseconds(length_ns)} ms",
     ]
-    return f"trace {trace.trace_id}: {', '.join(parts)}"
+    return ", ".join(parts)
 
 
 def _counted(number: int, noun: str) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tests.tracing_lib.receivers import Received
     from tracing_lib import Tracing
     from tracing_lib.contract import Protocol
+    from tracing_lib.exporters import Outcome
 
 _SLACK_SECONDS = 0.5
 """What a busy test machine may add. The stock processor takes 26 to 30 s."""
@@ -130,13 +131,14 @@ def test_every_attempt_of_a_shutdown_has_time_for_its_answer() -> None:
     with receivers.http_receiver(status=503) as received:
         tracing = _tracing(received.url, spans=5, export_interval_seconds=60)
         given: list[float] = []
+        assert tracing._delivery is not None
         send = tracing._delivery._sender.send
 
-        def noted(request: object, seconds: float) -> object:
+        def noted(request: object, seconds: float) -> Outcome:
             given.append(seconds)
             return send(request, seconds)
 
-        tracing._delivery._sender.send = noted  # type: ignore[method-assign, assignment]
+        tracing._delivery._sender.send = noted  # type: ignore[method-assign]
         tracing.shutdown(deadline)
     assert len(given) > 5
     assert min(given) > 0.05 * deadline, "what such an attempt delivers would be counted as lost"

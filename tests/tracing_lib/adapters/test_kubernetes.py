@@ -15,7 +15,7 @@ from tracing_lib.testing import attributes_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.tracing_lib.adapters.conftest import ApiServer
+    from tests.sites.kubernetes import ApiServer
     from tracing_lib.testing import RecordedTraces
 
 PODS = "/api/v1/namespaces/{namespace}/pods"

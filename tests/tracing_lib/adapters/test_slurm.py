@@ -13,7 +13,7 @@ from tracing_lib.slurm import JOB_ID, STATE, SlurmClient, _exporting
 from tracing_lib.testing import attributes_of
 
 if TYPE_CHECKING:
-    from tests.tracing_lib.adapters.slurm_site import SlurmSite
+    from tests.sites.slurm import SlurmSite
     from tracing_lib.testing import RecordedTraces
 
 
@@ -61,6 +61,20 @@ def test_a_cancelled_job_is_seen_as_such(slurm: SlurmSite, traces: RecordedTrace
     client.cancel(job)
     assert _finished(client, job) == "CANCELLED"
     assert attributes_of(traces.span("scancel")) == {JOB_ID: str(job)}
+
+
+def test_a_job_is_found_by_its_name_while_the_controller_knows_it(slurm: SlurmSite, traces: RecordedTraces) -> None:
+    client = SlurmClient(environment=slurm.environment, tracer_provider=traces.provider)
+    where = [f"--output={slurm.folder}/found.out", f"--chdir={slurm.folder}"]
+    jobs = [client.submit("#!/bin/sh\nsleep 60\n", options=["--job-name=find-me-7", *where]) for _ in range(2)]
+    client.submit("#!/bin/sh\ntrue\n", options=["--job-name=find-me-77", *where])
+    client.cancel(jobs[0])
+    _finished(client, jobs[0])
+    assert client.find("find-me-7") == jobs
+    assert client.find("of-nobody-7") == []
+    client.cancel(jobs[1])
+    asked = [span for span in traces.spans if span.name == "squeue"]
+    assert [(span.kind, attributes_of(span)) for span in asked] == [(SpanKind.CLIENT, {})] * 2
 
 
 def test_a_missing_program_is_named_with_the_remedy(traces: RecordedTraces) -> None:

@@ -18,7 +18,7 @@ from opentelemetry.trace import StatusCode
 
 from tracing_lib.errors import JobTokenError
 from tracing_lib.identifiers import transaction_span
-from tracing_lib.jobs import JobContext, consume, produce, transaction
+from tracing_lib.jobs import JobContext, consume, continued, produce, transaction
 from tracing_lib.provider import configure
 from tracing_lib.settings import TracingSettings
 from tracing_lib.testing import RecordedTraces, attributes_of
@@ -142,6 +142,37 @@ def test_who_knows_a_transactions_hash_knows_its_trace(traces: RecordedTraces) -
     assert (span.context.trace_id, span.context.span_id) == (int.from_bytes(expected[:16], "big"), int.from_bytes(expected[16:24], "big"))
     assert attributes_of(span) == {"virtengine.tx.hash": HASH}
     assert JobContext.of_transaction(bytes.fromhex(HASH)).trace_id == span.context.trace_id
+
+
+def test_work_that_belongs_to_the_producers_trace_goes_on_in_it(traces: RecordedTraces) -> None:
+    with produce("transaction") as job:
+        assert job is not None
+    with continued(job.token):
+        with trace.get_tracer("chain").start_as_current_span("tell"):
+            pass
+        with transaction("execute", HASH):
+            pass
+    assert not trace.get_current_span().get_span_context().is_valid
+    traces.assert_tree(
+        """
+        create transaction (producer)
+          tell
+        execute ~> create transaction
+        """
+    )
+
+
+@pytest.mark.parametrize("job", [None, "", "no token"])
+def test_without_a_token_that_can_be_read_work_stays_in_the_trace_that_it_is_in(traces: RecordedTraces, job: str | None) -> None:
+    tracer = trace.get_tracer("chain")
+    with tracer.start_as_current_span("block"), continued(job), tracer.start_as_current_span("tell"):
+        pass
+    traces.assert_tree(
+        """
+        block
+          tell
+        """
+    )
 
 
 def test_a_configured_process_takes_the_ids_of_a_transaction_once(http_receiver: Received) -> None:

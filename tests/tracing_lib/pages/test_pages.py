@@ -13,20 +13,20 @@ from opentelemetry import propagate, trace
 from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from tests.tracing_lib.adapters.conftest import api_server, slurm, waldur
+from tests.tracing_lib.adapters.conftest import waldur
 from tracing_lib.baggage import OwnBaggagePropagator
 from tracing_lib.pytest_plugin import traces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.tracing_lib.adapters.conftest import ApiServer
-    from tests.tracing_lib.adapters.slurm_site import SlurmSite
+    from tests.sites.kubernetes import ApiServer
+    from tests.sites.slurm import SlurmSite
     from tests.tracing_lib.adapters.waldur_server import WaldurServer
     from tests.tracing_lib.receivers import Received
     from tracing_lib.testing import RecordedTraces
 
-__all__ = ["api_server", "slurm", "traces", "waldur"]
+__all__ = ["traces", "waldur"]
 
 PAGES = Path(__file__).parents[3] / "docs" / "library"
 _BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -12,6 +12,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -81,7 +83,12 @@ def _daemon(command: list[str], log: Path, environment: dict[str, str]) -> Itera
 
 @contextmanager
 def running_site(folder: Path) -> Iterator[SlurmSite]:
-    """Run a site until the block ends."""
+    """Run a site until the block ends; skip the test where it cannot run."""
+    missing = [name for name in ("slurmctld", "slurmd", "sbatch", "munged", "mungekey") if shutil.which(name) is None]
+    if missing:
+        pytest.skip(f"{', '.join(missing)} not on PATH: apt-get install slurm-wlm munge (make debian)")
+    if os.geteuid() != 0:
+        pytest.skip("slurmd starts jobs for other users and must be root")
     for name in ("state", "spool", "munge"):
         (folder / name).mkdir()
     key = folder / "munge" / "munge.key"

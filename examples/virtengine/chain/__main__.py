@@ -1,0 +1,67 @@
+"""chain: transactions over gRPC, events over a WebSocket, a block every second."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+import grpc
+
+from examples.virtengine import serving
+from examples.virtengine.chain import events as chain_events
+from examples.virtengine.chain import services, storage
+from examples.virtengine.chain.ante import Admission
+from examples.virtengine.chain.blocks import Blocks
+from examples.virtengine.chain.events import Events, News
+from examples.virtengine.chain.keepers import Keepers
+from examples.virtengine.service import HOST, traced
+from tracing_lib import grpc_aio_server_interceptor
+
+_GRACE_SECONDS: Final = 2.0
+_ATTRIBUTES: Final = {"virtengine.order.id": "request.order.id", "virtengine.tx.hash": "return.tx_hash"}
+
+
+async def run(options: argparse.Namespace) -> None:
+    """Serve until SIGTERM; what was admitted by then waits for the next start."""
+    folder: Path = options.state
+    with (
+        closing(storage.open_state(folder)) as db,
+        closing(storage.open_committed(folder)) as read,
+        closing(storage.Mempool(folder)) as mempool,
+    ):
+        events, news, committed = Events(db), News(), Keepers.plain(read)
+        blocks = Blocks(db, mempool, Keepers.traced(db, events), events, news)
+        server = grpc.aio.server(interceptors=[grpc_aio_server_interceptor(attributes=_ATTRIBUTES)])
+        services.add_to_server(server, Admission(mempool, committed.veid), committed, news)
+        server.add_insecure_port(f"{HOST}:{options.grpc_port}")
+        await server.start()
+        async with asyncio.TaskGroup() as group:
+            making = group.create_task(blocks.run(options.block_seconds))
+            try:
+                await serving.serve(chain_events.app(Events(read), news), options.port)
+            finally:
+                news.tell(ended=True)
+                await server.stop(_GRACE_SECONDS)
+                blocks.end()
+                await making
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    serving.leave_on_sigterm()
+    parser = argparse.ArgumentParser(prog="python -m examples.virtengine.chain", description=__doc__)
+    parser.add_argument("--port", type=int, required=True, help="of events, on loopback")
+    parser.add_argument("--grpc-port", type=int, required=True, help="of the modules' services, on loopback")
+    parser.add_argument("--state", type=Path, required=True, metavar="FOLDER", help="where state and mempool are kept")
+    parser.add_argument("--block-seconds", type=float, default=1.0, help="time between two blocks (default: %(default)s)")
+    options = parser.parse_args()
+    options.state.mkdir(parents=True, exist_ok=True)
+    with traced("chain"):
+        asyncio.run(run(options))
+
+
+if __name__ == "__main__":
+    main()

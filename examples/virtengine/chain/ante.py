@@ -1,0 +1,77 @@
+"""Ante handling: what must be right about a transaction before it may wait for a block."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, ClassVar, Final
+
+import grpc
+
+from examples.virtengine.chain.transactions import Transaction
+from examples.virtengine.protos import market_pb2, veid_pb2
+from tracing_lib import produce, trace_ante
+
+if TYPE_CHECKING:
+    from examples.virtengine.chain.keepers import VeidKeeper
+    from examples.virtengine.chain.storage import Mempool
+    from examples.virtengine.chain.transactions import TxMessage
+
+MOST_BYTES: Final = 4096
+"""Size of the largest transaction."""
+MOST_CPU_UNITS: Final = 1024
+"""CPU units of the largest order."""
+_ID: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,127}")
+
+
+class RejectedError(Exception):
+    """The transaction may not enter the mempool."""
+
+    code: ClassVar = grpc.StatusCode.FAILED_PRECONDITION
+
+
+class MalformedError(RejectedError):
+    """The transaction could never be executed."""
+
+    code = grpc.StatusCode.INVALID_ARGUMENT
+
+
+class UnknownAccountError(RejectedError):
+    """Nobody has submitted anything about the account."""
+
+
+class Admission:
+    """The way into the mempool."""
+
+    def __init__(self, mempool: Mempool, veid: VeidKeeper) -> None:
+        self._mempool = mempool
+        self._veid = veid
+        attributes = {"virtengine.order.id": "tx.order_id", "virtengine.account": "tx.account", "virtengine.tx.hash": "tx.hash"}
+        self._ante = trace_ante(self._handle, attributes=attributes)
+
+    def admit(self, message: TxMessage) -> str:
+        """Take a transaction for the next block, and return its hash. Raises ``RejectedError`` and ``sqlite3.Error``."""
+        tx = Transaction.of(message)
+        self._ante(tx)
+        described = {"virtengine.order.id": tx.order_id} if tx.order_id else {}
+        with produce("transaction", attributes=described) as requester:
+            self._mempool.add(tx, requester.token if requester else None)
+        return tx.hash
+
+    def _handle(self, tx: Transaction) -> None:
+        if tx.message.ByteSize() > MOST_BYTES:
+            raise MalformedError(f"a transaction has {MOST_BYTES} bytes at most")
+        if not all(_ID.fullmatch(name) for name in (tx.order_id, tx.account) if name is not None):
+            raise MalformedError("orders and accounts are named by letters, digits and ._-")
+        match tx.message:
+            case market_pb2.MsgCreateOrder(order=order):
+                self._order(order)
+            case market_pb2.MsgCreateBid(bid=bid) if not (_ID.fullmatch(bid.provider_id) and bid.price):
+                raise MalformedError("a bid has a provider and a price")
+            case veid_pb2.MsgSubmitScope(scope=scope) if not (_ID.fullmatch(scope.id) and scope.type):
+                raise MalformedError("a scope has an id and a type")
+
+    def _order(self, order: market_pb2.Order) -> None:
+        if not 0 < order.cpu_units <= MOST_CPU_UNITS:
+            raise MalformedError(f"an order asks for 1 to {MOST_CPU_UNITS} CPU units")
+        if not self._veid.level(order.account) and not self._mempool.mentions(order.account):
+            raise UnknownAccountError("the account has no identity")

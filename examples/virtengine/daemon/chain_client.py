@@ -1,0 +1,51 @@
+"""What the daemon sends to the chain."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import grpc
+from opentelemetry import trace
+
+from examples.virtengine.protos import escrow_pb2, escrow_pb2_grpc, market_pb2, market_pb2_grpc
+from tracing_lib import JobContext, grpc_aio_client_interceptors
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+_TIMEOUT_SECONDS: Final = 10.0
+"""For the chain to take a transaction, its restart included."""
+
+
+class ChainClient:
+    """Sends transactions. Each is admitted, not yet executed, when the call returns; all raise ``grpc.aio.AioRpcError``."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._market = market_pb2_grpc.MsgStub(channel)  # type: ignore[no-untyped-call]  # generated code
+        self._escrow = escrow_pb2_grpc.MsgStub(channel)  # type: ignore[no-untyped-call]  # generated code
+
+    async def bid(self, order_id: str, provider_id: str, price: int) -> None:
+        """Bid for an open order."""
+        bid = market_pb2.Bid(order_id=order_id, provider_id=provider_id, price=price)
+        await self._send(self._market.CreateBid, market_pb2.MsgCreateBid(bid=bid))
+
+    async def close_order(self, order_id: str) -> None:
+        """Give an order up."""
+        await self._send(self._market.CloseOrder, market_pb2.MsgCloseOrder(order_id=order_id))
+
+    async def settle(self, order_id: str, amount: int) -> None:
+        """Have the order's escrow pay."""
+        await self._send(self._escrow.Settle, escrow_pb2.MsgSettle(order_id=order_id, amount=amount))
+
+    async def _send(self, method: Any, message: object) -> None:  # noqa: ANN401  generated code has no types for its methods
+        answer = await method(message, timeout=_TIMEOUT_SECONDS, wait_for_ready=True)
+        # The block that executes it is a trace of its own, whose ids follow from the hash.
+        trace.get_current_span().add_link(JobContext.of_transaction(answer.tx_hash).span_context)
+
+
+@asynccontextmanager
+async def connected(target: str) -> AsyncIterator[ChainClient]:
+    """A client of the chain's gRPC at ``target`` (host:port) for the block."""
+    async with grpc.aio.insecure_channel(target, interceptors=grpc_aio_client_interceptors(target)) as channel:
+        yield ChainClient(channel)

@@ -1,0 +1,91 @@
+"""Does the queued jobs: provisions leases, releases what is no longer wanted."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Final, Never
+
+import grpc
+
+from examples.virtengine.daemon.jobs import PROVISION
+from tracing_lib import consume, traced
+
+if TYPE_CHECKING:
+    from examples.virtengine.daemon.adapters import Adapter
+    from examples.virtengine.daemon.chain_client import ChainClient
+    from examples.virtengine.daemon.jobs import Job, Lease, Queue
+
+_LONGEST_POLL_SECONDS: Final = 1.0
+
+_logger: Final = logging.getLogger("virtengine.provider.worker")
+
+
+class Worker:
+    """Up to ``concurrency`` jobs at a time. An adapter is asked after ``poll_seconds``, then less and less often, up to once a second."""
+
+    def __init__(self, queue: Queue, adapter: Adapter, chain: ChainClient, *, concurrency: int = 16, poll_seconds: float = 0.02) -> None:
+        self._queue = queue
+        self._adapter = adapter
+        self._chain = chain
+        self._free = asyncio.Semaphore(concurrency)
+        self._poll_seconds = poll_seconds
+
+    async def run(self) -> Never:
+        """Do jobs until cancelled; what is interrupted stays in the queue."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await self._free.acquire()
+                group.create_task(self._do(await self._queue.next()))
+
+    async def _do(self, job: Job) -> None:
+        described = {"virtengine.order.id": job.lease.order_id, "virtengine.lease.id": job.lease.lease_id}
+        try:
+            with consume(job.kind, job.trace, attempt=job.attempt, attributes=described):
+                await self._attempt(job)
+        except Exception:  # noqa: BLE001  logged where the trace is at hand
+            self._queue.finish(job, failed=True)
+        else:
+            self._queue.finish(job, failed=False)
+        finally:
+            self._free.release()
+
+    async def _attempt(self, job: Job) -> None:
+        try:
+            if job.kind == PROVISION:
+                await self._provision(job.lease, again=job.attempt > 1)
+            else:
+                await self._release(job.lease)
+        except Exception:
+            _logger.exception("%s of %s failed", job.kind, job.lease.order_id)
+            if job.kind == PROVISION:
+                await self._give_up(job.lease.order_id)
+            raise
+
+    async def _provision(self, lease: Lease, *, again: bool) -> None:
+        handle = lease.handle
+        if handle is None and again:
+            # The attempt before may have ended between the making and the remembering.
+            handle = await self._adapter.find(lease.order_id)
+        if handle is None:
+            handle = await self._adapter.create(lease.order_id, lease.cpu_units)
+        self._queue.made(lease.order_id, handle)
+        await self._ready(handle)
+        await self._chain.settle(lease.order_id, lease.price)
+
+    @traced(name="adapter.ready")
+    async def _ready(self, handle: str) -> None:
+        pause = self._poll_seconds
+        while not await self._adapter.ready(handle):
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_POLL_SECONDS)
+
+    async def _give_up(self, order_id: str) -> None:
+        try:
+            await self._chain.close_order(order_id)
+        except grpc.aio.AioRpcError:
+            _logger.exception("%s could not be closed", order_id)
+
+    async def _release(self, lease: Lease) -> None:
+        if lease.handle is not None:
+            await self._adapter.release(lease.handle)

@@ -1,0 +1,105 @@
+"""The whole of VirtEngine in small on the whole backbone: real collector, real Jaeger, four services, customers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from examples.virtengine.load import Load
+from examples.virtengine.system import SERVICES, Options, System
+from stacks.story import Story, wait_for
+from tests.servers.conftest import deployed, named, programs
+from tracing_lib import fetch_trace
+from tracing_lib.search import find_traces
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from examples.virtengine.load import Outcome
+    from stacks.local import Running
+    from tests.servers.conftest import Deploy
+    from tracing_lib import Outputs, Trace
+
+    Town = Callable[..., AbstractContextManager["VirtEngine"]]
+
+__all__ = ["deployed", "programs"]
+
+ORDER = "virtengine.order.id"
+SETTLED_SECONDS = 4.0
+"""Longer than the tail-sampling wait of these tests, and what storing takes."""
+
+
+@dataclass(frozen=True)
+class VirtEngine:
+    """The backbone and the services on it."""
+
+    running: Running
+    system: System
+    options: Options
+    since: float
+
+    @property
+    def outputs(self) -> Outputs:
+        return self.running.outputs
+
+    def load(self, orders: int, *, kinds: tuple[str, ...] = (), per_second: float = 10.0, seed: int = 1) -> Outcome:
+        """Place orders and follow each to its end."""
+        return self.run(self.loading(seed), orders, kinds=kinds, per_second=per_second)
+
+    def run(self, load: Load, orders: int, *, kinds: tuple[str, ...] = (), per_second: float = 10.0) -> Outcome:
+        """Place orders by a load generator of one's own."""
+        return asyncio.run(load.run(orders, per_second=per_second, kinds=kinds))
+
+    def loading(self, seed: int = 1) -> Load:
+        addresses = self.system.url("portal"), self.system.url("provider-daemon")
+        return Load(*addresses, seed=seed, block_seconds=self.options.block_seconds, say=print)
+
+    def story(self, order_id: str, *services: str) -> Story:
+        """The story of an order, once it is all stored."""
+        return wait_for(self.outputs, ORDER, order_id, services, since=self.since, seconds=40, settled=SETTLED_SECONDS)
+
+    def stored(self) -> list[Trace]:
+        """Every trace of the services that is stored now."""
+        ids = find_traces(self.outputs, {}, since=self.since, until=time.time(), services=SERVICES, most=50_000)
+        return [fetch_trace(self.outputs, trace_id, wait_seconds=5) for trace_id in ids]
+
+    def settled(self, seconds: float = 60.0) -> list[Trace]:
+        """Every stored trace, once nothing is added any more."""
+        deadline = time.monotonic() + seconds
+        found, before = self.stored(), -1
+        while _spans(found) != before and time.monotonic() < deadline:
+            before = _spans(found)
+            time.sleep(SETTLED_SECONDS)
+            found = self.stored()
+        return found
+
+    def lines(self, service: str) -> list[dict[str, Any]]:
+        """What a service has logged, each line an object."""
+        return [json.loads(line) for line in self.system.log(service).read_text().splitlines()]
+
+
+def _spans(traces: list[Trace]) -> int:
+    return sum(len(trace.spans) for trace in traces)
+
+
+@pytest.fixture
+def virtengine(deployed: Deploy, tmp_path: Path) -> Town:
+    """Runs the services on an environment with changed settings."""
+
+    @contextmanager
+    def run(options: Options | None = None, **changes: object) -> Iterator[VirtEngine]:
+        chosen = options or Options(block_seconds=0.25)
+        with deployed(named("dev", **changes), state=tmp_path / "backbone") as running:
+            since = time.time() - 1
+            with System(tmp_path / "virtengine", running.outputs_file, print, chosen) as system:
+                yield VirtEngine(running, system, chosen, since)
+
+    return run

@@ -1,0 +1,127 @@
+"""The chain and the portal as processes, and a customer's calls."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import httpx
+
+from examples.virtengine.protos import market_pb2, market_pb2_grpc, veid_pb2, veid_pb2_grpc
+from tests.examples.virtengine.processes import Service, free_port, outputs
+from tests.examples.virtengine.spans import Spans
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from websockets.sync.client import ClientConnection
+
+    from tests.tracing_lib.receivers import Received
+
+ACCOUNT = "virtengine1w0n8kcanary"
+CUSTOMER = {
+    "account": ACCOUNT,
+    "name": "Jane Canary",
+    "email": "jane.canary@example.org",
+    "phone": "+41791234567",
+    "document": "XCANARY77",
+}
+NOTE = "deliver to Jane Canary"
+
+
+class ChainService(Service):
+    """The chain with its gRPC services."""
+
+    def __init__(self, folder: Path, outputs_file: Path, block_seconds: float) -> None:
+        self.grpc = f"127.0.0.1:{free_port()}"
+        arguments = ["--grpc-port", self.grpc.rpartition(":")[2], "--state", folder / "chain", "--block-seconds", block_seconds]
+        super().__init__("examples.virtengine.chain", folder, outputs_file, *arguments)
+        self.events = self.url.replace("http", "ws") + "/events"
+
+    @contextmanager
+    def channel(self) -> Iterator[grpc.Channel]:
+        """A channel of a client without tracing."""
+        with grpc.insecure_channel(self.grpc) as channel:
+            yield channel
+
+
+@dataclass
+class Running:
+    """A chain, a portal on it, and the spans of both."""
+
+    chain: ChainService
+    portal: Service
+    received: Received
+    spans: Spans
+
+    def register(self) -> str:
+        """Make the customer known; return the transaction's hash."""
+        answer = httpx.post(f"{self.portal.url}/customers", json=CUSTOMER)
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["tx_hash"])
+
+    def place(self, cpu_units: int = 4, deposit: int = 40) -> httpx.Response:
+        """Place an order."""
+        body = {"account": ACCOUNT, "cpu_units": cpu_units, "deposit": deposit, "note": NOTE}
+        return httpx.post(f"{self.portal.url}/orders", json=body)
+
+    def placed(self, cpu_units: int = 4, deposit: int = 40) -> tuple[str, str]:
+        """Place an order that is admitted; return its id and the transaction's hash."""
+        answer = self.place(cpu_units, deposit)
+        assert answer.status_code == 202, answer.text
+        return answer.json()["id"], answer.json()["tx_hash"]
+
+    def bid(self, order_id: str) -> None:
+        """Bid as a provider."""
+        with self.chain.channel() as channel:
+            bid = market_pb2.Bid(order_id=order_id, provider_id="provider-1", price=28)
+            market_pb2_grpc.MsgStub(channel).CreateBid(market_pb2.MsgCreateBid(bid=bid), timeout=5)  # type: ignore[no-untyped-call]  # generated code
+
+    def watch(self, order_id: str) -> str:
+        """The address of an order's states."""
+        return f"{self.portal.url.replace('http', 'ws')}/orders/{order_id}/events"
+
+    def wait_for(self, order_id: str, state: str, seconds: float = 5.0) -> None:
+        """Wait until the portal shows a state."""
+        until = time.monotonic() + seconds
+        while (answer := httpx.get(f"{self.portal.url}/orders/{order_id}").json()) != {"id": order_id, "state": state}:
+            assert time.monotonic() < until, f"{answer}, and not {state}"
+            time.sleep(0.02)
+
+
+@contextmanager
+def running(folder: Path, received: Received, *, block_seconds: float = 0.1) -> Iterator[Running]:
+    """Run both until the block ends; the customer is registered."""
+    file = outputs(folder, received.url)
+    chain = ChainService(folder, file, block_seconds)
+    portal = Service("examples.virtengine.portal", folder, file, "--chain", chain.grpc)
+    with chain, portal:
+        made = Running(chain, portal, received, Spans(received))
+        made.register()
+        yield made
+
+
+def submit_scope(channel: grpc.Channel) -> None:
+    """Make the account known to a chain without a portal."""
+    scope = veid_pb2.Scope(id="scope-1", type=veid_pb2.SCOPE_TYPE_DOCUMENT)
+    message = veid_pb2.MsgSubmitScope(account=ACCOUNT, scope=scope)
+    veid_pb2_grpc.MsgStub(channel).SubmitScope(message, timeout=5)  # type: ignore[no-untyped-call]  # generated code
+
+
+def order(order_id: str, **changes: Any) -> market_pb2.MsgCreateOrder:  # noqa: ANN401  fields of any type
+    """An order that can be opened."""
+    fields = {"account": ACCOUNT, "cpu_units": 4, "deposit": 40, **changes}
+    return market_pb2.MsgCreateOrder(order=market_pb2.Order(id=order_id, **fields))
+
+
+def told(socket: ClientConnection, order_id: str) -> dict[str, Any]:
+    """The next event of an order."""
+    while (event := json.loads(socket.recv(5)))["order_id"] != order_id:
+        pass
+    found: dict[str, Any] = event
+    return found

@@ -1,0 +1,196 @@
+"""Blocks: what a transaction that fails leaves behind, where its trace and its log line lead, and what a crash may not repeat."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import logging
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from examples.virtengine.chain.ante import MOST_CPU_UNITS, Admission, MalformedError, RejectedError, UnknownAccountError
+from examples.virtengine.chain.blocks import Blocks
+from examples.virtengine.chain.events import Events, News
+from examples.virtengine.chain.keepers import Keepers
+from examples.virtengine.chain.storage import Mempool, open_committed, open_state
+from examples.virtengine.protos import escrow_pb2, market_pb2, veid_pb2
+from tracing_lib import JobContext
+from tracing_lib.logs import JsonFormatter
+from tracing_lib.testing import RecordedTraces, attributes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from examples.virtengine.chain.transactions import TxMessage
+
+ACCOUNT = "virtengine1w0n8k"
+
+
+class Chain:
+    """A chain without servers, whose blocks are made when a test says so."""
+
+    def __init__(self, folder: Path) -> None:
+        self.db, self.read = open_state(folder), open_committed(folder)
+        self.mempool = Mempool(folder)
+        self.committed = Keepers.plain(self.read)
+        self.events = Events(self.db)
+        self.admission = Admission(self.mempool, self.committed.veid)
+        self.blocks = Blocks(self.db, self.mempool, Keepers.traced(self.db, self.events), self.events, News())
+
+    def block(self, *messages: TxMessage) -> list[str]:
+        """Admit messages and execute them; return their hashes."""
+        hashes = [self.admission.admit(message) for message in messages]
+        asyncio.run(self.blocks.make())
+        return hashes
+
+    def told(self) -> list[dict[str, Any]]:
+        """Every event that is told."""
+        return [json.loads(event.text) for event in Events(self.read).after(0)]
+
+    def close(self) -> None:
+        self.db.close()
+        self.read.close()
+        self.mempool.close()
+
+
+@pytest.fixture
+def chain(tmp_path: Path, traces: RecordedTraces) -> Iterator[Chain]:
+    """A chain on which the account has an identity."""
+    with closing(Chain(tmp_path)) as made:
+        made.block(scope())
+        traces.clear()
+        yield made
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """What the chain logs, as JSON lines."""
+    handler = logging.StreamHandler(stream := io.StringIO())
+    handler.setFormatter(JsonFormatter())
+    logger = logging.getLogger("examples.virtengine.chain")
+    logger.addHandler(handler)
+    yield stream
+    logger.removeHandler(handler)
+
+
+def scope() -> veid_pb2.MsgSubmitScope:
+    return veid_pb2.MsgSubmitScope(account=ACCOUNT, scope=veid_pb2.Scope(id="scope-1", type=veid_pb2.SCOPE_TYPE_DOCUMENT))
+
+
+def order(order_id: str = "order-7", *, deposit: int = 40, cpu_units: int = 4, account: str = ACCOUNT) -> market_pb2.MsgCreateOrder:
+    return market_pb2.MsgCreateOrder(order=market_pb2.Order(id=order_id, account=account, cpu_units=cpu_units, deposit=deposit))
+
+
+def test_a_transaction_is_executed_in_a_trace_of_its_own_that_leads_back_to_its_requester(chain: Chain, traces: RecordedTraces) -> None:
+    (tx_hash,) = chain.block(order())
+    traces.assert_tree(
+        """
+        ante.Handle virtengine.order.id=order-7
+        create transaction (producer) virtengine.order.id=order-7
+        execute transaction virtengine.order.id=order-7 virtengine.block.height=2 ~> create transaction
+          market.keeper.CreateOrder
+            veid.keeper.CheckLevel
+            escrow.keeper.Deposit virtengine.order.id=order-7
+        """,
+        attributes=["virtengine.order.id", "virtengine.block.height"],
+    )
+    executed, known = traces.span("execute transaction"), JobContext.of_transaction(tx_hash)
+    assert executed.context is not None
+    assert (executed.context.trace_id, executed.context.span_id) == (known.trace_id, known.span_id)
+
+
+def test_an_order_without_its_deposit_leaves_nothing_but_its_failure(chain: Chain) -> None:
+    chain.block(order(deposit=39), order("order-8"))
+    failed, opened = chain.committed.market.order("order-7"), chain.committed.market.order("order-8")
+    assert failed is not None
+    assert opened is not None
+    assert (failed.state, opened.state) == (market_pb2.ORDER_STATE_FAILED, market_pb2.ORDER_STATE_OPEN)
+    assert [row["order_id"] for row in chain.read.execute("SELECT order_id FROM escrow")] == ["order-8"]
+    assert [event["order_id"] for event in chain.told()] == ["order-8"]
+
+
+def test_the_log_line_of_a_failure_leads_to_its_trace_and_to_the_span_that_failed(
+    chain: Chain, traces: RecordedTraces, log: io.StringIO
+) -> None:
+    (tx_hash,) = chain.block(order(deposit=39))
+    line = json.loads(log.getvalue())
+    executed, failed = traces.span("execute transaction").context, traces.span("escrow.keeper.Deposit").context
+    assert executed is not None
+    assert failed is not None
+    assert line["trace_id"] == line["error.trace_id"] == f"{executed.trace_id:032x}"
+    assert (line["span_id"], line["error.span_id"]) == (f"{executed.span_id:016x}", f"{failed.span_id:016x}")
+    assert (line["level"], line["virtengine.order.id"], line["virtengine.tx.hash"]) == ("ERROR", "order-7", tx_hash)
+    assert line["error.type"].endswith("DepositTooSmallError")
+    assert ACCOUNT not in log.getvalue()
+    assert attributes_of(traces.span("execute transaction"))["error.type"] == line["error.type"]
+
+
+def test_what_the_last_block_before_a_crash_executed_is_not_executed_again(chain: Chain, traces: RecordedTraces) -> None:
+    chain.admission.admit(order())
+    waiting = chain.mempool.waiting()
+    asyncio.run(chain.blocks.make())
+    for tx in waiting:  # as if the process had ended between the two commits
+        chain.mempool.add(tx, tx.requester)
+    traces.clear()
+    chain.block()
+    assert traces.spans == []
+    assert chain.mempool.waiting() == []
+    assert [event["type"] for event in chain.told()] == ["order.created"]
+
+
+def test_an_admitted_transaction_is_on_the_disk(chain: Chain) -> None:
+    for db in (chain.mempool._db, chain.db):
+        assert db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+        assert db.execute("PRAGMA synchronous").fetchone()[0] == 2  # FULL
+        assert not db.in_transaction
+
+
+def test_two_equal_messages_are_two_transactions(chain: Chain) -> None:
+    first, second = chain.block(escrow_pb2.MsgSettle(order_id="order-7", amount=1), escrow_pb2.MsgSettle(order_id="order-7", amount=1))
+    assert first != second
+
+
+@pytest.mark.parametrize(
+    ("message", "error"),
+    [
+        (order("Jane Doe"), MalformedError),
+        (order(cpu_units=0), MalformedError),
+        (order(cpu_units=MOST_CPU_UNITS + 1), MalformedError),
+        (order(account="x" * 5000), MalformedError),
+        (order(account="virtengine1unknown"), UnknownAccountError),
+        (market_pb2.MsgCreateBid(bid=market_pb2.Bid(order_id="order-7", provider_id="provider-1")), MalformedError),
+        (veid_pb2.MsgSubmitScope(account=ACCOUNT, scope=veid_pb2.Scope(id="scope-1")), MalformedError),
+    ],
+)
+def test_what_ante_handling_rejects_waits_for_no_block(
+    chain: Chain, traces: RecordedTraces, message: TxMessage, error: type[RejectedError]
+) -> None:
+    with pytest.raises(error):
+        chain.admission.admit(message)
+    assert chain.mempool.waiting() == []
+    (span,) = traces.spans
+    assert (span.name, attributes_of(span)["virtengine.tx.accepted"]) == ("ante.Handle", False)
+
+
+def test_an_account_whose_first_scope_waits_is_known(chain: Chain) -> None:
+    first = scope()
+    first.account = "virtengine1new"
+    chain.block(first, order(account="virtengine1new"))
+    opened = chain.committed.market.order("order-7")
+    assert opened is not None
+    assert opened.state == market_pb2.ORDER_STATE_OPEN
+
+
+def test_events_are_numbered_and_hold_what_the_provider_needs(chain: Chain) -> None:
+    (created,) = chain.block(order())
+    (leased,) = chain.block(market_pb2.MsgCreateBid(bid=market_pb2.Bid(order_id="order-7", provider_id="provider-1", price=28)))
+    lease = {"lease_id": "lease-7", "provider_id": "provider-1", "price": 28}
+    of = {"order_id": "order-7", "cpu_units": 4}
+    assert chain.told() == [
+        {"sequence": 1, "type": "order.created", **of, "tx_hash": created, "height": 2},
+        {"sequence": 2, "type": "lease.created", **of, **lease, "tx_hash": leased, "height": 3},
+    ]

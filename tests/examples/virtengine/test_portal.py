@@ -1,0 +1,174 @@
+"""The portal on its chain, as processes: an order's traces over both, its states, and a customer of whom nobody else hears."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Status
+from websockets.exceptions import ConnectionClosedOK
+from websockets.sync.client import connect
+
+from tests.examples.virtengine.chain_processes import CUSTOMER, NOTE
+from tests.tracing_lib.receivers import attributes
+from tracing_lib import JobContext
+
+if TYPE_CHECKING:
+    from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+    from tests.examples.virtengine.chain_processes import Running
+
+ORDER_ID = "virtengine.order.id"
+
+
+def test_one_trace_leads_from_the_portal_into_the_mempool_and_on_to_the_transactions_own(running: Running) -> None:
+    answer = running.place()
+    order_id, tx_hash = answer.json()["id"], answer.json()["tx_hash"]
+    asked = running.spans.one("portal", "POST /orders", order_id=order_id)
+    executed = running.spans.one("chain", "execute transaction", order_id=order_id)
+    running.spans.assert_tree(
+        asked,
+        """
+        portal: POST /orders ~> execute transaction
+          portal: virtengine.market.v1.Msg/CreateOrder
+            chain: virtengine.market.v1.Msg/CreateOrder
+              chain: ante.Handle
+              chain: create transaction
+        """,
+    )
+    running.spans.assert_tree(
+        executed,
+        """
+        chain: execute transaction ~> create transaction
+          chain: market.keeper.CreateOrder
+            chain: veid.keeper.CheckLevel
+            chain: escrow.keeper.Deposit
+        """,
+    )
+    assert answer.headers["traceresponse"].split("-")[1] == asked.trace_id.hex()
+    assert executed.span_id.hex() == f"{JobContext.of_transaction(tx_hash).span_id:016x}"
+    assert attributes(asked.attributes)["virtengine.order.cpu_units"] == 4
+
+
+def test_a_customer_sees_every_state_of_an_order_until_its_last(running: Running) -> None:
+    order_id, _ = running.placed()
+    with connect(running.watch(order_id)) as socket:
+        states = [json.loads(socket.recv(5))["state"]]
+        running.bid(order_id)
+        states.append(json.loads(socket.recv(5))["state"])
+        assert httpx.delete(f"{running.portal.url}/orders/{order_id}").status_code == 202
+        states.append(json.loads(socket.recv(5))["state"])
+        with pytest.raises(ConnectionClosedOK):
+            socket.recv(5)
+    assert states == ["OPEN", "ACTIVE", "CLOSED"]
+    assert httpx.get(f"{running.portal.url}/orders/{order_id}").json() == {"id": order_id, "state": "CLOSED"}
+
+
+def test_customers_of_one_order_are_told_both_and_one_that_leaves_takes_nothing_from_the_other(running: Running) -> None:
+    order_id, _ = running.placed()
+    with connect(running.watch(order_id)) as stays:
+        with connect(running.watch(order_id)) as leaves:
+            assert [json.loads(each.recv(5))["state"] for each in (stays, leaves)] == ["OPEN", "OPEN"]
+        running.bid(order_id)
+        assert json.loads(stays.recv(5))["state"] == "ACTIVE"
+
+
+def test_an_order_without_its_deposit_fails_and_its_log_line_leads_to_the_span_that_failed(running: Running) -> None:
+    order_id, tx_hash = running.placed(deposit=39)
+    with connect(running.watch(order_id)) as socket:
+        assert json.loads(socket.recv(5))["state"] == "FAILED"
+    (line,) = [line for line in running.chain.lines() if line.get(ORDER_ID) == order_id]
+    failed = running.spans.one("chain", "escrow.keeper.Deposit", order_id=order_id)
+    assert (line["error.trace_id"], line["error.span_id"]) == (failed.trace_id.hex(), failed.span_id.hex())
+    assert line["trace_id"] == f"{JobContext.of_transaction(tx_hash).trace_id:032x}" == failed.trace_id.hex()
+    assert failed.status.code == Status.STATUS_CODE_ERROR
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"cpu_units": 0}, "an order asks for"),
+        ({"account": "virtengine1nobody"}, "the account has no identity"),
+        ({"cpu_units": -1}, "the request lacks a field"),
+        ({"deposit": None, "account": 7}, "the request lacks a field"),
+    ],
+)
+def test_an_order_that_cannot_be_is_refused_with_the_reason(running: Running, change: dict[str, object], error: str) -> None:
+    body = {"account": CUSTOMER["account"], "cpu_units": 4, "deposit": 40, **change}
+    answer = httpx.post(f"{running.portal.url}/orders", json=body)
+    assert answer.status_code == 422
+    assert answer.json()["error"].startswith(error)
+
+
+def test_an_order_that_no_block_knows_is_not_found(running: Running) -> None:
+    assert httpx.get(f"{running.portal.url}/orders/order-000000000000").status_code == 404
+
+
+def test_every_trace_of_an_order_begins_with_the_orders_id(running: Running) -> None:
+    order_id, _ = running.placed()
+    with connect(running.watch(order_id)) as socket:
+        socket.recv(5)
+        httpx.delete(f"{running.portal.url}/orders/{order_id}")
+        socket.recv(5)
+    running.wait_for(order_id, "CLOSED")
+    expected = {
+        "POST /orders": 1,
+        "GET /orders/{order_id}": 1,
+        "DELETE /orders/{order_id}": 1,
+        "GET /orders/{order_id}/events": 1,
+        "portal.show_state": 2,
+        "execute transaction": 2,
+    }
+
+    def roots() -> list[Span]:
+        return [
+            span for _, span in running.received.spans if not span.parent_span_id and attributes(span.attributes).get(ORDER_ID) == order_id
+        ]
+
+    running.spans.wait(lambda: sorted(span.name for span in roots()) >= sorted(expected), "roots")
+    running.spans.wait(lambda: len(roots()) == sum(expected.values()), f"{expected}")
+    assert {span.name: expected[span.name] for span in roots()} == expected
+    # Without an order are only those that are about none: identities, connections, and the stream of all orders' states.
+    without = {span.name for _, span in running.received.spans if not span.parent_span_id and ORDER_ID not in attributes(span.attributes)}
+    assert not without & expected.keys() - {"execute transaction", "POST /orders"}
+
+
+def test_a_portal_outlives_its_chain_and_both_end_in_order_with_every_span_delivered(running: Running) -> None:
+    order_id, _ = running.placed()
+    with connect(running.watch(order_id)) as socket:
+        assert json.loads(socket.recv(5))["state"] == "OPEN"
+        assert running.chain.terminate() == 0
+        answer = running.place()
+        assert (answer.status_code, answer.json()) == (502, {"error": "the chain cannot be reached"})
+        running.chain.start()
+        running.bid(order_id)
+        assert json.loads(socket.recv(10))["state"] == "ACTIVE"
+        assert running.portal.terminate() == 0
+    running.portal.start()
+    for service, name in ((running.chain, "chain"), (running.portal, "portal")):
+        (ended,) = [str(line["message"]) for line in service.lines() if str(line["message"]).startswith("tracing ended")]
+        made, delivered = (int(word) for word in ended.replace(",", "").split() if word.isdigit())
+        assert made == delivered > 0, f"{name}: {ended}"
+    streams = running.spans.find("portal", "virtengine.market.v1.Query/FollowOrders")
+    assert [span.status.code for span in streams] == [Status.STATUS_CODE_UNSET] * len(streams)
+    assert len(streams) == 2
+
+
+def test_nothing_of_a_customer_is_in_any_span_or_log(running: Running) -> None:
+    running.register()
+    order_id, _ = running.placed(deposit=1)
+    typed = httpx.delete(f"{running.portal.url}/orders/{CUSTOMER['document']}?contact={CUSTOMER['email']}", headers={"X-Note": NOTE})
+    assert typed.status_code == 404
+    httpx.post(f"{running.portal.url}/orders", json={**CUSTOMER, "cpu_units": 0, "deposit": 0, "note": NOTE})
+    running.wait_for(order_id, "FAILED")
+    time.sleep(0.3)  # until the last spans of both have left
+    names = {span.name for _, span in running.received.spans}
+    assert {"POST /customers", "veid.keeper.SubmitScope", "DELETE"} <= names
+    found = b"".join(str(resource).encode() + span.SerializeToString() for resource, span in running.received.spans)
+    written = running.chain.log.read_bytes() + running.portal.log.read_bytes()
+    for canary in (*CUSTOMER.values(), "Canary", NOTE):
+        assert canary.encode() not in found, canary
+        assert canary.encode() not in written, canary

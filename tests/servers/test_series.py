@@ -1,0 +1,76 @@
+"""What the plan says of the gateway's metrics, and what is scraped."""
+
+from __future__ import annotations
+
+import re
+import time
+import urllib.request
+from typing import TYPE_CHECKING
+
+from opentelemetry.trace import SpanKind, StatusCode
+
+from components.documents.series import series
+from stacks.roles import trace_metrics
+from tests.servers.conftest import named
+from tracing_lib import TracingSettings, configure
+
+if TYPE_CHECKING:
+    from tests.servers.conftest import Deploy
+    from tracing_lib import Outputs
+
+Sample = tuple[dict[str, str], float]
+"""Labels and value of a series."""
+
+LINE = re.compile(r"^(\w+)\{(.*)\} (\S+)")
+LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+TARGET = "target_info"
+
+
+def scraped_values(text: str) -> dict[str, list[Sample]]:
+    """Every series of a scrape, by the name of its metric."""
+    found: dict[str, list[Sample]] = {}
+    for line in text.splitlines():
+        if (match := LINE.match(line)) and match[1] != TARGET:
+            found.setdefault(match[1], []).append((dict(LABEL.findall(match[2])), float(match[3])))
+    return found
+
+
+def scraped(outputs: Outputs) -> dict[str, list[dict[str, str]]]:
+    """The labels of every series, by the name of its metric."""
+    with urllib.request.urlopen(outputs.span_metrics_url, timeout=10) as answer:  # noqa: S310 - loopback
+        text = answer.read().decode()
+    return {name: [labels for labels, _ in samples] for name, samples in scraped_values(text).items()}
+
+
+def call(outputs: Outputs) -> None:
+    """A call that fails, with an attribute that is a dimension."""
+    portal, chain = (configure(TracingSettings.from_outputs(outputs, service_name=name), set_global=False) for name in ("portal", "chain"))
+    described = {"virtengine.job.kind": "provision"}
+    with (
+        portal.tracer("t").start_as_current_span("call", kind=SpanKind.CLIENT, attributes=described),
+        chain.tracer("t").start_as_current_span("call", kind=SpanKind.SERVER, attributes=described) as span,
+    ):
+        span.set_status(StatusCode.ERROR)
+    portal.shutdown()
+    chain.shutdown()
+
+
+def test_the_series_that_are_scraped_are_those_that_the_plan_names(deployed: Deploy) -> None:
+    dimensions = {"dimensions": ["virtengine.job.kind"]}
+    changes = {"flush_interval": "1s", "span_metrics": {**dimensions, "buckets": ["10ms", "1s"]}, "service_graph": dimensions}
+    environment = named("dev", aggregation=changes)
+    wanted = series(trace_metrics(environment.environment.aggregation, ""))
+    with deployed(environment) as running:
+        call(running.outputs)
+        deadline = time.monotonic() + 30
+        while len(found := scraped(running.outputs)) < 14 and time.monotonic() < deadline:
+            time.sleep(0.5)
+    names = {one.name for one in wanted if one.kind == "counter"}
+    names |= {f"{one.name}_{part}" for one in wanted if one.kind == "histogram" for part in ("sum", "count", "bucket")}
+    assert set(found) == names
+    for one in wanted:
+        suffix = "_bucket" if one.kind == "histogram" else ""
+        labels = {label for labels in found[one.name + suffix] for label in labels}
+        assert labels == {*one.labels, *(["le"] if suffix else [])}, one.name
+        bounds = {labels["le"] for labels in found[one.name + suffix] if "le" in labels} - {"+Inf"}
+        assert sorted(map(float, bounds)) == list(one.bounds), one.name
