@@ -182,7 +182,8 @@ def _variables(folder: Path) -> dict[str, str]:
     """The environment of the engine: a backend of files and a passphrase of its own, unless the user has configured one."""
     variables = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true", "PULUMI_DEBUG_COMMANDS": "true"}
     if not backend_configured(os.environ):
-        variables["PULUMI_BACKEND_URL"] = make_private(folder / "backend").as_uri()
+        # Beside each file the backend would keep one of metadata, not written at once: one left empty by a kill hides all of the state.
+        variables["PULUMI_BACKEND_URL"] = f"{make_private(folder / 'backend').as_uri()}?metadata=skip"
         if not any(name in os.environ for name in PASSPHRASE):
             variables["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(_passphrase(folder / "passphrase"))
     return variables

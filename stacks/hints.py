@@ -76,6 +76,11 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
         "docker pull it by hand to see why, or name a mirror in environment.images.registry of Pulumi.{name}.yaml",
     ),
     (
+        r"Forbidden: field can not be less than",
+        "a claim cannot shrink",
+        "set the size in Pulumi.{name}.yaml to what it was, or more, and try again; less needs a new volume",
+    ),
+    (
         r"failed to fully initialize|Minimum number of (live )?Pods|timed out waiting to be Ready",
         "a server in the cluster does not take traffic",
         "kubectl --namespace NAMESPACE get pods, describe and logs of the one that is not ready; then: python -m stacks up {name}",
@@ -99,9 +104,9 @@ def hint(said: str, name: str, *, shown: bool = False) -> str:
     What was ``shown`` to the user as the engine said it is not said again.
     """
     lines = [line.rstrip() for line in said.strip().splitlines() if line.strip()]
-    # A message that already names the next command is left alone.
-    if any(line.startswith("then: ") for line in lines):
-        return "" if shown else "\n".join(lines)
+    # A message that already names the next command is left alone; the engine says more after it, so that it is repeated at the end.
+    if own := [line for line in lines if line.startswith("then: ")]:
+        return own[-1] if shown else "\n".join(lines)
     known = next((found for found in _KNOWN if re.search(found[0], said)), None)
     if known is None:
         then = [f"then: correct what is said above, and try again: python -m stacks preview {name}"]

@@ -87,6 +87,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
     made.file.write_text(yaml.safe_dump(document, sort_keys=False))
     yield made
     if made.left():
+        made("recover")
         made("destroy")
 
 

@@ -21,7 +21,7 @@ WORKS = "came out: the backbone works"
 
 
 def test_an_engine_that_is_killed_while_it_makes_a_statefulset_is_recovered_from_and_no_pod_restarts(placed: Placed) -> None:
-    said = placed.ended(signal.SIGKILL, at="StatefulSet backend-jaeger creating", whom="engine")
+    said = placed.ended(signal.SIGKILL, at="StatefulSet backend-jaeger creating", whom="engine", after=1)
     assert "the engine was ended by SIGKILL" in said
     assert f"then: python -m stacks recover {placed.namespace}" in said
     assert f"python -m stacks recover {placed.namespace}" in placed("up", fails=True)

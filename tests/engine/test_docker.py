@@ -98,7 +98,7 @@ def test_an_up_that_was_killed_with_its_engine_says_what_to_do_and_then_the_next
 
 
 def test_an_engine_that_is_killed_alone_is_told_by_its_signal_and_after_recover_the_next_up_succeeds(stack: Stack) -> None:
-    said = stack.ended(signal.SIGKILL, at="jaeger-server creating", whom="engine")
+    said = stack.ended(signal.SIGKILL, at="jaeger-server creating", whom="engine", after=1)
     assert "the engine was ended by SIGKILL" in said
     assert f"then: python -m stacks recover {stack.namespace}" in said
     recovered = stack("recover")

@@ -63,8 +63,8 @@ class Verbs:
         assert (done.returncode != 0) is fails, done.stdout
         return done.stdout
 
-    def ended(self, number: signal.Signals, *, at: str, whom: str) -> str:
-        """Run ``up``, send a signal when it says ``at``, and return all that it prints.
+    def ended(self, number: signal.Signals, *, at: str, whom: str, after: float = 0) -> str:
+        """Run ``up``, send a signal ``after`` seconds when it says ``at``, and return all that it prints.
 
         ``whom`` is ``engine``, which alone gets it, or ``all``, as a terminal sends Ctrl-C.
         """
@@ -74,6 +74,7 @@ class Verbs:
                 self._command("up"), cwd=ROOT, env=self._variables(), stdout=into, stderr=subprocess.STDOUT, start_new_session=True
             )
         _until_in(log, at)
+        time.sleep(after)
         if whom == "engine":
             for child in _children(process.pid):
                 os.kill(child, number)

@@ -104,6 +104,7 @@ def test_a_backend_that_the_user_has_configured_is_used(tmp_path: Path) -> None:
         ("error: no resource plugin 'pulumi-resource-docker' found", "put pulumi-resource-docker"),
         ("container failed to be in healthy state", "docker logs NAME"),
         ("the Kubernetes API server reported that it failed to fully initialize or become live", "describe and logs of the one"),
+        ('"x" failed to fully initialize: requests.storage: Forbidden: field can not be less than', "to what it was, or more"),
         ("error: update canceled", "python -m stacks up dev"),
         ("something new", "python -m stacks preview dev"),
     ],
@@ -130,9 +131,10 @@ def test_an_engine_that_ended_by_itself_was_ended_by_no_signal(code: int) -> Non
     assert ended_by(code) is None
 
 
-def test_a_message_that_names_the_next_command_is_left_alone() -> None:
+def test_a_message_that_names_the_next_command_is_left_alone_and_its_command_is_the_last_that_is_said() -> None:
     said = "Pulumi.dev.yaml: wrong, and protected\nthen: python -m stacks check dev"
     assert hint(said, "dev") == said
+    assert hint(f"{said}\nerror: program exited with code 1", "dev", shown=True) == "then: python -m stacks check dev"
 
 
 @pytest.mark.parametrize(
