@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -234,11 +235,10 @@ def _passed_on(process: subprocess.Popen[str]) -> str:
 
     reader = threading.Thread(target=read)
     reader.start()
-    try:
-        process.wait()
-    except KeyboardInterrupt:
-        # The engine has had the signal as well: it finishes the step at hand and writes its state.
-        process.wait()
+    while process.returncode is None:
+        # The engine has had the signal as well: at the first it finishes the steps at hand and writes its state, at the second it ends.
+        with suppress(KeyboardInterrupt):
+            process.wait()
     reader.join()
     return "".join(lines)
 
