@@ -303,7 +303,8 @@ class Plan:
     def secrets(self) -> Mapping[str, tuple[str, ...]]:
         """The Secrets that the plan names, and the entries that are read of each.
 
-        Keys of a Secret of type kubernetes.io/tls are ``tls.crt`` and ``tls.key``, of a pull secret ``.dockerconfigjson``.
+        Keys of a Secret of type kubernetes.io/tls are ``tls.crt`` and ``tls.key``, of a pull secret ``.dockerconfigjson``; ``ca.crt`` is
+        the certificate of an authority.
         """
         read = [(file.secret, file.key) for workload in self.workloads for file in workload.secret_files]
         read += [(variable.secret, variable.key) for workload in self.workloads for variable in workload.secret_variables]

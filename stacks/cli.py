@@ -152,7 +152,7 @@ def _render(arguments: argparse.Namespace) -> int:
 
     named = read(arguments.environment)
     try:
-        written = render(plan(named.environment, addresses_of(named), name=named.name), arguments.output)
+        written = render(plan(named.environment, addresses_of(named), name=named.name), arguments.output, certificate=named.certificate)
     except FileExistsError:
         raise
     except OSError as error:

@@ -1,4 +1,4 @@
-"""A cluster, asked directly: whether its context is known and it answers, and a way to a Service from outside."""
+"""A cluster, asked directly: whether its context is known and it answers, what is in it, and a way to a Service from outside."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import contextlib
 import socket
 import threading
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 ANSWER_SECONDS = 10.0
 _NOT_FOUND = 404
@@ -54,12 +55,70 @@ def check(context: str, namespace: str, *, new: bool) -> None:
             f"{context}: the cluster answers {error.status} {error.reason}\nthen: kubectl --context {context} auth whoami"
         ) from None
     except Exception as error:  # noqa: BLE001 - urllib3 and ssl have a dozen
-        reason = str(error).split("(Caused by ")[-1].rstrip(")")
-        raise ClusterError(f"{context}: the cluster does not answer: {reason}\nthen: kubectl --context {context} cluster-info") from None
+        raise _silent(context, error) from None
     raise ClusterError(
         f"environment.namespace: {namespace} exists already in {context}, and this stack did not make it\n"
         f"then: choose another name, or delete it with all that is in it: kubectl --context {context} delete namespace {namespace}"
     )
+
+
+def labels_of(context: str, mapping: Mapping[str, Any]) -> dict[str, str] | None:
+    """The labels that an object has in the cluster, or None when it is not there. ``mapping`` needs its kind, version and name only.
+
+    Raises ``ClusterError``.
+    """
+    found = _object(context, "GET", mapping)
+    return None if found is None else found["metadata"].get("labels") or {}
+
+
+def remove(context: str, mapping: Mapping[str, Any]) -> None:
+    """Delete an object; one that is not there is as good. Raises ``ClusterError``."""
+    _object(context, "DELETE", mapping)
+
+
+def _object(context: str, method: str, mapping: Mapping[str, Any]) -> dict[str, Any] | None:
+    from kubernetes.client import ApiException
+
+    api, version, head = _asked(context), mapping["apiVersion"], mapping["metadata"]
+    root = f"/apis/{version}" if "/" in version else f"/api/{version}"
+    within = f"/namespaces/{head['namespace']}" if "namespace" in head else ""
+    try:
+        plural = _plurals(context, root)[mapping["kind"]]
+        return _request(api, method, f"{root}{within}/{plural}/{head['name']}")
+    except ApiException as error:
+        if error.status == _NOT_FOUND:
+            return None
+        raise ClusterError(
+            f"{context}: the cluster answers {error.status} {error.reason} to {method} {mapping['kind']} {head['name']}\n"
+            f"then: kubectl --context {context} auth whoami"
+        ) from None
+    except Exception as error:  # noqa: BLE001 - urllib3 and ssl have a dozen
+        raise _silent(context, error) from None
+
+
+@cache
+def _asked(context: str) -> Any:  # noqa: ANN401 - the client is not typed
+    return client(context)
+
+
+@cache
+def _plurals(context: str, root: str) -> dict[str, str]:
+    """How the API names the kinds of a version in its paths."""
+    kinds = _request(_asked(context), "GET", root)["resources"]
+    return {found["kind"]: found["name"] for found in kinds if "/" not in found["name"]}
+
+
+def _request(api: Any, method: str, path: str) -> dict[str, Any]:  # noqa: ANN401 - the client is not typed
+    request = api.param_serialize(method, path, header_params={"Accept": "application/json"}, auth_settings=["BearerToken"])
+    answer = api.call_api(*request, _request_timeout=ANSWER_SECONDS)
+    answer.read()
+    parsed: dict[str, Any] = api.response_deserialize(answer, {"2XX": "object"}).data
+    return parsed
+
+
+def _silent(context: str, error: Exception) -> ClusterError:
+    reason = str(error).split("(Caused by ")[-1].rstrip(")")
+    return ClusterError(f"{context}: the cluster does not answer: {reason}\nthen: kubectl --context {context} cluster-info")
 
 
 @contextmanager

@@ -46,8 +46,8 @@ def _elsewhere(_was: object, _becomes: object, _old: Environment, _new: Environm
 
 def _volume_size(_was: object, _becomes: object, old: Environment, new: Environment) -> str | None:
     before, after = _volume(old), _volume(new)
-    if before is None or after is None:
-        return None
+    if before is None or after is None or old.backend.kind != new.backend.kind:
+        return None  # another volume, which is said of the kind
     if after < before:
         return "a claim cannot shrink: the deployment refuses it; make a new volume"
     return f"{approximate_bytes(after - before)} more; grows in place where the storage class allows it"

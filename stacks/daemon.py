@@ -1,9 +1,11 @@
-"""A Docker daemon, asked directly: whether it answers, and to remove what a killed ``up`` has left."""
+"""A Docker daemon, asked directly: whether it answers, what is on it, and to remove what a killed ``up`` has left."""
 
 from __future__ import annotations
 
 import http.client
+import json
 import socket
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 ANSWER_SECONDS = 5.0
@@ -31,19 +33,33 @@ def ping(host: str) -> None:
     _request(host, "GET", "/_ping")
 
 
+def container(host: str, name: str) -> tuple[str, dict[str, str]] | None:
+    """Id and labels of a container, or None when there is none of that name. Raises ``DaemonError``."""
+    found = _request(host, "GET", f"/containers/{quote(name, safe='')}/json")
+    return None if found is None else (found["Id"], found["Config"].get("Labels") or {})
+
+
+def network(host: str, name: str) -> tuple[str, dict[str, str]] | None:
+    """Id and labels of a network, or None when there is none of that name. Raises ``DaemonError``."""
+    found = _request(host, "GET", f"/networks/{quote(name, safe='')}")
+    # The daemon takes the beginning of an id for a name as well.
+    return None if found is None or found["Name"] != name else (found["Id"], found.get("Labels") or {})
+
+
 def remove_container(host: str, name: str) -> None:
     """Remove a container, running or not; none of that name is as good. Raises ``DaemonError``."""
     _request(host, "DELETE", f"/containers/{quote(name, safe='')}?force=true")
 
 
-def _request(host: str, method: str, path: str) -> None:
+def _request(host: str, method: str, path: str) -> dict[str, Any] | None:
+    """What the daemon answers, None when it knows no such thing; one behind ssh is not asked and tells nothing."""
     parts = urlsplit(host)
     if parts.scheme == "unix":
         connection: http.client.HTTPConnection = _Unix(parts.path)
     elif parts.scheme in {"tcp", "http"} and parts.hostname:
         connection = http.client.HTTPConnection(parts.hostname, parts.port or 2375, timeout=ANSWER_SECONDS)
     else:
-        return
+        return None
     try:
         connection.request(method, path)
         answer = connection.getresponse()
@@ -55,5 +71,9 @@ def _request(host: str, method: str, path: str) -> None:
         ) from None
     finally:
         connection.close()
-    if answer.status // 100 != 2 and answer.status != _GONE:  # noqa: PLR2004 - 2xx
+    if answer.status == _GONE:
+        return None
+    if answer.status // 100 != 2:  # noqa: PLR2004 - 2xx
         raise DaemonError(f"{host}: the Docker daemon answers {answer.status} to {method} {path}: {said}\nthen: see what it says")
+    found: dict[str, Any] | None = json.loads(said) if said.startswith("{") else None
+    return found

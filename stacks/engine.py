@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +22,7 @@ import yaml
 
 from components.local.files import make_private, write_atomically
 from stacks.config import PROJECT
-from stacks.hints import hint
+from stacks.hints import hint, killed
 from stacks.source import ROOT
 
 if TYPE_CHECKING:
@@ -32,22 +34,34 @@ STATE = ROOT / ".state" / "pulumi"
 """Default of everything that Pulumi keeps for this project: state, passphrase, copies of the stack files."""
 
 PASSPHRASE = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
+_SHELL_SIGNALS = 128
 _SALT = ("encryptionsalt", "encryptedkey", "secretsprovider")
 
 
 class EngineError(Exception):
-    """The engine could not do what it was asked. The text says what it said and the next command; the stack can be tried again."""
+    """The engine could not do what it was asked. The text says what it said and the next command; the stack can be tried again.
+
+    ``events`` are the steps that it had planned or done until then.
+    """
+
+    def __init__(self, text: str, events: Sequence[Event] = ()) -> None:
+        super().__init__(text)
+        self.events = tuple(events)
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A step that the engine plans or has done: what it does to which resource, and the inputs of that before and after."""
+    """A step that the engine plans or has done: what it does to which resource, and the inputs of that before and after.
+
+    ``record`` is the resource as the state would keep it, secrets masked; empty for one that goes.
+    """
 
     operation: str
     urn: str
     kind: str
     old: Mapping[str, Any]
     new: Mapping[str, Any]
+    record: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +100,18 @@ class Engine:
 
     def state(self) -> dict[str, Any]:
         """The deployment as the engine keeps it, secrets encrypted. Raises ``EngineError``."""
+        return self._exported()["deployment"] or {}
+
+    def keep_state(self, deployment: Mapping[str, Any]) -> None:
+        """Put a changed deployment in the place of the one that ``state`` gave. Raises ``EngineError``."""
+        text = json.dumps(self._exported() | {"deployment": deployment})
+        done = self._run(("stack", "import", "--stack", self.name), cwd=self.stack_file.parent, text=text)
+        if done.returncode:
+            raise EngineError(hint(done.stderr or done.stdout, self.name))
+
+    def _exported(self) -> dict[str, Any]:
         exported: dict[str, Any] = json.loads(self.ask("stack", "export", "--stack", self.name))
-        return exported["deployment"] or {}
+        return exported
 
     def operate(self, verb: str, *options: str) -> list[Event]:
         """Run a command on the stack, its progress shown as Pulumi shows it, and return its steps. Raises ``EngineError``."""
@@ -102,10 +126,13 @@ class Engine:
         finally:
             log.unlink(missing_ok=True)
             log.parent.rmdir()
+        steps = [_step(event["resourcePreEvent"]["metadata"]) for event in events if "resourcePreEvent" in event]
         if process.returncode:
+            if (ended := ended_by(process.returncode)) is not None:
+                raise EngineError(killed(ended, self.name), steps)
             diagnostics = [e["diagnosticEvent"]["message"] for e in events if e.get("diagnosticEvent", {}).get("severity") == "error"]
-            raise EngineError(hint("\n".join([*diagnostics, said]), self.name, shown=True))
-        return [_step(event["resourcePreEvent"]["metadata"]) for event in events if "resourcePreEvent" in event]
+            raise EngineError(hint("\n".join([*diagnostics, said]), self.name, shown=True), steps)
+        return steps
 
     def _run(self, arguments: Sequence[str], *, cwd: Path, text: str | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -156,7 +183,8 @@ def _variables(folder: Path) -> dict[str, str]:
     """The environment of the engine: a backend of files and a passphrase of its own, unless the user has configured one."""
     variables = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true", "PULUMI_DEBUG_COMMANDS": "true"}
     if not backend_configured(os.environ):
-        variables["PULUMI_BACKEND_URL"] = make_private(folder / "backend").as_uri()
+        # Beside each file the backend would keep one of metadata, not written at once: one left empty by a kill hides all of the state.
+        variables["PULUMI_BACKEND_URL"] = f"{make_private(folder / 'backend').as_uri()}?metadata=skip"
         if not any(name in os.environ for name in PASSPHRASE):
             variables["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(_passphrase(folder / "passphrase"))
     return variables
@@ -207,11 +235,10 @@ def _passed_on(process: subprocess.Popen[str]) -> str:
 
     reader = threading.Thread(target=read)
     reader.start()
-    try:
-        process.wait()
-    except KeyboardInterrupt:
-        # The engine has had the signal as well: it finishes the step at hand and writes its state.
-        process.wait()
+    while process.returncode is None:
+        # The engine has had the signal as well: at the first it finishes the steps at hand and writes its state, at the second it ends.
+        with suppress(KeyboardInterrupt):
+            process.wait()
     reader.join()
     return "".join(lines)
 
@@ -223,5 +250,11 @@ def _events(log: Path) -> Iterator[dict[str, Any]]:
 
 
 def _step(metadata: Mapping[str, Any]) -> Event:
-    old, new = ((metadata.get(side) or {}).get("inputs") or {} for side in ("old", "new"))
-    return Event(metadata["op"], metadata["urn"], metadata["type"], old, new)
+    old, new = (metadata.get(side) or {} for side in ("old", "new"))
+    return Event(metadata["op"], metadata["urn"], metadata["type"], old.get("inputs") or {}, new.get("inputs") or {}, new)
+
+
+def ended_by(code: int) -> str | None:
+    """The signal that ended a program, by its exit code: negative as Python tells it, above 128 as a shell does."""
+    number = -code if code < 0 else code - _SHELL_SIGNALS
+    return signal.Signals(number).name if number in set(signal.Signals) else None

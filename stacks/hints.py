@@ -11,6 +11,11 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
         "if none is running: python -m stacks recover {name}",
     ),
     (
+        r"\b(update|preview|destroy|refresh) (was )?cancell?ed",
+        "interrupted; what had begun was brought to its end and is in the state",
+        "python -m stacks up {name}, which goes on from here",
+    ),
+    (
         r"pending operation|pending creates?|attempted to .* but it (was|did) not",
         "an earlier `up` was interrupted and the engine does not know what it has made",
         "python -m stacks recover {name}",
@@ -37,8 +42,8 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
     ),
     (
         r"container name .* is already in use|network with name .* already exists",
-        "something of that name is on the host that this stack did not make",
-        "choose another environment.namespace in Pulumi.{name}.yaml, or remove it with docker rm -f, and try again",
+        "something of that name is on the host and not in the state of this stack",
+        "python -m stacks recover {name}, which settles what an interrupted `up` has made; what is not ours, remove with docker rm -f",
     ),
     (
         r"port is already allocated|address already in use",
@@ -57,8 +62,8 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
     ),
     (
         r'\w "[^"]*" already exists|namespaces? [^"]* already exists|AlreadyExists',
-        "something of that name is in the cluster that this stack did not make",
-        "choose another environment.namespace in Pulumi.{name}.yaml, or delete the old one with kubectl, and try again",
+        "something of that name is in the cluster and not in the state of this stack",
+        "python -m stacks recover {name}, which takes over what an interrupted `up` has made; what is not ours, delete with kubectl",
     ),
     (
         r"(exec|plugin|provider).*(not found|no resource plugin|could not (find|install|download))|no resource plugin",
@@ -71,11 +76,26 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
         "docker pull it by hand to see why, or name a mirror in environment.images.registry of Pulumi.{name}.yaml",
     ),
     (
+        r"Forbidden: field can not be less than",
+        "a claim cannot shrink",
+        "set the size in Pulumi.{name}.yaml to what it was, or more, and try again; less needs a new volume",
+    ),
+    (
+        r"failed to fully initialize|Minimum number of (live )?Pods|timed out waiting to be Ready",
+        "a server in the cluster does not take traffic",
+        "kubectl --namespace NAMESPACE get pods, describe and logs of the one that is not ready; then: python -m stacks up {name}",
+    ),
+    (
         r"failed to be in healthy state|unhealthy",
         "a server does not take traffic",
         "look at its log: docker ps -a, docker logs NAME; then try again",
     ),
 )
+
+
+def killed(ended: str, name: str) -> str:
+    """What to do after the engine was ended by a signal, which left it no word to say."""
+    return f"{name}: the engine was ended by {ended} and could not note what it was doing\nthen: python -m stacks recover {name}"
 
 
 def hint(said: str, name: str, *, shown: bool = False) -> str:
@@ -84,9 +104,9 @@ def hint(said: str, name: str, *, shown: bool = False) -> str:
     What was ``shown`` to the user as the engine said it is not said again.
     """
     lines = [line.rstrip() for line in said.strip().splitlines() if line.strip()]
-    # A message that already names the next command is left alone.
-    if any(line.startswith("then: ") for line in lines):
-        return "" if shown else "\n".join(lines)
+    # A message that already names the next command is left alone; the engine says more after it, so that it is repeated at the end.
+    if own := [line for line in lines if line.startswith("then: ")]:
+        return own[-1] if shown else "\n".join(lines)
     known = next((found for found in _KNOWN if re.search(found[0], said)), None)
     if known is None:
         then = [f"then: correct what is said above, and try again: python -m stacks preview {name}"]

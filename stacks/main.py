@@ -65,8 +65,8 @@ def _secrets(config: pulumi.Config, wanted: Plan, stack: str) -> Secrets:
 
 
 def _issued(key: str) -> bool:
-    """Whether an entry belongs to a Secret of type kubernetes.io/tls or kubernetes.io/dockerconfigjson."""
-    return key in {"tls.crt", "tls.key", ".dockerconfigjson"}
+    """Whether an entry is a certificate, or belongs to a Secret of type kubernetes.io/tls or kubernetes.io/dockerconfigjson."""
+    return key in {"ca.crt", "tls.crt", "tls.key", ".dockerconfigjson"}
 
 
 def _place(here: Named, wanted: Plan, secrets: Mapping[tuple[str, str], pulumi.Output[str]], certificate: str | None) -> Outputs:

@@ -17,21 +17,23 @@ if TYPE_CHECKING:
 FOLDER = "kubernetes"
 
 
-def kubernetes_objects(plan: Plan) -> dict[str, list[Object]]:
-    """The objects of a plan by the file that they belong in; in the order of their names the files can be applied."""
+def kubernetes_objects(plan: Plan, *, certificate: str | None = None) -> dict[str, list[Object]]:
+    """The objects of a plan by the file that they belong in; in the order of their names the files can be applied.
+
+    ``certificate`` is the PEM of the authority behind the intake's certificate: configuration of the stack and not part of a plan.
+    """
     return {
         "0-namespace": namespace_objects(plan),
         **{f"1-{workload.name}": workload_objects(plan, workload) for workload in plan.workloads},
-        # The certificate of the intake is configuration of the stack and not part of a plan.
-        "2-consumers": consumer_objects(plan, consumer_config(outputs(plan))),
+        "2-consumers": consumer_objects(plan, consumer_config(outputs(plan, certificate=certificate))),
     }
 
 
-def manifests(plan: Plan) -> dict[str, str]:
+def manifests(plan: Plan, *, certificate: str | None = None) -> dict[str, str]:
     """The files by their path, byte for byte the same for the same plan; none for a plan of another target."""
     if plan.target != "kubernetes":
         return {}
-    found = {f"{FOLDER}/{name}.yaml": _documents(objects) for name, objects in kubernetes_objects(plan).items()}
+    found = {f"{FOLDER}/{name}.yaml": _documents(objects) for name, objects in kubernetes_objects(plan, certificate=certificate).items()}
     first = next(iter(found))
     return found | {first: _expected_secrets(plan) + found[first]}
 

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from components.workload import Plan
 
 
-def files(plan: Plan) -> dict[str, str]:
-    """Every file of a rendered plan by its path."""
+def files(plan: Plan, *, certificate: str | None = None) -> dict[str, str]:
+    """Every file of a rendered plan by its path; ``certificate`` is what services are told to trust the intake by."""
     documents = {f"{w.name}/{d.name}": d.text for w in plan.workloads for d in w.documents}
-    return {"plan.json": plan_json(plan)} | documents | manifests(plan)
+    return {"plan.json": plan_json(plan)} | documents | manifests(plan, certificate=certificate)
 
 
-def render(plan: Plan, folder: Path) -> list[Path]:
+def render(plan: Plan, folder: Path, *, certificate: str | None = None) -> list[Path]:
     """Write a plan into ``folder``, and take away what an earlier one left there.
 
     Raises ``FileExistsError`` when the folder holds something else than a rendered plan.
@@ -30,7 +30,7 @@ def render(plan: Plan, folder: Path) -> list[Path]:
     if folder.exists() and any(folder.iterdir()):
         _remove(folder)
     written = []
-    for name, text in files(plan).items():
+    for name, text in files(plan, certificate=certificate).items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)

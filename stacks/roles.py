@@ -332,7 +332,15 @@ def _grafana(environment: Environment, section: sections.Tempo, addresses: Addre
 def login_proxy(section: sections.Access, images: sections.Images, addresses: Addresses, *, upstream: str) -> Workload:
     """oauth2-proxy before the user interface at the URL ``upstream``."""
     bound, documents = Bound(addresses, "access"), addresses.documents("access")
-    login = access.Login(section.oidc_issuer, section.client_id, section.groups_claim, section.operator_groups, section.trusted_proxies)
+    authority = _authority(section.oidc_ca_secret)
+    login = access.Login(
+        section.oidc_issuer,
+        section.client_id,
+        section.groups_claim,
+        section.operator_groups,
+        section.trusted_proxies,
+        authority.path if authority else None,
+    )
     text = access.proxy(
         login, host=section.host, listen=bound.bind(ports.ACCESS), telemetry=bound.bind(ports.ACCESS_METRICS), upstream=upstream
     )
@@ -355,5 +363,11 @@ def login_proxy(section: sections.Access, images: sections.Images, addresses: Ad
             SecretVariable("OAUTH2_PROXY_CLIENT_SECRET", section.secret, "client-secret"),
             SecretVariable("OAUTH2_PROXY_COOKIE_SECRET", section.secret, "cookie-secret"),
         ),
+        secret_files=(authority,) if authority else (),
         site=Site(section.host, ports.ACCESS.name, section.tls_secret, section.ingress_class),
     )
+
+
+def _authority(secret: str | None) -> SecretFile | None:
+    """The certificate of a private authority, as a file."""
+    return SecretFile(secret, "ca.crt", "/etc/virtengine-tracing-issuer/ca.crt") if secret is not None else None

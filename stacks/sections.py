@@ -327,6 +327,10 @@ class Access(Section):
     """Host name of the user interface. Required."""
     oidc_issuer: HttpsUrl = Field(title="OIDC issuer", examples=["https://login.example.org/realms/operators"])
     """Issuer that operators log in with. Required."""
+    oidc_ca_secret: Label | None = Field(default=None, title="authority of the OIDC issuer", examples=["login-ca"])
+    """Secret with the entry `ca.crt`, the PEM of the authority behind the issuer's certificate; the stack fills it when it is given
+    `<secret>.ca.crt`, else who issues it. No other authority is then trusted for the issuer. Default: none, the public authorities, by
+    which an issuer on the internet is known; one with a private certificate could not be asked at all."""
     client_id: str = Field(default="virtengine-tracing", title="OIDC client", min_length=1)
     """Client registered at the issuer. Default: the project's name."""
     groups_claim: str = Field(default="groups", title="groups claim", min_length=1)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shlex
+import ssl
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from stacks.config import KEY, BadEnvironmentError, Environment, Problem, parse
+from stacks.config import KEY, PROJECT, BadEnvironmentError, Environment, Problem, parse
 from stacks.sizing import too_small
 from stacks.units import shown
 
@@ -22,11 +23,15 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """An environment with the name that its file gives it, and what messages call its file."""
+    """An environment with the name that its file gives it, and what messages call its file.
+
+    ``certificate`` is the PEM of the authority behind the intake's certificate, where the file has it beside the environment.
+    """
 
     name: str
     source: str
     environment: Environment
+    certificate: str | None = None
 
 
 class _RefusedError(yaml.MarkedYAMLError):
@@ -140,7 +145,21 @@ def _parse(text: str, *, source: str, name: str, wanted: str) -> Named:
         raise _refused(source, wanted, f"is not YAML: {str(error).splitlines()[0]}; compare with Pulumi.dev.yaml") from None
     except RecursionError:
         raise _refused(source, wanted, "nests deeper than any setting; compare with Pulumi.dev.yaml") from None
-    return named(_settings(document, source, wanted), source=source, name=name, wanted=wanted)
+    found = named(_settings(document, source, wanted), source=source, name=name, wanted=wanted)
+    key = f"{PROJECT}:{found.environment.ingest.tls_secret}.ca.crt"
+    return replace(found, certificate=_certificate(document["config"].get(key), source, wanted, key))
+
+
+def _certificate(value: object, source: str, wanted: str, key: str) -> str | None:
+    """The authority behind the intake. An encrypted value is not read here, and it is no secret."""
+    if not isinstance(value, str):
+        return None
+    try:
+        ssl.create_default_context(cadata=value)
+    except (ssl.SSLError, ValueError):
+        problem = Problem(key, f"{shown(value)} is no certificate; write its PEM, -----BEGIN CERTIFICATE----- and on")
+        raise BadEnvironmentError(source, [problem], _again(wanted)) from None
+    return value
 
 
 def named(settings: object, *, source: str, name: str, wanted: str | None = None) -> Named:

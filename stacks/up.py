@@ -1,4 +1,4 @@
-"""Deploying an environment with Pulumi: preview, up, destroy, recover, and the outputs of what is deployed."""
+"""Deploying an environment with Pulumi: preview, up, destroy, and the outputs of what is deployed."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import json
 import os
 import sys
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from stacks import leftovers
 from stacks.config import BadEnvironmentError
 from stacks.diff import difference
 from stacks.engine import Engine, EngineError, open_engine
@@ -32,7 +32,8 @@ YES = "YES"
 
 _LOST = frozenset({"delete", "replace", "delete-replaced", "discard-replaced"})
 _STORES = frozenset({"docker:index/volume:Volume", "kubernetes:core/v1:PersistentVolumeClaim"})
-_QUIET = ("--suppress-outputs", "--suppress-permalink=true")
+QUIET = ("--suppress-outputs", "--suppress-permalink=true")
+"""What is told to every operation of the engine: outputs are printed by us, and the file backend has no page."""
 
 
 class RefusedError(Exception):
@@ -47,11 +48,16 @@ def say(line: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """An environment and the engine on its stack; what is deployed there, if anything, is ``before``."""
+    """An environment and the engine on its stack; what was last deployed there, if anything, is ``before``.
+
+    ``gone`` are the workloads of that which are not in the state any more, and ``begun`` what was being made when the engine was killed.
+    """
 
     named: Named
     engine: Engine
     before: Named | None
+    gone: tuple[str, ...] = ()
+    begun: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -69,7 +75,9 @@ def open_deployment(environment: Named, *, state: Path | None = None) -> Deploym
     engine = open_engine(environment, say=say, state=state)
     deployed = engine.state()
     _reachable(environment, new=not (deployed.get("resources") or deployed.get("pending_operations")))
-    return Deployment(environment, engine, _before(environment.name, engine.outputs()))
+    before = _before(environment.name, engine.outputs())
+    gone = () if before is None else tuple(leftovers.gone(_plan(before), deployed))
+    return Deployment(environment, engine, before, gone, tuple(map(leftovers.called, leftovers.begun(deployed))))
 
 
 def _reachable(environment: Named, *, new: bool) -> None:
@@ -103,14 +111,18 @@ def show_difference(deployment: Deployment) -> Difference | None:
         say(f"{deployment.name}: nothing that could be compared is deployed yet")
         return None
     found = difference(deployment.before, deployment.named)
-    print_difference(found, f"{deployment.name} as deployed", deployment.named.source)
+    if deployment.gone:
+        # The outputs outlive what they tell of.
+        say(f"{deployment.name}: not whole after what was interrupted: {', '.join(deployment.gone)} will be made again")
+    if found or not deployment.gone:
+        print_difference(found, f"{deployment.name} as deployed", deployment.named.source)
     return found
 
 
 def preview(deployment: Deployment) -> list[Event]:
     """Show what would change, and what that does to stored traces. Raises ``EngineError``."""
     show_difference(deployment)
-    events = deployment.engine.operate("preview", *_QUIET)
+    events = deployment.engine.operate("preview", *QUIET)
     for line in losses(deployment, events):
         say(line)
     return events
@@ -156,16 +168,21 @@ def up(deployment: Deployment) -> Outputs:
     """Preview, ask, deploy, probe. Raises ``EngineError``, ``RefusedError``, or ``ProbeError`` when nothing comes through."""
     from stacks.probe import probe
 
+    if deployment.begun:
+        raise RefusedError(
+            f"{deployment.name}: {', '.join(deployment.begun)}: being made by another `up`, or was when that was killed\n"
+            f"then: if none is running: python -m stacks recover {deployment.name}"
+        )
     events = preview(deployment)
     changing = [event for event in events if event.operation != "same"]
     if changing:
         _ask(f"deploy this to {deployment.name}?")
         since = time.monotonic()
-        deployment.engine.operate("up", "--yes", "--skip-preview", *_QUIET)
+        deployment.engine.operate("up", "--yes", "--skip-preview", *QUIET)
         say(f"deployed in {time.monotonic() - since:.0f} s")
     else:
         # Outputs that differ, as after a changed load, are no resources.
-        deployment.engine.operate("up", "--yes", "--skip-preview", *_QUIET)
+        deployment.engine.operate("up", "--yes", "--skip-preview", *QUIET)
         say("nothing that runs has changed")
     contract = deployed_outputs(deployment.engine, show_secrets=True)
     trace = probe(deployment.named.environment, contract, say=say)
@@ -180,43 +197,10 @@ def destroy(deployment: Deployment) -> None:
         if not any(volume.protect for workload in there.workloads for volume in workload.volumes):
             say(f"WARNING: this deletes the stored traces of {deployment.name}: volume {', '.join(sorted(_trace_stores(there)))}")
     # Else the engine would delete all that is not protected before it comes to what is.
-    deployment.engine.operate("destroy", "--preview-only", *_QUIET)
+    deployment.engine.operate("destroy", "--preview-only", *QUIET)
     _ask(f"destroy {deployment.name}?")
-    deployment.engine.operate("destroy", "--yes", "--skip-preview", *_QUIET)
+    deployment.engine.operate("destroy", "--yes", "--skip-preview", *QUIET)
     say(f"{deployment.name} is gone")
-
-
-def recover(environment: Named, *, state: Path | None = None) -> None:
-    """Make a stack usable again whose ``up`` was killed: give up its lock, and let the engine see what was made and what was not.
-
-    To be called only when no ``up`` is running on it. Raises ``EngineError``.
-    """
-    engine = open_engine(environment, say=say, state=state)
-    # Without a lock there is nothing to give up, which is no error here.
-    with suppress(EngineError):
-        engine.ask("cancel", engine.name, "--yes")
-    pending = engine.state().get("pending_operations") or []
-    target, options = environment.environment.target, []
-    for operation in pending:
-        resource, urn = operation["resource"], operation["resource"]["urn"]
-        say(f"was {operation['type']}: {urn.rpartition('::')[2]}")
-        if operation["type"] != "creating":
-            continue
-        if target.kind == "docker" and resource["type"] == "docker:index/container:Container":
-            from stacks.daemon import remove_container
-
-            # A container holds nothing that is kept; made anew it is whole.
-            remove_container(target.host, resource["inputs"]["name"])
-        elif target.kind == "kubernetes" and resource["type"].startswith("kubernetes:"):
-            head = resource["inputs"]["metadata"]
-            options += [
-                "--import-pending-creates",
-                urn,
-                "--import-pending-creates",
-                "/".join(filter(None, [head.get("namespace"), head["name"]])),
-            ]
-    engine.operate("refresh", "--yes", "--skip-preview", *_QUIET, *(options or ["--clear-pending-creates"]))
-    say(f"{environment.name} can be deployed again: python -m stacks up {environment.name}")
 
 
 def deployed_outputs(engine: Engine, *, show_secrets: bool = False) -> Outputs:

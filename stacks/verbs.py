@@ -101,7 +101,7 @@ def _destroy(arguments: argparse.Namespace) -> None:
 
 
 def _recover(arguments: argparse.Namespace) -> None:
-    from stacks.up import recover
+    from stacks.recovery import recover
 
     recover(read(arguments.environment), state=arguments.state)
 

@@ -26,6 +26,9 @@ OUTSIDE = frozenset({"consumers", "operators"})
 HOLDS = "virtengine.tracing/holds"
 """Label of a volume: ``traces``, ``queue`` or ``scratch``, as the plan says; ``documents`` and ``tools`` can be made again."""
 
+PART_OF = "virtengine.tracing/part-of"
+"""Label of the network and of every container: the namespace of the backbone that it belongs to."""
+
 RESTARTS_WITH = "virtengine.tracing/restarts-with"
 """Label of a container: the checksum of what its server reads at its start."""
 
@@ -42,6 +45,11 @@ def published(plan: Plan, workload: Workload) -> list[dict[str, Any]]:
     """The ports of a workload that those outside may reach, on loopback under their own numbers."""
     numbers = sorted({edge.port.number for edge in plan.edges if edge.destination == workload.name and edge.source in OUTSIDE})
     return [{"internal": number, "external": number, "ip": LOOPBACK, "protocol": "tcp"} for number in numbers]
+
+
+def belonging(plan: Plan) -> dict[str, str]:
+    """The label that tells what is of this backbone from what only has such a name."""
+    return {"label": PART_OF, "value": plan.namespace}
 
 
 def volumes(plan: Plan, workload: Workload) -> dict[str, dict[str, Any]]:
@@ -82,7 +90,7 @@ def server(plan: Plan, workload: Workload) -> dict[str, Any]:
         "restart": "unless-stopped",
         "destroy_grace_seconds": workload.grace_seconds,
         "stop_timeout": workload.grace_seconds,
-        "labels": [{"label": RESTARTS_WITH, "value": workload.restart_checksum}],
+        "labels": [belonging(plan), {"label": RESTARTS_WITH, "value": workload.restart_checksum}],
         **({"entrypoints": [workload.server.entrypoint]} if workload.server.entrypoint is not None else {}),
         **_CONFINED,
         **_LOGS,
@@ -104,6 +112,7 @@ def preparation(plan: Plan, workload: Workload) -> dict[str, Any]:
         "attach": True,
         "must_run": False,
         "restart": "no",
+        "labels": [belonging(plan)],
         # Not read-only: a daemon takes files for such a container on no path, not even on that of a volume.
         "security_opts": ["no-new-privileges:true"],
         **_LOGS,
@@ -122,6 +131,7 @@ def toolbox(plan: Plan) -> dict[str, Any]:
         "start": False,
         "must_run": False,
         "restart": "no",
+        "labels": [belonging(plan)],
         **_CONFINED,
         **_LOGS,
     }

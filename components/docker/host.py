@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pulumi
 import pulumi_docker as docker
 
-from components.docker.containers import HOLDS, physical_name, toolbox
+from components.docker.containers import HOLDS, belonging, physical_name, toolbox
 
 if TYPE_CHECKING:
     from components.workload import Plan, Server
@@ -22,7 +22,9 @@ class DockerHost(pulumi.ComponentResource):
     def __init__(self, name: str, plan: Plan, *, tools: Server, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("virtengine:tracing:DockerHost", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        network = docker.Network(f"{name}-network", name=plan.namespace, driver="bridge", opts=child)
+        network = docker.Network(
+            f"{name}-network", name=plan.namespace, driver="bridge", labels=[docker.NetworkLabelArgs(**belonging(plan))], opts=child
+        )
         servers = {server.image: server for server in (tools, *(workload.server for workload in plan.workloads))}
         self.images = {
             reference: docker.RemoteImage(f"{name}-{server.program}", name=reference, keep_locally=True, opts=child).image_id

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 class Login:
     """Who may pass: users that the OpenID Connect ``issuer`` puts into one of ``groups``, read from the claim ``groups_claim``.
 
-    ``trusted_proxies`` are the networks whose word on the client's address and scheme is taken.
+    ``trusted_proxies`` are the networks whose word on the client's address and scheme is taken. ``authority`` is the path of the PEM by
+    which the issuer's certificate is known, None for the public authorities.
     """
 
     issuer: str
@@ -22,6 +23,7 @@ class Login:
     groups_claim: str
     groups: tuple[str, ...]
     trusted_proxies: tuple[str, ...]
+    authority: str | None = None
 
 
 def proxy(login: Login, *, host: str, listen: str, telemetry: str, upstream: str) -> str:
@@ -59,5 +61,7 @@ def proxy(login: Login, *, host: str, listen: str, telemetry: str, upstream: str
         "pass_access_token": False,
         "silence_ping_logging": True,
     }
+    if login.authority is not None:
+        settings["provider_ca_files"] = [login.authority]
     # Strings, booleans and lists of strings are written alike in JSON and in TOML.
     return "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())

@@ -218,6 +218,15 @@ def test_the_login_proxy_lets_the_groups_of_the_file_through_and_nobody_else(bas
     assert upstream.rstrip("/") == f"http://{ui}.{plan.namespace}.svc:{plan.workload(ui).port(port).number}"
 
 
+def test_the_login_proxy_knows_an_issuer_by_the_authority_that_is_named_and_else_by_the_public_ones() -> None:
+    assert "provider_ca_files" not in tomllib.loads(written("access", "oauth2-proxy.cfg"))
+    changes = {"access.oidc_ca_secret": "login-ca"}
+    document = tomllib.loads(written("access", "oauth2-proxy.cfg", changes=changes))
+    (file,) = samples.planned("prod", "kubernetes", changes).workload("access").secret_files
+    assert (file.secret, file.key) == ("login-ca", "ca.crt")
+    assert document["provider_ca_files"] == [file.path]
+
+
 def test_the_login_proxy_guards_its_cookie_and_holds_no_secret() -> None:
     document = tomllib.loads(written("access", "oauth2-proxy.cfg"))
     assert document["reverse_proxy"] is True

@@ -7,8 +7,6 @@ import json
 import os
 import shutil
 import socket
-import subprocess
-import sys
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +20,13 @@ from components.documents.images import SERVERS, TOOLBOX
 from stacks.config import KEY
 from stacks.daemon import DaemonError, ping
 from stacks.source import ROOT
-from tests.two_languages import clean
+from tests.engine.cluster import placed
+from tests.engine.verbs import Verbs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+
+__all__ = ["placed"]
 
 HOST = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
 PROGRAMS = ("pulumi", "pulumi-language-python", "pulumi-resource-docker")
@@ -40,48 +41,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.server)
 
 
-def docker(path: str) -> Any:  # noqa: ANN401 - whatever the daemon answers
-    """What the daemon answers to a GET, or None when it knows no such thing."""
+def docker(path: str, body: dict[str, Any] | None = None, *, method: str | None = None) -> Any:  # noqa: ANN401 - whatever it answers
+    """What the daemon answers to a GET, or to the POST of a body; None when it knows no such thing or has nothing to say."""
     connection = http.client.HTTPConnection("localhost", timeout=10)
     connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.sock.connect(HOST.removeprefix("unix://"))
     try:
-        connection.request("GET", path)
+        head = {"Content-Type": "application/json"}
+        connection.request(method or ("GET" if body is None else "POST"), path, None if body is None else json.dumps(body), head)
         answer = connection.getresponse()
-        return json.loads(answer.read()) if answer.status == 200 else None
+        said = answer.read()
+        return json.loads(said) if answer.status in {200, 201} else None
     finally:
         connection.close()
 
 
 @dataclass(frozen=True)
-class Stack:
-    """An environment of a test: its file, its state, and the verbs on it as a user runs them."""
-
-    file: Path
-    state: Path
-    namespace: str
-
-    def change(self, change: Callable[[dict[str, Any]], None]) -> None:
-        """Change the settings in the file."""
-        document = yaml.safe_load(self.file.read_text())
-        change(document["config"][KEY])
-        self.file.write_text(yaml.safe_dump(document, sort_keys=False))
-
-    def __call__(self, verb: str, *options: str, fails: bool = False) -> str:
-        """Run a verb and return all that it prints."""
-        command = [sys.executable, "-m", "stacks", verb, str(self.file), "--state", str(self.state), *options]
-        done = subprocess.run(
-            command,
-            cwd=ROOT,
-            env=clean() | {"YES": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-            timeout=280,
-        )
-        assert (done.returncode != 0) is fails, done.stdout
-        return done.stdout
+class Stack(Verbs):
+    """An environment on this machine's Docker daemon."""
 
     def started(self) -> dict[str, str]:
         """When each container of the stack was last started, by its name."""
@@ -110,6 +87,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
     made.file.write_text(yaml.safe_dump(document, sort_keys=False))
     yield made
     if made.left():
+        made("recover")
         made("destroy")
 
 

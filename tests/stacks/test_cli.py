@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from stacks.cli import main
 from stacks.source import ROOT
@@ -90,6 +91,31 @@ def test_render_writes_the_plan_and_every_document_and_names_them(tmp_path: Path
         "sampling/sampling.yaml",
         "sampling/strategies.json",
     }
+
+
+PEM = (ROOT / "tests/fixtures/authority.pem").read_text()
+
+
+def test_rendered_consumers_trust_the_intake_by_the_authority_that_stands_in_the_stack_file(tmp_path: Path) -> None:
+    stack_file = tmp_path / "Pulumi.prod.yaml"
+    document = yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())
+    document["config"]["virtengine-tracing:tracing-ingest-tls.ca.crt"] = PEM
+    stack_file.write_text(yaml.safe_dump(document))
+    assert main(["render", str(stack_file), "-o", str(tmp_path / "out")]) == 0
+    consumers = yaml.safe_load((tmp_path / "out/kubernetes/2-consumers.yaml").read_text())
+    assert consumers["data"]["otlp-ca.crt"] == PEM
+    assert json.loads(consumers["data"]["VIRTENGINE_TRACING_OUTPUTS_JSON"])["otlp_certificate"] == PEM
+
+
+def test_an_authority_of_the_intake_that_is_no_certificate_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stack_file = tmp_path / "Pulumi.prod.yaml"
+    document = yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())
+    document["config"]["virtengine-tracing:tracing-ingest-tls.ca.crt"] = "tls/ca.crt"
+    stack_file.write_text(yaml.safe_dump(document))
+    assert main(["check", str(stack_file)]) == 2
+    said = capsys.readouterr().err
+    assert 'virtengine-tracing:tracing-ingest-tls.ca.crt: "tls/ca.crt" is no certificate; write its PEM' in said
+    assert said.splitlines()[-1] == f"then: python -m stacks check {stack_file}"
 
 
 def test_render_gives_the_same_bytes_in_any_process(tmp_path: Path) -> None:

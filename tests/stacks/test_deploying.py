@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from stacks.engine import Engine, EngineError, Event, _copy, _passphrase, backend_configured
-from stacks.hints import hint
+from stacks.engine import Engine, EngineError, Event, _copy, _passphrase, backend_configured, ended_by
+from stacks.hints import hint, killed
 from stacks.outputs import OTLP_HEADERS, ContractError, consumer_config, consumer_secret, exported, otlp_headers, outputs
 from stacks.plan import plan
 from stacks.probe import _spans
 from stacks.source import ROOT, Named, read
 from stacks.targets import addresses_of
-from stacks.up import Deployment, losses
+from stacks.up import Deployment, RefusedError, losses, show_difference, up
 from stacks.verbs import _text
 from tests.program import ProgramError, run
 from tracing_lib import Outputs, TracingSettings
@@ -96,13 +96,16 @@ def test_a_backend_that_the_user_has_configured_is_used(tmp_path: Path) -> None:
         ("error: incorrect passphrase", "export PULUMI_CONFIG_PASSPHRASE="),
         ('resource "urn" cannot be deleted\nbecause it is protected.', "environment.backend.protect: false in Pulumi.dev.yaml"),
         ("Cannot connect to the Docker daemon at unix:///x.", "correct environment.target.host"),
-        ('Conflict. The container name "/a" is already in use by container', "another environment.namespace in Pulumi.dev.yaml"),
+        ('Conflict. The container name "/a" is already in use by container', "python -m stacks recover dev"),
         ("Bind for 127.0.0.1:4317 failed: port is already allocated", "stop it"),
         ('context "nowhere" does not exist', "environment.target.context in Pulumi.dev.yaml"),
         ("configured Kubernetes cluster is unreachable: unable to load schema", "kubectl cluster-info"),
-        ('namespaces "tracing" already exists', "choose another environment.namespace"),
+        ('namespaces "tracing" already exists', "python -m stacks recover dev"),
         ("error: no resource plugin 'pulumi-resource-docker' found", "put pulumi-resource-docker"),
         ("container failed to be in healthy state", "docker logs NAME"),
+        ("the Kubernetes API server reported that it failed to fully initialize or become live", "describe and logs of the one"),
+        ('"x" failed to fully initialize: requests.storage: Forbidden: field can not be less than', "to what it was, or more"),
+        ("error: update canceled", "python -m stacks up dev"),
         ("something new", "python -m stacks preview dev"),
     ],
 )
@@ -113,9 +116,25 @@ def test_what_the_engine_says_is_followed_by_the_next_command(said: str, then: s
     assert hint(said, "dev", shown=True) == "\n".join(told.splitlines()[len(said.splitlines()) :])
 
 
-def test_a_message_that_names_the_next_command_is_left_alone() -> None:
+@pytest.mark.parametrize(("code", "name"), [(-9, "SIGKILL"), (137, "SIGKILL"), (-15, "SIGTERM")])
+def test_an_engine_that_a_signal_ended_is_told_with_the_signal_and_recover(code: int, name: str) -> None:
+    ended = ended_by(code)
+    assert ended == name
+    assert killed(ended, "dev").splitlines() == [
+        f"dev: the engine was ended by {name} and could not note what it was doing",
+        "then: python -m stacks recover dev",
+    ]
+
+
+@pytest.mark.parametrize("code", [0, 1, 2, 127, 128, 255])
+def test_an_engine_that_ended_by_itself_was_ended_by_no_signal(code: int) -> None:
+    assert ended_by(code) is None
+
+
+def test_a_message_that_names_the_next_command_is_left_alone_and_its_command_is_the_last_that_is_said() -> None:
     said = "Pulumi.dev.yaml: wrong, and protected\nthen: python -m stacks check dev"
     assert hint(said, "dev") == said
+    assert hint(f"{said}\nerror: program exited with code 1", "dev", shown=True) == "then: python -m stacks check dev"
 
 
 @pytest.mark.parametrize(
@@ -156,6 +175,22 @@ def test_a_deployment_that_deletes_stored_traces_says_so(name: str, kind: str, i
         assert losses(deployment, [Event(operation, "urn", kind, other, {})]) == []
     for operation in ("same", "create", "update"):
         assert losses(deployment, [Event(operation, "urn", kind, inputs, {})]) == []
+
+
+def test_what_is_left_of_a_deployment_is_not_said_to_be_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    engine, named = Engine("no engine is asked", {}, "dev", ROOT), read("dev")
+    show_difference(Deployment(named, engine, named))
+    assert "are the same" in capsys.readouterr().out
+    show_difference(Deployment(named, engine, named, gone=("gateway", "jaeger")))
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err == "dev: not whole after what was interrupted: gateway, jaeger will be made again\n"
+
+
+def test_nothing_is_deployed_over_what_a_killed_up_had_begun() -> None:
+    named = read("dev")
+    with pytest.raises(RefusedError, match="python -m stacks recover dev"):
+        up(Deployment(named, Engine("no engine is asked", {}, "dev", ROOT), named, begun=("jaeger-server",)))
 
 
 def test_the_outputs_for_consumers_configure_both_libraries_and_carry_the_token_in_the_secret_alone() -> None:
@@ -215,6 +250,17 @@ def test_every_input_that_holds_a_secret_is_one() -> None:
     for resource in run("prod", secrets=SECRETS).resources.values():
         holding = {name for name, value in resource.inputs.items() if any(secret in json.dumps(value) for secret in SECRETS.values())}
         assert holding <= resource.secret, resource.name
+
+
+def test_a_private_authority_of_the_issuer_may_come_from_elsewhere_or_from_the_stack(tmp_path: Path) -> None:
+    document = yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())
+    document["config"]["virtengine-tracing:environment"]["access"]["oidc_ca_secret"] = "login-ca"
+    file = tmp_path / "Pulumi.prod.yaml"
+    file.write_text(yaml.safe_dump(document))
+    secrets = "kubernetes:core/v1:Secret"
+    assert "tracing-login-ca" not in run("prod", file=file, secrets=SECRETS).by_type(secrets)
+    filled = run("prod", file=file, secrets=SECRETS | {"login-ca.ca.crt": "a PEM"}).by_type(secrets)["tracing-login-ca"]
+    assert filled.inputs["metadata"]["name"] == "login-ca"
 
 
 def test_a_missing_secret_is_said_before_anything_is_placed_with_the_next_command() -> None:

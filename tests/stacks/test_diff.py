@@ -195,6 +195,11 @@ def test_another_backend_takes_the_workloads_of_the_old_one_away() -> None:
     )
 
 
+def test_the_sizes_of_two_kinds_of_volume_are_not_compared() -> None:
+    changes = difference(samples.named("prod"), samples.named("prod-tempo")).changes
+    assert [change.key for change in changes if change.key.endswith(".size") and change.consequence] == []
+
+
 def test_what_cannot_be_undone_is_said() -> None:
     def consequence(base: str, changes: samples.Changes) -> str:
         (change,) = diff(base, changes).changes
