@@ -12,7 +12,7 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
     ),
     (
         r"\b(update|preview|destroy|refresh) (was )?cancell?ed",
-        "interrupted; what had begun was brought to its end and is in the state",
+        "interrupted; what had begun came to its end, unless Ctrl-C came twice, which the next `up` says",
         "python -m stacks up {name}, which goes on from here",
     ),
     (
