@@ -22,35 +22,36 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from examples.virtengine.protos import auth_pb2 as examples_dot_virtengine_dot_protos_dot_auth__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'examples/virtengine/protos/escrow.proto\x12\x14virtengine.escrow.v1\"=\n\x07\x41\x63\x63ount\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x0f\n\x07\x64\x65posit\x18\x02 \x01(\x04\x12\x0f\n\x07settled\x18\x03 \x01(\x04\"@\n\nMsgDeposit\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61mount\x18\x02 \x01(\x04\x12\x10\n\x08required\x18\x03 \x01(\x04\"U\n\x12MsgDepositResponse\x12.\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1d.virtengine.escrow.v1.Account\x12\x0f\n\x07tx_hash\x18\x02 \x01(\t\"-\n\tMsgSettle\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61mount\x18\x02 \x01(\x04\"T\n\x11MsgSettleResponse\x12.\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1d.virtengine.escrow.v1.Account\x12\x0f\n\x07tx_hash\x18\x02 \x01(\t\"\x1f\n\x0bMsgWithdraw\x12\x10\n\x08order_id\x18\x01 \x01(\t\"6\n\x13MsgWithdrawResponse\x12\x0e\n\x06\x61mount\x18\x01 \x01(\x04\x12\x0f\n\x07tx_hash\x18\x02 \x01(\t\"\'\n\x13QueryAccountRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\"F\n\x14QueryAccountResponse\x12.\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1d.virtengine.escrow.v1.Account2\x8a\x02\n\x03Msg\x12U\n\x07\x44\x65posit\x12 .virtengine.escrow.v1.MsgDeposit\x1a(.virtengine.escrow.v1.MsgDepositResponse\x12R\n\x06Settle\x12\x1f.virtengine.escrow.v1.MsgSettle\x1a\'.virtengine.escrow.v1.MsgSettleResponse\x12X\n\x08Withdraw\x12!.virtengine.escrow.v1.MsgWithdraw\x1a).virtengine.escrow.v1.MsgWithdrawResponse2i\n\x05Query\x12`\n\x07\x41\x63\x63ount\x12).virtengine.escrow.v1.QueryAccountRequest\x1a*.virtengine.escrow.v1.QueryAccountResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'examples/virtengine/protos/escrow.proto\x12\x14virtengine.escrow.v1\x1a%examples/virtengine/protos/auth.proto\"=\n\x07\x41\x63\x63ount\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x0f\n\x07\x64\x65posit\x18\x02 \x01(\x04\x12\x0f\n\x07settled\x18\x03 \x01(\x04\"r\n\nMsgDeposit\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61mount\x18\x02 \x01(\x04\x12\x10\n\x08required\x18\x03 \x01(\x04\x12\x30\n\tsignature\x18\x0f \x01(\x0b\x32\x1d.virtengine.auth.v1.Signature\"U\n\x12MsgDepositResponse\x12.\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1d.virtengine.escrow.v1.Account\x12\x0f\n\x07tx_hash\x18\x02 \x01(\t\"_\n\tMsgSettle\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61mount\x18\x02 \x01(\x04\x12\x30\n\tsignature\x18\x0f \x01(\x0b\x32\x1d.virtengine.auth.v1.Signature\"T\n\x11MsgSettleResponse\x12.\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1d.virtengine.escrow.v1.Account\x12\x0f\n\x07tx_hash\x18\x02 \x01(\t\"Q\n\x0bMsgWithdraw\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x30\n\tsignature\x18\x0f \x01(\x0b\x32\x1d.virtengine.auth.v1.Signature\"6\n\x13MsgWithdrawResponse\x12\x0e\n\x06\x61mount\x18\x01 \x01(\x04\x12\x0f\n\x07tx_hash\x18\x02 \x01(\t\"\'\n\x13QueryAccountRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\"F\n\x14QueryAccountResponse\x12.\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1d.virtengine.escrow.v1.Account2\x8a\x02\n\x03Msg\x12U\n\x07\x44\x65posit\x12 .virtengine.escrow.v1.MsgDeposit\x1a(.virtengine.escrow.v1.MsgDepositResponse\x12R\n\x06Settle\x12\x1f.virtengine.escrow.v1.MsgSettle\x1a\'.virtengine.escrow.v1.MsgSettleResponse\x12X\n\x08Withdraw\x12!.virtengine.escrow.v1.MsgWithdraw\x1a).virtengine.escrow.v1.MsgWithdrawResponse2i\n\x05Query\x12`\n\x07\x41\x63\x63ount\x12).virtengine.escrow.v1.QueryAccountRequest\x1a*.virtengine.escrow.v1.QueryAccountResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'examples.virtengine.protos.escrow_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ACCOUNT']._serialized_start=65
-  _globals['_ACCOUNT']._serialized_end=126
-  _globals['_MSGDEPOSIT']._serialized_start=128
-  _globals['_MSGDEPOSIT']._serialized_end=192
-  _globals['_MSGDEPOSITRESPONSE']._serialized_start=194
-  _globals['_MSGDEPOSITRESPONSE']._serialized_end=279
-  _globals['_MSGSETTLE']._serialized_start=281
-  _globals['_MSGSETTLE']._serialized_end=326
-  _globals['_MSGSETTLERESPONSE']._serialized_start=328
-  _globals['_MSGSETTLERESPONSE']._serialized_end=412
-  _globals['_MSGWITHDRAW']._serialized_start=414
-  _globals['_MSGWITHDRAW']._serialized_end=445
-  _globals['_MSGWITHDRAWRESPONSE']._serialized_start=447
-  _globals['_MSGWITHDRAWRESPONSE']._serialized_end=501
-  _globals['_QUERYACCOUNTREQUEST']._serialized_start=503
-  _globals['_QUERYACCOUNTREQUEST']._serialized_end=542
-  _globals['_QUERYACCOUNTRESPONSE']._serialized_start=544
-  _globals['_QUERYACCOUNTRESPONSE']._serialized_end=614
-  _globals['_MSG']._serialized_start=617
-  _globals['_MSG']._serialized_end=883
-  _globals['_QUERY']._serialized_start=885
-  _globals['_QUERY']._serialized_end=990
+  _globals['_ACCOUNT']._serialized_start=104
+  _globals['_ACCOUNT']._serialized_end=165
+  _globals['_MSGDEPOSIT']._serialized_start=167
+  _globals['_MSGDEPOSIT']._serialized_end=281
+  _globals['_MSGDEPOSITRESPONSE']._serialized_start=283
+  _globals['_MSGDEPOSITRESPONSE']._serialized_end=368
+  _globals['_MSGSETTLE']._serialized_start=370
+  _globals['_MSGSETTLE']._serialized_end=465
+  _globals['_MSGSETTLERESPONSE']._serialized_start=467
+  _globals['_MSGSETTLERESPONSE']._serialized_end=551
+  _globals['_MSGWITHDRAW']._serialized_start=553
+  _globals['_MSGWITHDRAW']._serialized_end=634
+  _globals['_MSGWITHDRAWRESPONSE']._serialized_start=636
+  _globals['_MSGWITHDRAWRESPONSE']._serialized_end=690
+  _globals['_QUERYACCOUNTREQUEST']._serialized_start=692
+  _globals['_QUERYACCOUNTREQUEST']._serialized_end=731
+  _globals['_QUERYACCOUNTRESPONSE']._serialized_start=733
+  _globals['_QUERYACCOUNTRESPONSE']._serialized_end=803
+  _globals['_MSG']._serialized_start=806
+  _globals['_MSG']._serialized_end=1072
+  _globals['_QUERY']._serialized_start=1074
+  _globals['_QUERY']._serialized_end=1179
 # @@protoc_insertion_point(module_scope)

@@ -1,3 +1,4 @@
+from examples.virtengine.protos import auth_pb2 as _auth_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Mapping as _Mapping
@@ -16,14 +17,16 @@ class Account(_message.Message):
     def __init__(self, order_id: _Optional[str] = ..., deposit: _Optional[int] = ..., settled: _Optional[int] = ...) -> None: ...
 
 class MsgDeposit(_message.Message):
-    __slots__ = ("order_id", "amount", "required")
+    __slots__ = ("order_id", "amount", "required", "signature")
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     AMOUNT_FIELD_NUMBER: _ClassVar[int]
     REQUIRED_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
     order_id: str
     amount: int
     required: int
-    def __init__(self, order_id: _Optional[str] = ..., amount: _Optional[int] = ..., required: _Optional[int] = ...) -> None: ...
+    signature: _auth_pb2.Signature
+    def __init__(self, order_id: _Optional[str] = ..., amount: _Optional[int] = ..., required: _Optional[int] = ..., signature: _Optional[_Union[_auth_pb2.Signature, _Mapping]] = ...) -> None: ...
 
 class MsgDepositResponse(_message.Message):
     __slots__ = ("account", "tx_hash")
@@ -34,12 +37,14 @@ class MsgDepositResponse(_message.Message):
     def __init__(self, account: _Optional[_Union[Account, _Mapping]] = ..., tx_hash: _Optional[str] = ...) -> None: ...
 
 class MsgSettle(_message.Message):
-    __slots__ = ("order_id", "amount")
+    __slots__ = ("order_id", "amount", "signature")
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
     order_id: str
     amount: int
-    def __init__(self, order_id: _Optional[str] = ..., amount: _Optional[int] = ...) -> None: ...
+    signature: _auth_pb2.Signature
+    def __init__(self, order_id: _Optional[str] = ..., amount: _Optional[int] = ..., signature: _Optional[_Union[_auth_pb2.Signature, _Mapping]] = ...) -> None: ...
 
 class MsgSettleResponse(_message.Message):
     __slots__ = ("account", "tx_hash")
@@ -50,10 +55,12 @@ class MsgSettleResponse(_message.Message):
     def __init__(self, account: _Optional[_Union[Account, _Mapping]] = ..., tx_hash: _Optional[str] = ...) -> None: ...
 
 class MsgWithdraw(_message.Message):
-    __slots__ = ("order_id",)
+    __slots__ = ("order_id", "signature")
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
     order_id: str
-    def __init__(self, order_id: _Optional[str] = ...) -> None: ...
+    signature: _auth_pb2.Signature
+    def __init__(self, order_id: _Optional[str] = ..., signature: _Optional[_Union[_auth_pb2.Signature, _Mapping]] = ...) -> None: ...
 
 class MsgWithdrawResponse(_message.Message):
     __slots__ = ("amount", "tx_hash")

@@ -22,43 +22,44 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from examples.virtengine.protos import auth_pb2 as examples_dot_virtengine_dot_protos_dot_auth__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'examples/virtengine/protos/market.proto\x12\x14virtengine.market.v1\"y\n\x05Order\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\x12\x11\n\tcpu_units\x18\x03 \x01(\r\x12\x0f\n\x07\x64\x65posit\x18\x04 \x01(\x04\x12/\n\x05state\x18\x05 \x01(\x0e\x32 .virtengine.market.v1.OrderState\";\n\x03\x42id\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x13\n\x0bprovider_id\x18\x02 \x01(\t\x12\r\n\x05price\x18\x03 \x01(\x04\"<\n\x0eMsgCreateOrder\x12*\n\x05order\x18\x01 \x01(\x0b\x32\x1b.virtengine.market.v1.Order\"U\n\x16MsgCreateOrderResponse\x12*\n\x05order\x18\x01 \x01(\x0b\x32\x1b.virtengine.market.v1.Order\x12\x0f\n\x07tx_hash\x18\x02 \x01(\t\"6\n\x0cMsgCreateBid\x12&\n\x03\x62id\x18\x01 \x01(\x0b\x32\x19.virtengine.market.v1.Bid\"9\n\x14MsgCreateBidResponse\x12\x10\n\x08lease_id\x18\x01 \x01(\t\x12\x0f\n\x07tx_hash\x18\x02 \x01(\t\"!\n\rMsgCloseOrder\x12\x10\n\x08order_id\x18\x01 \x01(\t\"T\n\x15MsgCloseOrderResponse\x12*\n\x05order\x18\x01 \x01(\x0b\x32\x1b.virtengine.market.v1.Order\x12\x0f\n\x07tx_hash\x18\x02 \x01(\t\"(\n\x17MsgImportOrdersResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\r\"%\n\x11QueryOrderRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\"@\n\x12QueryOrderResponse\x12*\n\x05order\x18\x01 \x01(\x0b\x32\x1b.virtengine.market.v1.Order\"E\n\x12QueryOrdersRequest\x12/\n\x05state\x18\x01 \x01(\x0e\x32 .virtengine.market.v1.OrderState*\x87\x01\n\nOrderState\x12\x1b\n\x17ORDER_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10ORDER_STATE_OPEN\x10\x01\x12\x16\n\x12ORDER_STATE_ACTIVE\x10\x02\x12\x16\n\x12ORDER_STATE_CLOSED\x10\x03\x12\x16\n\x12ORDER_STATE_FAILED\x10\x04\x32\x8c\x03\n\x03Msg\x12\x61\n\x0b\x43reateOrder\x12$.virtengine.market.v1.MsgCreateOrder\x1a,.virtengine.market.v1.MsgCreateOrderResponse\x12[\n\tCreateBid\x12\".virtengine.market.v1.MsgCreateBid\x1a*.virtengine.market.v1.MsgCreateBidResponse\x12^\n\nCloseOrder\x12#.virtengine.market.v1.MsgCloseOrder\x1a+.virtengine.market.v1.MsgCloseOrderResponse\x12\x65\n\x0cImportOrders\x12$.virtengine.market.v1.MsgCreateOrder\x1a-.virtengine.market.v1.MsgImportOrdersResponse(\x01\x32\x90\x02\n\x05Query\x12Z\n\x05Order\x12\'.virtengine.market.v1.QueryOrderRequest\x1a(.virtengine.market.v1.QueryOrderResponse\x12Q\n\x06Orders\x12(.virtengine.market.v1.QueryOrdersRequest\x1a\x1b.virtengine.market.v1.Order0\x01\x12X\n\x0c\x46ollowOrders\x12\'.virtengine.market.v1.QueryOrderRequest\x1a\x1b.virtengine.market.v1.Order(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'examples/virtengine/protos/market.proto\x12\x14virtengine.market.v1\x1a%examples/virtengine/protos/auth.proto\"y\n\x05Order\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\x12\x11\n\tcpu_units\x18\x03 \x01(\r\x12\x0f\n\x07\x64\x65posit\x18\x04 \x01(\x04\x12/\n\x05state\x18\x05 \x01(\x0e\x32 .virtengine.market.v1.OrderState\";\n\x03\x42id\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x13\n\x0bprovider_id\x18\x02 \x01(\t\x12\r\n\x05price\x18\x03 \x01(\x04\"n\n\x0eMsgCreateOrder\x12*\n\x05order\x18\x01 \x01(\x0b\x32\x1b.virtengine.market.v1.Order\x12\x30\n\tsignature\x18\x0f \x01(\x0b\x32\x1d.virtengine.auth.v1.Signature\"U\n\x16MsgCreateOrderResponse\x12*\n\x05order\x18\x01 \x01(\x0b\x32\x1b.virtengine.market.v1.Order\x12\x0f\n\x07tx_hash\x18\x02 \x01(\t\"h\n\x0cMsgCreateBid\x12&\n\x03\x62id\x18\x01 \x01(\x0b\x32\x19.virtengine.market.v1.Bid\x12\x30\n\tsignature\x18\x0f \x01(\x0b\x32\x1d.virtengine.auth.v1.Signature\"9\n\x14MsgCreateBidResponse\x12\x10\n\x08lease_id\x18\x01 \x01(\t\x12\x0f\n\x07tx_hash\x18\x02 \x01(\t\"S\n\rMsgCloseOrder\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x30\n\tsignature\x18\x0f \x01(\x0b\x32\x1d.virtengine.auth.v1.Signature\"T\n\x15MsgCloseOrderResponse\x12*\n\x05order\x18\x01 \x01(\x0b\x32\x1b.virtengine.market.v1.Order\x12\x0f\n\x07tx_hash\x18\x02 \x01(\t\"(\n\x17MsgImportOrdersResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\r\"%\n\x11QueryOrderRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\"@\n\x12QueryOrderResponse\x12*\n\x05order\x18\x01 \x01(\x0b\x32\x1b.virtengine.market.v1.Order\"E\n\x12QueryOrdersRequest\x12/\n\x05state\x18\x01 \x01(\x0e\x32 .virtengine.market.v1.OrderState*\x87\x01\n\nOrderState\x12\x1b\n\x17ORDER_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10ORDER_STATE_OPEN\x10\x01\x12\x16\n\x12ORDER_STATE_ACTIVE\x10\x02\x12\x16\n\x12ORDER_STATE_CLOSED\x10\x03\x12\x16\n\x12ORDER_STATE_FAILED\x10\x04\x32\x8c\x03\n\x03Msg\x12\x61\n\x0b\x43reateOrder\x12$.virtengine.market.v1.MsgCreateOrder\x1a,.virtengine.market.v1.MsgCreateOrderResponse\x12[\n\tCreateBid\x12\".virtengine.market.v1.MsgCreateBid\x1a*.virtengine.market.v1.MsgCreateBidResponse\x12^\n\nCloseOrder\x12#.virtengine.market.v1.MsgCloseOrder\x1a+.virtengine.market.v1.MsgCloseOrderResponse\x12\x65\n\x0cImportOrders\x12$.virtengine.market.v1.MsgCreateOrder\x1a-.virtengine.market.v1.MsgImportOrdersResponse(\x01\x32\x90\x02\n\x05Query\x12Z\n\x05Order\x12\'.virtengine.market.v1.QueryOrderRequest\x1a(.virtengine.market.v1.QueryOrderResponse\x12Q\n\x06Orders\x12(.virtengine.market.v1.QueryOrdersRequest\x1a\x1b.virtengine.market.v1.Order0\x01\x12X\n\x0c\x46ollowOrders\x12\'.virtengine.market.v1.QueryOrderRequest\x1a\x1b.virtengine.market.v1.Order(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'examples.virtengine.protos.market_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ORDERSTATE']._serialized_start=853
-  _globals['_ORDERSTATE']._serialized_end=988
-  _globals['_ORDER']._serialized_start=65
-  _globals['_ORDER']._serialized_end=186
-  _globals['_BID']._serialized_start=188
-  _globals['_BID']._serialized_end=247
-  _globals['_MSGCREATEORDER']._serialized_start=249
-  _globals['_MSGCREATEORDER']._serialized_end=309
-  _globals['_MSGCREATEORDERRESPONSE']._serialized_start=311
-  _globals['_MSGCREATEORDERRESPONSE']._serialized_end=396
-  _globals['_MSGCREATEBID']._serialized_start=398
-  _globals['_MSGCREATEBID']._serialized_end=452
-  _globals['_MSGCREATEBIDRESPONSE']._serialized_start=454
-  _globals['_MSGCREATEBIDRESPONSE']._serialized_end=511
-  _globals['_MSGCLOSEORDER']._serialized_start=513
-  _globals['_MSGCLOSEORDER']._serialized_end=546
-  _globals['_MSGCLOSEORDERRESPONSE']._serialized_start=548
-  _globals['_MSGCLOSEORDERRESPONSE']._serialized_end=632
-  _globals['_MSGIMPORTORDERSRESPONSE']._serialized_start=634
-  _globals['_MSGIMPORTORDERSRESPONSE']._serialized_end=674
-  _globals['_QUERYORDERREQUEST']._serialized_start=676
-  _globals['_QUERYORDERREQUEST']._serialized_end=713
-  _globals['_QUERYORDERRESPONSE']._serialized_start=715
-  _globals['_QUERYORDERRESPONSE']._serialized_end=779
-  _globals['_QUERYORDERSREQUEST']._serialized_start=781
-  _globals['_QUERYORDERSREQUEST']._serialized_end=850
-  _globals['_MSG']._serialized_start=991
-  _globals['_MSG']._serialized_end=1387
-  _globals['_QUERY']._serialized_start=1390
-  _globals['_QUERY']._serialized_end=1662
+  _globals['_ORDERSTATE']._serialized_start=1042
+  _globals['_ORDERSTATE']._serialized_end=1177
+  _globals['_ORDER']._serialized_start=104
+  _globals['_ORDER']._serialized_end=225
+  _globals['_BID']._serialized_start=227
+  _globals['_BID']._serialized_end=286
+  _globals['_MSGCREATEORDER']._serialized_start=288
+  _globals['_MSGCREATEORDER']._serialized_end=398
+  _globals['_MSGCREATEORDERRESPONSE']._serialized_start=400
+  _globals['_MSGCREATEORDERRESPONSE']._serialized_end=485
+  _globals['_MSGCREATEBID']._serialized_start=487
+  _globals['_MSGCREATEBID']._serialized_end=591
+  _globals['_MSGCREATEBIDRESPONSE']._serialized_start=593
+  _globals['_MSGCREATEBIDRESPONSE']._serialized_end=650
+  _globals['_MSGCLOSEORDER']._serialized_start=652
+  _globals['_MSGCLOSEORDER']._serialized_end=735
+  _globals['_MSGCLOSEORDERRESPONSE']._serialized_start=737
+  _globals['_MSGCLOSEORDERRESPONSE']._serialized_end=821
+  _globals['_MSGIMPORTORDERSRESPONSE']._serialized_start=823
+  _globals['_MSGIMPORTORDERSRESPONSE']._serialized_end=863
+  _globals['_QUERYORDERREQUEST']._serialized_start=865
+  _globals['_QUERYORDERREQUEST']._serialized_end=902
+  _globals['_QUERYORDERRESPONSE']._serialized_start=904
+  _globals['_QUERYORDERRESPONSE']._serialized_end=968
+  _globals['_QUERYORDERSREQUEST']._serialized_start=970
+  _globals['_QUERYORDERSREQUEST']._serialized_end=1039
+  _globals['_MSG']._serialized_start=1180
+  _globals['_MSG']._serialized_end=1576
+  _globals['_QUERY']._serialized_start=1579
+  _globals['_QUERY']._serialized_end=1851
 # @@protoc_insertion_point(module_scope)

@@ -1,3 +1,4 @@
+from examples.virtengine.protos import auth_pb2 as _auth_pb2
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -44,10 +45,12 @@ class Bid(_message.Message):
     def __init__(self, order_id: _Optional[str] = ..., provider_id: _Optional[str] = ..., price: _Optional[int] = ...) -> None: ...
 
 class MsgCreateOrder(_message.Message):
-    __slots__ = ("order",)
+    __slots__ = ("order", "signature")
     ORDER_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
     order: Order
-    def __init__(self, order: _Optional[_Union[Order, _Mapping]] = ...) -> None: ...
+    signature: _auth_pb2.Signature
+    def __init__(self, order: _Optional[_Union[Order, _Mapping]] = ..., signature: _Optional[_Union[_auth_pb2.Signature, _Mapping]] = ...) -> None: ...
 
 class MsgCreateOrderResponse(_message.Message):
     __slots__ = ("order", "tx_hash")
@@ -58,10 +61,12 @@ class MsgCreateOrderResponse(_message.Message):
     def __init__(self, order: _Optional[_Union[Order, _Mapping]] = ..., tx_hash: _Optional[str] = ...) -> None: ...
 
 class MsgCreateBid(_message.Message):
-    __slots__ = ("bid",)
+    __slots__ = ("bid", "signature")
     BID_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
     bid: Bid
-    def __init__(self, bid: _Optional[_Union[Bid, _Mapping]] = ...) -> None: ...
+    signature: _auth_pb2.Signature
+    def __init__(self, bid: _Optional[_Union[Bid, _Mapping]] = ..., signature: _Optional[_Union[_auth_pb2.Signature, _Mapping]] = ...) -> None: ...
 
 class MsgCreateBidResponse(_message.Message):
     __slots__ = ("lease_id", "tx_hash")
@@ -72,10 +77,12 @@ class MsgCreateBidResponse(_message.Message):
     def __init__(self, lease_id: _Optional[str] = ..., tx_hash: _Optional[str] = ...) -> None: ...
 
 class MsgCloseOrder(_message.Message):
-    __slots__ = ("order_id",)
+    __slots__ = ("order_id", "signature")
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
     order_id: str
-    def __init__(self, order_id: _Optional[str] = ...) -> None: ...
+    signature: _auth_pb2.Signature
+    def __init__(self, order_id: _Optional[str] = ..., signature: _Optional[_Union[_auth_pb2.Signature, _Mapping]] = ...) -> None: ...
 
 class MsgCloseOrderResponse(_message.Message):
     __slots__ = ("order", "tx_hash")

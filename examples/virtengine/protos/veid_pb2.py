@@ -22,37 +22,38 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from examples.virtengine.protos import auth_pb2 as examples_dot_virtengine_dot_protos_dot_auth__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%examples/virtengine/protos/veid.proto\x12\x12virtengine.veid.v1\"@\n\x05Scope\x12\n\n\x02id\x18\x01 \x01(\t\x12+\n\x04type\x18\x02 \x01(\x0e\x32\x1d.virtengine.veid.v1.ScopeType\"[\n\x0eIdentityRecord\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\r\n\x05level\x18\x02 \x01(\r\x12)\n\x06scopes\x18\x03 \x03(\x0b\x32\x19.virtengine.veid.v1.Scope\"K\n\x0eMsgSubmitScope\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12(\n\x05scope\x18\x02 \x01(\x0b\x32\x19.virtengine.veid.v1.Scope\"J\n\x16MsgSubmitScopeResponse\x12\x10\n\x08scope_id\x18\x01 \x01(\t\x12\r\n\x05level\x18\x02 \x01(\r\x12\x0f\n\x07tx_hash\x18\x03 \x01(\t\"3\n\x0eMsgRevokeScope\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x10\n\x08scope_id\x18\x02 \x01(\t\"8\n\x16MsgRevokeScopeResponse\x12\r\n\x05level\x18\x01 \x01(\r\x12\x0f\n\x07tx_hash\x18\x02 \x01(\t\"-\n\x1aQueryIdentityRecordRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\"Q\n\x1bQueryIdentityRecordResponse\x12\x32\n\x06record\x18\x01 \x01(\x0b\x32\".virtengine.veid.v1.IdentityRecord\"%\n\x12QueryScopesRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t*k\n\tScopeType\x12\x1a\n\x16SCOPE_TYPE_UNSPECIFIED\x10\x00\x12\x17\n\x13SCOPE_TYPE_DOCUMENT\x10\x01\x12\x14\n\x10SCOPE_TYPE_EMAIL\x10\x02\x12\x13\n\x0fSCOPE_TYPE_FACE\x10\x03\x32\xc3\x01\n\x03Msg\x12]\n\x0bSubmitScope\x12\".virtengine.veid.v1.MsgSubmitScope\x1a*.virtengine.veid.v1.MsgSubmitScopeResponse\x12]\n\x0bRevokeScope\x12\".virtengine.veid.v1.MsgRevokeScope\x1a*.virtengine.veid.v1.MsgRevokeScopeResponse2\xc9\x01\n\x05Query\x12q\n\x0eIdentityRecord\x12..virtengine.veid.v1.QueryIdentityRecordRequest\x1a/.virtengine.veid.v1.QueryIdentityRecordResponse\x12M\n\x06Scopes\x12&.virtengine.veid.v1.QueryScopesRequest\x1a\x19.virtengine.veid.v1.Scope0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%examples/virtengine/protos/veid.proto\x12\x12virtengine.veid.v1\x1a%examples/virtengine/protos/auth.proto\"@\n\x05Scope\x12\n\n\x02id\x18\x01 \x01(\t\x12+\n\x04type\x18\x02 \x01(\x0e\x32\x1d.virtengine.veid.v1.ScopeType\"[\n\x0eIdentityRecord\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\r\n\x05level\x18\x02 \x01(\r\x12)\n\x06scopes\x18\x03 \x03(\x0b\x32\x19.virtengine.veid.v1.Scope\"}\n\x0eMsgSubmitScope\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12(\n\x05scope\x18\x02 \x01(\x0b\x32\x19.virtengine.veid.v1.Scope\x12\x30\n\tsignature\x18\x0f \x01(\x0b\x32\x1d.virtengine.auth.v1.Signature\"J\n\x16MsgSubmitScopeResponse\x12\x10\n\x08scope_id\x18\x01 \x01(\t\x12\r\n\x05level\x18\x02 \x01(\r\x12\x0f\n\x07tx_hash\x18\x03 \x01(\t\"e\n\x0eMsgRevokeScope\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x10\n\x08scope_id\x18\x02 \x01(\t\x12\x30\n\tsignature\x18\x0f \x01(\x0b\x32\x1d.virtengine.auth.v1.Signature\"8\n\x16MsgRevokeScopeResponse\x12\r\n\x05level\x18\x01 \x01(\r\x12\x0f\n\x07tx_hash\x18\x02 \x01(\t\"-\n\x1aQueryIdentityRecordRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\"Q\n\x1bQueryIdentityRecordResponse\x12\x32\n\x06record\x18\x01 \x01(\x0b\x32\".virtengine.veid.v1.IdentityRecord\"%\n\x12QueryScopesRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t*k\n\tScopeType\x12\x1a\n\x16SCOPE_TYPE_UNSPECIFIED\x10\x00\x12\x17\n\x13SCOPE_TYPE_DOCUMENT\x10\x01\x12\x14\n\x10SCOPE_TYPE_EMAIL\x10\x02\x12\x13\n\x0fSCOPE_TYPE_FACE\x10\x03\x32\xc3\x01\n\x03Msg\x12]\n\x0bSubmitScope\x12\".virtengine.veid.v1.MsgSubmitScope\x1a*.virtengine.veid.v1.MsgSubmitScopeResponse\x12]\n\x0bRevokeScope\x12\".virtengine.veid.v1.MsgRevokeScope\x1a*.virtengine.veid.v1.MsgRevokeScopeResponse2\xc9\x01\n\x05Query\x12q\n\x0eIdentityRecord\x12..virtengine.veid.v1.QueryIdentityRecordRequest\x1a/.virtengine.veid.v1.QueryIdentityRecordResponse\x12M\n\x06Scopes\x12&.virtengine.veid.v1.QueryScopesRequest\x1a\x19.virtengine.veid.v1.Scope0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'examples.virtengine.protos.veid_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SCOPETYPE']._serialized_start=653
-  _globals['_SCOPETYPE']._serialized_end=760
-  _globals['_SCOPE']._serialized_start=61
-  _globals['_SCOPE']._serialized_end=125
-  _globals['_IDENTITYRECORD']._serialized_start=127
-  _globals['_IDENTITYRECORD']._serialized_end=218
-  _globals['_MSGSUBMITSCOPE']._serialized_start=220
-  _globals['_MSGSUBMITSCOPE']._serialized_end=295
-  _globals['_MSGSUBMITSCOPERESPONSE']._serialized_start=297
-  _globals['_MSGSUBMITSCOPERESPONSE']._serialized_end=371
-  _globals['_MSGREVOKESCOPE']._serialized_start=373
-  _globals['_MSGREVOKESCOPE']._serialized_end=424
-  _globals['_MSGREVOKESCOPERESPONSE']._serialized_start=426
-  _globals['_MSGREVOKESCOPERESPONSE']._serialized_end=482
-  _globals['_QUERYIDENTITYRECORDREQUEST']._serialized_start=484
-  _globals['_QUERYIDENTITYRECORDREQUEST']._serialized_end=529
-  _globals['_QUERYIDENTITYRECORDRESPONSE']._serialized_start=531
-  _globals['_QUERYIDENTITYRECORDRESPONSE']._serialized_end=612
-  _globals['_QUERYSCOPESREQUEST']._serialized_start=614
-  _globals['_QUERYSCOPESREQUEST']._serialized_end=651
-  _globals['_MSG']._serialized_start=763
-  _globals['_MSG']._serialized_end=958
-  _globals['_QUERY']._serialized_start=961
-  _globals['_QUERY']._serialized_end=1162
+  _globals['_SCOPETYPE']._serialized_start=792
+  _globals['_SCOPETYPE']._serialized_end=899
+  _globals['_SCOPE']._serialized_start=100
+  _globals['_SCOPE']._serialized_end=164
+  _globals['_IDENTITYRECORD']._serialized_start=166
+  _globals['_IDENTITYRECORD']._serialized_end=257
+  _globals['_MSGSUBMITSCOPE']._serialized_start=259
+  _globals['_MSGSUBMITSCOPE']._serialized_end=384
+  _globals['_MSGSUBMITSCOPERESPONSE']._serialized_start=386
+  _globals['_MSGSUBMITSCOPERESPONSE']._serialized_end=460
+  _globals['_MSGREVOKESCOPE']._serialized_start=462
+  _globals['_MSGREVOKESCOPE']._serialized_end=563
+  _globals['_MSGREVOKESCOPERESPONSE']._serialized_start=565
+  _globals['_MSGREVOKESCOPERESPONSE']._serialized_end=621
+  _globals['_QUERYIDENTITYRECORDREQUEST']._serialized_start=623
+  _globals['_QUERYIDENTITYRECORDREQUEST']._serialized_end=668
+  _globals['_QUERYIDENTITYRECORDRESPONSE']._serialized_start=670
+  _globals['_QUERYIDENTITYRECORDRESPONSE']._serialized_end=751
+  _globals['_QUERYSCOPESREQUEST']._serialized_start=753
+  _globals['_QUERYSCOPESREQUEST']._serialized_end=790
+  _globals['_MSG']._serialized_start=902
+  _globals['_MSG']._serialized_end=1097
+  _globals['_QUERY']._serialized_start=1100
+  _globals['_QUERY']._serialized_end=1301
 # @@protoc_insertion_point(module_scope)

@@ -1,3 +1,4 @@
+from examples.virtengine.protos import auth_pb2 as _auth_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -37,12 +38,14 @@ class IdentityRecord(_message.Message):
     def __init__(self, account: _Optional[str] = ..., level: _Optional[int] = ..., scopes: _Optional[_Iterable[_Union[Scope, _Mapping]]] = ...) -> None: ...
 
 class MsgSubmitScope(_message.Message):
-    __slots__ = ("account", "scope")
+    __slots__ = ("account", "scope", "signature")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     SCOPE_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
     account: str
     scope: Scope
-    def __init__(self, account: _Optional[str] = ..., scope: _Optional[_Union[Scope, _Mapping]] = ...) -> None: ...
+    signature: _auth_pb2.Signature
+    def __init__(self, account: _Optional[str] = ..., scope: _Optional[_Union[Scope, _Mapping]] = ..., signature: _Optional[_Union[_auth_pb2.Signature, _Mapping]] = ...) -> None: ...
 
 class MsgSubmitScopeResponse(_message.Message):
     __slots__ = ("scope_id", "level", "tx_hash")
@@ -55,12 +58,14 @@ class MsgSubmitScopeResponse(_message.Message):
     def __init__(self, scope_id: _Optional[str] = ..., level: _Optional[int] = ..., tx_hash: _Optional[str] = ...) -> None: ...
 
 class MsgRevokeScope(_message.Message):
-    __slots__ = ("account", "scope_id")
+    __slots__ = ("account", "scope_id", "signature")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     SCOPE_ID_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
     account: str
     scope_id: str
-    def __init__(self, account: _Optional[str] = ..., scope_id: _Optional[str] = ...) -> None: ...
+    signature: _auth_pb2.Signature
+    def __init__(self, account: _Optional[str] = ..., scope_id: _Optional[str] = ..., signature: _Optional[_Union[_auth_pb2.Signature, _Mapping]] = ...) -> None: ...
 
 class MsgRevokeScopeResponse(_message.Message):
     __slots__ = ("level", "tx_hash")
