@@ -16,10 +16,11 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from examples.virtengine.load import DEPOSIT_PER_CPU, customers
+from examples.virtengine.load import DEPOSIT_PER_CPU, persons
 from examples.virtengine.system import Options, System
 from stacks.local import deploy
 from stacks.source import read
@@ -37,19 +38,21 @@ class Customer:
     def __init__(self, portal: str) -> None:
         parts = urlsplit(portal)
         self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=30)
-        (self._who,) = customers(1, random.Random(1))  # noqa: S311  repeatable
-        self._ask("/customers", {name: getattr(self._who, name) for name in ("account", "name", "email", "phone", "document")})
+        (who,) = persons(1, random.Random(1))  # noqa: S311  repeatable
+        self._account = self._ask("/customers", asdict(who))["account"]
 
-    def _ask(self, path: str, content: dict[str, object]) -> None:
+    def _ask(self, path: str, content: dict[str, object]) -> dict[str, str]:
         self._connection.request("POST", path, json.dumps(content), {"Content-Type": "application/json"})
         answer = self._connection.getresponse()
         body = answer.read()
         if answer.status != http.client.ACCEPTED:
             raise SystemExit(f"{path}: {answer.status} {body[:200]!r}")
+        taken: dict[str, str] = json.loads(body)
+        return taken
 
     def place(self) -> float:
         """Place an order; return how long that took, in milliseconds."""
-        order = {"account": self._who.account, "cpu_units": 4, "deposit": 4 * DEPOSIT_PER_CPU, "note": ""}
+        order = {"account": self._account, "cpu_units": 4, "deposit": 4 * DEPOSIT_PER_CPU, "note": ""}
         began = time.perf_counter()
         self._ask("/orders", order)
         return (time.perf_counter() - began) * 1e3

@@ -1,4 +1,7 @@
-"""portal: where customers place orders over HTTP and watch them over a WebSocket. What it knows of a person stays in it."""
+"""portal: where customers place orders over HTTP and watch them over a WebSocket. What it knows of a person stays in it.
+
+It holds the customers' keys and signs for them; what it signs, it has kept before.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,8 @@ import argparse
 import asyncio
 import logging
 import secrets
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import closing, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import grpc
@@ -19,9 +22,11 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocketDisconnect
 
 from examples.virtengine import serving
+from examples.virtengine.customers import Customer, Customers, UnknownCustomerError, UnknownOrderError
 from examples.virtengine.following import Following
 from examples.virtengine.protos import market_pb2, market_pb2_grpc, veid_pb2, veid_pb2_grpc
 from examples.virtengine.service import traced
+from examples.virtengine.signing import Key
 from tracing_lib import AsgiTracing, JobContext, declare_names, grpc_aio_client_interceptors
 from tracing_lib import traced as traced_function
 
@@ -38,18 +43,8 @@ declare_names("customers")
 ORDER_ID: Final = "virtengine.order.id"
 ORDER_CPU: Final = "virtengine.order.cpu_units"
 _TIMEOUT_SECONDS: Final = 5.0
-_REFUSALS: Final = (grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.INVALID_ARGUMENT)
+_REFUSALS: Final = (grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.PERMISSION_DENIED)
 _RECONNECT: Final = (("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 1000))
-
-
-@dataclass(frozen=True, slots=True)
-class Customer:
-    """A person, as nobody but the portal knows her."""
-
-    name: str
-    email: str
-    phone: str
-    document: str
 
 
 class UnreadableError(Exception):
@@ -59,34 +54,38 @@ class UnreadableError(Exception):
 class Portal:
     """The API. ``channel``: to the chain, open as long as the portal is."""
 
-    def __init__(self, channel: grpc.aio.Channel, following: Following) -> None:
+    def __init__(self, channel: grpc.aio.Channel, following: Following, customers: Customers) -> None:
         self._identities = veid_pb2_grpc.MsgStub(channel)  # type: ignore[no-untyped-call]  # generated code
         self._orders = market_pb2_grpc.MsgStub(channel)  # type: ignore[no-untyped-call]  # generated code
         self._query = market_pb2_grpc.QueryStub(channel)  # type: ignore[no-untyped-call]  # generated code
         self._following = following
-        self._customers: dict[str, Customer] = {}
-        self._notes: dict[str, str] = {}
+        self._customers = customers
 
     async def register(self, request: Request) -> JSONResponse:
-        """``POST /customers``: 202 with the transaction's hash. The chain learns that a document was seen, and not whose."""
-        account, customer = await _read(request, _customer)
+        """``POST /customers``: 202 with a new account and the transaction's hash.
+
+        The chain learns that a document was seen, and not whose.
+        """
+        customer, key = await _read(request, _customer), Key.make()
+        self._customers.add(customer, key)
         scope = veid_pb2.Scope(id=f"scope-{secrets.token_hex(6)}", type=veid_pb2.SCOPE_TYPE_DOCUMENT)
-        message = veid_pb2.MsgSubmitScope(account=account, scope=scope)
+        message = key.signed(veid_pb2.MsgSubmitScope(account=key.account, scope=scope))
         answer = await self._identities.SubmitScope(message, timeout=_TIMEOUT_SECONDS)
-        self._customers[account] = customer
-        return _admitted(answer.tx_hash)
+        return _admitted(answer.tx_hash, account=key.account)
 
     async def place(self, request: Request) -> JSONResponse:
         """``POST /orders``: 202 with the order's id and the transaction's hash."""
         order, note = await _read(request, _order)
         trace.get_current_span().set_attributes({ORDER_ID: order.id, ORDER_CPU: order.cpu_units})
-        answer = await self._orders.CreateOrder(market_pb2.MsgCreateOrder(order=order), timeout=_TIMEOUT_SECONDS)
-        self._notes[order.id] = note
+        message = self._customers.key(order.account).signed(market_pb2.MsgCreateOrder(order=order))
+        self._customers.add_order(order.id, order.account, note)
+        answer = await self._orders.CreateOrder(message, timeout=_TIMEOUT_SECONDS)
         return _admitted(answer.tx_hash, id=order.id)
 
     async def cancel(self, request: Request) -> JSONResponse:
-        """``DELETE /orders/{order_id}``: 202 with the transaction's hash."""
-        message = market_pb2.MsgCloseOrder(order_id=_order_of(request))
+        """``DELETE /orders/{order_id}``: 202 with the transaction's hash; 404 where no customer has placed it."""
+        order_id = _order_of(request)
+        message = self._customers.key_of_order(order_id).signed(market_pb2.MsgCloseOrder(order_id=order_id))
         answer = await self._orders.CloseOrder(message, timeout=_TIMEOUT_SECONDS)
         return _admitted(answer.tx_hash)
 
@@ -128,15 +127,20 @@ async def _read(request: Request, make: Callable[[Any], _T]) -> _T:
         raise UnreadableError from error
 
 
-def _customer(body: dict[str, str]) -> tuple[str, Customer]:
-    return str(body["account"]), Customer(body["name"], body["email"], body["phone"], body["document"])
+def _customer(body: dict[str, Any]) -> Customer:
+    return Customer(*(_text(body[field]) for field in ("name", "email", "phone", "document")))
 
 
 def _order(body: dict[str, Any]) -> tuple[market_pb2.Order, str]:
     # What leaves the process as an identifier has a digit; of random ones a few would not.
     order_id = f"order-{secrets.randbelow(10)}{secrets.token_hex(6)[1:]}"
     order = market_pb2.Order(id=order_id, account=body["account"], cpu_units=body["cpu_units"], deposit=body["deposit"])
-    return order, str(body.get("note", ""))
+    return order, _text(body.get("note", ""))
+
+
+def _text(value: object) -> str:
+    """Return what can be kept as text. Raises ``ValueError`` for half a surrogate pair, which JSON lets through."""
+    return str(value).encode().decode()
 
 
 def _order_of(request: Request | WebSocket) -> str:
@@ -164,6 +168,14 @@ def _refused(_request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"error": "the chain cannot be reached"}, status_code=502)
 
 
+def _no_customer(_request: Request, _error: Exception) -> JSONResponse:
+    return JSONResponse({"error": "no customer has this account"}, status_code=422)
+
+
+def _no_order(_request: Request, _error: Exception) -> JSONResponse:
+    return JSONResponse({"error": "no customer has placed this order"}, status_code=404)
+
+
 def _unreadable(_request: Request, _error: Exception) -> JSONResponse:
     return JSONResponse({"error": "the request lacks a field, or one is not what it should be"}, status_code=422)
 
@@ -186,19 +198,21 @@ def app(portal: Portal) -> AsgiTracing:
     ]
     answers: dict[Any, Callable[[Request, Exception], Awaitable[JSONResponse] | JSONResponse]] = {
         grpc.aio.AioRpcError: _refused,
+        UnknownCustomerError: _no_customer,
+        UnknownOrderError: _no_order,
         UnreadableError: _unreadable,
     }
     return AsgiTracing(Starlette(routes=routes, exception_handlers=answers), answer_trace=True, envelope=True)
 
 
-async def run(port: int, chain: str) -> None:
+async def run(port: int, chain: str, customers: Customers) -> None:
     """Serve until SIGTERM."""
     async with grpc.aio.insecure_channel(chain, options=_RECONNECT, interceptors=grpc_aio_client_interceptors(chain)) as channel:
         following = Following(market_pb2_grpc.QueryStub(channel))  # type: ignore[no-untyped-call]  # generated code
         async with asyncio.TaskGroup() as group:
             group.create_task(following.run())
             try:
-                await serving.serve(app(Portal(channel, following)), port)
+                await serving.serve(app(Portal(channel, following, customers)), port)
             finally:
                 await following.end()
 
@@ -208,10 +222,12 @@ def main() -> None:
     serving.leave_on_sigterm()
     parser = argparse.ArgumentParser(prog="python -m examples.virtengine.portal", description=__doc__)
     parser.add_argument("--port", type=int, required=True, help="on loopback")
+    parser.add_argument("--state", type=Path, required=True, metavar="FOLDER", help="where customers and their keys are kept")
     parser.add_argument("--chain", required=True, metavar="HOST:PORT", help="of the chain's gRPC services")
     options = parser.parse_args()
-    with traced("portal"):
-        asyncio.run(run(options.port, options.chain))
+    options.state.mkdir(parents=True, exist_ok=True)
+    with traced("portal"), closing(Customers(options.state / "portal.sqlite")) as customers:
+        asyncio.run(run(options.port, options.chain, customers))
 
 
 if __name__ == "__main__":

@@ -133,7 +133,7 @@ class System:
             "waldur": ["--state", state, "--slow-seconds", str(options.slow_seconds)],
             "chain": ["--state", state, "--grpc-port", grpc.rpartition(":")[2], "--block-seconds", str(options.block_seconds)],
             "provider-daemon": ["--state", state, "--chain", chain, "--chain-grpc", grpc, "--adapter", options.adapter],
-            "portal": ["--chain", grpc],
+            "portal": ["--state", state, "--chain", grpc],
         }[name]
         if name == "provider-daemon" and options.adapter == "waldur":
             own += ["--waldur", self.url("waldur")]

@@ -35,7 +35,7 @@ async def run(options: argparse.Namespace) -> None:
         events, news, committed = Events(db), News(), Keepers.plain(read)
         blocks = Blocks(db, mempool, Keepers.traced(db, events), events, news)
         server = grpc.aio.server(interceptors=[grpc_aio_server_interceptor(attributes=_ATTRIBUTES)])
-        services.add_to_server(server, Admission(mempool, committed.veid), committed, news)
+        services.add_to_server(server, Admission(read, mempool, committed), committed, news)
         server.add_insecure_port(f"{HOST}:{options.grpc_port}")
         await server.start()
         async with asyncio.TaskGroup() as group:

@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 import grpc
 
+from examples.virtengine.chain import authority
+from examples.virtengine.chain.storage import executed
 from examples.virtengine.chain.transactions import Transaction
 from examples.virtengine.protos import market_pb2, veid_pb2
 from tracing_lib import produce, trace_ante
 
 if TYPE_CHECKING:
-    from examples.virtengine.chain.keepers import VeidKeeper
+    import sqlite3
+
+    from examples.virtengine.chain.keepers import Keepers
     from examples.virtengine.chain.storage import Mempool
-    from examples.virtengine.chain.transactions import TxMessage
+    from examples.virtengine.signing import TxMessage
 
 MOST_BYTES: Final = 4096
 """Size of the largest transaction."""
@@ -35,16 +39,35 @@ class MalformedError(RejectedError):
     code = grpc.StatusCode.INVALID_ARGUMENT
 
 
+class UnauthenticatedError(RejectedError):
+    """No signature, or not one of this key over this message."""
+
+    code = grpc.StatusCode.UNAUTHENTICATED
+
+
+class ForbiddenError(RejectedError):
+    """It acts for an account that is not the signer's."""
+
+    code = grpc.StatusCode.PERMISSION_DENIED
+
+
+class ReplayedError(RejectedError):
+    """It was admitted before."""
+
+    code = grpc.StatusCode.ALREADY_EXISTS
+
+
 class UnknownAccountError(RejectedError):
     """Nobody has submitted anything about the account."""
 
 
 class Admission:
-    """The way into the mempool."""
+    """The way into the mempool. ``read``: the state of the last block, as ``committed`` reads it too."""
 
-    def __init__(self, mempool: Mempool, veid: VeidKeeper) -> None:
+    def __init__(self, read: sqlite3.Connection, mempool: Mempool, committed: Keepers) -> None:
+        self._read = read
         self._mempool = mempool
-        self._veid = veid
+        self._committed = committed
         self._ante = trace_ante(self._handle, attributes={"virtengine.order.id": "tx.order_id"})
 
     def admit(self, message: TxMessage) -> str:
@@ -61,16 +84,25 @@ class Admission:
             raise MalformedError(f"a transaction has {MOST_BYTES} bytes at most")
         if not all(_ID.fullmatch(name) for name in (tx.order_id, tx.account) if name is not None):
             raise MalformedError("orders and accounts are named by letters, digits and ._-")
+        self._content(tx)
+        if not tx.signed:
+            raise UnauthenticatedError("the signature is not one of its key over this message")
+        if not authority.allows(self._committed.market, tx):
+            raise ForbiddenError("the signer may not do this")
+        if self._mempool.holds(tx.hash) or executed(self._read, tx.hash):
+            raise ReplayedError("the transaction was admitted before")
+        if isinstance(tx.message, market_pb2.MsgCreateOrder):
+            self._identity(tx.message.order.account)
+
+    def _content(self, tx: Transaction) -> None:
         match tx.message:
-            case market_pb2.MsgCreateOrder(order=order):
-                self._order(order)
+            case market_pb2.MsgCreateOrder(order=order) if not 0 < order.cpu_units <= MOST_CPU_UNITS:
+                raise MalformedError(f"an order asks for 1 to {MOST_CPU_UNITS} CPU units")
             case market_pb2.MsgCreateBid(bid=bid) if not (_ID.fullmatch(bid.provider_id) and bid.price):
                 raise MalformedError("a bid has a provider and a price")
             case veid_pb2.MsgSubmitScope(scope=scope) if not (_ID.fullmatch(scope.id) and scope.type):
                 raise MalformedError("a scope has an id and a type")
 
-    def _order(self, order: market_pb2.Order) -> None:
-        if not 0 < order.cpu_units <= MOST_CPU_UNITS:
-            raise MalformedError(f"an order asks for 1 to {MOST_CPU_UNITS} CPU units")
-        if not self._veid.level(order.account) and not self._mempool.mentions(order.account):
+    def _identity(self, account: str) -> None:
+        if not self._committed.veid.level(account) and not self._mempool.mentions(account):
             raise UnknownAccountError("the account has no identity")

@@ -7,7 +7,9 @@ import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from examples.virtengine.chain.keepers import ChainError
+from examples.virtengine.chain import authority
+from examples.virtengine.chain.keepers import ChainError, Keepers, NotAllowedError
+from examples.virtengine.chain.storage import executed
 from examples.virtengine.protos import escrow_pb2, market_pb2, veid_pb2
 from tracing_lib import continued, transaction
 
@@ -15,9 +17,9 @@ if TYPE_CHECKING:
     import sqlite3
 
     from examples.virtengine.chain.events import Events, News
-    from examples.virtengine.chain.keepers import Keepers
     from examples.virtengine.chain.storage import Mempool
-    from examples.virtengine.chain.transactions import Transaction, TxMessage
+    from examples.virtengine.chain.transactions import Transaction
+    from examples.virtengine.signing import TxMessage
 
 _logger: Final = logging.getLogger(__name__)
 
@@ -29,6 +31,7 @@ class Blocks:
         self._db = db
         self._mempool = mempool
         self._keepers = keepers
+        self._market = Keepers.plain(db).market
         self._events = events
         self._news = news
         self._ending = asyncio.Event()
@@ -55,15 +58,12 @@ class Blocks:
         height = self._db.execute("INSERT INTO blocks DEFAULT VALUES RETURNING height").fetchone()["height"]
         for tx in waiting:
             # One that the last block before a crash has executed may wait still.
-            if not self._executed(tx):
+            if not executed(self._db, tx.hash):
                 self._execute(tx, height)
                 await asyncio.sleep(0)  # lets requests in between
         self._db.execute("COMMIT")
         self._mempool.remove(waiting)
         self._news.tell()
-
-    def _executed(self, tx: Transaction) -> bool:
-        return self._db.execute("SELECT 1 FROM transactions WHERE hash = ?", (tx.hash,)).fetchone() is not None
 
     def _execute(self, tx: Transaction, height: int) -> None:
         """Execute a transaction in its own trace; one that fails leaves the state as it was, but for the failure."""
@@ -81,7 +81,10 @@ class Blocks:
     def _in_savepoint(self, tx: Transaction, height: int) -> None:
         self._db.execute("SAVEPOINT tx")
         try:
-            self._deliver(tx.message)
+            # Again as at the way in: a transaction before this one in the block may have changed who may.
+            if not authority.allows(self._market, tx):
+                raise NotAllowedError("the signer may not do this")
+            self._deliver(tx.message, tx.signer)
             self._events.keep(tx.hash, height)
         except ChainError as error:
             self._db.execute("ROLLBACK TO tx")
@@ -94,7 +97,7 @@ class Blocks:
         finally:
             self._db.execute("RELEASE tx")
 
-    def _deliver(self, message: TxMessage) -> None:
+    def _deliver(self, message: TxMessage, signer: str) -> None:
         """Call the keeper that a message is for."""
         veid, escrow, market = self._keepers.veid, self._keepers.escrow, self._keepers.market
         match message:
@@ -105,7 +108,7 @@ class Blocks:
             case market_pb2.MsgCreateOrder():
                 market.create_order(message.order)
             case market_pb2.MsgCreateBid():
-                market.create_bid(message.bid)
+                market.create_bid(message.bid, signer)
             case market_pb2.MsgCloseOrder():
                 market.close_order(message.order_id)
             case escrow_pb2.MsgDeposit():

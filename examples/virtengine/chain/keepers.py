@@ -37,6 +37,10 @@ class OrderStateError(ChainError):
     """The order is not in a state that allows this."""
 
 
+class NotAllowedError(ChainError):
+    """The signer may not do this."""
+
+
 class Emitter(Protocol):
     """What takes the events of a transaction."""
 
@@ -155,9 +159,13 @@ class MarketKeeper:
         if self.order(order.id) is None:
             self._put(order, market_pb2.ORDER_STATE_FAILED)
 
-    def create_bid(self, bid: market_pb2.Bid) -> Lease:
-        """Take a bid, the first on an order, as its lease. Raises ``NotFoundError`` and ``OrderStateError``."""
+    def create_bid(self, bid: market_pb2.Bid, bidder: str) -> Lease:
+        """Take a bid, the first on an order, as its lease. Raises ``NotFoundError`` and ``OrderStateError``.
+
+        ``bidder``: the account that bids; a name of a provider is that of the account whose bid was first taken under it.
+        """
         order = self._in_state(bid.order_id, market_pb2.ORDER_STATE_OPEN)
+        self._db.execute("INSERT OR IGNORE INTO providers VALUES (?, ?)", (bid.provider_id, bidder))
         lease = Lease(f"lease-{bid.order_id.removeprefix('order-')}", bid.price)
         self._db.execute("INSERT INTO leases VALUES (?, ?, ?, ?)", (lease.lease_id, bid.order_id, bid.provider_id, bid.price))
         self._put(order, market_pb2.ORDER_STATE_ACTIVE)
@@ -178,6 +186,17 @@ class MarketKeeper:
         self._put(order, market_pb2.ORDER_STATE_CLOSED)
         self._events.emit("order.closed", order_id)
         return order
+
+    def provider(self, provider_id: str) -> str | None:
+        """Return the account that has a provider's name, or none where the name is free."""
+        row = self._db.execute("SELECT account FROM providers WHERE id = ?", (provider_id,)).fetchone()
+        return row["account"] if row else None
+
+    def lessor(self, order_id: str) -> str | None:
+        """Return the account of the provider that serves an order, or none where no bid was taken."""
+        query = "SELECT account FROM leases JOIN providers ON providers.id = provider_id WHERE order_id = ?"
+        row = self._db.execute(query, (order_id,)).fetchone()
+        return row["account"] if row else None
 
     def order(self, order_id: str) -> market_pb2.Order | None:
         """Return an order, or none where no block knows it."""

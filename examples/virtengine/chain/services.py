@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from examples.virtengine.chain.ante import Admission
     from examples.virtengine.chain.events import News
     from examples.virtengine.chain.keepers import Keepers
-    from examples.virtengine.chain.transactions import TxMessage
+    from examples.virtengine.signing import TxMessage
 
     Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 

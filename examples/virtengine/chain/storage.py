@@ -23,13 +23,15 @@ CREATE TABLE IF NOT EXISTS escrow (order_id TEXT PRIMARY KEY, deposit INTEGER NO
 CREATE TABLE IF NOT EXISTS orders (
     id TEXT PRIMARY KEY, account TEXT NOT NULL, cpu_units INTEGER NOT NULL, deposit INTEGER NOT NULL, state INTEGER NOT NULL
 );
+CREATE TABLE IF NOT EXISTS providers (id TEXT PRIMARY KEY, account TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS leases (
     id TEXT PRIMARY KEY, order_id TEXT NOT NULL UNIQUE, provider_id TEXT NOT NULL, price INTEGER NOT NULL
 );
 """
 _MEMPOOL: Final = """
 CREATE TABLE IF NOT EXISTS waiting (
-    position INTEGER PRIMARY KEY AUTOINCREMENT, hash TEXT NOT NULL, kind TEXT NOT NULL, message BLOB NOT NULL, account TEXT, requester TEXT
+    position INTEGER PRIMARY KEY AUTOINCREMENT, hash TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, message BLOB NOT NULL,
+    account TEXT, requester TEXT
 );
 """
 
@@ -44,6 +46,11 @@ def open_committed(folder: Path) -> sqlite3.Connection:
     connection = _open(folder / "chain-state.sqlite", "")
     connection.execute("PRAGMA query_only = ON")
     return connection
+
+
+def executed(db: sqlite3.Connection, tx_hash: str) -> bool:
+    """Whether a block has executed a transaction, be it that it failed."""
+    return db.execute("SELECT 1 FROM transactions WHERE hash = ?", (tx_hash,)).fetchone() is not None
 
 
 def _open(path: Path, schema: str) -> sqlite3.Connection:
@@ -77,6 +84,10 @@ class Mempool:
         self._db.execute("BEGIN")
         self._db.executemany("DELETE FROM waiting WHERE hash = ?", [(tx.hash,) for tx in done])
         self._db.execute("COMMIT")
+
+    def holds(self, tx_hash: str) -> bool:
+        """Whether a transaction waits."""
+        return self._db.execute("SELECT 1 FROM waiting WHERE hash = ?", (tx_hash,)).fetchone() is not None
 
     def mentions(self, account: str) -> bool:
         """Whether a transaction about an account waits."""

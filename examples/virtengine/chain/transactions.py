@@ -1,39 +1,15 @@
-"""Transactions: a message of one of the modules, its hash, and the trace of whoever sent it."""
+"""Transactions: a signed message of one of the modules, its hash, and the trace of whoever sent it."""
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from dataclasses import dataclass
-from typing import Final, Self, TypeAlias
+from typing import Final, Self, get_args
 
-from examples.virtengine.protos import escrow_pb2, market_pb2, veid_pb2
+from examples.virtengine import signing
+from examples.virtengine.protos import market_pb2, veid_pb2
+from examples.virtengine.signing import TxMessage
 
-TxMessage: TypeAlias = (
-    veid_pb2.MsgSubmitScope
-    | veid_pb2.MsgRevokeScope
-    | market_pb2.MsgCreateOrder
-    | market_pb2.MsgCreateBid
-    | market_pb2.MsgCloseOrder
-    | escrow_pb2.MsgDeposit
-    | escrow_pb2.MsgSettle
-    | escrow_pb2.MsgWithdraw
-)
-
-_TYPES: Final[dict[str, type[TxMessage]]] = {
-    kind.DESCRIPTOR.full_name: kind
-    for kind in (
-        veid_pb2.MsgSubmitScope,
-        veid_pb2.MsgRevokeScope,
-        market_pb2.MsgCreateOrder,
-        market_pb2.MsgCreateBid,
-        market_pb2.MsgCloseOrder,
-        escrow_pb2.MsgDeposit,
-        escrow_pb2.MsgSettle,
-        escrow_pb2.MsgWithdraw,
-    )
-}
-_NONCE_BYTES: Final = 16
+_TYPES: Final[dict[str, type[TxMessage]]] = {kind.DESCRIPTOR.full_name: kind for kind in get_args(TxMessage)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +17,7 @@ class Transaction:
     """A message on its way into a block."""
 
     hash: str
-    """64 hexadecimal digits in capitals, SHA-256."""
+    """64 hexadecimal digits in capitals: the SHA-256 that its signature signs."""
     message: TxMessage
     """What it is to do."""
     requester: str | None = None
@@ -49,9 +25,8 @@ class Transaction:
 
     @classmethod
     def of(cls, message: TxMessage) -> Self:
-        """Return a transaction with a hash of its own: two equal messages are two transactions."""
-        content = message.DESCRIPTOR.full_name.encode() + message.SerializeToString()
-        return cls(hashlib.sha256(secrets.token_bytes(_NONCE_BYTES) + content).hexdigest().upper(), message)
+        """Return the transaction of a message. Its signature is not looked at here."""
+        return cls(signing.digest(message).hex().upper(), message)
 
     @classmethod
     def stored(cls, tx_hash: str, kind: str, content: bytes, requester: str | None) -> Self:
@@ -62,6 +37,16 @@ class Transaction:
     def kind(self) -> str:
         """Full name of the message's type."""
         return self.message.DESCRIPTOR.full_name
+
+    @property
+    def signed(self) -> bool:
+        """Whether its signature is one of its signer."""
+        return signing.valid(self.message.signature, bytes.fromhex(self.hash))
+
+    @property
+    def signer(self) -> str:
+        """The account whose key it names."""
+        return signing.address(self.message.signature.public_key)
 
     @property
     def order_id(self) -> str | None:

@@ -14,6 +14,7 @@ from examples.virtengine.daemon.bidding import Bidding
 from examples.virtengine.daemon.jobs import Queue
 from examples.virtengine.daemon.worker import Worker
 from examples.virtengine.service import traced
+from examples.virtengine.signing import kept_key
 
 
 def parser() -> argparse.ArgumentParser:
@@ -22,7 +23,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--port", type=int, required=True, help="of the HTTP API, on loopback")
     made.add_argument("--chain", required=True, metavar="HOST:PORT", help="the chain's events")
     made.add_argument("--chain-grpc", required=True, metavar="HOST:PORT", help="the chain's Msg services")
-    made.add_argument("--state", type=Path, required=True, metavar="FOLDER", help="where the queue is kept")
+    made.add_argument("--state", type=Path, required=True, metavar="FOLDER", help="where the queue and the provider's key are kept")
     made.add_argument("--provider-id", default="provider-1", help="who bids (default: %(default)s)")
     made.add_argument("--concurrency", type=int, default=16, metavar="N", help="jobs at a time (default: %(default)s)")
     made.add_argument("--poll-seconds", type=float, default=0.02, help="before an adapter is first asked again (default: %(default)s)")
@@ -47,8 +48,9 @@ def parser() -> argparse.ArgumentParser:
 async def run(options: argparse.Namespace) -> None:
     """Follow the chain, do jobs and serve until SIGTERM; the first of these that fails ends the others."""
     options.state.mkdir(parents=True, exist_ok=True)
+    connected = chain_client.connected(options.chain_grpc, kept_key(options.state / "provider.key"))
     with closing(Queue(options.state / "daemon.sqlite")) as queue:
-        async with chain_client.connected(options.chain_grpc) as chain, adapters.chosen(options) as adapter, asyncio.TaskGroup() as group:
+        async with connected as chain, adapters.chosen(options) as adapter, asyncio.TaskGroup() as group:
             pauses = (options.poll_seconds, options.longest_poll_seconds)
             group.create_task(Worker(queue, adapter, chain, concurrency=options.concurrency, poll_seconds=pauses).run())
             group.create_task(Bidding(options.provider_id, options.chain, chain, queue).follow())

@@ -14,14 +14,20 @@ from tracing_lib import JobContext, grpc_aio_client_interceptors
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from examples.virtengine.signing import Key, TxMessage
+
 _TIMEOUT_SECONDS: Final = 10.0
 """For the chain to take a transaction, its restart included."""
 
 
 class ChainClient:
-    """Sends transactions, each of which is admitted, not yet executed, when the call returns. All calls raise ``grpc.aio.AioRpcError``."""
+    """Sends transactions, signed by the provider's key; each is admitted, not yet executed, when the call returns.
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    All calls raise ``grpc.aio.AioRpcError``.
+    """
+
+    def __init__(self, channel: grpc.aio.Channel, key: Key) -> None:
+        self._key = key
         self._market = market_pb2_grpc.MsgStub(channel)  # type: ignore[no-untyped-call]  # generated code
         self._escrow = escrow_pb2_grpc.MsgStub(channel)  # type: ignore[no-untyped-call]  # generated code
         self._accounts = escrow_pb2_grpc.QueryStub(channel)  # type: ignore[no-untyped-call]  # generated code
@@ -45,14 +51,14 @@ class ChainClient:
         answer = await self._accounts.Account(wanted, timeout=_TIMEOUT_SECONDS, wait_for_ready=True)
         return int(answer.account.settled)
 
-    async def _send(self, method: Any, message: object) -> None:  # noqa: ANN401  generated code has no types for its methods
-        answer = await method(message, timeout=_TIMEOUT_SECONDS, wait_for_ready=True)
+    async def _send(self, method: Any, message: TxMessage) -> None:  # noqa: ANN401  generated code has no types for its methods
+        answer = await method(self._key.signed(message), timeout=_TIMEOUT_SECONDS, wait_for_ready=True)
         # The block that executes it is a trace of its own, whose ids follow from the hash.
         trace.get_current_span().add_link(JobContext.of_transaction(answer.tx_hash).span_context)
 
 
 @asynccontextmanager
-async def connected(target: str) -> AsyncIterator[ChainClient]:
-    """A client of the chain's gRPC at ``target`` (host:port) for the block."""
+async def connected(target: str, key: Key) -> AsyncIterator[ChainClient]:
+    """A client of the chain's gRPC at ``target`` (host:port) for the block, that signs by a key."""
     async with grpc.aio.insecure_channel(target, interceptors=grpc_aio_client_interceptors(target)) as channel:
-        yield ChainClient(channel)
+        yield ChainClient(channel, key)

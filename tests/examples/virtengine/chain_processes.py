@@ -12,6 +12,7 @@ import grpc
 import httpx
 
 from examples.virtengine.protos import market_pb2, market_pb2_grpc, veid_pb2, veid_pb2_grpc
+from examples.virtengine.signing import Key
 from tests.examples.virtengine.processes import Service, free_port, outputs
 from tests.examples.virtengine.spans import Spans
 
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
 
     from tests.tracing_lib.receivers import Received
 
-ACCOUNT = "virtengine1w0n8kcanary"
+KEY, PROVIDER, STRANGER = Key.make(), Key.make(), Key.make()
+"""Of a customer without a portal, of the provider that bids, and of somebody whom the chain does not know."""
 CUSTOMER = {
-    "account": ACCOUNT,
     "name": "Jane Canary",
     "email": "jane.canary@example.org",
     "phone": "+41791234567",
@@ -58,16 +59,19 @@ class Running:
     portal: Service
     received: Received
     spans: Spans
+    account: str = ""
+    """Of the portal's customer, once registered."""
 
     def register(self) -> str:
-        """Make the customer known; return the transaction's hash."""
+        """Make the customer known, with a new account; return the transaction's hash."""
         answer = httpx.post(f"{self.portal.url}/customers", json=CUSTOMER)
         assert answer.status_code == 202, answer.text
+        self.account = answer.json()["account"]
         return str(answer.json()["tx_hash"])
 
     def place(self, cpu_units: int = 4, deposit: int = 40) -> httpx.Response:
         """Place an order."""
-        body = {"account": ACCOUNT, "cpu_units": cpu_units, "deposit": deposit, "note": NOTE}
+        body = {"account": self.account, "cpu_units": cpu_units, "deposit": deposit, "note": NOTE}
         return httpx.post(f"{self.portal.url}/orders", json=body)
 
     def placed(self, cpu_units: int = 4, deposit: int = 40) -> tuple[str, str]:
@@ -79,8 +83,7 @@ class Running:
     def bid(self, order_id: str) -> None:
         """Bid as a provider."""
         with self.chain.channel() as channel:
-            bid = market_pb2.Bid(order_id=order_id, provider_id="provider-1", price=28)
-            market_pb2_grpc.MsgStub(channel).CreateBid(market_pb2.MsgCreateBid(bid=bid), timeout=5)  # type: ignore[no-untyped-call]  # generated code
+            market_pb2_grpc.MsgStub(channel).CreateBid(bid(order_id), timeout=5)  # type: ignore[no-untyped-call]  # generated code
 
     def watch(self, order_id: str) -> str:
         """The address of an order's states."""
@@ -96,27 +99,34 @@ class Running:
 
 @contextmanager
 def running(folder: Path, received: Received, *, block_seconds: float = 0.1) -> Iterator[Running]:
-    """Run both until the block ends; the customer is registered."""
+    """Run both until the block ends; the portal's customer is registered, and so is the one without a portal."""
     file = outputs(folder, received.url)
     chain = ChainService(folder, file, block_seconds)
-    portal = Service("examples.virtengine.portal", folder, file, "--chain", chain.grpc)
+    portal = Service("examples.virtengine.portal", folder, file, "--state", folder / "portal", "--chain", chain.grpc)
     with chain, portal:
         made = Running(chain, portal, received, Spans(received))
         made.register()
+        with chain.channel() as channel:
+            submit_scope(channel)
         yield made
 
 
 def submit_scope(channel: grpc.Channel) -> None:
     """Make the account known to a chain without a portal."""
     scope = veid_pb2.Scope(id="scope-1", type=veid_pb2.SCOPE_TYPE_DOCUMENT)
-    message = veid_pb2.MsgSubmitScope(account=ACCOUNT, scope=scope)
+    message = KEY.signed(veid_pb2.MsgSubmitScope(account=KEY.account, scope=scope))
     veid_pb2_grpc.MsgStub(channel).SubmitScope(message, timeout=5)  # type: ignore[no-untyped-call]  # generated code
 
 
 def order(order_id: str, **changes: Any) -> market_pb2.MsgCreateOrder:  # noqa: ANN401  fields of any type
-    """An order that can be opened."""
-    fields = {"account": ACCOUNT, "cpu_units": 4, "deposit": 40, **changes}
-    return market_pb2.MsgCreateOrder(order=market_pb2.Order(id=order_id, **fields))
+    """An order that can be opened, signed."""
+    fields = {"account": KEY.account, "cpu_units": 4, "deposit": 40, **changes}
+    return KEY.signed(market_pb2.MsgCreateOrder(order=market_pb2.Order(id=order_id, **fields)))
+
+
+def bid(order_id: str) -> market_pb2.MsgCreateBid:
+    """A bid on an order, signed."""
+    return PROVIDER.signed(market_pb2.MsgCreateBid(bid=market_pb2.Bid(order_id=order_id, provider_id="provider-1", price=28)))
 
 
 def told(socket: ClientConnection, order_id: str) -> dict[str, Any]:

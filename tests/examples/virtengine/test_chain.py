@@ -16,7 +16,7 @@ from examples.virtengine.chain.events import Events, News
 from examples.virtengine.chain.events import app as events_app
 from examples.virtengine.chain.storage import open_committed, open_state
 from examples.virtengine.protos import escrow_pb2, escrow_pb2_grpc, market_pb2, market_pb2_grpc, veid_pb2, veid_pb2_grpc
-from tests.examples.virtengine.chain_processes import ACCOUNT, ChainService, Running, order, submit_scope, told
+from tests.examples.virtengine.chain_processes import KEY, PROVIDER, STRANGER, ChainService, Running, bid, order, submit_scope, told
 from tests.examples.virtengine.processes import outputs
 from tests.examples.virtengine.spans import Spans
 from tests.tracing_lib import receivers
@@ -51,25 +51,58 @@ def test_an_order_lives_from_its_creation_to_its_close(chain: ChainService, chan
         created = market.CreateOrder(order("order-life"))
         first = told(socket, "order-life")
         assert (first["type"], first["tx_hash"]) == ("order.created", created.tx_hash)
-        market.CreateBid(market_pb2.MsgCreateBid(bid=market_pb2.Bid(order_id="order-life", provider_id="provider-1", price=28)))
+        market.CreateBid(bid("order-life"))
         assert told(socket, "order-life")["type"] == "lease.created"
-        escrow.Settle(escrow_pb2.MsgSettle(order_id="order-life", amount=28))
+        escrow.Settle(PROVIDER.signed(escrow_pb2.MsgSettle(order_id="order-life", amount=28)))
         assert told(socket, "order-life")["type"] == "escrow.settled"
-        market.CloseOrder(market_pb2.MsgCloseOrder(order_id="order-life"))
+        market.CloseOrder(KEY.signed(market_pb2.MsgCloseOrder(order_id="order-life")))
         assert told(socket, "order-life")["type"] == "order.closed"
     account = accounts.Account(escrow_pb2.QueryAccountRequest(order_id="order-life")).account
     assert (account.deposit, account.settled) == (28, 28)
 
 
-def test_what_ante_handling_rejects_is_refused_with_its_reason(channel: grpc.Channel) -> None:
-    with pytest.raises(grpc.RpcError) as malformed:
-        _market(channel).CreateOrder(order("order-none", cpu_units=0))
-    assert malformed.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    with pytest.raises(grpc.RpcError) as unknown:
-        _market(channel).CreateOrder(order("order-none", account="virtengine1nobody"))
-    assert unknown.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+def _forged() -> market_pb2.MsgCreateOrder:
+    message = STRANGER.signed(order("order-none"))
+    message.signature.public_key = order("order-none").signature.public_key
+    return message
+
+
+def _tampered() -> market_pb2.MsgCreateOrder:
+    message = order("order-none")
+    message.order.cpu_units = 1
+    return message
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        (order("order-none", cpu_units=0), grpc.StatusCode.INVALID_ARGUMENT),
+        (market_pb2.MsgCreateOrder(order=order("order-none").order), grpc.StatusCode.UNAUTHENTICATED),
+        (_forged(), grpc.StatusCode.UNAUTHENTICATED),
+        (_tampered(), grpc.StatusCode.UNAUTHENTICATED),
+        (STRANGER.signed(order("order-none")), grpc.StatusCode.PERMISSION_DENIED),
+        (STRANGER.signed(order("order-none", account=STRANGER.account)), grpc.StatusCode.FAILED_PRECONDITION),
+    ],
+    ids=["malformed", "unsigned", "forged", "tampered", "another's account", "unknown account"],
+)
+def test_what_ante_handling_rejects_is_refused_with_its_reason(
+    channel: grpc.Channel, message: market_pb2.MsgCreateOrder, code: grpc.StatusCode
+) -> None:
+    with pytest.raises(grpc.RpcError) as refused:
+        _market(channel).CreateOrder(message)
+    assert refused.value.code() is code
     query = market_pb2_grpc.QueryStub(channel)  # type: ignore[no-untyped-call]  # generated code
     assert not query.Order(market_pb2.QueryOrderRequest(order_id="order-none")).HasField("order")
+
+
+def test_a_transaction_that_is_sent_again_is_refused(chain: ChainService, channel: grpc.Channel) -> None:
+    message = order("order-again")
+    with connect(chain.events) as socket:
+        _market(channel).CreateOrder(message)
+        told(socket, "order-again")
+    with pytest.raises(grpc.RpcError) as refused:
+        _market(channel).CreateOrder(message)
+    assert refused.value.code() is grpc.StatusCode.ALREADY_EXISTS
 
 
 def test_a_subscriber_is_told_what_came_after_the_last_event_that_it_knows(chain: ChainService, channel: grpc.Channel) -> None:
@@ -112,10 +145,10 @@ def test_the_queries_answer_from_the_last_block(chain: ChainService, channel: gr
     with connect(chain.events) as socket:
         _market(channel).CreateOrder(order("order-q"))
         told(socket, "order-q")
-    assert orders.Order(market_pb2.QueryOrderRequest(order_id="order-q")).order.account == ACCOUNT
+    assert orders.Order(market_pb2.QueryOrderRequest(order_id="order-q")).order.account == KEY.account
     assert "order-q" in [one.id for one in orders.Orders(market_pb2.QueryOrdersRequest(state=market_pb2.ORDER_STATE_OPEN))]
-    record = identities.IdentityRecord(veid_pb2.QueryIdentityRecordRequest(account=ACCOUNT)).record
-    assert record.level == len(list(identities.Scopes(veid_pb2.QueryScopesRequest(account=ACCOUNT)))) == 1
+    record = identities.IdentityRecord(veid_pb2.QueryIdentityRecordRequest(account=KEY.account)).record
+    assert record.level == len(list(identities.Scopes(veid_pb2.QueryScopesRequest(account=KEY.account)))) == 1
 
 
 def test_an_order_that_is_followed_is_told_in_every_state(channel: grpc.Channel) -> None:
@@ -130,10 +163,9 @@ def test_an_order_that_is_followed_is_told_in_every_state(channel: grpc.Channel)
     for followed in query.FollowOrders(requests(), timeout=10):
         states.append(followed.state)
         if followed.state == market_pb2.ORDER_STATE_OPEN:
-            bid = market_pb2.Bid(order_id="order-followed", provider_id="provider-1", price=28)
-            market.CreateBid(market_pb2.MsgCreateBid(bid=bid))
+            market.CreateBid(bid("order-followed"))
         elif followed.state == market_pb2.ORDER_STATE_ACTIVE:
-            market.CloseOrder(market_pb2.MsgCloseOrder(order_id="order-followed"))
+            market.CloseOrder(KEY.signed(market_pb2.MsgCloseOrder(order_id="order-followed")))
         else:
             final.set()
     assert states == [market_pb2.ORDER_STATE_OPEN, market_pb2.ORDER_STATE_ACTIVE, market_pb2.ORDER_STATE_CLOSED]

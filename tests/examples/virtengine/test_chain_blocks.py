@@ -10,13 +10,24 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
-from examples.virtengine.chain.ante import MOST_CPU_UNITS, Admission, MalformedError, RejectedError, UnknownAccountError
+from examples.virtengine.chain.ante import (
+    MOST_CPU_UNITS,
+    Admission,
+    ForbiddenError,
+    MalformedError,
+    RejectedError,
+    ReplayedError,
+    UnauthenticatedError,
+    UnknownAccountError,
+)
 from examples.virtengine.chain.blocks import Blocks
 from examples.virtengine.chain.events import Events, News
 from examples.virtengine.chain.keepers import Keepers
 from examples.virtengine.chain.storage import Mempool, open_committed, open_state
 from examples.virtengine.protos import escrow_pb2, market_pb2, veid_pb2
+from examples.virtengine.signing import Key
 from tracing_lib import JobContext
 from tracing_lib.logs import JsonFormatter
 from tracing_lib.testing import RecordedTraces, attributes_of
@@ -25,9 +36,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from examples.virtengine.chain.transactions import TxMessage
+    from examples.virtengine.signing import TxMessage
 
-ACCOUNT = "virtengine1w0n8k"
+KEY, PROVIDER, STRANGER = Key.make(), Key.make(), Key.make()
+SECP256K1_ORDER = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
 
 
 class Chain:
@@ -38,7 +50,7 @@ class Chain:
         self.mempool = Mempool(folder)
         self.committed = Keepers.plain(self.read)
         self.events = Events(self.db)
-        self.admission = Admission(self.mempool, self.committed.veid)
+        self.admission = Admission(self.read, self.mempool, self.committed)
         self.blocks = Blocks(self.db, self.mempool, Keepers.traced(self.db, self.events), self.events, News())
 
     def block(self, *messages: TxMessage) -> list[str]:
@@ -46,6 +58,10 @@ class Chain:
         hashes = [self.admission.admit(message) for message in messages]
         asyncio.run(self.blocks.make())
         return hashes
+
+    def outcomes(self) -> list[str | None]:
+        """The failure, or none, of every transaction that a block has executed, those of one block in any order."""
+        return [row["error"] for row in self.read.execute("SELECT error FROM transactions ORDER BY height")]
 
     def told(self) -> list[dict[str, Any]]:
         """Every event that is told."""
@@ -77,12 +93,45 @@ def log() -> Iterator[io.StringIO]:
     logger.removeHandler(handler)
 
 
-def scope() -> veid_pb2.MsgSubmitScope:
-    return veid_pb2.MsgSubmitScope(account=ACCOUNT, scope=veid_pb2.Scope(id="scope-1", type=veid_pb2.SCOPE_TYPE_DOCUMENT))
+def scope(key: Key = KEY) -> veid_pb2.MsgSubmitScope:
+    submitted = veid_pb2.Scope(id="scope-1", type=veid_pb2.SCOPE_TYPE_DOCUMENT)
+    return key.signed(veid_pb2.MsgSubmitScope(account=key.account, scope=submitted))
 
 
-def order(order_id: str = "order-7", *, deposit: int = 40, cpu_units: int = 4, account: str = ACCOUNT) -> market_pb2.MsgCreateOrder:
-    return market_pb2.MsgCreateOrder(order=market_pb2.Order(id=order_id, account=account, cpu_units=cpu_units, deposit=deposit))
+def order(
+    order_id: str = "order-7", *, deposit: int = 40, cpu_units: int = 4, account: str = "", key: Key = KEY
+) -> market_pb2.MsgCreateOrder:
+    opened = market_pb2.Order(id=order_id, account=account or key.account, cpu_units=cpu_units, deposit=deposit)
+    return key.signed(market_pb2.MsgCreateOrder(order=opened))
+
+
+def bid(key: Key = PROVIDER, *, order_id: str = "order-7", price: int = 28) -> market_pb2.MsgCreateBid:
+    return key.signed(market_pb2.MsgCreateBid(bid=market_pb2.Bid(order_id=order_id, provider_id="provider-1", price=price)))
+
+
+def close(key: Key) -> market_pb2.MsgCloseOrder:
+    return key.signed(market_pb2.MsgCloseOrder(order_id="order-7"))
+
+
+def settle(key: Key) -> escrow_pb2.MsgSettle:
+    return key.signed(escrow_pb2.MsgSettle(order_id="order-7", amount=1))
+
+
+def withdraw(key: Key) -> escrow_pb2.MsgWithdraw:
+    return key.signed(escrow_pb2.MsgWithdraw(order_id="order-7"))
+
+
+def altered(message: TxMessage, **signature: bytes) -> TxMessage:
+    """A message whose signature has other parts than it was made with."""
+    for name, value in signature.items():
+        setattr(message.signature, name, value)
+    return message
+
+
+def cheapened(message: market_pb2.MsgCreateOrder) -> market_pb2.MsgCreateOrder:
+    """An order with less of a deposit than was signed."""
+    message.order.deposit -= 1
+    return message
 
 
 def test_a_transaction_is_executed_in_a_trace_of_its_own_that_leads_back_to_its_requester(chain: Chain, traces: RecordedTraces) -> None:
@@ -125,7 +174,7 @@ def test_the_log_line_of_a_failure_leads_to_its_trace_and_to_the_span_that_faile
     assert (line["span_id"], line["error.span_id"]) == (f"{executed.span_id:016x}", f"{failed.span_id:016x}")
     assert (line["level"], line["virtengine.order.id"], line["virtengine.tx.hash"]) == ("ERROR", "order-7", tx_hash)
     assert line["error.type"].endswith("DepositTooSmallError")
-    assert ACCOUNT not in log.getvalue()
+    assert KEY.account not in log.getvalue()
     assert attributes_of(traces.span("execute transaction"))["error.type"] == line["error.type"]
 
 
@@ -150,7 +199,7 @@ def test_an_admitted_transaction_is_on_the_disk(chain: Chain) -> None:
 
 
 def test_two_equal_messages_are_two_transactions(chain: Chain) -> None:
-    first, second = chain.block(escrow_pb2.MsgSettle(order_id="order-7", amount=1), escrow_pb2.MsgSettle(order_id="order-7", amount=1))
+    first, second = chain.block(settle(KEY), settle(KEY))
     assert first != second
 
 
@@ -161,9 +210,20 @@ def test_two_equal_messages_are_two_transactions(chain: Chain) -> None:
         (order(cpu_units=0), MalformedError),
         (order(cpu_units=MOST_CPU_UNITS + 1), MalformedError),
         (order(account="x" * 5000), MalformedError),
-        (order(account="virtengine1unknown"), UnknownAccountError),
-        (market_pb2.MsgCreateBid(bid=market_pb2.Bid(order_id="order-7", provider_id="provider-1")), MalformedError),
-        (veid_pb2.MsgSubmitScope(account=ACCOUNT, scope=veid_pb2.Scope(id="scope-1")), MalformedError),
+        (bid(price=0), MalformedError),
+        (KEY.signed(veid_pb2.MsgSubmitScope(account=KEY.account, scope=veid_pb2.Scope(id="scope-1"))), MalformedError),
+        (order(key=STRANGER), UnknownAccountError),
+        (market_pb2.MsgCloseOrder(order_id="order-7"), UnauthenticatedError),
+        (cheapened(order()), UnauthenticatedError),
+        (altered(order(), value=order().signature.value), UnauthenticatedError),
+        (altered(order(), value=b""), UnauthenticatedError),
+        (altered(order(), nonce=bytes(16)), UnauthenticatedError),
+        (altered(order(), public_key=order(key=STRANGER).signature.public_key), UnauthenticatedError),
+        (altered(order(), public_key=bytes(33)), UnauthenticatedError),
+        (market_pb2.MsgCloseOrder(order_id="order-7", signature=withdraw(KEY).signature), UnauthenticatedError),
+        (order(account=STRANGER.account), ForbiddenError),
+        (STRANGER.signed(scope()), ForbiddenError),
+        (STRANGER.signed(veid_pb2.MsgRevokeScope(account=KEY.account, scope_id="scope-1")), ForbiddenError),
     ],
 )
 def test_what_ante_handling_rejects_waits_for_no_block(
@@ -177,17 +237,68 @@ def test_what_ante_handling_rejects_waits_for_no_block(
 
 
 def test_an_account_whose_first_scope_waits_is_known(chain: Chain) -> None:
-    first = scope()
-    first.account = "virtengine1new"
-    chain.block(first, order(account="virtengine1new"))
+    chain.block(scope(STRANGER), order(key=STRANGER))
     opened = chain.committed.market.order("order-7")
     assert opened is not None
     assert opened.state == market_pb2.ORDER_STATE_OPEN
 
 
+@pytest.mark.parametrize("executed", [False, True])
+def test_a_transaction_is_admitted_once_while_it_waits_and_ever_after(chain: Chain, executed: bool) -> None:  # noqa: FBT001  a parameter
+    message = order()
+    chain.admission.admit(message)
+    if executed:
+        chain.block()
+    with pytest.raises(ReplayedError):
+        chain.admission.admit(message)
+    chain.block()
+    assert [event["type"] for event in chain.told()] == ["order.created"]
+
+
+def test_a_signature_that_others_can_turn_into_another_valid_one_makes_no_second_transaction(chain: Chain) -> None:
+    message = order()
+    chain.admission.admit(message)
+    r, s = decode_dss_signature(message.signature.value)
+    message.signature.value = encode_dss_signature(r, SECP256K1_ORDER - s)
+    with pytest.raises(ReplayedError):
+        chain.admission.admit(message)
+
+
+def test_an_order_is_closed_by_its_customer_or_its_provider_and_paid_out_by_the_provider_alone(chain: Chain) -> None:
+    chain.block(order(), scope(STRANGER))
+    for message in (close(PROVIDER), close(STRANGER), settle(PROVIDER), settle(KEY), withdraw(KEY)):
+        with pytest.raises(ForbiddenError):
+            chain.admission.admit(message)
+    chain.block(bid())
+    for message in (close(STRANGER), settle(KEY), settle(STRANGER), withdraw(KEY)):
+        with pytest.raises(ForbiddenError):
+            chain.admission.admit(message)
+    chain.block(settle(PROVIDER))
+    chain.block(close(KEY))
+    assert [event["type"] for event in chain.told()] == ["order.created", "lease.created", "escrow.settled", "order.closed"]
+    chain.block(order("order-8"))
+    chain.block(bid(order_id="order-8"))
+    chain.block(PROVIDER.signed(market_pb2.MsgCloseOrder(order_id="order-8")))
+    assert chain.told()[-1]["type"] == "order.closed"
+
+
+def test_a_providers_name_is_that_of_the_first_who_bid_under_it(chain: Chain) -> None:
+    chain.block(order(), order("order-8"))
+    chain.block(bid())
+    with pytest.raises(ForbiddenError):
+        chain.admission.admit(bid(STRANGER, order_id="order-8"))
+
+
+def test_what_became_forbidden_while_it_waited_fails_in_its_block(chain: Chain, log: io.StringIO) -> None:
+    chain.block(order(), bid(), bid(STRANGER), close(STRANGER))
+    assert sorted(filter(None, chain.outcomes())) == ["NotAllowedError", "NotAllowedError"]
+    assert [event["type"] for event in chain.told()] == ["order.created", "lease.created"]
+    assert not {key.account for key in (KEY, PROVIDER, STRANGER) if key.account in log.getvalue()}
+
+
 def test_events_are_numbered_and_hold_what_the_provider_needs(chain: Chain) -> None:
     (created,) = chain.block(order())
-    (leased,) = chain.block(market_pb2.MsgCreateBid(bid=market_pb2.Bid(order_id="order-7", provider_id="provider-1", price=28)))
+    (leased,) = chain.block(bid())
     lease = {"lease_id": "lease-7", "provider_id": "provider-1", "price": 28}
     of = {"order_id": "order-7", "cpu_units": 4}
     assert chain.told() == [

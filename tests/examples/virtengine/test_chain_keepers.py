@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 ACCOUNT = "virtengine1w0n8k"
 ORDER = market_pb2.Order(id="order-7", account=ACCOUNT, cpu_units=4, deposit=40)
+BIDDER = "virtengine1f3v9q"
 BID = market_pb2.Bid(order_id="order-7", provider_id="provider-1", price=28)
 
 
@@ -94,21 +95,22 @@ def test_an_order_needs_an_identity_that_was_not_revoked(keepers: Keepers) -> No
 
 def test_the_first_bid_on_an_open_order_wins(keepers: Keepers, traces: RecordedTraces, told: Told) -> None:
     with pytest.raises(NotFoundError):
-        keepers.market.create_bid(BID)
+        keepers.market.create_bid(BID, BIDDER)
     keepers.market.create_order(ORDER)
     traces.clear()
-    lease = keepers.market.create_bid(BID)
+    lease = keepers.market.create_bid(BID, BIDDER)
     assert lease.price == 28
     span = attributes_of(traces.span("market.keeper.CreateBid"))
     assert (span["virtengine.lease.id"], span["virtengine.provider.id"]) == (lease.lease_id, "provider-1")
     with pytest.raises(OrderStateError, match="ORDER_STATE_ACTIVE"):
-        keepers.market.create_bid(market_pb2.Bid(order_id="order-7", provider_id="provider-2", price=1))
+        keepers.market.create_bid(market_pb2.Bid(order_id="order-7", provider_id="provider-2", price=1), BIDDER)
+    assert (keepers.market.lessor("order-7"), keepers.market.provider("provider-2")) == (BIDDER, None)
     assert told.types == ["order.created", "lease.created"]
 
 
 def test_a_closed_order_gives_back_what_was_not_settled(keepers: Keepers, traces: RecordedTraces, told: Told) -> None:
     keepers.market.create_order(ORDER)
-    keepers.market.create_bid(BID)
+    keepers.market.create_bid(BID, BIDDER)
     keepers.escrow.settle("order-7", 28)
     traces.clear()
     keepers.market.close_order("order-7")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import time
 from contextlib import closing
@@ -238,6 +239,23 @@ def test_a_job_interrupted_by_sigterm_ends_its_span_and_is_finished_after_the_re
     made = town.spans.one(DAEMON, "create provision", order_id=order_id)
     assert made.span_id.hex() in linked(first) & linked(second)
     assert second.trace_id != first.trace_id
+
+
+def test_the_providers_key_outlives_the_daemon_and_is_nowhere_else(town: Town[RealChain], folder: Path) -> None:
+    town.chain.open_order("order-00000000000b")
+    town.wait_for_jobs("order-00000000000b", "done")
+    file = folder / "daemon" / "provider.key"
+    key = file.read_bytes()
+    assert town.daemon.terminate() == 0
+    town.daemon.start()
+    # With another key the daemon could no longer bid under its name.
+    town.chain.open_order("order-00000000000c")
+    town.wait_for_jobs("order-00000000000c", "done")
+    assert (file.read_bytes(), file.stat().st_mode & 0o777) == (key, 0o600)
+    sent = b"".join(str(resource).encode() + span.SerializeToString() for resource, span in town.received.spans)
+    found = sent + town.daemon.log.read_bytes() + town.chain.log.read_bytes()
+    for written in (key, key.hex().encode(), str(int.from_bytes(key)).encode(), base64.b64encode(key)):
+        assert written not in found
 
 
 @pytest.fixture

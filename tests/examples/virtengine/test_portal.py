@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import sqlite3
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import httpx
@@ -12,11 +15,16 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Status
 from websockets.exceptions import ConnectionClosedOK
 from websockets.sync.client import connect
 
+from examples.virtengine.customers import Customer, Customers
+from examples.virtengine.signing import Key
 from tests.examples.virtengine.chain_processes import CUSTOMER, NOTE
-from tests.tracing_lib.receivers import attributes
+from tests.examples.virtengine.chain_processes import running as chain_and_portal
+from tests.tracing_lib.receivers import attributes, http_receiver
 from tracing_lib import JobContext
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
     from tests.examples.virtengine.chain_processes import Running
@@ -91,20 +99,22 @@ def test_an_order_without_its_deposit_fails_and_its_log_line_leads_to_the_span_t
     ("change", "error"),
     [
         ({"cpu_units": 0}, "an order asks for"),
-        ({"account": "virtengine1nobody"}, "the account has no identity"),
+        ({"account": "virtengine1nobody"}, "no customer has this account"),
         ({"cpu_units": -1}, "the request lacks a field"),
         ({"deposit": None, "account": 7}, "the request lacks a field"),
+        ({"note": "\ud800"}, "the request lacks a field"),
     ],
 )
 def test_an_order_that_cannot_be_is_refused_with_the_reason(running: Running, change: dict[str, object], error: str) -> None:
-    body = {"account": CUSTOMER["account"], "cpu_units": 4, "deposit": 40, **change}
-    answer = httpx.post(f"{running.portal.url}/orders", json=body)
+    body = {"account": running.account, "cpu_units": 4, "deposit": 40, **change}
+    answer = httpx.post(f"{running.portal.url}/orders", content=json.dumps(body))
     assert answer.status_code == 422
     assert answer.json()["error"].startswith(error)
 
 
 def test_an_order_that_no_block_knows_is_not_found(running: Running) -> None:
     assert httpx.get(f"{running.portal.url}/orders/order-000000000000").status_code == 404
+    assert httpx.delete(f"{running.portal.url}/orders/order-000000000000").status_code == 404
 
 
 def test_every_trace_of_an_order_begins_with_the_orders_id(running: Running) -> None:
@@ -162,13 +172,52 @@ def test_nothing_of_a_customer_is_in_any_span_or_log(running: Running) -> None:
     order_id, _ = running.placed(deposit=1)
     typed = httpx.delete(f"{running.portal.url}/orders/{CUSTOMER['document']}?contact={CUSTOMER['email']}", headers={"X-Note": NOTE})
     assert typed.status_code == 404
-    httpx.post(f"{running.portal.url}/orders", json={**CUSTOMER, "cpu_units": 0, "deposit": 0, "note": NOTE})
+    httpx.post(f"{running.portal.url}/orders", json={**CUSTOMER, "account": running.account, "cpu_units": 0, "deposit": 0, "note": NOTE})
     running.wait_for(order_id, "FAILED")
     time.sleep(0.3)  # until the last spans of both have left
     names = {span.name for _, span in running.received.spans}
     assert {"POST /customers", "veid.keeper.SubmitScope", "DELETE"} <= names
     found = b"".join(str(resource).encode() + span.SerializeToString() for resource, span in running.received.spans)
     written = running.chain.log.read_bytes() + running.portal.log.read_bytes()
-    for canary in (*CUSTOMER.values(), "Canary", NOTE):
+    for canary in (*CUSTOMER.values(), "Canary", NOTE, running.account):
         assert canary.encode() not in found, canary
         assert canary.encode() not in written, canary
+
+
+def _keys(folder: Path) -> list[bytes]:
+    """The private keys that a portal keeps."""
+    with closing(sqlite3.connect(folder / "portal" / "portal.sqlite")) as db:
+        return [key for (key,) in db.execute("SELECT key FROM customers")]
+
+
+def test_a_portal_that_was_killed_still_signs_for_its_customers_and_its_keys_are_nowhere_else(tmp_path: Path) -> None:
+    with http_receiver() as received, chain_and_portal(tmp_path, received) as running:
+        before, _ = running.placed()
+        running.portal.kill()
+        running.portal.start()
+        running.wait_for(before, "OPEN")
+        assert httpx.delete(f"{running.portal.url}/orders/{before}").status_code == 202
+        running.wait_for(before, "CLOSED")
+        after, _ = running.placed()
+        running.wait_for(after, "OPEN")
+        assert running.portal.terminate() == running.chain.terminate() == 0
+        (key,) = _keys(tmp_path)
+        sent = b"".join(str(resource).encode() + span.SerializeToString() for resource, span in received.spans)
+    files = [file for folder in (tmp_path, tmp_path / "chain") for file in folder.iterdir() if file.is_file()]
+    assert {"chain.log", "portal.log", "chain-state.sqlite"} <= {file.name for file in files}
+    found = sent + b"".join(file.read_bytes() for file in files)
+    for written in (key, key.hex().encode(), str(int.from_bytes(key)).encode(), base64.b64encode(key)):
+        assert written not in found
+
+
+def test_what_a_portal_keeps_is_for_its_owner_alone_and_on_the_disk(tmp_path: Path) -> None:
+    with closing(Customers(tmp_path / "portal.sqlite")) as customers:
+        customers.add(Customer("Jane", "jane@example.org", "", ""), Key.make())
+        assert {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {
+            "portal.sqlite": 0o600,
+            "portal.sqlite-wal": 0o600,
+            "portal.sqlite-shm": 0o600,
+        }
+        assert customers._db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+        assert customers._db.execute("PRAGMA synchronous").fetchone()[0] == 2  # FULL
+        assert not customers._db.in_transaction
