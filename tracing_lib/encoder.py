@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from opentelemetry.trace import SpanKind, StatusCode
 
+from tracing_lib.spans import attributes_of, events_of, links_of
 from tracing_lib.wire import DOUBLE, FIXED32, FIXED64, field, number, text, utf8, varint
 
 if TYPE_CHECKING:
@@ -72,12 +73,7 @@ def encode_value(value: AnyValue) -> bytes:  # noqa: PLR0911  one per type
 
 
 class Encoder:
-    """Encodes spans, each once; what spans share (resource, scope, keys, names) is encoded once and kept.
-
-    ``attribute_filter`` is asked for every attribute of spans, events, links, scopes and resources, and returns the value to send or
-    None to send nothing; ``text_filter`` for span names, event names and status messages. Without them nothing is asked. Both run on
-    the thread that ends a span; what they raise reaches that thread, so they must not.
-    """
+    """Encodes spans, each once; what spans share (resource, scope, keys, names) is encoded once and kept."""
 
     def __init__(self) -> None:
         self._keys: dict[str, tuple[bytes, int]] = {}
@@ -100,20 +96,16 @@ class Encoder:
         kind = span.kind
         parts += (self._names.get(span.name) or self._name(span.name), _INTERNAL if kind is SpanKind.INTERNAL else _KINDS[kind])
         parts.append(_times(span.start_time, span.end_time))
-        # A plain dict: the mapping that `attributes` returns looks each value up through two layers of Python.
-        attributes: dict[str, AnyValue] = span.attributes.copy()  # type: ignore[union-attr]  # a mappingproxy
+        attributes = attributes_of(span)
         if attributes:
             self._attributes(b"\x4a", attributes, parts)
         if span.dropped_attributes:
             parts.append(number(b"\x50", span.dropped_attributes))
-        # Private, because the public ones lock and copy twice, and most spans have neither.
-        if span._events:  # noqa: SLF001
+        if events_of(span) != ():
             parts += [field(b"\x5a", self._event(event)) for event in span.events]
-        if span.dropped_events:
             parts.append(number(b"\x60", span.dropped_events))
-        if span._links:  # noqa: SLF001
+        if links_of(span) != ():
             parts += [field(b"\x6a", self._link(link)) for link in span.links]
-        if span.dropped_links:
             parts.append(number(b"\x70", span.dropped_links))
         status = span.status
         parts.append(_UNSET if status.status_code is StatusCode.UNSET and not status.description else self._status(status))

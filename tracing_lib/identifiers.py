@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import re
+import random
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
@@ -16,8 +16,12 @@ from tracing_lib.errors import PrivacyError, explain
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_HASH: Final = re.compile(r"(0x)?[0-9a-fA-F]{64}")
+_HASH_BYTES: Final = 32
 _next: Final[ContextVar[SpanContext | None]] = ContextVar("virtengine_next_ids", default=None)
+
+
+def _random_id() -> int:
+    return random.getrandbits(64) or 1
 
 
 class ContextIdGenerator(IdGenerator):
@@ -25,6 +29,9 @@ class ContextIdGenerator(IdGenerator):
 
     def __init__(self, inner: IdGenerator | None = None) -> None:
         self._inner = inner or RandomIdGenerator()
+        self._plain = inner is None
+        self.generate_child_id = self._inner.generate_span_id if inner else _random_id
+        """Return the id of a span in a trace that has begun; ``fixed_ids`` is for roots alone."""
 
     def generate_trace_id(self) -> int:
         """Return the id of a new trace."""
@@ -38,6 +45,12 @@ class ContextIdGenerator(IdGenerator):
             return self._inner.generate_span_id()
         _next.set(None)
         return wanted.span_id
+
+    def generate_root_ids(self) -> tuple[int, int]:
+        """Return the ids of a new trace and of its first span."""
+        if self._plain and _next.get() is None:
+            return random.getrandbits(128) or 1, random.getrandbits(64) or 1
+        return self.generate_trace_id(), self.generate_span_id()
 
     def is_trace_id_random(self) -> bool:
         """Return what the inner generator says; the ids of transactions are digests, and as evenly spread as random ones."""
@@ -54,20 +67,28 @@ def fixed_ids(wanted: SpanContext) -> Iterator[None]:
         _next.reset(token)
 
 
+def hash_bytes(tx_hash: str | bytes) -> bytes:
+    """Return a transaction's hash as 32 bytes. Raises ``PrivacyError`` for what is none; it is not shown."""
+    raw: object = tx_hash
+    if isinstance(raw, str):
+        digits = raw.removeprefix("0x")
+        try:
+            raw = bytes.fromhex(digits) if len(digits) == _HASH_BYTES * 2 else b""  # spaces, which it skips, would make it shorter
+        except ValueError:
+            raw = b""
+    if isinstance(raw, bytes) and len(raw) == _HASH_BYTES:
+        return raw
+    wrong = f"is a {type(tx_hash).__name__} of length {len(tx_hash)}"
+    raise PrivacyError(explain("tx_hash", wrong, "32 bytes, or 64 hexadecimal digits", "pass the hash that the chain answered"))
+
+
 def transaction_span(tx_hash: str | bytes) -> SpanContext:
     """Return trace and span id of the trace of a transaction, for everyone who knows its hash (32 bytes, or 64 hexadecimal digits).
 
     The ids are the first 24 bytes of SHA-256 over ``virtengine/transaction`` and the hash: whoever sees a trace id cannot read the
     hash from it. Raises ``PrivacyError`` for what is no such hash; it is not shown.
     """
-    if isinstance(tx_hash, bytes) and len(tx_hash) == hashlib.sha256().digest_size:
-        raw = tx_hash
-    elif isinstance(tx_hash, str) and _HASH.fullmatch(tx_hash):
-        raw = bytes.fromhex(tx_hash[-64:])
-    else:
-        wrong = f"is a {type(tx_hash).__name__} of length {len(tx_hash)}"
-        raise PrivacyError(explain("tx_hash", wrong, "32 bytes, or 64 hexadecimal digits", "pass the hash that the chain answered"))
-    digest = hashlib.sha256(b"virtengine/transaction\0" + raw).digest()
+    digest = hashlib.sha256(b"virtengine/transaction\0" + hash_bytes(tx_hash)).digest()
     return SpanContext(
         trace_id=int.from_bytes(digest[:16], "big"), span_id=int.from_bytes(digest[16:24], "big"), is_remote=True, trace_flags=TraceFlags(0)
     )

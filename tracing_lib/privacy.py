@@ -22,6 +22,7 @@ from tracing_lib.attributes import Privacy, Registry, Shape, library_registry
 from tracing_lib.fingerprints import fingerprint_of_text
 from tracing_lib.names import CODE, HOST, LONGEST_NAME, path, route, span_name, url
 from tracing_lib.privacy_rules import MASKED, ValueRules, combined_rules
+from tracing_lib.spans import attributes_of, events_of, links_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -273,15 +274,14 @@ class PrivacyPolicy:
     def _passes(self, span: ReadableSpan) -> bool:
         """Whether a span leaves as it was recorded. Sure of the plain ones only: without events and status."""
         name, status = span.name, span.status
-        # Private, because the public ones lock and copy, and most spans have neither.
-        if span._events or status.status_code is not StatusCode.UNSET or status.description:  # noqa: SLF001
+        if events_of(span) or status.status_code is not StatusCode.UNSET or status.description:
             return False
         if (self._version != self.registry.version or self._names.get(name) != name) and self.name(name) != name:
             return False
-        if span._links and not all(self._link_passes(link) for link in span._links):  # noqa: SLF001
+        links = links_of(span)
+        if links and not all(self._link_passes(link) for link in links):
             return False
-        # A plain dict: the mapping that `attributes` returns looks each value up through two layers of Python.
-        return self._state_passes(span.context) and self._attributes_pass(span.attributes.copy())  # type: ignore[union-attr]  # a mappingproxy
+        return self._state_passes(span.context) and self._attributes_pass(attributes_of(span))
 
     def _link_passes(self, link: Link) -> bool:
         return self._state_passes(link.context) and (not link.attributes or self._attributes_pass(dict(link.attributes)))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from opentelemetry import baggage, propagate
-from opentelemetry.context import Context, get_current
-from opentelemetry.trace import INVALID_SPAN, SpanKind, get_current_span, set_span_in_context
+from opentelemetry.context import Context
+from opentelemetry.trace import INVALID_SPAN, SpanKind
+
+from tracing_lib.current import BAGGAGE_KEY, SPAN_KEY, SPANS, current_span, get_current, with_span
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-    from opentelemetry.trace import Span
+    from opentelemetry.trace import Span, Tracer
+    from opentelemetry.util.types import AttributeValue
 
 
 def arriving(carrier: Mapping[str, object]) -> tuple[Context, SpanKind]:
@@ -22,14 +25,49 @@ def arriving(carrier: Mapping[str, object]) -> tuple[Context, SpanKind]:
     for this request (a recording one, or one in the headers' trace) the request belongs under that one, as an internal span.
     """
     ambient = get_current()
-    here = get_current_span(ambient)
-    context = propagate.extract(carrier, ambient)
-    there = get_current_span(context).get_span_context()
+    context = propagate.get_global_textmap().extract(carrier, ambient)
+    if ambient.get(SPAN_KEY) is None:
+        return context, SpanKind.SERVER
+    here = current_span(ambient)
+    there = current_span(context).get_span_context()
     ours = here.get_span_context()
     carried = there is not ours and there.is_valid
     if ours.is_valid and (ours.trace_id == there.trace_id if carried else _serves(here)):
         return ambient, SpanKind.INTERNAL
     return (context if carried else without_span(context)), SpanKind.SERVER
+
+
+Pairs: TypeAlias = "Iterable[tuple[str, object]] | Iterable[tuple[bytes, bytes]]"
+"""Headers as they arrived, names in lower case."""
+
+
+def serve(tracer: Tracer, headers: Pairs, name: str, attributes: Mapping[str, AttributeValue]) -> tuple[Span, Context]:
+    """Start the span of a request with these headers; return it with the context in which it is current.
+
+    As ``arriving`` and ``start_span`` have it; where all is our own and plain, without the objects in between.
+    """
+    ambient = get_current()
+    begin = getattr(tracer, "begin", None)
+    if begin is not None and ambient.get(SPAN_KEY) is None:
+        plain = getattr(propagate.get_global_textmap(), "caller", None)
+        if plain is not None and (caller := plain(headers)) is not False:
+            span: Span = begin(name, caller, SpanKind.SERVER, attributes)
+            return span, Context({**ambient, SPAN_KEY: span})
+    context, kind = arriving(_carrier(headers))
+    span = tracer.start_span(name, context, kind, attributes)
+    return span, with_span(span, context)
+
+
+def _carrier(headers: Pairs) -> dict[str, object]:
+    """Return headers by name: those that came once as text, others as a list."""
+    carrier: dict[str, object] = {}
+    for key, value in headers:
+        name = key.decode("latin-1").lower() if isinstance(key, bytes) else key
+        if isinstance(key, bytes) or isinstance(value, str):  # of gRPC's metadata some are binary
+            text = value.decode("latin-1") if isinstance(value, bytes) else value
+            held = carrier.get(name)
+            carrier[name] = text if held is None else [*(held if isinstance(held, list) else [held]), text]
+    return carrier
 
 
 def _serves(span: Span) -> bool:
@@ -38,7 +76,7 @@ def _serves(span: Span) -> bool:
 
 def without_span(context: Context | None = None) -> Context:
     """Return the context with everything but its span: what is started in it starts a trace."""
-    return set_span_in_context(INVALID_SPAN, context)
+    return with_span(INVALID_SPAN, get_current() if context is None else context)
 
 
 def leaving(context: Context, to: str | None = None) -> dict[str, str]:
@@ -46,6 +84,11 @@ def leaving(context: Context, to: str | None = None) -> dict[str, str]:
 
     ``to``: the URL or target that is called. Baggage is among the headers only where that is one of our own hosts.
     """
+    headers = getattr(propagate.get_global_textmap(), "headers", None)
+    if headers is not None and BAGGAGE_KEY not in context:
+        span = context.get(SPAN_KEY)
+        known: Any = span if span.__class__ in SPANS else current_span(context)
+        return headers(known.get_span_context())  # type: ignore[no-any-return]  # OwnPropagator's
     carrier: dict[str, str] = {}
     if to is not None and baggage.get_all(context):
         from tracing_lib.baggage import inject

@@ -10,11 +10,8 @@ from typing import TYPE_CHECKING, Final, Self
 
 from opentelemetry import propagate, trace
 from opentelemetry.metrics import get_meter_provider
-from opentelemetry.propagators.composite import CompositePropagator
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from tracing_lib.accounts import NOTHING
-from tracing_lib.baggage import OwnBaggagePropagator
 from tracing_lib.delivery import ShutdownReport, SpanDelivery
 from tracing_lib.endings import Endings
 from tracing_lib.errors import AlreadyConfiguredError, explain
@@ -25,6 +22,7 @@ from tracing_lib.privacy import policy_of
 from tracing_lib.resources import build_resource
 from tracing_lib.samplers import build_sampler
 from tracing_lib.strategy_poller import StrategyPoller
+from tracing_lib.trace_headers import OwnPropagator
 from tracing_lib.tracers import ShortTracerProvider
 
 if TYPE_CHECKING:
@@ -153,7 +151,7 @@ def configure(
             raise AlreadyConfiguredError(explain("configure", wrong, "one that configures a process first and alone", then))
         tracing = _build(settings, meter_provider)
         trace.set_tracer_provider(tracing.provider)
-        propagate.set_global_textmap(CompositePropagator([TraceContextTextMapPropagator(), OwnBaggagePropagator(settings.own_hosts)]))
+        propagate.set_global_textmap(OwnPropagator(settings.own_hosts))
         _global.append(tracing)
         return tracing
 

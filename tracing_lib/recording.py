@@ -6,11 +6,11 @@ import asyncio
 from importlib import metadata
 from typing import TYPE_CHECKING, Final
 
-from opentelemetry import context as contexts
 from opentelemetry import trace
 from opentelemetry.trace import NoOpTracer, NoOpTracerProvider, StatusCode
 
 from tracing_lib import conventions
+from tracing_lib.current import SUPPRESSED, attach, get_current
 from tracing_lib.fingerprints import report
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer, TracerProvider
 
 _MARK: Final = "__virtengine_traces__"
-_SUPPRESSED: Final = "suppress_instrumentation"
 _globals: Final = vars(trace)
 _PROVIDER: Final = "_TRACER_PROVIDER"
 
@@ -41,19 +40,12 @@ class TracerSource:
         """Return the tracer, or None while nobody would receive a span."""
         if self._fixed:
             return self._tracer
-        provider = _global_provider()
+        # The public accessor reads the environment on every call until a provider is set: 25 times what this costs.
+        provider = _globals[_PROVIDER] if _PROVIDER in _globals else trace.get_tracer_provider()
         if provider is not self._provider:
             self._provider = provider
             self._tracer = _tracer_of(provider, self._scope)
         return self._tracer
-
-
-def _global_provider_by_name() -> TracerProvider | None:
-    # The public accessor reads the environment on every call until a provider is set: 25 times what this costs.
-    return _globals[_PROVIDER]  # type: ignore[no-any-return]
-
-
-_global_provider: Final = _global_provider_by_name if _PROVIDER in _globals else trace.get_tracer_provider
 
 
 def _tracer_of(provider: TracerProvider | None, scope: str) -> Tracer | None:
@@ -71,8 +63,8 @@ def _version() -> str | None:
 
 
 def suppressed() -> bool:
-    """Whether somebody asked for no instrumentation here (``opentelemetry.instrumentation.utils.suppress_instrumentation``)."""
-    return bool(contexts.get_value(_SUPPRESSED))
+    """Whether somebody asked for no instrumentation here."""
+    return bool(get_current().get(SUPPRESSED))
 
 
 def name_of(error: BaseException | type[BaseException]) -> str:
@@ -119,5 +111,5 @@ def leave(active: Context, before: Context) -> None:
 
     ``detach`` would log "Failed to detach context" there, and the context that is current is somebody else's.
     """
-    if contexts.get_current() is active:
-        contexts.attach(before)
+    if get_current() is active:
+        attach(before)

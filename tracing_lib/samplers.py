@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.trace import Link, SpanKind
     from opentelemetry.trace.span import TraceState
-    from opentelemetry.util.types import Attributes
+    from opentelemetry.util.types import AnyValue, Attributes
 
     from tracing_lib.settings import TracingSettings
 
@@ -128,6 +128,13 @@ class TargetSampler(Sampler):
             if parent.trace_flags.sampled:
                 return SamplingResult(Decision.RECORD_AND_SAMPLE, attributes, parent.trace_state)
             return SamplingResult(Decision.DROP, None, parent.trace_state) if parent.trace_state else _DROPPED
+        sampled, marks, state = self.decide(trace_id, name)
+        if not sampled:
+            return _DROPPED
+        return SamplingResult(Decision.RECORD_AND_SAMPLE, {**attributes, **marks} if attributes else marks, state)
+
+    def decide(self, trace_id: int, name: str) -> tuple[bool, Mapping[str, AnyValue], TraceState | None]:
+        """Count a trace that begins with the operation; return whether it is taken, and what its root then carries."""
         operation = self._operations.get(name) or self.operation(name)
         now, tick = self._clock(), operation.tick
         seen = tick()
@@ -136,9 +143,7 @@ class TargetSampler(Sampler):
         if now >= self._next_look:
             self._look(now)
         threshold, marks, state = operation.decision
-        if trace_id & RANDOMNESS < threshold:
-            return _DROPPED
-        return SamplingResult(Decision.RECORD_AND_SAMPLE, {**attributes, **marks} if attributes else marks, state)
+        return trace_id & RANDOMNESS >= threshold, marks, state
 
     def _count(self, operation: Operation, tick: Callable[[], int], seen: int, now: float) -> None:
         if self._lock.acquire(blocking=False):  # else another thread is at it

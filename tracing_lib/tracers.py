@@ -1,17 +1,32 @@
-"""The SDK's tracer, with shorter ways for the children of a trace, where the sampler has nothing left to decide."""
+"""The SDK's tracer with a shorter way to its spans."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from time import time_ns
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 from opentelemetry import trace
-from opentelemetry.context import attach, detach
-from opentelemetry.sdk.trace import Tracer, TracerProvider, _Span
-from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, get_current_span, set_span_in_context
+from opentelemetry.sdk.trace import Tracer, TracerProvider
+from opentelemetry.sdk.trace.sampling import Decision
+from opentelemetry.trace import (
+    DEFAULT_TRACE_STATE,
+    INVALID_SPAN_CONTEXT,
+    NonRecordingSpan,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    TraceFlags,
+)
+
+from tracing_lib.current import SPAN_KEY, attach, get_current, with_span
+from tracing_lib.identifiers import ContextIdGenerator
+from tracing_lib.link_sampling import FollowsLinks
+from tracing_lib.plain import PlainAttributes, all_plain
+from tracing_lib.spans import RecordedSpan, Recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from contextvars import Token
     from types import TracebackType
 
     from opentelemetry.context import Context
@@ -21,6 +36,10 @@ if TYPE_CHECKING:
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
+
+_new: Final = object.__new__
+_made: Final = tuple.__new__
+_FLAGS: Final = tuple(TraceFlags(flags) for flags in range(4))
 
 _Others = tuple[SpanKind, "Attributes", "Sequence[Link] | None", "int | None"]
 """Kind, attributes, links and start time, in the order in which tracers take them."""
@@ -33,7 +52,7 @@ class _Current:
     is the SDK's, which begins a span at each call and knows coroutines.
     """
 
-    __slots__ = ("_arguments", "_end", "_record", "_set_status", "_span", "_token", "_tracer")
+    __slots__ = ("_arguments", "_before", "_end", "_record", "_set_status", "_span", "_tracer")
 
     def __init__(
         self, tracer: ShortTracer, arguments: tuple[str, Context | None, _Others], *, record: bool, set_status: bool, end: bool
@@ -41,33 +60,41 @@ class _Current:
         self._tracer = tracer
         self._arguments = arguments
         self._record, self._set_status, self._end = record, set_status, end
-        self._token: Token[Context] | None = None
+        self._before: Context | None = None
 
     def __enter__(self) -> Span:
         name, context, others = self._arguments
+        before = get_current()
         # A context that is given need not be the current one, and then has to become it.
         if context is None:
-            span: Span = get_current_span()
-            if type(span) is NonRecordingSpan and (parent := span.get_span_context()).is_valid and not parent.trace_flags.sampled:
+            context = before
+            span = before.get(SPAN_KEY)
+            if span.__class__ is NonRecordingSpan and span._context[5] and not span._context[3] & 1:
                 return span
         self._span = span = self._tracer.start_span(name, context, *others, self._record, self._set_status)
-        self._token = attach(set_span_in_context(span))
+        attach(with_span(span, before))
+        self._before = before
         return span
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        if self._token is None:
+        before = self._before
+        if before is None:
             return
-        detach(self._token)
+        attach(before)
         span = self._span
         try:
-            if isinstance(error, Exception) and span.is_recording():
-                if self._record:
-                    span.record_exception(error)
-                if self._set_status:
-                    span.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {error}"))
+            if isinstance(error, Exception):
+                self._failed(span, error)
         finally:
             if self._end:
                 span.end()
+
+    def _failed(self, span: Span, error: Exception) -> None:
+        if span.is_recording():
+            if self._record:
+                span.record_exception(error)
+            if self._set_status:
+                span.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {error}"))
 
     def __call__(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
         (name, context, others), sdk = self._arguments, self._tracer.inner
@@ -76,17 +103,23 @@ class _Current:
 
 
 class ShortTracer(trace.Tracer):
-    """The SDK's tracer where a trace begins; its children go a shorter way to the same spans.
+    """The SDK's tracer by a shorter way to the same spans: ``RecordedSpan``, and for children without asking the sampler.
 
     Only under a parent-based sampler. In a trace that is not sampled no span is made: the caller's is given again, as by the API's
     ``NoOpTracer``. The specification has a span id of its own even there (trace SDK, "SDK Span creation"), for logs to point at; as
-    nothing is stored that it could point to, that is not worth the time. In a sampled one the SDK's span is made at once, without
-    asking the sampler for what is known.
+    nothing is stored that it could point to, that is not worth the time.
     """
 
     def __init__(self, inner: Tracer) -> None:
         self.inner = inner
-        self._new_id = inner.id_generator.generate_span_id
+        self._recording = Recording(inner)
+        generator = inner.id_generator
+        self._new_id = generator.generate_child_id if isinstance(generator, ContextIdGenerator) else generator.generate_span_id
+        sampler = inner.sampler
+        # What asks nothing but name and id where a trace begins without links, and so makes no result object.
+        self._decide = getattr(sampler.root if isinstance(sampler, FollowsLinks) else sampler, "decide", None)
+        self._new_ids = generator.generate_root_ids if isinstance(generator, ContextIdGenerator) else None
+        self._random = TraceFlags.RANDOM_TRACE_ID if generator.is_trace_id_random() else TraceFlags.DEFAULT
 
     def start_span(  # noqa: PLR0917  the interface's
         self,
@@ -100,30 +133,80 @@ class ShortTracer(trace.Tracer):
         set_status_on_exception: bool = True,  # noqa: FBT001, FBT002
     ) -> Span:
         """Start a span, as ``opentelemetry.trace.Tracer`` has it."""
-        inner, current = self.inner, get_current_span(context)
-        parent = current.get_span_context()
-        if not parent.is_valid:
-            return inner.start_span(name, context, kind, attributes, links, start_time, record_exception, set_status_on_exception)
-        if not parent.trace_flags.sampled:
-            return current if type(current) is NonRecordingSpan else NonRecordingSpan(parent)
-        span = _Span(
-            name=name,
-            context=SpanContext(parent.trace_id, self._new_id(), False, parent.trace_flags, parent.trace_state),  # noqa: FBT003
-            parent=parent,
-            sampler=inner.sampler,
-            resource=inner.resource,
-            attributes=attributes,
-            span_processor=inner.span_processor,
-            kind=kind,
-            links=links or (),
-            instrumentation_info=inner.instrumentation_info,
-            record_exception=record_exception,
-            set_status_on_exception=set_status_on_exception,
-            limits=inner._span_limits,  # noqa: SLF001  what the SDK's own start_span gives
-            instrumentation_scope=inner._instrumentation_scope,  # noqa: SLF001
-        )
-        span.start(start_time, context)
+        current: Any = (get_current() if context is None else context).get(SPAN_KEY)
+        if current.__class__ is RecordedSpan:
+            parent = current._context
+        else:
+            parent = current.get_span_context() if isinstance(current, trace.Span) else None
+            # A span's context is a tuple: ids, whether it is remote, flags, state, whether it is valid. Its properties cost a call each.
+            if parent is None or not parent[5]:
+                parent = None
+            elif not parent[3] & 1 and current.__class__ is NonRecordingSpan:
+                return current
+        span = self.begin(name, parent, kind, attributes, links, start_time, context)
+        if span.__class__ is RecordedSpan and not (record_exception and set_status_on_exception):
+            span._record_exception, span._set_status_on_exception = record_exception, set_status_on_exception
         return span
+
+    def begin(  # noqa: PLR0917  as above
+        self,
+        name: str,
+        parent: SpanContext | None,
+        kind: SpanKind,
+        attributes: Attributes = None,
+        links: Sequence[Link] | None = (),
+        start_time: int | None = None,
+        context: Context | None = None,
+    ) -> Span:
+        """Start a span under another, or a trace; ``parent`` is valid."""
+        if parent is None:
+            ids, attributes = self._root(name, context, kind, attributes, links)
+            if not ids[3] & 1:
+                return NonRecordingSpan(ids)
+        elif parent[3] & 1:
+            ids = _made(SpanContext, (parent[0], self._new_id(), False, parent[3], parent[4], True))
+        else:
+            return NonRecordingSpan(parent)
+        recording = self._recording
+        span = _new(RecordedSpan)
+        span._recording = recording
+        span._name, span._context, span._parent, span._kind, span._open = name, ids, parent, kind, True
+        if not attributes:
+            span._attributes = {}
+        elif len(attributes) <= recording.room and (attributes.__class__ is PlainAttributes or all_plain(attributes)):
+            # A dictionary that was made for the root is its own.
+            span._attributes = attributes if parent is None and attributes.__class__ is dict else {**attributes}
+        else:
+            span._attributes = {}
+            span.set_attributes(attributes)
+        if links:
+            span._links = span._new_links(links)
+        span._start_time = time_ns() if start_time is None else start_time
+        processor = recording.processor
+        if recording.counts and not processor._span_processors:
+            processor.queue.start()
+        else:
+            processor.on_start(span, context)
+        return span
+
+    def _root(
+        self, name: str, context: Context | None, kind: SpanKind, attributes: Attributes, links: Sequence[Link] | None
+    ) -> tuple[SpanContext, Attributes]:
+        """Return the ids of a trace's first span, sampled or not, and its attributes with those of the sampler."""
+        inner = self.inner
+        if not inner._tracer_config.is_enabled:
+            return INVALID_SPAN_CONTEXT, None
+        generator = inner.id_generator
+        if self._decide is not None and self._new_ids is not None and not links:
+            trace_id, span_id = self._new_ids()
+            sampled, marks, state = self._decide(trace_id, name)
+            flags = _FLAGS[sampled | self._random]
+            made = _made(SpanContext, (trace_id, span_id, False, flags, state if sampled and state else DEFAULT_TRACE_STATE, True))
+            return made, {**attributes, **marks} if attributes else {**marks}
+        trace_id = generator.generate_trace_id()
+        found = inner.sampler.should_sample(context, trace_id, name, kind, attributes, links or ())
+        flags = _FLAGS[(found.decision is Decision.RECORD_AND_SAMPLE) | self._random]
+        return SpanContext(trace_id, generator.generate_span_id(), False, flags, found.trace_state), found.attributes  # noqa: FBT003
 
     def start_as_current_span(  # type: ignore[override]  # noqa: PLR0917  the interface's; the SDK's class is a private one
         self,

@@ -3,26 +3,53 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
+from opentelemetry import propagate
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from tracing_lib.hosts import OWN_HOSTS
+from tracing_lib.identifiers import ContextIdGenerator
+from tracing_lib.link_sampling import FollowsLinks
+from tracing_lib.samplers import TargetSampler
+from tracing_lib.strategies import ratio_strategy
+from tracing_lib.trace_headers import OwnPropagator
+from tracing_lib.tracers import ShortTracerProvider
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from opentelemetry.sdk.trace.sampling import Sampler
     from opentelemetry.trace import Tracer
     from opentelemetry.util.types import AttributeValue
 
 
+def own_provider() -> TracerProvider:
+    """Return a provider as ``configure`` makes it, that samples every trace and delivers nothing."""
+    sampler = FollowsLinks(TargetSampler(ratio_strategy(1.0)))
+    return ShortTracerProvider(sampler=sampler, id_generator=ContextIdGenerator(), shutdown_on_exit=False)
+
+
+@contextmanager
+def own_propagator() -> Iterator[None]:
+    """Have the process read and write headers as after ``configure``."""
+    before = propagate.get_global_textmap()
+    propagate.set_global_textmap(OwnPropagator(OWN_HOSTS))
+    try:
+        yield
+    finally:
+        propagate.set_global_textmap(before)
+
+
 class Recorder:
     """An isolated provider: tests run beside each other without a global one."""
 
-    def __init__(self, sampler: Sampler | None = None) -> None:
+    def __init__(self, sampler: Sampler | None = None, provider: TracerProvider | None = None) -> None:
         self._exporter = InMemorySpanExporter()
-        self.provider = TracerProvider(sampler=sampler, shutdown_on_exit=False)
+        self.provider = provider or TracerProvider(sampler=sampler, shutdown_on_exit=False)
         self.provider.add_span_processor(SimpleSpanProcessor(self._exporter))
 
     @property
@@ -61,8 +88,9 @@ class Recorder:
 
 
 def attributes(span: ReadableSpan) -> Mapping[str, AttributeValue]:
+    """Return a span's attributes without what the library's sampler puts on roots."""
     assert span.attributes is not None
-    return span.attributes
+    return {key: value for key, value in span.attributes.items() if not key.startswith("sampler.")}
 
 
 def id_of(span: ReadableSpan) -> int:

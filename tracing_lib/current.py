@@ -1,0 +1,52 @@
+"""The current context and its span by the shortest way: what is asked several times for every span.
+
+OpenTelemetry's public functions lead to the same context variable through three Python functions each. Where it keeps its context in
+another way (``OTEL_PYTHON_CONTEXT``), they are used.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from opentelemetry import context as contexts
+from opentelemetry.baggage import _BAGGAGE_KEY as BAGGAGE_KEY
+from opentelemetry.context import Context
+from opentelemetry.context.contextvars_context import ContextVarsRuntimeContext
+from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, Span
+from opentelemetry.trace.propagation import _SPAN_KEY as SPAN_KEY
+
+__all__ = ["BAGGAGE_KEY", "SPANS", "SPAN_KEY", "SUPPRESSED", "attach", "current_span", "get_current", "set_current_span", "with_span"]
+
+_runtime: Final = contexts._RUNTIME_CONTEXT
+_variable: Final = _runtime._current_context if type(_runtime) is ContextVarsRuntimeContext else None
+
+get_current: Final = contexts.get_current if _variable is None else _variable.get
+"""As ``opentelemetry.context.get_current``."""
+attach: Final = contexts.attach if _variable is None else _variable.set
+"""As ``opentelemetry.context.attach``."""
+
+
+SPANS: Final[set[type]] = {NonRecordingSpan}
+"""Classes that are known to be spans: asking an abstract class costs more than it is asked for."""
+
+
+SUPPRESSED: Final = "suppress_instrumentation"
+"""Key under which a context says that nothing is to be traced (``opentelemetry.instrumentation.utils.suppress_instrumentation``)."""
+
+
+def with_span(span: Span, context: Context) -> Context:
+    """Return the context with another span, as ``opentelemetry.trace.set_span_in_context`` does."""
+    return Context({**context, SPAN_KEY: span})
+
+
+def current_span(context: Context) -> Span:
+    """Return the span of a context, as ``opentelemetry.trace.get_current_span`` does."""
+    span = context.get(SPAN_KEY)
+    return span if span.__class__ in SPANS or isinstance(span, Span) else INVALID_SPAN  # type: ignore[return-value]  # one of SPANS
+
+
+def set_current_span(span: Span) -> Context:
+    """Make a span the current one and return the context that was current before, for ``attach``."""
+    before = get_current()
+    attach(Context({**before, SPAN_KEY: span}))
+    return before
