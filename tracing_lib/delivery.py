@@ -1,4 +1,4 @@
-"""The way of an ended span to the collector: encoded at once, queued, sent by one thread, tried again, accounted for."""
+"""The way of an ended span to the collector: encoded soon, queued, sent by one thread, tried again, accounted for."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import random
 import threading
 import time
 import weakref
+from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
@@ -63,6 +64,14 @@ _LONGEST_PAUSE_ASKED: Final = 60.0
 """Longest pause, in seconds, that a collector is granted: one that asks for a day has a wrong clock."""
 _PAUSE_AT_THE_END: Final = 0.1
 _MOST_GROUPS: Final = 1024
+_STAGED: Final = 64
+"""Spans that wait to be encoded before the delivering thread is called for them, at the end of a request."""
+_MANY_STAGED: Final = 96
+"""The same, whatever span it was."""
+_MOST_STAGED: Final = 128
+"""Spans that wait to be encoded before those that end spans encode, too. They take about 2 kB each."""
+_AT_ONCE: Final = 8
+"""Spans that are encoded before another thread may do so: for some tens of microseconds nobody else can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +101,10 @@ class ShutdownReport:
 class SpanDelivery(SynchronousMultiSpanProcessor):
     """Takes ended spans in and delivers them; the only processor of a provider, which may be given more, as the SDK's own may.
 
-    Encodes on the thread that ends a span: there it takes microseconds, and what waits is a tenth of the SDK's span. Never blocks that
-    thread: a span that finds no room is dropped and counted. A batch is tried until the collector takes it, refuses it for good, or the
+    Who ends a span puts it on a stage and goes on; the delivering thread makes it private and encodes it, a few at a time: a request
+    does not wait for that, and what then waits is a tenth of the span. Where that thread is busy, with a collector that does not answer
+    or with more spans than it can encode, those that end spans take their share. Never blocks them: a span that finds no room in the
+    queue is dropped and counted. A batch is tried until the collector takes it, refuses it for good, or the
     deadline of the shutdown comes; meanwhile the queue fills, within its bound.
     """
 
@@ -114,8 +125,12 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
         self._report: ShutdownReport | None = None
         self._begin()
         if hasattr(os, "register_at_fork"):
-            begin_again = weakref.WeakMethod(self._after_fork)
-            os.register_at_fork(after_in_child=lambda: (method := begin_again()) and method())
+            before, parent, child = (weakref.WeakMethod(each) for each in (self._before_fork, self._after_fork, self._in_child))
+            os.register_at_fork(
+                before=lambda: (method := before()) and method(),
+                after_in_parent=lambda: (method := parent()) and method(),
+                after_in_child=lambda: (method := child()) and method(),
+            )
 
     def _begin(self) -> None:
         """Make what belongs to one process alone; the thread is started by the first span, so that a parent may fork before."""
@@ -134,9 +149,18 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
         self._groups: dict[int, tuple[Resource, InstrumentationScope | None, Group]] = {}
         self._starting = threading.Lock()
         self._worker: threading.Thread | None = None
+        self._stage: deque[ReadableSpan] = deque()
+        # Reentrant, as the queue's is: a signal handler may ask for the accounts. Held at a fork, so that no span is on its way then.
+        self._packs = threading.RLock()
+
+    def _before_fork(self) -> None:
+        self._packs.acquire()
 
     def _after_fork(self) -> None:
-        self.queue.reset()
+        self._packs.release()
+
+    def _in_child(self) -> None:
+        self.queue.reset(staged=len(self._stage))
         if self._report is None:
             self._begin()
         else:
@@ -153,12 +177,31 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
             super()._on_ending(span)
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Encode and queue a span; never blocks, never raises."""
-        failed = span.status.status_code is StatusCode.ERROR
-        if failed or not self.queue.refuses():
-            self._enqueue(span, failed=failed)
+        """Take a span in; never blocks, never raises."""
+        stage = self._stage
+        stage.append(span)
+        staged = len(stage)
+        if self._worker is None:
+            self._start_worker()
+        if staged >= _STAGED:
+            # Preferably with the last span of a request: the delivering thread then has the time until the next.
+            parent = span.parent
+            if (parent is None or parent.is_remote or staged >= _MANY_STAGED) and not self._wake.is_set():
+                self._wake.set()
+            if staged > _MOST_STAGED:
+                self._pack(2)  # more than the one that came, so that the stage empties
         if self._span_processors:
             super().on_end(span)
+
+    def _pack(self, most: int) -> None:
+        """Make so many staged spans private, encode and queue them, oldest first."""
+        stage = self._stage
+        with self._packs:
+            for _ in range(min(most, len(stage))):
+                span = stage.popleft()
+                failed = span.status.status_code is StatusCode.ERROR
+                if failed or not self.queue.refuses():
+                    self._enqueue(span, failed=failed)
 
     def _enqueue(self, span: ReadableSpan, *, failed: bool) -> None:
         try:
@@ -174,8 +217,6 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
                 _logger.warning("%s: a span could not be made private and encoded (%s)", self._settings.service_name, type(error).__name__)
             return
         waiting = self.queue.put(group, packed, size, failed=failed)
-        if self._worker is None:
-            self._start_worker()
         if waiting >= self._settings.batch_size and not self._wake.is_set():
             self._wake.set()
 
@@ -198,15 +239,25 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
                     self._worker = start_thread("delivery", self._work)
 
     def _work(self) -> None:
+        due = time.monotonic() + self._settings.export_interval_seconds
         while self._deadline is None:
-            woken = self._wake.wait(self._settings.export_interval_seconds)
+            self._wake.wait(max(0.0, due - time.monotonic()))
             self._wake.clear()
-            least = self._settings.batch_size if woken and not self._flush and self._deadline is None else 1
-            self._flush = False
+            self._pack_staged()
+            now = time.monotonic()
+            least = self._settings.batch_size
+            if self._flush or now >= due:
+                self._flush, due, least = False, now + self._settings.export_interval_seconds, 1
             while self._left() is None and self.queue.waiting >= least and (batch := self.queue.take(self._settings.batch_size)):
                 self._deliver(batch)
+        self._pack(len(self._stage))
         while (self._left() or 0) > self._for_an_answer and (batch := self.queue.take(self._settings.batch_size)):
             self._deliver(batch)
+
+    def _pack_staged(self) -> None:
+        """Pack what is staged."""
+        while self._stage and self._deadline is None:
+            self._pack(_AT_ONCE)
 
     def _deliver(self, batch: Batch) -> None:
         """Try a batch once. Where the collector may take it later, give it back and wait: meanwhile failed spans may replace others."""
@@ -275,11 +326,13 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
 
     def accounts(self) -> Accounts:
         """Return what became of the spans of this process so far."""
+        self._pack(len(self._stage))
         return self.queue.accounts()
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Wait until every span that has ended is delivered or dropped, for at most so long; return whether that came true."""
         end = time.monotonic() + timeout_millis / 1000
+        self._pack(len(self._stage))
         target = self.queue.done + self.queue.held
         while self.queue.held and self.queue.done < target and self._worker is not None:
             left = end - time.monotonic()
@@ -306,6 +359,7 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
         self._wake.set()
         if self._worker is not None:
             self._worker.join(deadline_seconds * _SHARE_FOR_JOINING)
+        self._pack(len(self._stage))
         self.queue.close()
         accounts = self.queue.accounts()
         ended = accounts.started - accounts.live
