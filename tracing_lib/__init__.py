@@ -28,10 +28,11 @@ if TYPE_CHECKING:
     )
     from tracing_lib.fingerprints import ErrorReport, fingerprint, report
     from tracing_lib.functions import traced
+    from tracing_lib.grpc_channel import trace_aio_channel
     from tracing_lib.grpc_client import grpc_aio_client_interceptors, grpc_client_interceptors
     from tracing_lib.grpc_server import grpc_aio_server_interceptor, grpc_server_interceptor
     from tracing_lib.httpx_client import trace_httpx
-    from tracing_lib.jobs import JobContext, consume, continued, produce, transaction
+    from tracing_lib.jobs import JobContext, consume, continued, link_to_transaction, produce, transaction
     from tracing_lib.keepers import trace_ante, trace_keeper
     from tracing_lib.kubernetes import TracedApiClient, carry_context
     from tracing_lib.link_sampling import FollowsLinks
@@ -96,11 +97,13 @@ _HOMES: Final = {
     "grpc_client_interceptors": "grpc_client",
     "grpc_server_interceptor": "grpc_server",
     "inject": "baggage",
+    "link_to_transaction": "jobs",
     "outbound_to": "baggage",
     "produce": "jobs",
     "render_tree": "tree",
     "report": "fingerprints",
     "set_baggage": "baggage",
+    "trace_aio_channel": "grpc_channel",
     "trace_ante": "keepers",
     "trace_httpx": "httpx_client",
     "trace_keeper": "keepers",
@@ -160,11 +163,13 @@ __all__ = [
     "grpc_client_interceptors",
     "grpc_server_interceptor",
     "inject",
+    "link_to_transaction",
     "outbound_to",
     "produce",
     "render_tree",
     "report",
     "set_baggage",
+    "trace_aio_channel",
     "trace_ante",
     "trace_httpx",
     "trace_keeper",
@@ -177,6 +182,7 @@ __all__ = [
 
 
 _EXTRAS: Final = {
+    "grpc_channel": "grpc",
     "grpc_client": "grpc",
     "grpc_server": "grpc",
     "httpx_client": "http",

@@ -8,17 +8,20 @@ from opentelemetry.trace import StatusCode
 
 from tracing_lib import conventions
 from tracing_lib.functions import SpanPlan
+from tracing_lib.paths import NOTHING
+from tracing_lib.plain import PlainAttributes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-    from opentelemetry.trace import Span, Tracer
+    from opentelemetry.trace import Span
 
     from tracing_lib.paths import AttributePaths
     from tracing_lib.recording import TracerSource
 
 REJECTED: Final = "rejected"
 """``error.type`` of a transaction that was rejected by an answer and not by an exception."""
+_UNDECIDED: Final = PlainAttributes({conventions.TX_ACCEPTED: False})
 
 
 class Verdict(SpanPlan):
@@ -27,18 +30,13 @@ class Verdict(SpanPlan):
     __slots__ = ("_rejected",)
 
     def __init__(self, name: str, source: TracerSource, *, paths: AttributePaths, rejected: Callable[[object], bool] | None) -> None:
-        super().__init__(name, source, paths=paths)
+        super().__init__(name, source, attributes=_UNDECIDED, paths=paths)
         self._rejected = rejected
-
-    def start(self, tracer: Tracer, args: tuple[object, ...], kwargs: Mapping[str, object]) -> Span:
-        """Start the span of a transaction's ante handling."""
-        span = super().start(tracer, args, kwargs)
-        span.set_attribute(conventions.TX_ACCEPTED, value=False)
-        return span
 
     def returned(self, span: Span, result: object) -> None:
         """Set the verdict that an answer is."""
-        super().returned(span, result)
+        if self.paths is not NOTHING:
+            super().returned(span, result)
         if self._rejected is not None and self._rejected(result):
             span.set_attribute(conventions.ERROR_TYPE, REJECTED)
             span.set_status(StatusCode.ERROR, REJECTED)

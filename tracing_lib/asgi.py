@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
-from opentelemetry import context as contexts
-from opentelemetry.trace import set_span_in_context
-
 from tracing_lib import conventions
 from tracing_lib.asgi_routes import template_of
-from tracing_lib.http_spans import SCOPE, SERVER_ERRORS, method_of, name_of, set_status
-from tracing_lib.propagation import arriving
-from tracing_lib.recording import TracerSource, fail, suppressed
+from tracing_lib.current import SUPPRESSED, attach, get_current
+from tracing_lib.http_spans import METHODS, SCOPE, SERVER_ERRORS, method_of, name_of, set_status
+from tracing_lib.plain import PlainAttributes
+from tracing_lib.propagation import serve
+from tracing_lib.recording import TracerSource, fail
 from tracing_lib.websocket_events import WebSocketEvents
 
 if TYPE_CHECKING:
-    from opentelemetry.trace import Span, Tracer, TracerProvider
+    from opentelemetry.trace import Tracer, TracerProvider
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -26,6 +25,9 @@ App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _SWITCHING: Final = 101
 _FORBIDDEN: Final = 403
+_MOST_KNOWN: Final = 64
+_KNOWN: Final[dict[tuple[object, ...], PlainAttributes]] = {}
+"""What the spans of a server's requests start with, by what it is made of."""
 
 
 class AsgiTracing:
@@ -53,56 +55,40 @@ class AsgiTracing:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request or a WebSocket in its span; pass anything else on."""
-        tracer = self._source.get()
-        if tracer is None or scope["type"] not in ("http", "websocket") or suppressed():
+        tracer, before = self._source.get(), get_current()
+        if tracer is None or scope["type"] not in ("http", "websocket") or before.get(SUPPRESSED):
             await self._app(scope, receive, send)
             return
-        exchange = _Request(scope, tracer, self._answer_trace) if scope["type"] == "http" else _Socket(scope, tracer, self._envelope)
-        before = contexts.get_current()
-        contexts.attach(exchange.active)
+        kind, option = (_Request, self._answer_trace) if scope["type"] == "http" else (_Socket, self._envelope)
+        exchange = kind(scope, tracer, receive, send, option)
+        attach(exchange.active)
         try:
-            await self._app(scope, exchange.receiving(receive), exchange.sending(send))
+            await self._app(scope, exchange.receive, exchange.send)
         except BaseException as error:
             exchange.end(error)
             raise
         else:
             exchange.end(None)
         finally:
-            contexts.attach(before)
+            attach(before)
 
 
 class _Exchange:
     """The span of one request or handshake, from the first line to the answer."""
 
-    def __init__(self, scope: Scope, tracer: Tracer, method: str) -> None:
-        self.scope = scope
+    ended = False
+    template: str | None = None
+
+    def __init__(self, scope: Scope, tracer: Tracer, receive: Receive, send: Send, option: bool) -> None:  # noqa: FBT001  of either class
+        self.scope, self._receive, self._send, self._option = scope, receive, send, option
         self.root_path: str = scope.get("root_path", "")
         self.path: str = scope.get("path", "")
-        self.method = method_of(method)
-        carrier: dict[str, object] = {}
-        for key, value in scope.get("headers") or ():
-            name = key.decode("latin-1").lower()
-            carrier[name] = f"{carrier[name]},{value.decode('latin-1')}" if name in carrier else value.decode("latin-1")
-        self.parent, kind = arriving(carrier)
-        self.span: Span = tracer.start_span(name_of(self.method, None), self.parent, kind, self._attributes())
-        self.active = set_span_in_context(self.span, self.parent)
-        self.ended = False
-        self.template: str | None = None
-
-    def _attributes(self) -> dict[str, str | int]:
-        scope = self.scope
-        attributes: dict[str, str | int] = {
-            conventions.HTTP_REQUEST_METHOD: self.method,
-            conventions.URL_SCHEME: scope.get("scheme") or ("ws" if scope["type"] == "websocket" else "http"),
-        }
-        if scope.get("http_version"):
-            attributes[conventions.NETWORK_PROTOCOL_VERSION] = scope["http_version"]
+        method = scope.get("method", "GET")
+        self.method = method = method if method in METHODS else method_of(method)
         server = scope.get("server")
-        if server:
-            attributes[conventions.SERVER_ADDRESS] = server[0]
-            if server[1] is not None:
-                attributes[conventions.SERVER_PORT] = server[1]
-        return attributes
+        same = (method, scope["type"], scope.get("scheme"), scope.get("http_version"), server and tuple(server))
+        attributes = _KNOWN.get(same) or _attributes_of(*same)
+        self.span, self.active = serve(tracer, scope.get("headers") or (), name_of(method, None), attributes)
 
     def route(self) -> None:
         """Name the span after the route, which is known once the application answers."""
@@ -121,105 +107,107 @@ class _Exchange:
         self.span.end()
 
 
+def _attributes_of(
+    method: str, kind: str, scheme: str | None, version: str | None, server: tuple[str, int | None] | None
+) -> PlainAttributes:
+    attributes = PlainAttributes(
+        {
+            conventions.HTTP_REQUEST_METHOD: method,
+            conventions.URL_SCHEME: scheme or ("ws" if kind == "websocket" else "http"),
+        }
+    )
+    if version:
+        attributes[conventions.NETWORK_PROTOCOL_VERSION] = version
+    if server:
+        attributes[conventions.SERVER_ADDRESS] = server[0]
+        if server[1] is not None:
+            attributes[conventions.SERVER_PORT] = server[1]
+    if len(_KNOWN) < _MOST_KNOWN:
+        _KNOWN[method, kind, scheme, version, server] = attributes
+    return attributes
+
+
 class _Request(_Exchange):
-    def __init__(self, scope: Scope, tracer: Tracer, answer_trace: bool) -> None:  # noqa: FBT001  private, named at the class above
-        super().__init__(scope, tracer, scope.get("method", ""))
-        self._answer_trace = answer_trace
-        self._status: int | None = None
-        self._gone = False
-        self._trailers = False
+    _status: int | None = None
+    _gone = False
+    _trailers = False
 
-    def receiving(self, receive: Receive) -> Receive:
-        """Return ``receive``, noticing a client that leaves before it was answered."""
+    async def receive(self) -> Message:
+        """Receive, noticing a client that leaves before it was answered."""
+        message = await self._receive()
+        if message["type"] == "http.disconnect" and not self.ended:
+            self._gone = True
+        return message
 
-        async def traced_receive() -> Message:
-            message = await receive()
-            if message["type"] == "http.disconnect" and not self.ended:
-                self._gone = True
-            return message
-
-        return traced_receive
-
-    def sending(self, send: Send) -> Send:
-        """Return ``send``, noticing the status and the end of the answer."""
-
-        async def traced_send(message: Message) -> None:
-            kind = message["type"]
-            if kind == "http.response.start":
-                self._answered(message)
-            await send(message)
-            last = kind == "http.response.trailers" if self._trailers else kind == "http.response.body"
-            # Of an error the exception is still to come: Starlette answers it first and raises it then.
-            if last and not message.get("more_body") and not message.get("more_trailers") and (self._status or 0) < SERVER_ERRORS:
-                self.finish(None)
-
-        return traced_send
-
-    def _answered(self, message: Message) -> None:
-        self._status = message["status"]
-        self._trailers = bool(message.get("trailers"))
-        self.route()
-        set_status(self.span, message["status"], SERVER_ERRORS)
-        if self._answer_trace:
-            held = self.span.get_span_context()
-            value = f"00-{held.trace_id:032x}-{held.span_id:016x}-{held.trace_flags:02x}"
-            message["headers"] = [*message.get("headers", ()), (b"traceresponse", value.encode())]
+    async def send(self, message: Message) -> None:
+        """Send, noticing the status and the end of the answer."""
+        kind = message["type"]
+        if kind == "http.response.start":
+            self._status = message["status"]
+            self._trailers = bool(message.get("trailers"))
+            if self._option:
+                held = self.span.get_span_context()
+                value = f"00-{held[0]:032x}-{held[1]:016x}-{held[3]:02x}"
+                message["headers"] = [*message.get("headers", ()), (b"traceresponse", value.encode())]
+        await self._send(message)
+        last = kind == "http.response.trailers" if self._trailers else kind == "http.response.body"
+        # Of an error the exception is still to come: Starlette answers it first and raises it then.
+        if last and not message.get("more_body") and not message.get("more_trailers") and (self._status or 0) < SERVER_ERRORS:
+            self.finish(None)
 
     def end(self, error: BaseException | None) -> None:
         """End the span with what the application ended with."""
         if self.ended:
             return
-        if self._status is None:
-            self.route()
-            if isinstance(error, Exception):
-                set_status(self.span, SERVER_ERRORS, SERVER_ERRORS)  # what every ASGI server answers in the application's stead
+        if self._status is None and isinstance(error, Exception):
+            self._status = SERVER_ERRORS  # what every ASGI server answers in the application's stead
         if self._gone:
             self.span.set_attribute(conventions.CANCELLED, value=True)
         self.finish(error)
 
+    def finish(self, error: BaseException | None) -> None:
+        """Name the span, give it its status and end it, once: when the answer is on its way, which waits for nothing of this."""
+        if not self.ended:
+            self.route()
+            if self._status is not None:
+                set_status(self.span, self._status, SERVER_ERRORS)
+        super().finish(error)
+
 
 class _Socket(_Exchange):
-    def __init__(self, scope: Scope, tracer: Tracer, envelope: bool) -> None:  # noqa: FBT001  private, named at the class above
-        super().__init__(scope, tracer, "GET")
+    def __init__(self, scope: Scope, tracer: Tracer, receive: Receive, send: Send, option: bool) -> None:  # noqa: FBT001  as above
+        super().__init__(scope, tracer, receive, send, option)
         self.span.set_attribute(conventions.NETWORK_PROTOCOL_NAME, conventions.WEBSOCKET)
-        self._events = WebSocketEvents(tracer, None, envelope=envelope)
+        self._events = WebSocketEvents(tracer, None, envelope=option)
 
-    def receiving(self, receive: Receive) -> Receive:
-        """Return ``receive``, which ends the processing of one event and starts that of the next."""
+    async def receive(self) -> Message:
+        """Receive, ending the processing of one event and starting that of the next."""
+        self._events.processed()
+        message = await self._receive()
+        if message["type"] == "websocket.receive":
+            self._events.received(_data(message))
+        elif message["type"] == "websocket.disconnect" and not self.ended:
+            self.span.set_attribute(conventions.CANCELLED, value=True)
+        return message
 
-        async def traced_receive() -> Message:
-            self._events.processed()
-            message = await receive()
-            if message["type"] == "websocket.receive":
-                self._events.received(_data(message))
-            elif message["type"] == "websocket.disconnect" and not self.ended:
-                self.span.set_attribute(conventions.CANCELLED, value=True)
-            return message
-
-        return traced_receive
-
-    def sending(self, send: Send) -> Send:
-        """Return ``send``, with each event in its span."""
-
-        async def traced_send(message: Message) -> None:
-            kind = message["type"]
-            if kind == "websocket.send":
-                data = _data(message)
-                with self._events.sending(data) as enveloped:
-                    await send(message if enveloped is data else {**message, "text": enveloped})
-                return
-            if kind in ("websocket.accept", "websocket.close", "websocket.http.response.start") and not self.ended:
-                status = _SWITCHING if kind == "websocket.accept" else cast("int", message.get("status", _FORBIDDEN))
-                self._answered(status)
-            await send(message)
-
-        return traced_send
+    async def send(self, message: Message) -> None:
+        """Send, with each event in its span."""
+        kind = message["type"]
+        if kind == "websocket.send":
+            data = _data(message)
+            with self._events.sending(data) as enveloped:
+                await self._send(message if enveloped is data else {**message, "text": enveloped})
+            return
+        if kind in ("websocket.accept", "websocket.close", "websocket.http.response.start") and not self.ended:
+            status = _SWITCHING if kind == "websocket.accept" else cast("int", message.get("status", _FORBIDDEN))
+            self._answered(status)
+        await self._send(message)
 
     def _answered(self, status: int) -> None:
         self.route()
         set_status(self.span, status, SERVER_ERRORS)
         self.finish(None)
-        self._events.opened(self.span.get_span_context(), self.template, self.parent)
+        self._events.opened(self.span.get_span_context(), self.template, self.active)
 
     def end(self, error: BaseException | None) -> None:
         """End what is open with what the application ended with."""

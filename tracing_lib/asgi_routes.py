@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+import functools
+from typing import TYPE_CHECKING, Any, Final, cast
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Hashable, MutableMapping
 
 _MOUNTED: Final = "/{path}"
 _DEEPEST: Final = 16
@@ -21,9 +22,14 @@ def template_of(scope: MutableMapping[str, Any], path: str, root_path: str) -> s
     template = getattr(route, "path_format", None)
     if template is None:
         return None
-    if scope.get("root_path", "") == root_path and not hasattr(route, "routes"):
-        return str(template)
+    if scope.get("root_path", "") == root_path and not _mounts(cast("Hashable", type(route))):
+        return template if template.__class__ is str else str(template)
     return _through_mounts(scope, path, root_path)
+
+
+@functools.cache
+def _mounts(kind: Hashable) -> bool:
+    return hasattr(kind, "routes")
 
 
 def _through_mounts(scope: MutableMapping[str, Any], path: str, root_path: str) -> str | None:

@@ -7,17 +7,17 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar, cast, overload
 
-from opentelemetry import context as contexts
-from opentelemetry.trace import SpanKind, set_span_in_context
+from opentelemetry.context import Context
+from opentelemetry.trace import SpanKind
 
 from tracing_lib import stepping
+from tracing_lib.current import SPAN_KEY, attach, get_current, set_current_span
 from tracing_lib.paths import NOTHING, AttributePaths, compile_paths
 from tracing_lib.recording import TracerSource, fail, leave
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from opentelemetry.context import Context
     from opentelemetry.trace import Span, Tracer, TracerProvider
     from opentelemetry.util.types import AttributeValue
 
@@ -49,9 +49,9 @@ class SpanPlan:
         self.attributes = attributes
         self.paths = paths
 
-    def start(self, tracer: Tracer, args: tuple[object, ...], kwargs: Mapping[str, object]) -> Span:
-        """Start the span of a call, as a child of the current one."""
-        span = tracer.start_span(self.name, kind=self.kind, attributes=self.attributes)
+    def start(self, tracer: Tracer, before: Context, args: tuple[object, ...], kwargs: Mapping[str, object]) -> Span:
+        """Start the span of a call, as a child of the context's."""
+        span = tracer.start_span(self.name, before, self.kind, self.attributes)
         if self.paths is not NOTHING and span.is_recording():
             self.paths.of_call(span, args, kwargs)
         return span
@@ -143,9 +143,9 @@ def _plain(function: Callable[_P, _T], plan: SpanPlan) -> Callable[_P, _T]:
         tracer = get()
         if tracer is None:
             return function(*args, **kwargs)
-        before = contexts.get_current()
-        span = plan.start(tracer, args, kwargs)
-        contexts.attach(set_span_in_context(span, before))
+        before = get_current()
+        span = plan.start(tracer, before, args, kwargs)
+        attach(Context({**before, SPAN_KEY: span}))
         try:
             result = function(*args, **kwargs)
             plan.returned(span, result)
@@ -155,7 +155,7 @@ def _plain(function: Callable[_P, _T], plan: SpanPlan) -> Callable[_P, _T]:
         else:
             return result
         finally:
-            contexts.attach(before)
+            attach(before)
             span.end()
 
     return call
@@ -169,10 +169,10 @@ def _coroutine(function: Callable[_P, Awaitable[_T]], plan: SpanPlan) -> Callabl
         tracer = get()
         if tracer is None:
             return await function(*args, **kwargs)
-        before = contexts.get_current()
-        span = plan.start(tracer, args, kwargs)
-        active = set_span_in_context(span, before)
-        contexts.attach(active)
+        before = get_current()
+        span = plan.start(tracer, before, args, kwargs)
+        active = Context({**before, SPAN_KEY: span})
+        attach(active)
         closed = False
         try:
             result = await function(*args, **kwargs)
@@ -194,7 +194,7 @@ def _restore(active: Context, before: Context, *, closed: bool) -> None:
     if closed:
         leave(active, before)
     else:
-        contexts.attach(before)
+        attach(before)
 
 
 def _generator_begin(plan: SpanPlan) -> Begin:
@@ -204,7 +204,7 @@ def _generator_begin(plan: SpanPlan) -> Begin:
         tracer = plan.source.get()
         if tracer is None:
             return None
-        span = plan.start(tracer, args, kwargs)
+        span = plan.start(tracer, get_current(), args, kwargs)
 
         def end(error: BaseException | None, result: object) -> None:
             if error is None:
@@ -221,5 +221,5 @@ def _generator_begin(plan: SpanPlan) -> Begin:
 def context_of(span: Span) -> contextvars.Context:
     """Return a copy of the execution context in which the span is current."""
     context = contextvars.copy_context()
-    context.run(contexts.attach, set_span_in_context(span))
+    context.run(set_current_span, span)
     return context

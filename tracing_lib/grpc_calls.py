@@ -7,22 +7,22 @@ import functools
 import inspect
 import math
 import time
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import grpc
 import grpc.aio
-from opentelemetry import context as contexts
-from opentelemetry.trace import get_current_span, set_span_in_context
 
-from tracing_lib import stepping
-from tracing_lib.grpc_spans import code_of, end_server, method_of
+from tracing_lib import conventions, stepping
+from tracing_lib.current import SPAN_KEY, SUPPRESSED, attach, get_current
+from tracing_lib.grpc_spans import OK, code_of, end_server, method_of
 from tracing_lib.paths import NOTHING, compile_paths
-from tracing_lib.propagation import arriving
-from tracing_lib.recording import TracerSource, leave, suppressed
+from tracing_lib.propagation import serve
+from tracing_lib.recording import TracerSource, leave
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
 
+    from opentelemetry.context import Context
     from opentelemetry.trace import Span, Tracer
 
     from tracing_lib.stepping import Begin, End
@@ -32,11 +32,22 @@ _DEADLINE_SHARE: Final = 0.02
 """How close to its end a call counts as overdue: a client gives up on its own clock, and gRPC rounds the time it sends up by 1 %."""
 
 
-class _Codes(Protocol):
-    """What grpcio's contexts have beside what its stubs say."""
+class _Kind(NamedTuple):
+    """What a class of contexts has: grpcio's two, and stand-ins for them."""
 
-    def code(self) -> object: ...
-    def time_remaining(self) -> float | None: ...
+    calls_back: bool
+    asynchronous: bool
+
+
+_KINDS: Final[dict[type, _Kind]] = {}
+
+
+def _kind_of(context: grpc.ServicerContext) -> _Kind:
+    found = _Kind(hasattr(context, "add_callback"), not hasattr(context, "is_active"))
+    # A stand-in that passes on what it is asked for has no class that tells.
+    if not hasattr(type(context), "__getattr__"):
+        _KINDS[type(context)] = found
+    return found
 
 
 _serving: Final[contextvars.ContextVar[tuple[str, Span] | None]] = contextvars.ContextVar("virtengine_rpc", default=None)
@@ -59,37 +70,36 @@ def _parameters(request: object, context: object) -> None:
 class ServerCall:
     """A call that is being served: its span, the context in which it is current, and how it ended."""
 
-    __slots__ = ("_context", "_early", "_name", "_own", "_plan", "_started", "active", "before", "span")
+    __slots__ = ("_context", "_early", "_kind", "_own", "_plan", "_started", "active", "before", "name", "span")
 
-    def __init__(self, plan: CallPlan, tracer: Tracer, method: str, context: grpc.ServicerContext) -> None:
+    def __init__(self, plan: CallPlan, tracer: Tracer, method: str, context: grpc.ServicerContext, before: Context) -> None:
         name, attributes = method_of(method)
         self._plan = plan
-        self._context = cast("_Codes", context)
+        self._context: Any = context
+        self._kind = _KINDS.get(context.__class__) or _kind_of(context)
         self._early: grpc.StatusCode | None = None
         self._started = time.monotonic()
-        self.before = contexts.get_current()
+        self.before = before
         served = _serving.get()
-        current = get_current_span(self.before)
         # An interceptor and trace_servicer on one call: the span is the outer one's, the attributes are both's.
-        self._own = not (served is not None and served[0] == name and served[1] is current)
-        if self._own:
-            parent, kind = arriving(_carrier(context))
-            self.span = tracer.start_span(name, parent, kind, attributes)
-            self.active = set_span_in_context(self.span, parent)
-            if hasattr(context, "add_callback"):
+        if served is None or served[0] != name or served[1] is not before.get(SPAN_KEY):
+            self._own = True
+            self.span, self.active = serve(tracer, context.invocation_metadata() or (), name, attributes)
+            if self._kind.calls_back:
                 context.add_callback(self._terminated)
         else:
-            self.span, self.active = current, self.before
-        self._name = name
+            self._own = False
+            self.span, self.active = served[1], before
+        self.name = name
 
     def attach(self) -> None:
         """Make the call's context the current one."""
-        contexts.attach(self.active)
-        _serving.set((self._name, self.span))
+        attach(self.active)
+        _serving.set((self.name, self.span))
 
     def request(self, request: object) -> None:
         """Set the attributes that the request gives."""
-        if self._plan.paths is not NOTHING and self.span.is_recording():
+        if self.span.is_recording():
             self._plan.paths.of_call(self.span, (request,), {})
 
     def response(self, response: object) -> None:
@@ -100,6 +110,10 @@ class ServerCall:
     def end(self, error: BaseException | None) -> None:
         """End the span with the outcome that the caller saw."""
         if not self._own:
+            return
+        if error is None and self._kind.asynchronous and not self._context.code():
+            self.span.set_attribute(conventions.RPC_RESPONSE_STATUS_CODE, OK)
+            self.span.end()
             return
         code = self._early or self._code_of_early_end(error)
         if code is not None:
@@ -118,9 +132,8 @@ class ServerCall:
         return bare or isinstance(error, grpc.aio.AbortError)
 
     def _code_of_early_end(self, error: BaseException | None) -> grpc.StatusCode | None:
-        active = getattr(self._context, "is_active", None)
-        if active is not None:
-            return self._why_early() if not active() or isinstance(error, GeneratorExit) else None
+        if not self._kind.asynchronous:
+            return self._why_early() if not self._context.is_active() or isinstance(error, GeneratorExit) else None
         gone = error is not None and not isinstance(error, Exception)  # asyncio's cancellation, or a generator nobody asks any more
         return self._why_early() if gone else None
 
@@ -135,15 +148,6 @@ class ServerCall:
         whole = remaining + time.monotonic() - self._started
         overdue = remaining <= max(_DEADLINE_SECONDS, _DEADLINE_SHARE * whole)
         return grpc.StatusCode.DEADLINE_EXCEEDED if overdue else grpc.StatusCode.CANCELLED
-
-
-def _carrier(context: grpc.ServicerContext) -> dict[str, object]:
-    carrier: dict[str, object] = {}
-    for key, value in context.invocation_metadata() or ():
-        if isinstance(value, str):
-            held = carrier.get(key)
-            carrier[key] = value if held is None else [*(held if isinstance(held, list) else [held]), value]
-    return carrier
 
 
 def wrap_behavior(
@@ -164,17 +168,18 @@ class _Starter:
     """Starts the spans of one method's calls."""
 
     def __init__(self, plan: CallPlan, method: str, *, request_streaming: bool) -> None:
-        self._plan = plan
-        self._method = method
-        self._request_streaming = request_streaming
+        self.plan = plan
+        self.method = method
+        self.reads = not request_streaming and plan.paths is not NOTHING
 
     def call(self, request: object, context: grpc.ServicerContext) -> ServerCall | None:
         """Start the span of a call; None where nobody would receive it."""
-        tracer = self._plan.source.get()
-        if tracer is None or suppressed():
+        tracer = self.plan.source.get()
+        before = get_current()
+        if tracer is None or before.get(SUPPRESSED):
             return None
-        call = ServerCall(self._plan, tracer, self._method, context)
-        if not self._request_streaming:
+        call = ServerCall(self.plan, tracer, self.method, context, before)
+        if self.reads:
             call.request(request)
         return call
 
@@ -211,17 +216,22 @@ def _plain(behavior: Callable[..., object], start: _Starter) -> Callable[..., ob
             call.end(None)
             return response
         finally:
-            contexts.attach(call.before)
+            attach(call.before)
 
     return serve
 
 
 def _coroutine(behavior: Callable[..., Awaitable[object]], start: _Starter) -> Callable[..., Awaitable[object]]:
+    plan, method, source = start.plan, start.method, start.plan.source
+
     @functools.wraps(behavior)
     async def serve(request: object, context: grpc.ServicerContext) -> object:
-        call = start.call(request, context)
-        if call is None:
+        tracer, before = source.get(), get_current()
+        if tracer is None or before.get(SUPPRESSED):
             return await behavior(request, context)
+        call = ServerCall(plan, tracer, method, context, before)
+        if start.reads:
+            call.request(request)
         call.attach()
         closed = False
         try:
@@ -231,14 +241,15 @@ def _coroutine(behavior: Callable[..., Awaitable[object]], start: _Starter) -> C
             call.end(error)
             raise
         else:
-            call.response(response)
+            if plan.paths is not NOTHING:
+                call.response(response)
             call.end(None)
             return response
         finally:
             if closed:
                 leave(call.active, call.before)
             else:
-                contexts.attach(call.before)
+                attach(call.before)
 
     return serve
 

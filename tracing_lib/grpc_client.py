@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 
 import grpc
 import grpc.aio
-from opentelemetry import context as contexts
-from opentelemetry.trace import SpanKind, set_span_in_context
+from opentelemetry.trace import SpanKind
 
 from tracing_lib import conventions
+from tracing_lib.current import attach, get_current, with_span
 from tracing_lib.errors import explain
-from tracing_lib.grpc_spans import SCOPE, end_client, method_of
+from tracing_lib.grpc_spans import OK, SCOPE, end_client, method_of
+from tracing_lib.plain import PlainAttributes
 from tracing_lib.propagation import leaving
 from tracing_lib.recording import TracerSource, suppressed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from opentelemetry.context import Context
     from opentelemetry.trace import Span, Tracer, TracerProvider
@@ -30,6 +31,7 @@ _Interceptor: TypeAlias = (
     "grpc.StreamUnaryClientInterceptor[Any, Any] | grpc.StreamStreamClientInterceptor[Any, Any]"
 )
 _Continuation: TypeAlias = "Callable[[Any, Any], Any]"
+_MOST_METHODS: Final = 4096
 _SCHEMES: Final = ("dns:", "ipv4:", "ipv6:", "unix:", "xds:", "passthrough:")
 
 
@@ -44,35 +46,40 @@ def grpc_client_interceptors(target: str | None = None, *, tracer_provider: Trac
     interceptor cannot see it. ``tracer_provider``: by default
     OpenTelemetry's global one, also when it is set later. Raises ``ValueError`` for a target whose port is no number.
     """
-    return (_ClientInterceptor(_Calls(target, tracer_provider)),)
+    return (_ClientInterceptor(Calls(target, tracer_provider)),)
 
 
 def grpc_aio_client_interceptors(
     target: str | None = None, *, tracer_provider: TracerProvider | None = None
 ) -> Sequence[grpc.aio.ClientInterceptor]:
     """Return interceptors for ``grpc.aio.insecure_channel(..., interceptors=...)``; everything is as for ``grpc_client_interceptors``."""
-    calls = _Calls(target, tracer_provider)
+    calls = Calls(target, tracer_provider)
     interceptors = (_AioUnaryUnary(calls), _AioUnaryStream(calls), _AioStreamUnary(calls), _AioStreamStream(calls))
     return cast("Sequence[grpc.aio.ClientInterceptor]", interceptors)
 
 
-class _Calls:
+class Calls:
     """Starts the spans of one channel's calls."""
 
     def __init__(self, target: str | None, provider: TracerProvider | None) -> None:
-        self._source = TracerSource(SCOPE, provider)
+        self.source = TracerSource(SCOPE, provider)
         self._server = _server_of(target) if target else {}
+        self._known: dict[str | bytes, tuple[str, PlainAttributes]] = {}
         self.target = target
 
     def tracer(self) -> Tracer | None:
         """Return the tracer; None where nobody would receive a span."""
-        return None if suppressed() else self._source.get()
+        return None if suppressed() else self.source.get()
 
-    def start(self, tracer: Tracer, method: str | bytes) -> tuple[Span, Context]:
-        """Start a call's span; return it with the context in which it is current."""
-        name, attributes = method_of(method)
-        span = tracer.start_span(name, kind=SpanKind.CLIENT, attributes={**attributes, **self._server} if self._server else attributes)
-        return span, set_span_in_context(span)
+    def start(self, tracer: Tracer, method: str | bytes, context: Context) -> Span:
+        """Start a call's span, as a child of the context's."""
+        known = self._known.get(method)
+        if known is None:
+            name, attributes = method_of(method)
+            known = name, PlainAttributes({**attributes, **self._server})
+            if len(self._known) < _MOST_METHODS:
+                self._known[method] = known
+        return tracer.start_span(known[0], context, SpanKind.CLIENT, known[1])
 
 
 def _server_of(target: str) -> dict[str, str | int]:
@@ -91,10 +98,12 @@ def _server_of(target: str) -> dict[str, str | int]:
     return {conventions.SERVER_ADDRESS: host.strip("[]"), conventions.SERVER_PORT: int(port)}
 
 
-def _with_headers(metadata: object, context: Context, target: str | None) -> list[tuple[str, str | bytes]]:
+def with_headers(metadata: object, context: Context, target: str | None) -> Iterable[tuple[str, str | bytes]]:
     """Return the call's metadata with the headers of its span; a header that is there already gives way."""
     headers = leaving(context, target)
-    given = [pair for pair in cast("Sequence[tuple[str, str | bytes]]", metadata or ()) if pair[0] not in headers]
+    if not metadata:
+        return headers.items()
+    given = [pair for pair in cast("Sequence[tuple[str, str | bytes]]", metadata) if pair[0] not in headers]
     return [*given, *headers.items()]
 
 
@@ -113,7 +122,7 @@ class _ClientInterceptor(
     grpc.StreamUnaryClientInterceptor,  # type: ignore[type-arg]
     grpc.StreamStreamClientInterceptor,  # type: ignore[type-arg]
 ):
-    def __init__(self, calls: _Calls) -> None:
+    def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
     def intercept_unary_unary(self, continuation: _Continuation, client_call_details: grpc.ClientCallDetails, request: object) -> _Call:
@@ -140,14 +149,15 @@ class _ClientInterceptor(
         tracer = self._calls.tracer()
         if tracer is None:
             return continuation(details, request)
-        span, active = self._calls.start(tracer, details.method)
-        before = contexts.get_current()
-        contexts.attach(active)
+        before = get_current()
+        span = self._calls.start(tracer, details.method, before)
+        active = with_span(span, before)
+        attach(active)
         try:
             carried = _Details(
                 details.method,
                 details.timeout,
-                _with_headers(details.metadata, active, self._calls.target),
+                list(with_headers(details.metadata, active, self._calls.target)),
                 details.credentials,
                 getattr(details, "wait_for_ready", None),
                 getattr(details, "compression", None),
@@ -157,7 +167,7 @@ class _ClientInterceptor(
             end_client(span, None, error)
             raise
         finally:
-            contexts.attach(before)
+            attach(before)
         # Not add_done_callback: it keeps the call alive, and one that is dropped would never be cancelled.
         if _is_done(call) or not call.add_callback(functools.partial(_ended, span, weakref.ref(call))):
             _done(span, call)
@@ -196,33 +206,41 @@ def _done(span: Span, call: _Call) -> None:
 
 
 class _AioInterceptor:
-    def __init__(self, calls: _Calls) -> None:
+    def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
     async def _trace(self, continuation: _Continuation, details: _Call, request: object) -> _Call:
         tracer = self._calls.tracer()
         if tracer is None:
             return await continuation(details, request)
-        span, active = self._calls.start(tracer, details.method)
-        before = contexts.get_current()
-        contexts.attach(active)
+        before = get_current()
+        span = self._calls.start(tracer, details.method, before)
+        active = with_span(span, before)
+        attach(active)
         try:
-            metadata = grpc.aio.Metadata(*_with_headers(details.metadata, active, self._calls.target))
-            call = await continuation(details._replace(metadata=metadata), request)
+            metadata = with_headers(details.metadata, active, self._calls.target)
+            call = await continuation(details._replace(metadata=grpc.aio.Metadata(*metadata)), request)
         except BaseException as error:
-            end_client(span, None if isinstance(error, Exception) else grpc.StatusCode.CANCELLED, _raised(error))
+            end_client(span, None if isinstance(error, Exception) else grpc.StatusCode.CANCELLED, raised(error))
             raise
         finally:
-            contexts.attach(before)
-        call.add_done_callback(functools.partial(_aio_done, span))
+            attach(before)
+        call.add_done_callback(functools.partial(aio_done, span))
         return call
 
 
-def _raised(error: BaseException) -> BaseException | None:
+def raised(error: BaseException) -> BaseException | None:
+    """Return an exception that is one of the call's, and none for a cancellation."""
     return error if isinstance(error, Exception) else None
 
 
-def _aio_done(span: Span, call: grpc.aio.Call) -> None:
+def aio_done(span: Span, call: grpc.aio.Call) -> None:
+    """End a span with the outcome of a call that is done."""
+    held = getattr(call, "_cython_call", None)
+    if held is not None and held.is_ok():
+        span.set_attribute(conventions.RPC_RESPONSE_STATUS_CODE, OK)
+        span.end()
+        return
     # ``code`` is a coroutine, and a callback cannot wait; for a call that is done it does not wait either.
     asked = call.code()
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Final
 
 from opentelemetry.trace import Span, StatusCode
@@ -9,16 +10,17 @@ from opentelemetry.trace import Span, StatusCode
 from tracing_lib import conventions
 
 SCOPE: Final = "tracing_lib.http"
-_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY"})
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY"})
 SERVER_ERRORS: Final = 500
 CLIENT_ERRORS: Final = 400
 
 
 def method_of(method: str) -> str:
     """Return a request's method, or ``_OTHER`` for one that no standard knows: anybody may send any."""
-    return method if method in _METHODS else conventions.HTTP_OTHER_METHOD
+    return method if method in METHODS else conventions.HTTP_OTHER_METHOD
 
 
+@functools.lru_cache(maxsize=1024)
 def name_of(method: str, template: str | None) -> str:
     """Return a span's name: method and template, never the path that was asked for."""
     shown = "HTTP" if method == conventions.HTTP_OTHER_METHOD else method

@@ -9,21 +9,24 @@ from __future__ import annotations
 import base64
 import binascii
 import time
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Self
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from opentelemetry import context as contexts
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Link, NonRecordingSpan, NoOpTracer, SpanContext, SpanKind, TraceFlags
 
+from tracing_lib.current import SPAN_KEY, attach, current_span, get_current
 from tracing_lib.errors import JobTokenError, explain
 from tracing_lib.fingerprints import report
-from tracing_lib.identifiers import fixed_ids, transaction_span
+from tracing_lib.identifiers import fixed_ids, hash_bytes, transaction_span
 from tracing_lib.recording import TracerSource, fail
+from tracing_lib.spans import RecordedSpan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from types import TracebackType
 
     from opentelemetry.trace import Span, Tracer, TracerProvider
     from opentelemetry.util.types import AttributeValue
@@ -33,14 +36,20 @@ _BYTES: Final = 16 + 8 + 1 + 5
 _LATEST: Final = 2**40 - 1
 """Hundredths of a second that five bytes hold: enough until the year 2318."""
 _HUNDREDTHS: Final = 100
+_HUNDREDTH: Final = 1_000_000_000 // _HUNDREDTHS
+"""One of them in nanoseconds."""
+_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 
 _SCOPE: Final = "tracing_lib.jobs"
 _NO_TRACER: Final = NoOpTracer()
 _source: Final = TracerSource(_SCOPE, None)
 
 
-@dataclass(frozen=True, slots=True)
-class JobContext:
+def _now() -> float:
+    return time.time_ns() // _HUNDREDTH / _HUNDREDTHS
+
+
+class JobContext(NamedTuple):
     """Who asked for a job, and when: what is to be stored beside it. It holds ids and a time, nothing of the job."""
 
     trace_id: int
@@ -55,13 +64,13 @@ class JobContext:
     @classmethod
     def of(cls, span: Span) -> Self | None:
         """Return the context of a span; none where it has no valid ids, as when tracing is off."""
-        context = span.get_span_context()
-        return cls._of(context) if context.is_valid else None
+        ids = span.get_span_context()  # a tuple, whose last says whether they are valid
+        return cls(ids[0], ids[1], bool(ids[3] & 1), _now()) if ids[5] else None
 
     @classmethod
     def current(cls) -> Self | None:
         """Return the context of the current span, or none outside of one."""
-        return cls.of(trace.get_current_span())
+        return cls.of(current_span(get_current()))
 
     @classmethod
     def of_transaction(cls, tx_hash: str | bytes) -> Self:
@@ -69,21 +78,16 @@ class JobContext:
 
         Raises ``PrivacyError`` for what is no hash of 32 bytes.
         """
-        return cls._of(transaction_span(tx_hash))
-
-    @classmethod
-    def _of(cls, context: SpanContext) -> Self:
-        now = round(time.time(), 2)
-        return cls(context.trace_id, context.span_id, bool(context.trace_flags & TraceFlags.SAMPLED), now)
+        ids = transaction_span(tx_hash)
+        return cls(ids.trace_id, ids.span_id, ids.trace_flags.sampled, _now())
 
     @property
     def token(self) -> str:
         """The context as 44 characters: letters, digits and ``._-``, fit for a database row, a chain event, a label or an annotation."""
-        time_part = min(max(int(self.made_at * _HUNDREDTHS), 0), _LATEST)
-        raw = (
-            self.trace_id.to_bytes(16, "big") + self.span_id.to_bytes(8, "big") + bytes([int(self.sampled)]) + time_part.to_bytes(5, "big")
-        )
-        return _PREFIX + base64.urlsafe_b64encode(raw).decode("ascii")
+        time_part = min(max(round(self.made_at * _HUNDREDTHS), 0), _LATEST)
+        # Ids, flag and time are one number of 30 bytes.
+        number = ((self.trace_id << 64 | self.span_id) << 8 | self.sampled) << 40 | time_part
+        return _PREFIX + binascii.b2a_base64(number.to_bytes(_BYTES, "big"), newline=False).translate(_URL_SAFE).decode("ascii")
 
     @classmethod
     def from_token(cls, token: str) -> Self:
@@ -118,18 +122,48 @@ def _tracer(provider: TracerProvider | None) -> Tracer:
     return (_source.get() or _NO_TRACER) if provider is None else provider.get_tracer(_SCOPE)
 
 
-@contextmanager
 def produce(
     name: str, *, attributes: Mapping[str, AttributeValue] | None = None, provider: TracerProvider | None = None
-) -> Iterator[JobContext | None]:
+) -> AbstractContextManager[JobContext | None]:
     """Hand a job out: a producer span named ``create NAME`` in the current trace.
 
     Yields what is to be stored with the job, or none when tracing is off. ``name`` is the kind of job (``provision``), not one job.
     """
-    with _tracer(provider).start_as_current_span(
-        f"create {name}", kind=SpanKind.PRODUCER, attributes={"virtengine.job.kind": name, **(attributes or {})}
-    ) as span:
-        yield JobContext.of(span)
+    tracer = (_source.get() or _NO_TRACER) if provider is None else provider.get_tracer(_SCOPE)
+    return _Producing(tracer, name, {"virtengine.job.kind": name, **attributes} if attributes else {"virtengine.job.kind": name})
+
+
+class _Producing(AbstractContextManager["JobContext | None"]):
+    __slots__ = ("_attributes", "_before", "_name", "_span", "_tracer")
+
+    def __init__(self, tracer: Tracer, name: str, attributes: Mapping[str, AttributeValue]) -> None:
+        self._tracer, self._name, self._attributes = tracer, name, attributes
+
+    def __enter__(self) -> JobContext | None:
+        self._before = before = get_current()
+        self._span = span = self._tracer.start_span(f"create {self._name}", before, SpanKind.PRODUCER, self._attributes)
+        attach(Context({**before, SPAN_KEY: span}))
+        ids = span.get_span_context()
+        return JobContext(ids[0], ids[1], bool(ids[3] & 1), time.time_ns() // _HUNDREDTH / _HUNDREDTHS) if ids[5] else None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        attach(self._before)
+        if error is not None:
+            fail(self._span, error)
+        self._span.end()
+
+
+def link_to_transaction(tx_hash: str | bytes) -> None:
+    """Link the current span to a transaction's own trace: for the request that sent it.
+
+    The ids are derived when the span is encoded, which no request waits for. Raises ``PrivacyError`` for what is no hash of 32 bytes.
+    """
+    raw = hash_bytes(tx_hash)
+    span = current_span(get_current())
+    if span.__class__ is RecordedSpan:
+        span.add_link_later(lambda: Link(transaction_span(raw)))
+    elif span.is_recording():
+        span.add_link(transaction_span(raw))
 
 
 @contextmanager

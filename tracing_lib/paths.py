@@ -7,16 +7,20 @@ messages, of dataclasses and other objects, and keys of mappings. A field that i
 from __future__ import annotations
 
 import enum
+import functools
 import inspect
+import operator
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, cast
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from tracing_lib.errors import explain
+from tracing_lib.plain import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from google.protobuf.descriptor import Descriptor, EnumValueDescriptor
     from opentelemetry.trace import Span
     from opentelemetry.util.types import AttributeValue
 
@@ -25,6 +29,12 @@ RESULT: Final = "return"
 
 _PATH: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _ABSENT: Final = object()
+_MOST_CLASSES: Final = 256
+
+
+_Reader: TypeAlias = "Callable[[object], object]"
+_Step: TypeAlias = "tuple[str, bool, Mapping[int, EnumValueDescriptor] | None]"
+"""A field of a protobuf message: name, whether it may be absent, and where it is an enumeration its values by number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +44,8 @@ class _Reading:
     position: int
     default: object
     fields: tuple[str, ...]
+    readers: dict[type, _Reader] = field(default_factory=dict, compare=False)
+    """How the value is read of objects of the classes that came so far."""
 
 
 class AttributePaths:
@@ -48,10 +60,20 @@ class AttributePaths:
     def of_call(self, span: Span, args: tuple[object, ...], kwargs: Mapping[str, object]) -> None:
         """Set on the span what the arguments of a call hold."""
         for reading in self._arguments:
-            if reading.position < len(args):
-                _put(span, reading, args[reading.position])
+            position = reading.position
+            root = args[position] if position < len(args) else kwargs.get(reading.root, reading.default)
+            read = reading.readers.get(root.__class__)
+            if read is None:
+                _put(span, reading, root)
+                continue
+            try:
+                value = read(root)
+            except Exception:  # noqa: BLE001, S112  as for a reader that is not known yet
+                continue
+            if value.__class__ in PLAIN:
+                span.set_attribute(reading.key, cast("AttributeValue", value))
             else:
-                _put(span, reading, kwargs.get(reading.root, reading.default))
+                _put(span, reading, root)
 
     def of_result(self, span: Span, result: object) -> None:
         """Set on the span what a returned value holds."""
@@ -107,17 +129,57 @@ def _parameters(function: Callable[..., object]) -> dict[str, tuple[int, object]
 
 def _put(span: Span, reading: _Reading, root: object) -> None:
     try:
-        value = _follow(root, reading.fields)
-        attribute = attribute_value(value)
+        read = reading.readers.get(root.__class__) or _reader_of(reading, type(root))
+        value = read(root)
+        attribute = value if value.__class__ in PLAIN else attribute_value(value)
     except Exception:  # noqa: BLE001  a property of the service's own that fails is not a reason to fail its call
         return
     if attribute is not None:
-        span.set_attribute(reading.key, attribute)
+        span.set_attribute(reading.key, cast("AttributeValue", attribute))
+
+
+def _reader_of(reading: _Reading, kind: type) -> _Reader:
+    """Return how a path's value is read of objects of a class, and remember it."""
+    read: _Reader = functools.partial(_follow, fields=reading.fields)
+    described = getattr(getattr(kind, "DESCRIPTOR", None), "fields_by_name", None)
+    if described is not None and reading.fields:
+        steps = _steps(kind.DESCRIPTOR, reading.fields)  # type: ignore[attr-defined]  # a message has it
+        read = read if steps is None else functools.partial(_read, steps=steps)
+    elif len(reading.fields) == 1 and not any(hasattr(kind, name) for name in ("keys", "get", "__getattr__")):
+        read = operator.attrgetter(reading.fields[0])
+    if len(reading.readers) < _MOST_CLASSES:
+        reading.readers[kind] = read
+    return read
+
+
+def _steps(described: Descriptor | None, fields: tuple[str, ...]) -> tuple[_Step, ...] | None:
+    """Return the steps through a message; none where it has no such field, or where other objects are in the way."""
+    steps: list[_Step] = []
+    for name in fields:
+        found = None if described is None else described.fields_by_name.get(name)
+        if found is None:
+            return None
+        repeated = found.is_repeated if hasattr(found, "is_repeated") else found.label == found.LABEL_REPEATED  # type: ignore[attr-defined]  # before protobuf 6
+        steps.append((name, found.has_presence, None if found.enum_type is None or repeated else found.enum_type.values_by_number))
+        described = None if repeated else found.message_type
+    return tuple(steps)
+
+
+def _read(message: object, steps: tuple[_Step, ...]) -> object:
+    value: Any = message
+    for name, optional, values in steps:
+        if optional and not value.HasField(name):
+            return None
+        value = getattr(value, name)
+        if values is not None:
+            known = values.get(value)
+            value = value if known is None else known.name
+    return value
 
 
 def _follow(value: object, fields: tuple[str, ...]) -> object:
-    for field in fields:
-        value = _field(value, field)
+    for name in fields:
+        value = _field(value, name)
         if value is _ABSENT:
             return None
     return value
@@ -127,12 +189,12 @@ def _field(value: object, name: str) -> object:
     """Return a field; of a protobuf enumeration its name, of a field with presence that is not set nothing."""
     described = getattr(getattr(value, "DESCRIPTOR", None), "fields_by_name", None)
     if described is not None:
-        field = described.get(name)
-        if field is None or (field.has_presence and not value.HasField(name)):  # type: ignore[attr-defined]  # a message has it
+        found = described.get(name)
+        if found is None or (found.has_presence and not value.HasField(name)):  # type: ignore[attr-defined]  # a message has it
             return _ABSENT
         content: object = getattr(value, name)
-        if field.enum_type is not None and isinstance(content, int):
-            known = field.enum_type.values_by_number.get(content)
+        if found.enum_type is not None and isinstance(content, int):
+            known = found.enum_type.values_by_number.get(content)
             return content if known is None else known.name
         return content
     if hasattr(value, "keys") and hasattr(value, "get"):

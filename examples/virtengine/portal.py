@@ -27,7 +27,7 @@ from examples.virtengine.following import Following
 from examples.virtengine.protos import market_pb2, market_pb2_grpc, veid_pb2, veid_pb2_grpc
 from examples.virtengine.service import traced
 from examples.virtengine.signing import Key
-from tracing_lib import AsgiTracing, JobContext, declare_names, grpc_aio_client_interceptors
+from tracing_lib import AsgiTracing, declare_names, link_to_transaction, trace_aio_channel
 from tracing_lib import traced as traced_function
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def _order_of(request: Request | WebSocket) -> str:
 
 def _admitted(tx_hash: str, **fields: str) -> JSONResponse:
     """Answer that a transaction will be executed; the request's trace leads to the transaction's."""
-    trace.get_current_span().add_link(JobContext.of_transaction(tx_hash).span_context)
+    link_to_transaction(tx_hash)
     return JSONResponse({**fields, "tx_hash": tx_hash}, status_code=202)
 
 
@@ -207,7 +207,7 @@ def app(portal: Portal) -> AsgiTracing:
 
 async def run(port: int, chain: str, customers: Customers) -> None:
     """Serve until SIGTERM."""
-    async with grpc.aio.insecure_channel(chain, options=_RECONNECT, interceptors=grpc_aio_client_interceptors(chain)) as channel:
+    async with trace_aio_channel(grpc.aio.insecure_channel(chain, options=_RECONNECT), chain) as channel:
         following = Following(market_pb2_grpc.QueryStub(channel))  # type: ignore[no-untyped-call]  # generated code
         async with asyncio.TaskGroup() as group:
             group.create_task(following.run())

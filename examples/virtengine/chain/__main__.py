@@ -18,10 +18,8 @@ from examples.virtengine.chain.blocks import Blocks
 from examples.virtengine.chain.events import Events, News
 from examples.virtengine.chain.keepers import Keepers
 from examples.virtengine.service import HOST, traced
-from tracing_lib import grpc_aio_server_interceptor
 
 _GRACE_SECONDS: Final = 2.0
-_ATTRIBUTES: Final = {"virtengine.order.id": "request.order.id"}
 
 
 async def run(options: argparse.Namespace) -> None:
@@ -34,7 +32,7 @@ async def run(options: argparse.Namespace) -> None:
     ):
         events, news, committed = Events(db), News(), Keepers.plain(read)
         blocks = Blocks(db, mempool, Keepers.traced(db, events), events, news)
-        server = grpc.aio.server(interceptors=[grpc_aio_server_interceptor(attributes=_ATTRIBUTES)])
+        server = grpc.aio.server()
         services.add_to_server(server, Admission(read, mempool, committed), committed, news)
         server.add_insecure_port(f"{HOST}:{options.grpc_port}")
         await server.start()

@@ -18,6 +18,7 @@ from examples.virtengine.protos import (
     veid_pb2,
     veid_pb2_grpc,
 )
+from tracing_lib import trace_servicer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -35,15 +36,14 @@ _FINAL: Final = (market_pb2.ORDER_STATE_CLOSED, market_pb2.ORDER_STATE_FAILED)
 def add_to_server(server: grpc.aio.Server, admission: Admission, committed: Keepers, news: News) -> None:
     """Add the six services to a server. ``committed``: keepers that read the state of the last block."""
     servicers = (
-        (veid_pb2_grpc.add_MsgServicer_to_server, VeidMsg(admission)),
-        (veid_pb2_grpc.add_QueryServicer_to_server, VeidQuery(committed)),
-        (market_pb2_grpc.add_MsgServicer_to_server, MarketMsg(admission)),
-        (market_pb2_grpc.add_QueryServicer_to_server, MarketQuery(committed, news)),
-        (escrow_pb2_grpc.add_MsgServicer_to_server, EscrowMsg(admission)),
-        (escrow_pb2_grpc.add_QueryServicer_to_server, EscrowQuery(committed)),
+        (veid_pb2, veid_pb2_grpc, VeidMsg(admission), VeidQuery(committed)),
+        (market_pb2, market_pb2_grpc, MarketMsg(admission), MarketQuery(committed, news)),
+        (escrow_pb2, escrow_pb2_grpc, EscrowMsg(admission), EscrowQuery(committed)),
     )
-    for add, servicer in servicers:
-        add(servicer, server)  # type: ignore[no-untyped-call]  # generated code
+    for messages, services, msg, query in servicers:
+        of = messages.DESCRIPTOR.services_by_name
+        services.add_MsgServicer_to_server(trace_servicer(msg, of["Msg"]), server)
+        services.add_QueryServicer_to_server(trace_servicer(query, of["Query"]), server)
 
 
 async def _admit(admission: Admission, message: TxMessage, context: Context) -> str:

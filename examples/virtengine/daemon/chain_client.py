@@ -6,10 +6,9 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
-from opentelemetry import trace
 
 from examples.virtengine.protos import escrow_pb2, escrow_pb2_grpc, market_pb2, market_pb2_grpc
-from tracing_lib import JobContext, grpc_aio_client_interceptors
+from tracing_lib import link_to_transaction, trace_aio_channel
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -54,11 +53,11 @@ class ChainClient:
     async def _send(self, method: Any, message: TxMessage) -> None:  # noqa: ANN401  generated code has no types for its methods
         answer = await method(self._key.signed(message), timeout=_TIMEOUT_SECONDS, wait_for_ready=True)
         # The block that executes it is a trace of its own, whose ids follow from the hash.
-        trace.get_current_span().add_link(JobContext.of_transaction(answer.tx_hash).span_context)
+        link_to_transaction(answer.tx_hash)
 
 
 @asynccontextmanager
 async def connected(target: str, key: Key) -> AsyncIterator[ChainClient]:
     """A client of the chain's gRPC at ``target`` (host:port) for the block, that signs by a key."""
-    async with grpc.aio.insecure_channel(target, interceptors=grpc_aio_client_interceptors(target)) as channel:
+    async with trace_aio_channel(grpc.aio.insecure_channel(target), target) as channel:
         yield ChainClient(channel, key)

@@ -10,7 +10,7 @@ import itertools
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -18,7 +18,7 @@ import grpc
 import grpc.aio
 from opentelemetry.trace import SpanKind, StatusCode
 
-from tests.tracing_lib.surfaces.recorder import Recorder, attributes
+from tests.tracing_lib.surfaces.recorder import Recorder, attributes, own_propagator, own_provider
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -165,25 +165,31 @@ class Instrumentation(NamedTuple):
     server: Callable[[TracerProvider], Any]
     aio_server: Callable[[TracerProvider], Any]
     channel: Callable[[grpc.Channel, TracerProvider], grpc.Channel]
-    aio_client: Callable[[TracerProvider], Any]
+    aio_channel: Callable[[str, TracerProvider], grpc.aio.Channel]
     settle_seconds: float = 0.5
     """How long to wait for the spans of a call that ended; some never come."""
 
 
-def ours() -> Instrumentation:
-    """Return the library's."""
+def ours(*, intercepted: bool = True) -> Instrumentation:
+    """Return the library's; on asyncio with the client's interceptors, or with the traced channel."""
     from tracing_lib import (
         grpc_aio_client_interceptors,
         grpc_aio_server_interceptor,
         grpc_client_interceptors,
         grpc_server_interceptor,
+        trace_aio_channel,
     )
+
+    def aio_channel(target: str, provider: TracerProvider) -> grpc.aio.Channel:
+        if intercepted:
+            return grpc.aio.insecure_channel(target, interceptors=grpc_aio_client_interceptors(tracer_provider=provider))
+        return trace_aio_channel(grpc.aio.insecure_channel(target), tracer_provider=provider)
 
     return Instrumentation(
         lambda provider: grpc_server_interceptor(tracer_provider=provider),
         lambda provider: grpc_aio_server_interceptor(tracer_provider=provider),
         lambda channel, provider: grpc.intercept_channel(channel, *grpc_client_interceptors(tracer_provider=provider)),
-        lambda provider: grpc_aio_client_interceptors(tracer_provider=provider),
+        aio_channel,
         settle_seconds=10,
     )
 
@@ -199,7 +205,7 @@ def contrib() -> Instrumentation:
         lambda provider: untyped.server_interceptor(tracer_provider=provider),
         lambda provider: untyped.aio_server_interceptor(tracer_provider=provider),
         lambda channel, provider: intercept(channel, untyped.client_interceptor(tracer_provider=provider)),
-        lambda provider: untyped.aio_client_interceptors(tracer_provider=provider),
+        lambda target, provider: grpc.aio.insecure_channel(target, interceptors=untyped.aio_client_interceptors(tracer_provider=provider)),
     )
 
 
@@ -220,9 +226,10 @@ class Sides(NamedTuple):
         return found
 
 
-def observe(instrumentation: Instrumentation, mode: str) -> dict[tuple[str, str, str], list[str]]:
-    """Make every call of one mode; return the faults by outcome, shape and side."""
-    with Recorder() as client, Recorder() as server:
+def observe(instrumentation: Instrumentation, mode: str, *, own: bool = False) -> dict[tuple[str, str, str], list[str]]:
+    """Make every call of one mode; return the faults by outcome, shape and side. ``own``: under providers as ``configure`` makes them."""
+    providers = (own_provider(), own_provider()) if own else (None, None)
+    with own_propagator() if own else nullcontext(), Recorder(provider=providers[0]) as client, Recorder(provider=providers[1]) as server:
         sides = Sides(client, server)
         if mode == "aio":
             return asyncio.run(_observe_aio(instrumentation, sides))
@@ -290,7 +297,7 @@ async def _observe_aio(instrumentation: Instrumentation, sides: Sides) -> dict[t
     server.add_generic_rpc_handlers((handlers(behaviors, "aio"),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}", interceptors=instrumentation.aio_client(sides.client.provider))
+    channel = instrumentation.aio_channel(f"127.0.0.1:{port}", sides.client.provider)
     try:
         for outcome, shape in itertools.product(OUTCOMES, SHAPES):
             behaviors.reached.clear()

@@ -18,6 +18,7 @@ from tracing_lib import (
     grpc_aio_server_interceptor,
     grpc_client_interceptors,
     grpc_server_interceptor,
+    trace_aio_channel,
     trace_ante,
     trace_httpx,
     trace_keeper,
@@ -83,6 +84,7 @@ async def right(service: ServiceDescriptor, keeper: MarketKeeper) -> None:
     grpc.aio.server(interceptors=[grpc_aio_server_interceptor()])
     grpc.intercept_channel(grpc.insecure_channel("chain:1"), *grpc_client_interceptors("chain:1"))
     grpc.aio.insecure_channel("chain:1", interceptors=grpc_aio_client_interceptors("chain:1"))
+    assert_type(trace_aio_channel(grpc.aio.insecure_channel("chain:1"), "chain:1"), grpc.aio.Channel)
     async with trace_websocket("ws://chain") as socket:
         assert_type(await socket.recv(decode=True), str)
 

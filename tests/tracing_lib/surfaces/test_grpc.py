@@ -20,7 +20,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from examples.virtengine.protos import market_pb2, market_pb2_grpc
 from tests.tracing_lib.surfaces import chain, grpc_cases
-from tests.tracing_lib.surfaces.grpc_cases import MODES, OUTCOMES, SERVICE, SHAPES
+from tests.tracing_lib.surfaces.grpc_cases import OUTCOMES, SERVICE, SHAPES
 from tests.tracing_lib.surfaces.recorder import Recorder, attributes, is_child
 from tracing_lib import (
     grpc_aio_client_interceptors,
@@ -44,9 +44,10 @@ PATHS = {
 
 
 @pytest.mark.filterwarnings("default")  # grpcio leaves cancelled coroutines behind when its server stops
-@pytest.mark.parametrize("mode", MODES)
-def test_every_outcome_of_every_call_shape_is_right_on_both_sides(mode: str) -> None:
-    found = grpc_cases.observe(grpc_cases.ours(), mode)
+@pytest.mark.parametrize("own", [False, True], ids=["sdk", "own"])
+@pytest.mark.parametrize(("mode", "intercepted"), [("sync", True), ("aio", True), ("aio", False)], ids=["sync", "aio", "aio-channel"])
+def test_every_outcome_of_every_call_shape_is_right_on_both_sides(mode: str, *, intercepted: bool, own: bool) -> None:
+    found = grpc_cases.observe(grpc_cases.ours(intercepted=intercepted), mode, own=own)
     assert sorted(found) == sorted(itertools.product(OUTCOMES, SHAPES, ("client", "server")))
     assert {case: wrong for case, wrong in found.items() if wrong} == {}
 

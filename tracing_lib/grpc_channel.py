@@ -1,0 +1,131 @@
+"""``trace_aio_channel``: a channel of ``grpc.aio`` whose every call is a span, without an interceptor's cost."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import grpc
+import grpc.aio
+from opentelemetry import propagate
+from opentelemetry.context import Context
+
+from tracing_lib.current import BAGGAGE_KEY, SPAN_KEY, SUPPRESSED, attach, get_current
+from tracing_lib.grpc_client import Calls, aio_done, raised, with_headers
+from tracing_lib.grpc_spans import end_client
+from tracing_lib.trace_headers import OwnPropagator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from types import TracebackType
+
+    from opentelemetry.trace import TracerProvider
+
+_AFTER_THE_REQUESTS: Final = ("timeout", "metadata", "credentials", "wait_for_ready", "compression")
+"""Parameters that calls with a stream of requests take by position, too."""
+
+
+def trace_aio_channel(
+    channel: grpc.aio.Channel, target: str | None = None, *, tracer_provider: TracerProvider | None = None
+) -> grpc.aio.Channel:
+    """Return the channel with each call a span; make stubs with it, and close it, in the channel's stead.
+
+    The spans are those of ``grpc_aio_client_interceptors``. With those, grpcio runs every call in a task of its own behind a second call
+    object, which costs more than the span. Give a channel the one or the other.
+
+    ``target``: the channel's, for ``server.address`` and ``server.port``, and because baggage goes to our own hosts only.
+    ``tracer_provider``: by default OpenTelemetry's global one, also when it is set later. Raises ``ValueError`` for a target whose port
+    is no number.
+    """
+    return _TracedChannel(channel, Calls(target, tracer_provider))
+
+
+class _TracedChannel(grpc.aio.Channel):
+    def __init__(self, channel: grpc.aio.Channel, calls: Calls) -> None:
+        self._channel = channel
+        self._calls = calls
+
+    def unary_unary(self, method: str, *args: Any, **options: Any) -> Any:  # noqa: ANN401  as the channel's own, here and below
+        return _Method(self._channel.unary_unary(method, *args, **options), method, self._calls)
+
+    def unary_stream(self, method: str, *args: Any, **options: Any) -> Any:  # noqa: ANN401
+        return _Method(self._channel.unary_stream(method, *args, **options), method, self._calls)
+
+    def stream_unary(self, method: str, *args: Any, **options: Any) -> Any:  # noqa: ANN401
+        return _Method(self._channel.stream_unary(method, *args, **options), method, self._calls)
+
+    def stream_stream(self, method: str, *args: Any, **options: Any) -> Any:  # noqa: ANN401
+        return _Method(self._channel.stream_stream(method, *args, **options), method, self._calls)
+
+    async def __aenter__(self) -> Self:
+        await self._channel.__aenter__()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        await self._channel.__aexit__(kind, error, traceback)
+
+    async def close(self, grace: float | None = None) -> None:
+        await self._channel.close(grace)
+
+    def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:  # noqa: FBT001, FBT002  the interface's
+        return self._channel.get_state(try_to_connect)
+
+    async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
+        await self._channel.wait_for_state_change(last_observed_state)
+
+    async def channel_ready(self) -> None:
+        await self._channel.channel_ready()
+
+
+class _Headers(grpc.aio.Metadata):
+    """Metadata that is made once and read once, by grpcio, which asks for its length and its pairs."""
+
+    def __init__(self, pairs: tuple[tuple[str, str | bytes], ...]) -> None:
+        self._pairs = pairs
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __iter__(self) -> Iterator[tuple[str, str | bytes]]:
+        return iter(self._pairs)
+
+    @functools.cached_property
+    def _metadata(self) -> Any:  # noqa: ANN401  what all else of the base class works on
+        return vars(grpc.aio.Metadata(*self._pairs))["_metadata"]
+
+
+class _Method:
+    """One method of a channel, of whichever shape: calling it returns the channel's own call."""
+
+    __slots__ = ("_call", "_calls", "_path")
+
+    def __init__(self, call: Callable[..., Any], path: str, calls: Calls) -> None:
+        self._call = call
+        self._path = path
+        self._calls = calls
+
+    def __call__(self, *request: object, metadata: object = None, **options: object) -> Any:  # noqa: ANN401  one of four kinds
+        if len(request) > 1:
+            options.update(zip(_AFTER_THE_REQUESTS, request[1:], strict=False))
+            request, metadata = request[:1], options.pop("metadata", metadata)
+        calls, before = self._calls, get_current()
+        tracer = calls.source.get()
+        if tracer is None or before.get(SUPPRESSED):
+            return self._call(*request, metadata=metadata, **options)
+        span = calls.start(tracer, self._path, before)
+        active = Context({**before, SPAN_KEY: span})
+        attach(active)
+        own = propagate.get_global_textmap()
+        if own.__class__ is OwnPropagator and not metadata and BAGGAGE_KEY not in before:
+            headers: Iterable[tuple[str, str | bytes]] = own.headers(span.get_span_context()).items()
+        else:
+            headers = with_headers(metadata, active, calls.target)
+        try:
+            call = self._call(*request, metadata=_Headers(tuple(headers)), **options)
+        except BaseException as error:
+            end_client(span, None, raised(error))
+            raise
+        finally:
+            attach(before)
+        call.add_done_callback(functools.partial(aio_done, span))
+        return call
