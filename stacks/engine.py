@@ -53,7 +53,8 @@ class EngineError(Exception):
 class Event:
     """A step that the engine plans or has done: what it does to which resource, and the inputs of that before and after.
 
-    ``record`` is the resource as the state would keep it, secrets masked; empty for one that goes.
+    ``record`` is the resource as the state would keep it, secrets masked; empty for one that goes. Only ``Engine.planned`` knows of what
+    it depends on.
     """
 
     operation: str
@@ -113,6 +114,24 @@ class Engine:
         exported: dict[str, Any] = json.loads(self.ask("stack", "export", "--stack", self.name))
         return exported
 
+    def planned(self) -> list[Event]:
+        """The steps that an ``up`` would take, none for what stays as it is. Nothing is shown.
+
+        Raises ``EngineError`` with the steps that it had planned until then.
+        """
+        options = ("--config-file", str(self.stack_file), "--json", "--show-replacement-steps")
+        done = self._run(("preview", "--stack", self.name, *options), cwd=ROOT)
+        try:
+            digest = json.loads(done.stdout)
+        except ValueError:
+            # It ended before it had anything to tell.
+            raise EngineError(hint(done.stderr or done.stdout, self.name)) from None
+        steps = [_step(step, "oldState", "newState") for step in digest.get("steps", [])]
+        if done.returncode:
+            errors = [told["message"] for told in digest.get("diagnostics", []) if told["severity"] == "error"]
+            raise EngineError(hint("\n".join([*errors, done.stderr]), self.name), steps)
+        return steps
+
     def operate(self, verb: str, *options: str) -> list[Event]:
         """Run a command on the stack, its progress shown as Pulumi shows it, and return its steps. Raises ``EngineError``."""
         log = Path(tempfile.mkdtemp(prefix=f"{verb}-", dir=self.stack_file.parent)) / "events"
@@ -126,7 +145,7 @@ class Engine:
         finally:
             log.unlink(missing_ok=True)
             log.parent.rmdir()
-        steps = [_step(event["resourcePreEvent"]["metadata"]) for event in events if "resourcePreEvent" in event]
+        steps = [_step(event["resourcePreEvent"]["metadata"], "old", "new") for event in events if "resourcePreEvent" in event]
         if process.returncode:
             if (ended := ended_by(process.returncode)) is not None:
                 raise EngineError(killed(ended, self.name), steps)
@@ -182,6 +201,8 @@ def _command(say: Callable[[str], None]) -> str:
 def _variables(folder: Path) -> dict[str, str]:
     """The environment of the engine: a backend of files and a passphrase of its own, unless the user has configured one."""
     variables = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true", "PULUMI_DEBUG_COMMANDS": "true"}
+    # What a preview tells as JSON is read whole.
+    variables["PULUMI_ENABLE_STREAMING_JSON_PREVIEW"] = "false"
     if not backend_configured(os.environ):
         # Beside each file the backend would keep one of metadata, not written at once: one left empty by a kill hides all of the state.
         variables["PULUMI_BACKEND_URL"] = f"{make_private(folder / 'backend').as_uri()}?metadata=skip"
@@ -249,9 +270,10 @@ def _events(log: Path) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
-def _step(metadata: Mapping[str, Any]) -> Event:
-    old, new = (metadata.get(side) or {} for side in ("old", "new"))
-    return Event(metadata["op"], metadata["urn"], metadata["type"], old.get("inputs") or {}, new.get("inputs") or {}, new)
+def _step(told: Mapping[str, Any], before: str, after: str) -> Event:
+    """A step, from what is told of it and how the two sides of it are called there."""
+    old, new = (told.get(side) or {} for side in (before, after))
+    return Event(told["op"], told["urn"], (new or old)["type"], old.get("inputs") or {}, new.get("inputs") or {}, new)
 
 
 def ended_by(code: int) -> str | None:

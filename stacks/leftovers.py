@@ -181,10 +181,12 @@ def with_taken_over(state: Mapping[str, Any], settled: Sequence[Settled]) -> dic
 def _referring_to(known: set[str], record: Record) -> dict[str, Any]:
     fields = {key: record[key] for key in _KEPT if record.get(key)}
     fields["dependencies"] = [urn for urn in record.get("dependencies") or [] if urn in known]
+    if of_inputs := record.get("propertyDependencies"):
+        fields["propertyDependencies"] = {name: [urn for urn in urns or [] if urn in known] for name, urns in of_inputs.items()}
     if fields.get("parent") not in known:
         fields.pop("parent", None)
     return fields
 
 
 _KEPT = ("urn", "custom", "id", "type", "inputs", "parent", "protect", "provider")
-"""What a state has to know of a resource; the rest is read from the target by a refresh, or given by the next ``up``."""
+"""What a state has to know of a resource, beside what it depends on; the rest a refresh reads, or the next ``up`` gives."""

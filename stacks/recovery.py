@@ -69,9 +69,10 @@ def _settle_unnoted(environment: Named, engine: Engine) -> bool:
 
     It plans no further than to what is in its way, so this has to be asked until nothing is.
     """
+    say(f"{environment.name}: looking for what is there and the state has no note of")
     failed: EngineError | None = None
     try:
-        events: Sequence[Event] = engine.operate("preview", *QUIET)
+        events: Sequence[Event] = engine.planned()
     except EngineError as error:
         failed, events = error, error.events
     made = [event.record for event in events if event.operation == "create" and event.record.get("custom")]

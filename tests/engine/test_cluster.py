@@ -56,6 +56,17 @@ def test_objects_that_a_state_has_forgotten_are_taken_over_and_no_pod_restarts(p
     assert (placed.pods(), placed.claims()) == (pods, claims)
 
 
+def test_what_was_taken_over_is_destroyed_in_its_order_without_an_up_between(placed: Placed) -> None:
+    placed("up")
+    before = _noted(placed, "backend-jaeger")
+    _forget(placed, "backend-jaeger")
+    assert _noted(placed, "backend-jaeger") == {}
+    placed("recover")
+    assert _noted(placed, "backend-jaeger") == before
+    placed("destroy")
+    assert not placed.there()
+
+
 def test_no_secret_is_in_clear_in_what_is_printed_or_kept(placed: Placed) -> None:
     said = placed.ended(signal.SIGKILL, at="Secret tracing-intake-token creating", whom="engine") + placed("recover") + placed("up")
     kept = [file.read_text(errors="replace") for file in placed.state.rglob("*") if file.is_file()]
@@ -114,6 +125,20 @@ def _unreachable(kubeconfig: str) -> dict[str, Any]:
     for cluster in document["clusters"]:
         cluster["cluster"]["server"] = "https://127.0.0.1:1"
     return document
+
+
+def _noted(placed: Placed, name: str) -> dict[str, dict[str, Any]]:
+    """What the state has of the objects of a name that decides whether and in which order they are deleted, by URN."""
+    resources = json.loads(placed.pulumi("stack", "export"))["deployment"]["resources"]
+    found = [one for one in resources if one["custom"] and one["urn"].endswith(f"::{name}")]
+    keys = ("parent", "provider", "protect", "dependencies", "propertyDependencies")
+    return {one["urn"]: {key: _in_order(one.get(key)) for key in keys} for one in found}
+
+
+def _in_order(value: Any) -> Any:  # noqa: ANN401 - whatever a state has
+    if isinstance(value, dict):
+        return {key: _in_order(one) for key, one in value.items()}
+    return sorted(value) if isinstance(value, list) else value
 
 
 def _forget(placed: Placed, *names: str) -> None:

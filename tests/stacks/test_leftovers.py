@@ -96,7 +96,8 @@ def test_the_state_knows_what_was_taken_over_and_has_nothing_begun() -> None:
         "pending_operations": [*({"type": "creating", "resource": found} for found in (CLAIM, component)), deleting],
     }
     assert begun(state) == [CLAIM]
-    taken = Settled("taken over", "the claim", {**CLAIM, "id": "ns/traces", "dependencies": [PROVIDER, "urn::lost"]})
+    depending = {"dependencies": [PROVIDER, "urn::lost"], "propertyDependencies": {"metadata": [PROVIDER, "urn::lost"], "spec": None}}
+    taken = Settled("taken over", "the claim", {**CLAIM, "id": "ns/traces", **depending})
     after = with_taken_over(state, [taken, Settled("removed", "a container")])
     assert after["manifest"] == {}
     assert after["pending_operations"] == [deleting]
@@ -112,6 +113,7 @@ def test_the_state_knows_what_was_taken_over_and_has_nothing_begun() -> None:
         "protect": True,
         "provider": CLAIM["provider"],
         "dependencies": [PROVIDER],
+        "propertyDependencies": {"metadata": [PROVIDER], "spec": []},
     }
     assert with_taken_over(after, [taken])["resources"] == after["resources"]
 
