@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from contextlib import suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ import yaml
 
 from components.local.files import make_private, write_atomically
 from stacks.config import PROJECT
-from stacks.hints import hint, killed
+from stacks.hints import cancelled, hint, interrupted, killed
 from stacks.source import ROOT
 
 if TYPE_CHECKING:
@@ -49,11 +49,20 @@ class EngineError(Exception):
         self.events = tuple(events)
 
 
+class EngineInterruptedError(EngineError):
+    """The user interrupted the engine. ``at_once`` says that it was not given the time to note what it was doing."""
+
+    def __init__(self, text: str, events: Sequence[Event] = (), *, at_once: bool = False) -> None:
+        super().__init__(text, events)
+        self.at_once = at_once
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """A step that the engine plans or has done: what it does to which resource, and the inputs of that before and after.
 
-    ``record`` is the resource as the state would keep it, secrets masked; empty for one that goes.
+    ``record`` is the resource as the state would keep it, secrets masked; empty for one that goes. Only ``Engine.planned`` knows of what
+    it depends on.
     """
 
     operation: str
@@ -113,26 +122,59 @@ class Engine:
         exported: dict[str, Any] = json.loads(self.ask("stack", "export", "--stack", self.name))
         return exported
 
+    def planned(self) -> list[Event]:
+        """The steps that an ``up`` would take, none for what stays as it is. Nothing is shown.
+
+        Raises ``EngineError`` with the steps that it had planned until then.
+        """
+        options = ("--config-file", str(self.stack_file), "--json", "--show-replacement-steps")
+        done = self._run(("preview", "--stack", self.name, *options), cwd=ROOT)
+        try:
+            digest = json.loads(done.stdout)
+        except ValueError:
+            # It ended before it had anything to tell.
+            raise EngineError(hint(done.stderr or done.stdout, self.name)) from None
+        steps = [_step(step, "oldState", "newState") for step in digest.get("steps", [])]
+        if done.returncode:
+            errors = [told["message"] for told in digest.get("diagnostics", []) if told["severity"] == "error"]
+            raise EngineError(hint("\n".join([*errors, done.stderr]), self.name), steps)
+        return steps
+
     def operate(self, verb: str, *options: str) -> list[Event]:
-        """Run a command on the stack, its progress shown as Pulumi shows it, and return its steps. Raises ``EngineError``."""
+        """Run a command on the stack, its progress shown as Pulumi shows it, and return its steps.
+
+        Raises ``EngineError``, and ``EngineInterruptedError`` where the user pressed Ctrl-C meanwhile, whatever came of it.
+        """
         log = Path(tempfile.mkdtemp(prefix=f"{verb}-", dir=self.stack_file.parent)) / "events"
         arguments = (verb, "--stack", self.name, "--config-file", str(self.stack_file), "--event-log", str(log), *options)
         try:
-            with subprocess.Popen(
-                [self.command, *arguments], cwd=ROOT, env=self.variables, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
-            ) as process:
+            with (
+                _interruptions() as heard,
+                subprocess.Popen(
+                    [self.command, *arguments], cwd=ROOT, env=self.variables, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
+                ) as process,
+            ):
                 said = _passed_on(process)
             events = list(_events(log))
         finally:
             log.unlink(missing_ok=True)
             log.parent.rmdir()
-        steps = [_step(event["resourcePreEvent"]["metadata"]) for event in events if "resourcePreEvent" in event]
-        if process.returncode:
-            if (ended := ended_by(process.returncode)) is not None:
-                raise EngineError(killed(ended, self.name), steps)
-            diagnostics = [e["diagnosticEvent"]["message"] for e in events if e.get("diagnosticEvent", {}).get("severity") == "error"]
-            raise EngineError(hint("\n".join([*diagnostics, said]), self.name, shown=True), steps)
+        steps = [_step(event["resourcePreEvent"]["metadata"], "old", "new") for event in events if "resourcePreEvent" in event]
+        diagnostics = [e["diagnosticEvent"]["message"] for e in events if e.get("diagnosticEvent", {}).get("severity") == "error"]
+        self._check(verb, process.returncode, "\n".join([*diagnostics, said]), steps, interruptions=len(heard))
         return steps
+
+    def _check(self, verb: str, code: int, said: str, steps: Sequence[Event], *, interruptions: int) -> None:
+        """Raise what is to be said of a command that ended with ``code``, if anything."""
+        ended = ended_by(code)
+        # It does not always say that it was: whatever a step says that did not get its answer comes first.
+        if interruptions or (code and cancelled(said)):
+            at_once = interruptions > 1 or ended is not None
+            raise EngineInterruptedError(interrupted(verb, self.name, at_once=at_once), steps, at_once=at_once)
+        if ended is not None:
+            raise EngineError(killed(ended, self.name), steps)
+        if code:
+            raise EngineError(hint(said, self.name, shown=True), steps)
 
     def _run(self, arguments: Sequence[str], *, cwd: Path, text: str | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -182,6 +224,8 @@ def _command(say: Callable[[str], None]) -> str:
 def _variables(folder: Path) -> dict[str, str]:
     """The environment of the engine: a backend of files and a passphrase of its own, unless the user has configured one."""
     variables = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true", "PULUMI_DEBUG_COMMANDS": "true"}
+    # What a preview tells as JSON is read whole.
+    variables["PULUMI_ENABLE_STREAMING_JSON_PREVIEW"] = "false"
     if not backend_configured(os.environ):
         # Beside each file the backend would keep one of metadata, not written at once: one left empty by a kill hides all of the state.
         variables["PULUMI_BACKEND_URL"] = f"{make_private(folder / 'backend').as_uri()}?metadata=skip"
@@ -235,23 +279,37 @@ def _passed_on(process: subprocess.Popen[str]) -> str:
 
     reader = threading.Thread(target=read)
     reader.start()
-    while process.returncode is None:
-        # The engine has had the signal as well: at the first it finishes the steps at hand and writes its state, at the second it ends.
-        with suppress(KeyboardInterrupt):
-            process.wait()
+    process.wait()
     reader.join()
     return "".join(lines)
 
 
+@contextmanager
+def _interruptions() -> Iterator[list[int]]:
+    """Each Ctrl-C meanwhile. It ends nothing here.
+
+    The engine has it as well: at the first it finishes the steps at hand and writes its state, at the second it ends.
+    """
+    heard: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _frame: heard.append(number))
+    try:
+        yield heard
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _events(log: Path) -> Iterator[dict[str, Any]]:
     if log.is_file():
-        for line in log.read_text().splitlines():
-            yield json.loads(line)
+        for line in log.read_text().splitlines(keepends=True):
+            # An engine that was killed may have been writing the last one.
+            if line.endswith("\n"):
+                yield json.loads(line)
 
 
-def _step(metadata: Mapping[str, Any]) -> Event:
-    old, new = (metadata.get(side) or {} for side in ("old", "new"))
-    return Event(metadata["op"], metadata["urn"], metadata["type"], old.get("inputs") or {}, new.get("inputs") or {}, new)
+def _step(told: Mapping[str, Any], before: str, after: str) -> Event:
+    """A step, from what is told of it and how the two sides of it are called there."""
+    old, new = (told.get(side) or {} for side in (before, after))
+    return Event(told["op"], told["urn"], (new or old)["type"], old.get("inputs") or {}, new.get("inputs") or {}, new)
 
 
 def ended_by(code: int) -> str | None:

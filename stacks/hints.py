@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _KNOWN: tuple[tuple[str, str, str], ...] = (
     (
         r"is currently locked by",
         "another `up` is running on it, or one was killed and could not tell",
         "if none is running: python -m stacks recover {name}",
-    ),
-    (
-        r"\b(update|preview|destroy|refresh) (was )?cancell?ed",
-        "interrupted; what had begun came to its end, unless Ctrl-C came twice, which the next `up` says",
-        "python -m stacks up {name}, which goes on from here",
     ),
     (
         r"pending operation|pending creates?|attempted to .* but it (was|did) not",
@@ -56,7 +55,7 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
         "kubectl config get-contexts, then correct environment.target.context in Pulumi.{name}.yaml",
     ),
     (
-        r"Kubernetes cluster is unreachable|unable to load (schema|kubernetes client)|connection refused|no such host|i/o timeout",
+        r"cluster is unreachable|unreachable cluster|unable to load (schema|kubernetes client)|connection refused|no such host|i/o timeout",
         "the cluster does not answer",
         "kubectl cluster-info, and when it answers: python -m stacks up {name}",
     ),
@@ -91,6 +90,29 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
         "look at its log: docker ps -a, docker logs NAME; then try again",
     ),
 )
+
+_CANCELLED = r"\b(update|preview|destroy|refresh) (was )?cancell?ed"
+_AGAIN = {"refresh": "recover"}
+"""What our verb is called that runs a command of the engine, where it has another name."""
+
+
+def cancelled(said: str) -> bool:
+    """Whether the engine says that it was interrupted. It does not where a step that had begun failed because of it."""
+    return re.search(_CANCELLED, said) is not None
+
+
+def interrupted(verb: str, name: str, unknown: Sequence[str] = (), *, at_once: bool = False) -> str:
+    """What to do after the user interrupted a command of the engine.
+
+    ``unknown`` is what it was making and has no note of; ``at_once`` says that it could note nothing any more.
+    """
+    if unknown:
+        while_making = f"while it made {', '.join(unknown)}, which may be there without a note of it"
+        return f"{name}: `{verb}` was interrupted {while_making}\nthen: python -m stacks recover {name}, which looks for it"
+    if at_once:
+        return f"{name}: `{verb}` was interrupted and could not note what it was doing\nthen: python -m stacks recover {name}"
+    again = f"python -m stacks {_AGAIN.get(verb, verb)} {name}, which goes on from here"
+    return f"{name}: `{verb}` was interrupted; what it had begun is noted\nthen: {again}"
 
 
 def killed(ended: str, name: str) -> str:

@@ -1,4 +1,4 @@
-"""What a killed ``up`` has left behind: on the target and unknown to the state. Told, taken over or removed, so that the next one works.
+"""What a killed or interrupted ``up`` has left: on the target and unknown to the state. Told, taken over or removed, so the next one works.
 
 The engine notes in its state what it begins to make, and a killed one never notes that it was made. What it then wants to make again
 is there already. Here each such thing is looked for on the target itself. What carries the label of this backbone is taken over into the
@@ -18,7 +18,7 @@ from components.kubernetes.objects import CONTROLLERS
 from stacks import cluster, daemon
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from components.workload import Plan
     from stacks.config import Environment
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 _CONTAINER, _NETWORK = "docker:index/container:Container", "docker:index/network:Network"
 _NAMESPACE, _SECRET = "kubernetes:core/v1:Namespace", "kubernetes:core/v1:Secret"
 _LABEL = "app.kubernetes.io/part-of"
+
+MAKING = frozenset({"create", "create-replacement"})
+"""The steps of the engine by which something new comes to be on the target."""
 
 Fate = Literal["taken over", "removed", "not ours", "never made"]
 
@@ -123,6 +126,16 @@ def begun(state: Mapping[str, Any]) -> list[Record]:
     return [record for record in noted if record.get("custom")]
 
 
+def unknown(state: Mapping[str, Any], records: Iterable[Record]) -> list[Record]:
+    """Which of these things on a target a state does not have.
+
+    One that was deleted to be replaced is still in it, marked, until the new one is made; that new one is not known.
+    """
+    known = {found["urn"] for found in state.get("resources") or [] if not (found.get("delete") or found.get("pendingReplacement"))}
+    things = [record for record in records if record.get("custom") and not record["type"].startswith("pulumi:")]
+    return [record for record in things if record["urn"] not in known]
+
+
 def may_be_ours(record: Record, state: Mapping[str, Any], namespace: str) -> bool:
     """Whether a stack may have made something of which its state has no note.
 
@@ -172,19 +185,24 @@ def with_taken_over(state: Mapping[str, Any], settled: Sequence[Settled]) -> dic
     kept = [operation for operation in state.get("pending_operations") or [] if operation["type"] != "creating"]
     resources = list(state.get("resources") or [])
     for record in (one.record for one in settled if one.record is not None):
-        known = {resource["urn"] for resource in resources}
-        if record["urn"] not in known and record.get("provider", "").rpartition("::")[0] in known:
-            resources.append(_referring_to(known, record))
+        # What is to replace another takes its place, behind which others may refer to it; all else comes last.
+        at = next((number for number, found in enumerate(resources) if found["urn"] == record["urn"]), len(resources))
+        known = {resource["urn"] for resource in resources[:at]}
+        free = at == len(resources) or resources[at].get("pendingReplacement")
+        if free and record.get("provider", "").rpartition("::")[0] in known:
+            resources[at : at + 1] = [_referring_to(known, record)]
     return {**state, "resources": resources, "pending_operations": kept}
 
 
 def _referring_to(known: set[str], record: Record) -> dict[str, Any]:
     fields = {key: record[key] for key in _KEPT if record.get(key)}
     fields["dependencies"] = [urn for urn in record.get("dependencies") or [] if urn in known]
+    if of_inputs := record.get("propertyDependencies"):
+        fields["propertyDependencies"] = {name: [urn for urn in urns or [] if urn in known] for name, urns in of_inputs.items()}
     if fields.get("parent") not in known:
         fields.pop("parent", None)
     return fields
 
 
 _KEPT = ("urn", "custom", "id", "type", "inputs", "parent", "protect", "provider")
-"""What a state has to know of a resource; the rest is read from the target by a refresh, or given by the next ``up``."""
+"""What a state has to know of a resource, beside what it depends on; the rest a refresh reads, or the next ``up`` gives."""

@@ -1,4 +1,4 @@
-"""Making a stack usable again whose ``up`` was killed."""
+"""Making a stack usable again whose ``up`` was killed or interrupted."""
 
 from __future__ import annotations
 
@@ -40,6 +40,8 @@ def recover(environment: Named, *, state: Path | None = None) -> None:
 def _settle(environment: Named, engine: Engine, records: Sequence[Mapping[str, Any]], *, noted: bool) -> bool:
     """Settle each record, say what became of it, and let the state know. Whether anything was taken over or removed."""
     target, namespace, before = leftovers.target_of(environment.environment), environment.environment.namespace, engine.state()
+    if not noted:
+        records = leftovers.unknown(before, records)
     settled = [
         leftovers.settle(target, record, noted=noted, may_be_ours=noted or leftovers.may_be_ours(record, before, namespace))
         for record in records
@@ -51,7 +53,7 @@ def _settle(environment: Named, engine: Engine, records: Sequence[Mapping[str, A
         if noted or one.fate != "never made":
             say(f"{one.fate}: {one.name}")
     _refuse(environment, [one for one in settled if one.fate == "not ours"])
-    return len(after["resources"]) > len(before.get("resources") or []) or any(one.fate == "removed" for one in settled)
+    return after["resources"] != (before.get("resources") or []) or any(one.fate == "removed" for one in settled)
 
 
 def _refuse(environment: Named, strangers: Sequence[Settled]) -> None:
@@ -69,12 +71,13 @@ def _settle_unnoted(environment: Named, engine: Engine) -> bool:
 
     It plans no further than to what is in its way, so this has to be asked until nothing is.
     """
+    say(f"{environment.name}: looking for what is there and the state has no note of")
     failed: EngineError | None = None
     try:
-        events: Sequence[Event] = engine.operate("preview", *QUIET)
+        events: Sequence[Event] = engine.planned()
     except EngineError as error:
         failed, events = error, error.events
-    made = [event.record for event in events if event.operation == "create" and event.record.get("custom")]
+    made = [event.record for event in events if event.operation in leftovers.MAKING]
     moved = _settle(environment, engine, made, noted=False)
     if failed is not None and not moved:
         raise failed

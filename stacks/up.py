@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from stacks import leftovers
 from stacks.config import BadEnvironmentError
 from stacks.diff import difference
-from stacks.engine import Engine, EngineError, open_engine
+from stacks.engine import Engine, EngineError, EngineInterruptedError, open_engine
+from stacks.hints import interrupted
 from stacks.outputs import parse_deployed
 from stacks.plan import plan
 from stacks.source import Named, named
@@ -178,16 +179,26 @@ def up(deployment: Deployment) -> Outputs:
     if changing:
         _ask(f"deploy this to {deployment.name}?")
         since = time.monotonic()
-        deployment.engine.operate("up", "--yes", "--skip-preview", *QUIET)
+        _deploy(deployment.engine)
         say(f"deployed in {time.monotonic() - since:.0f} s")
     else:
         # Outputs that differ, as after a changed load, are no resources.
-        deployment.engine.operate("up", "--yes", "--skip-preview", *QUIET)
+        _deploy(deployment.engine)
         say("nothing that runs has changed")
     contract = deployed_outputs(deployment.engine, show_secrets=True)
     trace = probe(deployment.named.environment, contract, say=say)
     say(f"trace {trace.trace_id} came out: the backbone works")
     return contract
+
+
+def _deploy(engine: Engine) -> None:
+    try:
+        engine.operate("up", "--yes", "--skip-preview", *QUIET)
+    except EngineInterruptedError as error:
+        # What was asked of the target and not answered any more may be there, and the engine drops its note that it had begun it.
+        made = [event.record for event in error.events if event.operation in leftovers.MAKING]
+        unknown = [leftovers.called(record) for record in leftovers.unknown(engine.state(), made)]
+        raise EngineError(interrupted("up", engine.name, unknown, at_once=error.at_once), error.events) from None
 
 
 def destroy(deployment: Deployment) -> None:

@@ -29,12 +29,12 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         ("preview", _preview, "say what a deployment would change, and what that means"),
         ("up", _up, "deploy an environment, and wait until a probe span has come through (YES=1 answers the question)"),
         ("destroy", _destroy, "delete what is deployed (YES=1 answers the question)"),
-        ("recover", _recover, "make a stack usable again whose `up` was killed"),
+        ("recover", _recover, "make a stack usable again whose `up` was killed, or interrupted and says so"),
     ):
         parser = verbs.add_parser(name, help=text)
         parser.add_argument("environment", help=ENVIRONMENT)
         parser.add_argument("--state", type=Path, metavar="DIR", help=STATE)
-        parser.set_defaults(verb=_explained(verb))
+        parser.set_defaults(verb=_explained(verb, name))
 
     outputs = verbs.add_parser("outputs", help="print what services need to know of a deployed environment")
     outputs.add_argument("environment", help=ENVIRONMENT)
@@ -46,17 +46,17 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "--certificate", metavar="PATH", help="where services find the certificate of the intake, if it has one of its own"
     )
     outputs.add_argument("--state", type=Path, metavar="DIR", help=STATE)
-    outputs.set_defaults(verb=_explained(_outputs))
+    outputs.set_defaults(verb=_explained(_outputs, "outputs"))
 
     secret = verbs.add_parser("secret", help="encrypt a secret into the stack file; the value is asked for, or read from a pipe")
     secret.add_argument("environment", help=ENVIRONMENT)
     secret.add_argument("key", help="name of the Secret and entry in it, for example tracing-ingest-token.token")
     secret.add_argument("--state", type=Path, metavar="DIR", help=STATE)
-    secret.set_defaults(verb=_explained(_secret))
+    secret.set_defaults(verb=_explained(_secret, "secret"))
 
 
-def _explained(verb: Callable[[argparse.Namespace], None]) -> Callable[[argparse.Namespace], int]:
-    """A verb whose expected failures are told in their own words."""
+def _explained(verb: Callable[[argparse.Namespace], None], name: str) -> Callable[[argparse.Namespace], int]:
+    """A verb whose expected failures are told in their own words. ``name`` is what its user calls it."""
 
     def run(arguments: argparse.Namespace) -> int:
         from stacks.cluster import ClusterError
@@ -73,7 +73,8 @@ def _explained(verb: Callable[[argparse.Namespace], None]) -> Callable[[argparse
                 say(told)
             return FAILED
         except KeyboardInterrupt:
-            say(f"interrupted\nthen: python -m stacks preview {arguments.environment}")
+            again = " ".join(filter(None, [name, arguments.environment, getattr(arguments, "key", None)]))
+            say(f"`{name}` was interrupted\nthen: python -m stacks {again}")
             return 130  # what a shell reports of a program that Ctrl-C ended
         return OK
 

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from tests.engine.cluster import CONTEXT
+from tests.engine.late import late
 
 if TYPE_CHECKING:
     from tests.engine.cluster import Placed
@@ -56,6 +57,17 @@ def test_objects_that_a_state_has_forgotten_are_taken_over_and_no_pod_restarts(p
     assert (placed.pods(), placed.claims()) == (pods, claims)
 
 
+def test_what_was_taken_over_is_destroyed_in_its_order_without_an_up_between(placed: Placed) -> None:
+    placed("up")
+    before = _noted(placed, "backend-jaeger")
+    _forget(placed, "backend-jaeger")
+    assert _noted(placed, "backend-jaeger") == {}
+    placed("recover")
+    assert _noted(placed, "backend-jaeger") == before
+    placed("destroy")
+    assert not placed.there()
+
+
 def test_no_secret_is_in_clear_in_what_is_printed_or_kept(placed: Placed) -> None:
     said = placed.ended(signal.SIGKILL, at="Secret tracing-intake-token creating", whom="engine") + placed("recover") + placed("up")
     kept = [file.read_text(errors="replace") for file in placed.state.rglob("*") if file.is_file()]
@@ -64,9 +76,25 @@ def test_no_secret_is_in_clear_in_what_is_printed_or_kept(placed: Placed) -> Non
 
 
 def test_an_up_that_was_interrupted_by_its_user_goes_on_from_there(placed: Placed) -> None:
-    said = placed.ended(signal.SIGINT, at="StatefulSet backend-jaeger creating", whom="all")
-    assert f"then: python -m stacks up {placed.namespace}" in said
-    assert WORKS in placed("up")
+    said = placed.ended(signal.SIGINT, at="StatefulSet backend-jaeger creating", whom="all", after=1)
+    assert f"{placed.namespace}: `up` was interrupted" in said
+    while WORKS not in said:
+        said = placed.next(said)
+
+
+def test_an_object_whose_making_was_interrupted_before_it_was_answered_is_found_by_the_next_step(placed: Placed, tmp_path: Path) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    with late(os.environ[CONTEXT], kubeconfig, "statefulsets") as made:
+        at = "StatefulSet backend-jaeger creating"
+        said = placed.ended(signal.SIGINT, at=at, whom="all", once=made, KUBECONFIG=str(kubeconfig))
+    assert f"{placed.namespace}: `up` was interrupted while it made StatefulSet jaeger" in said
+    # The state has the path of the kubeconfig, so that is where the cluster has to be found from now on.
+    kubeconfig.write_text(Path(os.environ["KUBECONFIG"]).read_text())
+    before = placed.pods()
+    recovered = placed.next(said, KUBECONFIG=str(kubeconfig))
+    assert "taken over: StatefulSet jaeger" in recovered
+    assert WORKS in placed.next(recovered, KUBECONFIG=str(kubeconfig))
+    assert before.items() <= placed.pods().items()
 
 
 def test_a_wrong_context_is_said_with_those_that_there_are_and_then_up_succeeds(placed: Placed) -> None:
@@ -114,6 +142,21 @@ def _unreachable(kubeconfig: str) -> dict[str, Any]:
     for cluster in document["clusters"]:
         cluster["cluster"]["server"] = "https://127.0.0.1:1"
     return document
+
+
+def _noted(placed: Placed, name: str) -> dict[str, dict[str, Any]]:
+    """What the state has of the objects of a name that decides whether and in which order they are deleted, by URN."""
+    resources = json.loads(placed.pulumi("stack", "export"))["deployment"]["resources"]
+    found = [one for one in resources if one["custom"] and one["urn"].endswith(f"::{name}")]
+    keys = ("parent", "provider", "protect", "dependencies", "propertyDependencies")
+    return {one["urn"]: {key: _in_order(one.get(key)) for key in keys} for one in found}
+
+
+def _in_order(value: Any) -> Any:  # noqa: ANN401 - whatever a state has
+    """The same for the same meaning: nothing is as good as empty, and the engine keeps no order."""
+    if isinstance(value, dict):
+        return {key: _in_order(one) for key, one in value.items() if one} or None
+    return sorted(value) if isinstance(value, list) else value
 
 
 def _forget(placed: Placed, *names: str) -> None:

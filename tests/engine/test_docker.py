@@ -109,8 +109,9 @@ def test_an_engine_that_is_killed_alone_is_told_by_its_signal_and_after_recover_
 
 def test_an_up_that_was_interrupted_by_its_user_goes_on_from_there(stack: Stack) -> None:
     said = stack.ended(signal.SIGINT, at="jaeger-server creating", whom="all")
-    assert f"then: python -m stacks up {stack.namespace}" in said
-    assert "came out: the backbone works" in stack("up")
+    assert f"{stack.namespace}: `up` was interrupted" in said
+    while "came out: the backbone works" not in said:
+        said = stack.next(said)
 
 
 def test_a_network_that_is_not_ours_is_said_and_left_alone_and_without_it_the_next_up_succeeds(stack: Stack) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from tests.two_languages import clean
 
 if TYPE_CHECKING:
     import signal
+    import threading
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
@@ -63,17 +65,31 @@ class Verbs:
         assert (done.returncode != 0) is fails, done.stdout
         return done.stdout
 
-    def ended(self, number: signal.Signals, *, at: str, whom: str, after: float = 0) -> str:
-        """Run ``up``, send a signal ``after`` seconds when it says ``at``, and return all that it prints.
+    def next(self, said: str, **variables: str) -> str:
+        """Run the command that a message ends with, and return all that it prints."""
+        named = re.match(rf"then: python -m stacks (\w+) {re.escape(self.namespace)}\b", said.splitlines()[-1])
+        assert named is not None, said
+        return self(named[1], fails=False, told="", **variables)
+
+    def ended(
+        self, number: signal.Signals, *, at: str, whom: str, after: float = 0, once: threading.Event | None = None, **variables: str
+    ) -> str:
+        """Run ``up``, send a signal ``after`` seconds when it says ``at``, or ``once`` something is, and return all that it prints.
 
         ``whom`` is ``engine``, which alone gets it, or ``all``, as a terminal sends Ctrl-C.
         """
         log = self.file.with_suffix(".log")
         with log.open("w") as into:
             process = subprocess.Popen(
-                self._command("up"), cwd=ROOT, env=self._variables(), stdout=into, stderr=subprocess.STDOUT, start_new_session=True
+                self._command("up"),
+                cwd=ROOT,
+                env=self._variables() | variables,
+                stdout=into,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
         _until_in(log, at)
+        assert once is None or once.wait(timeout=60), log.read_text()
         time.sleep(after)
         if whom == "engine":
             for child in _children(process.pid):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from stacks.leftovers import Found, Settled, begun, gone, may_be_ours, settle, with_taken_over
+from stacks.leftovers import Found, Settled, begun, gone, may_be_ours, settle, unknown, with_taken_over
 from stacks.plan import plan
 from stacks.source import read
 from stacks.targets import addresses_of
@@ -96,7 +96,8 @@ def test_the_state_knows_what_was_taken_over_and_has_nothing_begun() -> None:
         "pending_operations": [*({"type": "creating", "resource": found} for found in (CLAIM, component)), deleting],
     }
     assert begun(state) == [CLAIM]
-    taken = Settled("taken over", "the claim", {**CLAIM, "id": "ns/traces", "dependencies": [PROVIDER, "urn::lost"]})
+    depending = {"dependencies": [PROVIDER, "urn::lost"], "propertyDependencies": {"metadata": [PROVIDER, "urn::lost"], "spec": None}}
+    taken = Settled("taken over", "the claim", {**CLAIM, "id": "ns/traces", **depending})
     after = with_taken_over(state, [taken, Settled("removed", "a container")])
     assert after["manifest"] == {}
     assert after["pending_operations"] == [deleting]
@@ -112,6 +113,7 @@ def test_the_state_knows_what_was_taken_over_and_has_nothing_begun() -> None:
         "protect": True,
         "provider": CLAIM["provider"],
         "dependencies": [PROVIDER],
+        "propertyDependencies": {"metadata": [PROVIDER], "spec": []},
     }
     assert with_taken_over(after, [taken])["resources"] == after["resources"]
 
@@ -119,6 +121,17 @@ def test_the_state_knows_what_was_taken_over_and_has_nothing_begun() -> None:
 def test_nothing_is_taken_over_without_the_provider_that_could_read_it() -> None:
     state: dict[str, Any] = {"resources": [], "pending_operations": []}
     assert with_taken_over(state, [Settled("taken over", "the claim", CLAIM)])["resources"] == []
+
+
+def test_what_replaces_another_is_taken_over_in_its_place() -> None:
+    provider, account = {"urn": PROVIDER, "type": "pulumi:providers:kubernetes"}, {"urn": "urn::account"}
+    server, caller = record("kubernetes:apps/v1:StatefulSet", "jaeger"), {"urn": "urn::caller", "dependencies": ["urn::jaeger"]}
+    state: dict[str, Any] = {"resources": [provider, account, {**server, "pendingReplacement": True}, caller]}
+    assert unknown(state, [server, CLAIM]) == [server, CLAIM]
+    taken = Settled("taken over", "the server", {**server, "id": "ns/jaeger", "dependencies": ["urn::account"]})
+    after = with_taken_over(state, [taken])["resources"]
+    assert after == [provider, account, {**server, "id": "ns/jaeger", "dependencies": ["urn::account"]}, caller]
+    assert unknown({"resources": after}, [server]) == []
 
 
 def test_only_a_stack_that_made_the_namespace_takes_over_what_it_has_no_note_of() -> None:
