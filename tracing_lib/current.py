@@ -48,5 +48,5 @@ def current_span(context: Context) -> Span:
 def set_current_span(span: Span) -> Context:
     """Make a span the current one and return the context that was current before, for ``attach``."""
     before = get_current()
-    attach(Context({**before, SPAN_KEY: span}))
+    attach(with_span(span, before))
     return before

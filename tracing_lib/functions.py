@@ -7,17 +7,17 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar, cast, overload
 
-from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind
 
 from tracing_lib import stepping
-from tracing_lib.current import SPAN_KEY, attach, get_current, set_current_span
+from tracing_lib.current import attach, get_current, set_current_span, with_span
 from tracing_lib.paths import NOTHING, AttributePaths, compile_paths
 from tracing_lib.recording import TracerSource, fail, leave
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from opentelemetry.context import Context
     from opentelemetry.trace import Span, Tracer, TracerProvider
     from opentelemetry.util.types import AttributeValue
 
@@ -145,7 +145,7 @@ def _plain(function: Callable[_P, _T], plan: SpanPlan) -> Callable[_P, _T]:
             return function(*args, **kwargs)
         before = get_current()
         span = plan.start(tracer, before, args, kwargs)
-        attach(Context({**before, SPAN_KEY: span}))
+        attach(with_span(span, before))
         try:
             result = function(*args, **kwargs)
             plan.returned(span, result)
@@ -171,7 +171,7 @@ def _coroutine(function: Callable[_P, Awaitable[_T]], plan: SpanPlan) -> Callabl
             return await function(*args, **kwargs)
         before = get_current()
         span = plan.start(tracer, before, args, kwargs)
-        active = Context({**before, SPAN_KEY: span})
+        active = with_span(span, before)
         attach(active)
         closed = False
         try:

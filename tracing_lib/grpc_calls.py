@@ -168,18 +168,18 @@ class _Starter:
     """Starts the spans of one method's calls."""
 
     def __init__(self, plan: CallPlan, method: str, *, request_streaming: bool) -> None:
-        self.plan = plan
-        self.method = method
-        self.reads = not request_streaming and plan.paths is not NOTHING
+        self._plan = plan
+        self._method = method
+        self._reads = not request_streaming and plan.paths is not NOTHING
 
     def call(self, request: object, context: grpc.ServicerContext) -> ServerCall | None:
         """Start the span of a call; None where nobody would receive it."""
-        tracer = self.plan.source.get()
+        tracer = self._plan.source.get()
         before = get_current()
         if tracer is None or before.get(SUPPRESSED):
             return None
-        call = ServerCall(self.plan, tracer, self.method, context, before)
-        if self.reads:
+        call = ServerCall(self._plan, tracer, self._method, context, before)
+        if self._reads:
             call.request(request)
         return call
 
@@ -222,16 +222,11 @@ def _plain(behavior: Callable[..., object], start: _Starter) -> Callable[..., ob
 
 
 def _coroutine(behavior: Callable[..., Awaitable[object]], start: _Starter) -> Callable[..., Awaitable[object]]:
-    plan, method, source = start.plan, start.method, start.plan.source
-
     @functools.wraps(behavior)
     async def serve(request: object, context: grpc.ServicerContext) -> object:
-        tracer, before = source.get(), get_current()
-        if tracer is None or before.get(SUPPRESSED):
+        call = start.call(request, context)
+        if call is None:
             return await behavior(request, context)
-        call = ServerCall(plan, tracer, method, context, before)
-        if start.reads:
-            call.request(request)
         call.attach()
         closed = False
         try:
@@ -241,8 +236,7 @@ def _coroutine(behavior: Callable[..., Awaitable[object]], start: _Starter) -> C
             call.end(error)
             raise
         else:
-            if plan.paths is not NOTHING:
-                call.response(response)
+            call.response(response)
             call.end(None)
             return response
         finally:

@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import grpc
 import grpc.aio
-from opentelemetry import propagate
-from opentelemetry.context import Context
 
-from tracing_lib.current import BAGGAGE_KEY, SPAN_KEY, SUPPRESSED, attach, get_current
+from tracing_lib.current import SUPPRESSED, attach, get_current, with_span
 from tracing_lib.grpc_client import Calls, aio_done, raised, with_headers
 from tracing_lib.grpc_spans import end_client
-from tracing_lib.trace_headers import OwnPropagator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
     from opentelemetry.trace import TracerProvider
@@ -113,14 +110,10 @@ class _Method:
         if tracer is None or before.get(SUPPRESSED):
             return self._call(*request, metadata=metadata, **options)
         span = calls.start(tracer, self._path, before)
-        active = Context({**before, SPAN_KEY: span})
+        active = with_span(span, before)
         attach(active)
-        own = propagate.get_global_textmap()
-        if own.__class__ is OwnPropagator and not metadata and BAGGAGE_KEY not in before:
-            headers: Iterable[tuple[str, str | bytes]] = own.headers(span.get_span_context()).items()
-        else:
-            headers = with_headers(metadata, active, calls.target)
         try:
+            headers = with_headers(metadata, active, calls.target)
             call = self._call(*request, metadata=_Headers(tuple(headers)), **options)
         except BaseException as error:
             end_client(span, None, raised(error))

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from opentelemetry import context as contexts
 from opentelemetry import trace
-from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Link, NonRecordingSpan, NoOpTracer, SpanContext, SpanKind, TraceFlags
 
-from tracing_lib.current import SPAN_KEY, attach, current_span, get_current
+from tracing_lib.current import attach, current_span, get_current, set_current_span
 from tracing_lib.errors import JobTokenError, explain
 from tracing_lib.fingerprints import report
 from tracing_lib.identifiers import fixed_ids, hash_bytes, transaction_span
@@ -129,8 +128,7 @@ def produce(
 
     Yields what is to be stored with the job, or none when tracing is off. ``name`` is the kind of job (``provision``), not one job.
     """
-    tracer = (_source.get() or _NO_TRACER) if provider is None else provider.get_tracer(_SCOPE)
-    return _Producing(tracer, name, {"virtengine.job.kind": name, **attributes} if attributes else {"virtengine.job.kind": name})
+    return _Producing(_tracer(provider), name, {"virtengine.job.kind": name, **attributes} if attributes else {"virtengine.job.kind": name})
 
 
 class _Producing(AbstractContextManager["JobContext | None"]):
@@ -140,11 +138,9 @@ class _Producing(AbstractContextManager["JobContext | None"]):
         self._tracer, self._name, self._attributes = tracer, name, attributes
 
     def __enter__(self) -> JobContext | None:
-        self._before = before = get_current()
-        self._span = span = self._tracer.start_span(f"create {self._name}", before, SpanKind.PRODUCER, self._attributes)
-        attach(Context({**before, SPAN_KEY: span}))
-        ids = span.get_span_context()
-        return JobContext(ids[0], ids[1], bool(ids[3] & 1), time.time_ns() // _HUNDREDTH / _HUNDREDTHS) if ids[5] else None
+        self._span = self._tracer.start_span(f"create {self._name}", None, SpanKind.PRODUCER, self._attributes)
+        self._before = set_current_span(self._span)
+        return JobContext.of(self._span)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         attach(self._before)

@@ -62,18 +62,7 @@ class AttributePaths:
         for reading in self._arguments:
             position = reading.position
             root = args[position] if position < len(args) else kwargs.get(reading.root, reading.default)
-            read = reading.readers.get(root.__class__)
-            if read is None:
-                _put(span, reading, root)
-                continue
-            try:
-                value = read(root)
-            except Exception:  # noqa: BLE001, S112  as for a reader that is not known yet
-                continue
-            if value.__class__ in PLAIN:
-                span.set_attribute(reading.key, cast("AttributeValue", value))
-            else:
-                _put(span, reading, root)
+            _put(span, reading, root)
 
     def of_result(self, span: Span, result: object) -> None:
         """Set on the span what a returned value holds."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from opentelemetry import baggage, propagate
-from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, SpanKind
 
 from tracing_lib.current import BAGGAGE_KEY, SPAN_KEY, SPANS, current_span, get_current, with_span
@@ -13,6 +12,7 @@ from tracing_lib.current import BAGGAGE_KEY, SPAN_KEY, SPANS, current_span, get_
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from opentelemetry.context import Context
     from opentelemetry.trace import Span, Tracer
     from opentelemetry.util.types import AttributeValue
 
@@ -52,7 +52,7 @@ def serve(tracer: Tracer, headers: Pairs, name: str, attributes: Mapping[str, At
         plain = getattr(propagate.get_global_textmap(), "caller", None)
         if plain is not None and (caller := plain(headers)) is not False:
             span: Span = begin(name, caller, SpanKind.SERVER, attributes)
-            return span, Context({**ambient, SPAN_KEY: span})
+            return span, with_span(span, ambient)
     context, kind = arriving(_carrier(headers))
     span = tracer.start_span(name, context, kind, attributes)
     return span, with_span(span, context)

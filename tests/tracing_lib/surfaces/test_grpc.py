@@ -369,12 +369,12 @@ def test_a_malformed_path_is_refused_where_the_interceptor_is_made() -> None:
         grpc_server_interceptor(attributes={"virtengine.order.id": "order.id"})
 
 
-@pytest.mark.parametrize("module", ["veid", "market", "escrow"])
-def test_the_generated_code_is_what_protoc_makes_of_the_protos(module: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("module", "services"), [("auth", []), *((module, ["Msg", "Query"]) for module in ("veid", "market", "escrow"))])
+def test_the_generated_code_is_what_protoc_makes_of_the_protos(module: str, services: list[str], tmp_path: Path) -> None:
     root = Path(chain.__file__).parents[3]
     source = f"examples/virtengine/protos/{module}.proto"
     arguments = ["protoc", f"-I{root}", *(f"--{kind}_out={tmp_path}" for kind in ("python", "pyi", "grpc_python")), str(root / source)]
     assert protoc.main(arguments) == 0
     for name in (f"{module}_pb2.py", f"{module}_pb2.pyi", f"{module}_pb2_grpc.py"):
         assert (root / "examples/virtengine/protos" / name).read_text() == (tmp_path / "examples/virtengine/protos" / name).read_text()
-    assert importlib.import_module(f"examples.virtengine.protos.{module}_pb2").DESCRIPTOR.services_by_name.keys() == ["Msg", "Query"]
+    assert importlib.import_module(f"examples.virtengine.protos.{module}_pb2").DESCRIPTOR.services_by_name.keys() == services
