@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from opentelemetry.trace import TraceState
 
@@ -21,6 +21,10 @@ _BURST: Final = 2.0
 """A count that reaches so many times what was expected of the whole interval ends it early."""
 _BY_CHANCE: Final = 3.0
 """Counts that differ by fewer standard deviations are the same traffic, and are averaged."""
+
+
+Decided: TypeAlias = "tuple[int, dict[str, AnyValue], TraceState | None]"
+"""The threshold that a trace id has to reach, and the attributes and the trace state of the traces that do; no state where none does."""
 
 
 class Operation:
@@ -60,7 +64,7 @@ class Operation:
         ratio = effective_ratio(threshold)
         state = TraceState([("ot", f"th:{threshold_text(threshold)}")]) if ratio else None
         marks: dict[str, AnyValue] = {"sampler.type": "probabilistic", "sampler.param": ratio}
-        self.decision = threshold, marks, state
+        self.decision: Decided = threshold, marks, state
         """Threshold, and what a sampled root carries: in one piece, so that no root carries another ratio than it was taken by."""
 
     @property

@@ -33,6 +33,11 @@ class Verdict(SpanPlan):
         super().__init__(name, source, attributes=_UNDECIDED, paths=paths)
         self._rejected = rejected
 
+    @property
+    def on_return(self) -> Callable[[Span, object], None]:
+        """What is to be done with a value that is returned."""
+        return self.returned
+
     def returned(self, span: Span, result: object) -> None:
         """Set the verdict that an answer is."""
         if self.paths is not NOTHING:

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from tracing_lib import conventions
 from tracing_lib.asgi_routes import template_of
-from tracing_lib.current import SUPPRESSED, attach, get_current
-from tracing_lib.http_spans import METHODS, SCOPE, SERVER_ERRORS, method_of, name_of, set_status
+from tracing_lib.current import SUPPRESSED, attach, get_current, ids_of
+from tracing_lib.entering import serve
+from tracing_lib.http_spans import SCOPE, SERVER_ERRORS, method_of, name_of, set_status
+from tracing_lib.native import serve as quick_serve
+from tracing_lib.native import traceparent
 from tracing_lib.plain import PlainAttributes
-from tracing_lib.propagation import serve
 from tracing_lib.recording import TracerSource, fail
 from tracing_lib.websocket_events import WebSocketEvents
 
 if TYPE_CHECKING:
+    from opentelemetry.context import Context
     from opentelemetry.trace import Tracer, TracerProvider
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -26,8 +29,8 @@ App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 _SWITCHING: Final = 101
 _FORBIDDEN: Final = 403
 _MOST_KNOWN: Final = 64
-_KNOWN: Final[dict[tuple[object, ...], PlainAttributes]] = {}
-"""What the spans of a server's requests start with, by what it is made of."""
+_KNOWN: Final[dict[tuple[object, ...], tuple[str, PlainAttributes]]] = {}
+"""The name and the attributes that the spans of a server's requests start with, by what they are made of."""
 
 
 class AsgiTracing:
@@ -60,7 +63,7 @@ class AsgiTracing:
             await self._app(scope, receive, send)
             return
         kind, option = (_Request, self._answer_trace) if scope["type"] == "http" else (_Socket, self._envelope)
-        exchange = kind(scope, tracer, receive, send, option)
+        exchange = kind(scope, self._source, tracer, before, (receive, send), option=option)
         attach(exchange.active)
         try:
             await self._app(scope, exchange.receive, exchange.send)
@@ -79,22 +82,26 @@ class _Exchange:
     ended = False
     template: str | None = None
 
-    def __init__(self, scope: Scope, tracer: Tracer, receive: Receive, send: Send, option: bool) -> None:  # noqa: FBT001  of either class
-        self.scope, self._receive, self._send, self._option = scope, receive, send, option
-        self.root_path: str = scope.get("root_path", "")
-        self.path: str = scope.get("path", "")
-        method = scope.get("method", "GET")
-        self.method = method = method if method in METHODS else method_of(method)
-        server = scope.get("server")
-        same = (method, scope["type"], scope.get("scheme"), scope.get("http_version"), server and tuple(server))
-        attributes = _KNOWN.get(same) or _attributes_of(*same)
-        self.span, self.active = serve(tracer, scope.get("headers") or (), name_of(method, None), attributes)
+    def __init__(
+        self, scope: Scope, source: TracerSource, tracer: Tracer, before: Context, calls: tuple[Receive, Send], *, option: bool
+    ) -> None:
+        self.scope, (self._receive, self._send), self._option = scope, calls, option
+        get = scope.get
+        self.root_path: str = get("root_path", "")
+        self.path: str = get("path", "")
+        server = get("server")
+        if type(server) is list:
+            server = tuple(server)
+        same = get("method", "GET"), scope["type"], get("scheme"), get("http_version"), server
+        name, attributes = _KNOWN.get(same) or _beginning(*same)
+        headers = get("headers") or ()
+        self.span, self.active = quick_serve(source, before, name, attributes, headers, None) or serve(tracer, headers, name, attributes)
 
     def route(self) -> None:
         """Name the span after the route, which is known once the application answers."""
         self.template = template_of(self.scope, self.path, self.root_path)
         if self.template is not None and self.span.is_recording():
-            self.span.update_name(name_of(self.method, self.template))
+            self.span.update_name(name_of(method_of(self.scope.get("method", "GET")), self.template))
             self.span.set_attribute(conventions.HTTP_ROUTE, self.template)
 
     def finish(self, error: BaseException | None) -> None:
@@ -107,9 +114,10 @@ class _Exchange:
         self.span.end()
 
 
-def _attributes_of(
-    method: str, kind: str, scheme: str | None, version: str | None, server: tuple[str, int | None] | None
-) -> PlainAttributes:
+def _beginning(
+    asked: str, kind: str, scheme: str | None, version: str | None, server: tuple[str, int | None] | None
+) -> tuple[str, PlainAttributes]:
+    method = method_of(asked)
     attributes = PlainAttributes(
         {
             conventions.HTTP_REQUEST_METHOD: method,
@@ -122,9 +130,10 @@ def _attributes_of(
         attributes[conventions.SERVER_ADDRESS] = server[0]
         if server[1] is not None:
             attributes[conventions.SERVER_PORT] = server[1]
+    beginning = name_of(method, None), attributes
     if len(_KNOWN) < _MOST_KNOWN:
-        _KNOWN[method, kind, scheme, version, server] = attributes
-    return attributes
+        _KNOWN[asked, kind, scheme, version, server] = beginning
+    return beginning
 
 
 class _Request(_Exchange):
@@ -146,9 +155,7 @@ class _Request(_Exchange):
             self._status = message["status"]
             self._trailers = bool(message.get("trailers"))
             if self._option:
-                held = self.span.get_span_context()
-                value = f"00-{held[0]:032x}-{held[1]:016x}-{held[3]:02x}"
-                message["headers"] = [*message.get("headers", ()), (b"traceresponse", value.encode())]
+                message["headers"] = [*message.get("headers", ()), (b"traceresponse", traceparent(ids_of(self.span)).encode())]
         await self._send(message)
         last = kind == "http.response.trailers" if self._trailers else kind == "http.response.body"
         # Of an error the exception is still to come: Starlette answers it first and raises it then.
@@ -175,8 +182,10 @@ class _Request(_Exchange):
 
 
 class _Socket(_Exchange):
-    def __init__(self, scope: Scope, tracer: Tracer, receive: Receive, send: Send, option: bool) -> None:  # noqa: FBT001  as above
-        super().__init__(scope, tracer, receive, send, option)
+    def __init__(
+        self, scope: Scope, source: TracerSource, tracer: Tracer, before: Context, calls: tuple[Receive, Send], *, option: bool
+    ) -> None:
+        super().__init__(scope, source, tracer, before, calls, option=option)
         self.span.set_attribute(conventions.NETWORK_PROTOCOL_NAME, conventions.WEBSOCKET)
         self._events = WebSocketEvents(tracer, None, envelope=option)
 

@@ -23,7 +23,7 @@ def template_of(scope: MutableMapping[str, Any], path: str, root_path: str) -> s
     if template is None:
         return None
     if scope.get("root_path", "") == root_path and not _mounts(cast("Hashable", type(route))):
-        return template if template.__class__ is str else str(template)
+        return template if type(template) is str else str(template)
     return _through_mounts(scope, path, root_path)
 
 

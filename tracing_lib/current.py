@@ -6,7 +6,8 @@ another way (``OTEL_PYTHON_CONTEXT``), they are used.
 
 from __future__ import annotations
 
-from typing import Final
+import functools
+from typing import TYPE_CHECKING, Final, cast
 
 from opentelemetry import context as contexts
 from opentelemetry.baggage import _BAGGAGE_KEY as BAGGAGE_KEY
@@ -15,15 +16,39 @@ from opentelemetry.context.contextvars_context import ContextVarsRuntimeContext
 from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, Span
 from opentelemetry.trace.propagation import _SPAN_KEY as SPAN_KEY
 
-__all__ = ["BAGGAGE_KEY", "SPANS", "SPAN_KEY", "SUPPRESSED", "attach", "current_span", "get_current", "set_current_span", "with_span"]
+from tracing_lib.native import derived
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tracing_lib.spans import Ids
+
+__all__ = [
+    "BAGGAGE_KEY",
+    "SPANS",
+    "SPAN_KEY",
+    "SUPPRESSED",
+    "attach",
+    "current_span",
+    "get_current",
+    "set_current_span",
+    "variable",
+    "with_span",
+]
 
 _runtime: Final = contexts._RUNTIME_CONTEXT
-_variable: Final = _runtime._current_context if type(_runtime) is ContextVarsRuntimeContext else None
+variable: Final = _runtime._current_context if type(_runtime) is ContextVarsRuntimeContext else None
 
-get_current: Final = contexts.get_current if _variable is None else _variable.get
+"""Where the current context is; none where OpenTelemetry keeps it in another way."""
+
+get_current: Final = contexts.get_current if variable is None else variable.get
 """As ``opentelemetry.context.get_current``."""
-attach: Final = contexts.attach if _variable is None else _variable.set
+attach: Final = contexts.attach if variable is None else variable.set
 """As ``opentelemetry.context.attach``."""
+
+
+with_span: Final[Callable[[Span, Context], Context]] = functools.partial(derived, Context, SPAN_KEY)
+"""Return the context with another span, as ``opentelemetry.trace.set_span_in_context`` does."""
 
 
 SPANS: Final[set[type]] = {NonRecordingSpan}
@@ -34,15 +59,16 @@ SUPPRESSED: Final = "suppress_instrumentation"
 """Key under which a context says that nothing is to be traced (``opentelemetry.instrumentation.utils.suppress_instrumentation``)."""
 
 
-def with_span(span: Span, context: Context) -> Context:
-    """Return the context with another span, as ``opentelemetry.trace.set_span_in_context`` does."""
-    return Context({**context, SPAN_KEY: span})
-
-
 def current_span(context: Context) -> Span:
     """Return the span of a context, as ``opentelemetry.trace.get_current_span`` does."""
     span = context.get(SPAN_KEY)
-    return span if span.__class__ in SPANS or isinstance(span, Span) else INVALID_SPAN  # type: ignore[return-value]  # one of SPANS
+    return span if type(span) in SPANS or isinstance(span, Span) else INVALID_SPAN  # type: ignore[return-value]  # one of SPANS
+
+
+def ids_of(span: Span) -> Ids:
+    """Return a span's ids."""
+    ids: Ids | None = getattr(span, "ids", None)  # of a recorded one, which has no span context until it is asked for it
+    return cast("Ids", span.get_span_context()) if ids is None else ids
 
 
 def set_current_span(span: Span) -> Context:

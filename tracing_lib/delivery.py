@@ -25,7 +25,7 @@ from tracing_lib.span_queue import SpanQueue
 if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import ReadableSpan, Span
+    from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
     from tracing_lib.encoder import Group
@@ -115,6 +115,8 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
         wall: Wall | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # the SDK's
+        self.quiet = 0
+        """With fewer spans on the stage than this nothing is to be done for one more but to put it there."""
         self._settings = settings
         self._wall = wall
         # The stock exporter takes resource and scope from the span; ours from the group.
@@ -149,7 +151,9 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
         self._groups: dict[int, tuple[Resource, InstrumentationScope | None, Group]] = {}
         self._starting = threading.Lock()
         self._worker: threading.Thread | None = None
-        self._stage: deque[ReadableSpan] = deque()
+        self.quiet = 0
+        self.stage: deque[ReadableSpan] = deque()
+        """Spans that ended and wait to be encoded."""
         # Reentrant, as the queue's is: a signal handler may ask for the accounts. Held at a fork, so that no span is on its way then.
         self._packs = threading.RLock()
 
@@ -160,11 +164,16 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
         self._packs.release()
 
     def _in_child(self) -> None:
-        self.queue.reset(staged=len(self._stage))
+        self.queue.reset(staged=len(self.stage))
         if self._report is None:
             self._begin()
         else:
             self.queue.close()
+
+    def add_span_processor(self, span_processor: SpanProcessor) -> None:
+        """Give spans to another processor too, as the SDK's ``SynchronousMultiSpanProcessor`` does."""
+        self.quiet = 0
+        super().add_span_processor(span_processor)
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Count a span; the sampler knows none that is recorded and not sampled."""
@@ -178,7 +187,7 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
 
     def on_end(self, span: ReadableSpan) -> None:
         """Take a span in; never blocks, never raises."""
-        stage = self._stage
+        stage = self.stage
         stage.append(span)
         staged = len(stage)
         if self._worker is None:
@@ -195,7 +204,7 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
 
     def _pack(self, most: int) -> None:
         """Make so many staged spans private, encode and queue them, oldest first."""
-        stage = self._stage
+        stage = self.stage
         with self._packs:
             for _ in range(min(most, len(stage))):
                 span = stage.popleft()
@@ -237,6 +246,7 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
             if self._worker is None and self._report is None:
                 with suppress(RuntimeError):  # the interpreter ends and takes no new thread: the shutdown counts what waits
                     self._worker = start_thread("delivery", self._work)
+                    self.quiet = 0 if self._span_processors else _STAGED - 1
 
     def _work(self) -> None:
         due = time.monotonic() + self._settings.export_interval_seconds
@@ -250,13 +260,13 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
                 self._flush, due, least = False, now + self._settings.export_interval_seconds, 1
             while self._left() is None and self.queue.waiting >= least and (batch := self.queue.take(self._settings.batch_size)):
                 self._deliver(batch)
-        self._pack(len(self._stage))
+        self._pack(len(self.stage))
         while (self._left() or 0) > self._for_an_answer and (batch := self.queue.take(self._settings.batch_size)):
             self._deliver(batch)
 
     def _pack_staged(self) -> None:
         """Pack what is staged."""
-        while self._stage and self._deadline is None:
+        while self.stage and self._deadline is None:
             self._pack(_AT_ONCE)
 
     def _deliver(self, batch: Batch) -> None:
@@ -326,13 +336,13 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
 
     def accounts(self) -> Accounts:
         """Return what became of the spans of this process so far."""
-        self._pack(len(self._stage))
+        self._pack(len(self.stage))
         return self.queue.accounts()
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Wait until every span that has ended is delivered or dropped, for at most so long; return whether that came true."""
         end = time.monotonic() + timeout_millis / 1000
-        self._pack(len(self._stage))
+        self._pack(len(self.stage))
         target = self.queue.done + self.queue.held
         while self.queue.held and self.queue.done < target and self._worker is not None:
             left = end - time.monotonic()
@@ -359,7 +369,7 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
         self._wake.set()
         if self._worker is not None:
             self._worker.join(deadline_seconds * _SHARE_FOR_JOINING)
-        self._pack(len(self._stage))
+        self._pack(len(self.stage))
         self.queue.close()
         accounts = self.queue.accounts()
         ended = accounts.started - accounts.live

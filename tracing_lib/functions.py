@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar, cast, overload
 from opentelemetry.trace import SpanKind
 
 from tracing_lib import stepping
-from tracing_lib.current import attach, get_current, set_current_span, with_span
+from tracing_lib.current import attach, get_current, set_current_span
+from tracing_lib.entering import enter
+from tracing_lib.native import enter as quick_enter
 from tracing_lib.paths import NOTHING, AttributePaths, compile_paths
 from tracing_lib.recording import TracerSource, fail, leave
 
@@ -52,9 +54,18 @@ class SpanPlan:
     def start(self, tracer: Tracer, before: Context, args: tuple[object, ...], kwargs: Mapping[str, object]) -> Span:
         """Start the span of a call, as a child of the context's."""
         span = tracer.start_span(self.name, before, self.kind, self.attributes)
+        self.arguments(span, args, kwargs)
+        return span
+
+    def arguments(self, span: Span, args: tuple[object, ...], kwargs: Mapping[str, object]) -> None:
+        """Set the attributes that the arguments of a call give."""
         if self.paths is not NOTHING and span.is_recording():
             self.paths.of_call(span, args, kwargs)
-        return span
+
+    @property
+    def on_return(self) -> Callable[[Span, object], None] | None:
+        """What is to be done with a value that is returned; none where that is nothing."""
+        return None if self.paths is NOTHING else self.returned
 
     def returned(self, span: Span, result: object) -> None:
         """Set the attributes that a returned value gives."""
@@ -136,19 +147,21 @@ def wrap(function: Callable[..., object], plan: SpanPlan) -> Callable[..., objec
 
 
 def _plain(function: Callable[_P, _T], plan: SpanPlan) -> Callable[_P, _T]:
-    get = plan.source.get
+    source, name, kind, attributes = plan.source, plan.name, plan.kind, plan.attributes
+    reads, returned = plan.paths is not NOTHING, plan.on_return
 
     @functools.wraps(function)
     def call(*args: _P.args, **kwargs: _P.kwargs) -> _T:
-        tracer = get()
-        if tracer is None:
+        entered = quick_enter(source, name, kind, attributes) or enter(source, name, kind, attributes)
+        if entered is None:
             return function(*args, **kwargs)
-        before = get_current()
-        span = plan.start(tracer, before, args, kwargs)
-        attach(with_span(span, before))
+        span, before = entered
         try:
+            if reads:
+                plan.arguments(span, args, kwargs)
             result = function(*args, **kwargs)
-            plan.returned(span, result)
+            if returned is not None:
+                returned(span, result)
         except BaseException as error:
             fail(span, error)
             raise
@@ -162,21 +175,22 @@ def _plain(function: Callable[_P, _T], plan: SpanPlan) -> Callable[_P, _T]:
 
 
 def _coroutine(function: Callable[_P, Awaitable[_T]], plan: SpanPlan) -> Callable[_P, Awaitable[_T]]:
-    get = plan.source.get
+    source, name, kind, attributes = plan.source, plan.name, plan.kind, plan.attributes
+    reads, returned = plan.paths is not NOTHING, plan.on_return
 
     @functools.wraps(function)
     async def call(*args: _P.args, **kwargs: _P.kwargs) -> _T:
-        tracer = get()
-        if tracer is None:
+        entered = quick_enter(source, name, kind, attributes) or enter(source, name, kind, attributes)
+        if entered is None:
             return await function(*args, **kwargs)
-        before = get_current()
-        span = plan.start(tracer, before, args, kwargs)
-        active = with_span(span, before)
-        attach(active)
-        closed = False
+        span, before = entered
+        active, closed = get_current(), False
         try:
+            if reads:
+                plan.arguments(span, args, kwargs)
             result = await function(*args, **kwargs)
-            plan.returned(span, result)
+            if returned is not None:
+                returned(span, result)
         except BaseException as error:
             closed = isinstance(error, GeneratorExit)
             fail(span, error)

@@ -11,20 +11,22 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import grpc
 import grpc.aio
+from opentelemetry.context import Context, create_key
 
 from tracing_lib import conventions, stepping
 from tracing_lib.current import SPAN_KEY, SUPPRESSED, attach, get_current
+from tracing_lib.entering import serve
 from tracing_lib.grpc_spans import OK, code_of, end_server, method_of
+from tracing_lib.native import serve as quick_serve
 from tracing_lib.paths import NOTHING, compile_paths
-from tracing_lib.propagation import serve
 from tracing_lib.recording import TracerSource, leave
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
 
-    from opentelemetry.context import Context
     from opentelemetry.trace import Span, Tracer
 
+    from tracing_lib.plain import PlainAttributes
     from tracing_lib.stepping import Begin, End
 
 _DEADLINE_SECONDS: Final = 0.02
@@ -50,7 +52,8 @@ def _kind_of(context: grpc.ServicerContext) -> _Kind:
     return found
 
 
-_serving: Final[contextvars.ContextVar[tuple[str, Span] | None]] = contextvars.ContextVar("virtengine_rpc", default=None)
+_SERVED: Final = create_key("virtengine-rpc")
+"""Key under which a context holds the name and the span of the call that is served in it."""
 
 
 class CallPlan:
@@ -70,32 +73,27 @@ def _parameters(request: object, context: object) -> None:
 class ServerCall:
     """A call that is being served: its span, the context in which it is current, and how it ended."""
 
-    __slots__ = ("_context", "_early", "_kind", "_own", "_plan", "_started", "active", "before", "name", "span")
+    __slots__ = ("_context", "_early", "_kind", "_own", "_plan", "active", "before", "span")
 
-    def __init__(self, plan: CallPlan, tracer: Tracer, method: str, context: grpc.ServicerContext, before: Context) -> None:
-        name, attributes = method_of(method)
+    def __init__(
+        self, plan: CallPlan, tracer: Tracer, method: tuple[str, PlainAttributes], context: grpc.ServicerContext, before: Context
+    ) -> None:
         self._plan = plan
         self._context: Any = context
-        self._kind = _KINDS.get(context.__class__) or _kind_of(context)
+        self._kind = _KINDS.get(type(context)) or _kind_of(context)
         self._early: grpc.StatusCode | None = None
-        self._started = time.monotonic()
         self.before = before
-        served = _serving.get()
+        served = cast("tuple[str, Span] | None", before.get(_SERVED))
         # An interceptor and trace_servicer on one call: the span is the outer one's, the attributes are both's.
-        if served is None or served[0] != name or served[1] is not before.get(SPAN_KEY):
+        if served is None or served[0] != method[0] or served[1] is not before.get(SPAN_KEY):
             self._own = True
-            self.span, self.active = serve(tracer, context.invocation_metadata() or (), name, attributes)
+            headers = context.invocation_metadata() or ()
+            self.span, self.active = quick_serve(plan.source, before, *method, headers, _SERVED) or serve(tracer, headers, *method, _SERVED)
             if self._kind.calls_back:
                 context.add_callback(self._terminated)
         else:
             self._own = False
             self.span, self.active = served[1], before
-        self.name = name
-
-    def attach(self) -> None:
-        """Make the call's context the current one."""
-        attach(self.active)
-        _serving.set((self.name, self.span))
 
     def request(self, request: object) -> None:
         """Set the attributes that the request gives."""
@@ -145,7 +143,8 @@ class ServerCall:
         remaining: float | None = self._context.time_remaining()
         if remaining is None or math.isinf(remaining):
             return grpc.StatusCode.CANCELLED
-        whole = remaining + time.monotonic() - self._started
+        started: int | None = getattr(self.span, "start_time", None)
+        whole = remaining if started is None else remaining + (time.time_ns() - started) / 1e9
         overdue = remaining <= max(_DEADLINE_SECONDS, _DEADLINE_SHARE * whole)
         return grpc.StatusCode.DEADLINE_EXCEEDED if overdue else grpc.StatusCode.CANCELLED
 
@@ -168,18 +167,18 @@ class _Starter:
     """Starts the spans of one method's calls."""
 
     def __init__(self, plan: CallPlan, method: str, *, request_streaming: bool) -> None:
-        self._plan = plan
-        self._method = method
-        self._reads = not request_streaming and plan.paths is not NOTHING
+        self.plan = plan
+        self.method = method_of(method)
+        self.reads = not request_streaming and plan.paths is not NOTHING
 
     def call(self, request: object, context: grpc.ServicerContext) -> ServerCall | None:
         """Start the span of a call; None where nobody would receive it."""
-        tracer = self._plan.source.get()
+        tracer = self.plan.source.get()
         before = get_current()
         if tracer is None or before.get(SUPPRESSED):
             return None
-        call = ServerCall(self._plan, tracer, self._method, context, before)
-        if self._reads:
+        call = ServerCall(self.plan, tracer, self.method, context, before)
+        if self.reads:
             call.request(request)
         return call
 
@@ -192,7 +191,7 @@ class _Starter:
             if call is None:
                 return None
             body = contextvars.copy_context()
-            body.run(call.attach)
+            body.run(attach, call.active)
             return body, lambda error, _result: call.end(error)
 
         return begin
@@ -205,7 +204,7 @@ def _plain(behavior: Callable[..., object], start: _Starter) -> Callable[..., ob
         call = start.call(request, known)
         if call is None:
             return behavior(request, context)
-        call.attach()
+        attach(call.active)
         try:
             response = behavior(request, known)
         except BaseException as error:
@@ -222,12 +221,17 @@ def _plain(behavior: Callable[..., object], start: _Starter) -> Callable[..., ob
 
 
 def _coroutine(behavior: Callable[..., Awaitable[object]], start: _Starter) -> Callable[..., Awaitable[object]]:
+    plan, method, get = start.plan, start.method, start.plan.source.get
+
     @functools.wraps(behavior)
     async def serve(request: object, context: grpc.ServicerContext) -> object:
-        call = start.call(request, context)
-        if call is None:
+        before, tracer = get_current(), get()
+        if tracer is None or before.get(SUPPRESSED):
             return await behavior(request, context)
-        call.attach()
+        call = ServerCall(plan, tracer, method, context, before)
+        if start.reads:
+            call.request(request)
+        attach(call.active)
         closed = False
         try:
             response = await behavior(request, context)
@@ -236,7 +240,8 @@ def _coroutine(behavior: Callable[..., Awaitable[object]], start: _Starter) -> C
             call.end(error)
             raise
         else:
-            call.response(response)
+            if plan.paths is not NOTHING:
+                call.response(response)
             call.end(None)
             return response
         finally:

@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import grpc
 import grpc.aio
+from opentelemetry.propagate import get_global_textmap
+from opentelemetry.trace import SpanKind
 
-from tracing_lib.current import SUPPRESSED, attach, get_current, with_span
+from tracing_lib.current import BAGGAGE_KEY, SUPPRESSED, attach, get_current, ids_of
+from tracing_lib.entering import enter
 from tracing_lib.grpc_client import Calls, aio_done, raised, with_headers
 from tracing_lib.grpc_spans import end_client
+from tracing_lib.native import enter as quick_enter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,6 +22,8 @@ if TYPE_CHECKING:
 
     from opentelemetry.trace import TracerProvider
 
+_CLIENT: Final = SpanKind.CLIENT  # an enumeration looks its members up in Python
+_new: Final = object.__new__
 _AFTER_THE_REQUESTS: Final = ("timeout", "metadata", "credentials", "wait_for_ready", "compression")
 """Parameters that calls with a stream of requests take by position, too."""
 
@@ -77,44 +83,47 @@ class _TracedChannel(grpc.aio.Channel):
 class _Headers(grpc.aio.Metadata):
     """Metadata that is made once and read once, by grpcio, which asks for its length and its pairs."""
 
-    def __init__(self, pairs: tuple[tuple[str, str | bytes], ...]) -> None:
-        self._pairs = pairs
+    pairs: tuple[tuple[str, str | bytes], ...]
 
     def __len__(self) -> int:
-        return len(self._pairs)
+        return len(self.pairs)
 
     def __iter__(self) -> Iterator[tuple[str, str | bytes]]:
-        return iter(self._pairs)
+        return iter(self.pairs)
 
     @functools.cached_property
     def _metadata(self) -> Any:  # noqa: ANN401  what all else of the base class works on
-        return vars(grpc.aio.Metadata(*self._pairs))["_metadata"]
+        return vars(grpc.aio.Metadata(*self.pairs))["_metadata"]
 
 
 class _Method:
     """One method of a channel, of whichever shape: calling it returns the channel's own call."""
 
-    __slots__ = ("_call", "_calls", "_path")
+    __slots__ = ("_attributes", "_call", "_name", "_source", "_target")
 
     def __init__(self, call: Callable[..., Any], path: str, calls: Calls) -> None:
         self._call = call
-        self._path = path
-        self._calls = calls
+        self._name, self._attributes = calls.of(path)
+        self._source, self._target = calls.source, calls.target
 
     def __call__(self, *request: object, metadata: object = None, **options: object) -> Any:  # noqa: ANN401  one of four kinds
         if len(request) > 1:
             options.update(zip(_AFTER_THE_REQUESTS, request[1:], strict=False))
             request, metadata = request[:1], options.pop("metadata", metadata)
-        calls, before = self._calls, get_current()
-        tracer = calls.source.get()
-        if tracer is None or before.get(SUPPRESSED):
+        source, name, attributes = self._source, self._name, self._attributes
+        if get_current().get(SUPPRESSED):
             return self._call(*request, metadata=metadata, **options)
-        span = calls.start(tracer, self._path, before)
-        active = with_span(span, before)
-        attach(active)
+        entered = quick_enter(source, name, _CLIENT, attributes) or enter(source, name, _CLIENT, attributes)
+        if entered is None:
+            return self._call(*request, metadata=metadata, **options)
+        span, before = entered
         try:
-            headers = with_headers(metadata, active, calls.target)
-            call = self._call(*request, metadata=_Headers(tuple(headers)), **options)
+            plain, headers = getattr(get_global_textmap(), "headers", None), _new(_Headers)
+            if metadata is None and plain is not None and BAGGAGE_KEY not in before:
+                headers.pairs = plain(ids_of(span))
+            else:
+                headers.pairs = tuple(with_headers(metadata, get_current(), self._target))
+            call = self._call(*request, metadata=headers, **options)
         except BaseException as error:
             end_client(span, None, raised(error))
             raise

@@ -71,15 +71,20 @@ class Calls:
         """Return the tracer; None where nobody would receive a span."""
         return None if suppressed() else self.source.get()
 
-    def start(self, tracer: Tracer, method: str | bytes, context: Context) -> Span:
-        """Start a call's span, as a child of the context's."""
+    def of(self, method: str | bytes) -> tuple[str, PlainAttributes]:
+        """Return the name of a method's spans and the attributes that they start with."""
         known = self._known.get(method)
         if known is None:
             name, attributes = method_of(method)
             known = name, PlainAttributes({**attributes, **self._server})
             if len(self._known) < _MOST_METHODS:
                 self._known[method] = known
-        return tracer.start_span(known[0], context, SpanKind.CLIENT, known[1])
+        return known
+
+    def start(self, tracer: Tracer, method: str | bytes, context: Context) -> Span:
+        """Start a call's span, as a child of the context's."""
+        name, attributes = self.of(method)
+        return tracer.start_span(name, context, SpanKind.CLIENT, attributes)
 
 
 def _server_of(target: str) -> dict[str, str | int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import random
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
@@ -20,18 +19,13 @@ _HASH_BYTES: Final = 32
 _next: Final[ContextVar[SpanContext | None]] = ContextVar("virtengine_next_ids", default=None)
 
 
-def _random_id() -> int:
-    return random.getrandbits(64) or 1
-
-
 class ContextIdGenerator(IdGenerator):
     """Random ids, unless ``fixed_ids`` has said what the next ones are."""
 
     def __init__(self, inner: IdGenerator | None = None) -> None:
         self._inner = inner or RandomIdGenerator()
-        self._plain = inner is None
-        self.generate_child_id = self._inner.generate_span_id if inner else _random_id
-        """Return the id of a span in a trace that has begun; ``fixed_ids`` is for roots alone."""
+        self.child_ids = inner.generate_span_id if inner else None
+        """What gives the id of a span in a trace that has begun (``fixed_ids`` is for roots alone); none where that is 64 random bits."""
 
     def generate_trace_id(self) -> int:
         """Return the id of a new trace."""
@@ -45,12 +39,6 @@ class ContextIdGenerator(IdGenerator):
             return self._inner.generate_span_id()
         _next.set(None)
         return wanted.span_id
-
-    def generate_root_ids(self) -> tuple[int, int]:
-        """Return the ids of a new trace and of its first span."""
-        if self._plain and _next.get() is None:
-            return random.getrandbits(128) or 1, random.getrandbits(64) or 1
-        return self.generate_trace_id(), self.generate_span_id()
 
     def is_trace_id_random(self) -> bool:
         """Return what the inner generator says; the ids of transactions are digests, and as evenly spread as random ones."""

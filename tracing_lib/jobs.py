@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import time
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
-from opentelemetry import context as contexts
 from opentelemetry import trace
 from opentelemetry.trace import INVALID_SPAN, Link, NonRecordingSpan, NoOpTracer, SpanContext, SpanKind, TraceFlags
 
-from tracing_lib.current import attach, current_span, get_current, set_current_span
+from tracing_lib.current import SPAN_KEY, attach, current_span, get_current, ids_of, with_span
 from tracing_lib.errors import JobTokenError, explain
 from tracing_lib.fingerprints import report
 from tracing_lib.identifiers import fixed_ids, hash_bytes, transaction_span
+from tracing_lib.native import token
 from tracing_lib.recording import TracerSource, fail
-from tracing_lib.spans import RecordedSpan
+from tracing_lib.spans import RecordedSpan, context_of
+from tracing_lib.tracers import ShortTracer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer, TracerProvider
     from opentelemetry.util.types import AttributeValue
 
+    from tracing_lib.spans import Ids
+
 _PREFIX: Final = "ve1."
 _BYTES: Final = 16 + 8 + 1 + 5
 _LATEST: Final = 2**40 - 1
@@ -37,15 +41,11 @@ _LATEST: Final = 2**40 - 1
 _HUNDREDTHS: Final = 100
 _HUNDREDTH: Final = 1_000_000_000 // _HUNDREDTHS
 """One of them in nanoseconds."""
-_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 
 _SCOPE: Final = "tracing_lib.jobs"
+_PRODUCER: Final = SpanKind.PRODUCER  # an enumeration looks its members up in Python
 _NO_TRACER: Final = NoOpTracer()
 _source: Final = TracerSource(_SCOPE, None)
-
-
-def _now() -> float:
-    return time.time_ns() // _HUNDREDTH / _HUNDREDTHS
 
 
 class JobContext(NamedTuple):
@@ -63,8 +63,8 @@ class JobContext(NamedTuple):
     @classmethod
     def of(cls, span: Span) -> Self | None:
         """Return the context of a span; none where it has no valid ids, as when tracing is off."""
-        ids = span.get_span_context()  # a tuple, whose last says whether they are valid
-        return cls(ids[0], ids[1], bool(ids[3] & 1), _now()) if ids[5] else None
+        ids = ids_of(span)
+        return tuple.__new__(cls, (ids[0], ids[1], ids[3] & 1 == 1, time.time_ns() // _HUNDREDTH / _HUNDREDTHS)) if ids[5] else None
 
     @classmethod
     def current(cls) -> Self | None:
@@ -78,15 +78,16 @@ class JobContext(NamedTuple):
         Raises ``PrivacyError`` for what is no hash of 32 bytes.
         """
         ids = transaction_span(tx_hash)
-        return cls(ids.trace_id, ids.span_id, ids.trace_flags.sampled, _now())
+        return cls(ids.trace_id, ids.span_id, ids.trace_flags.sampled, time.time_ns() // _HUNDREDTH / _HUNDREDTHS)
 
     @property
     def token(self) -> str:
         """The context as 44 characters: letters, digits and ``._-``, fit for a database row, a chain event, a label or an annotation."""
-        time_part = min(max(round(self.made_at * _HUNDREDTHS), 0), _LATEST)
-        # Ids, flag and time are one number of 30 bytes.
-        number = ((self.trace_id << 64 | self.span_id) << 8 | self.sampled) << 40 | time_part
-        return _PREFIX + binascii.b2a_base64(number.to_bytes(_BYTES, "big"), newline=False).translate(_URL_SAFE).decode("ascii")
+        trace_id, span_id, sampled, made_at = self
+        hundredths = int(made_at * _HUNDREDTHS + 0.5)
+        if not 0 <= hundredths <= _LATEST:
+            hundredths = 0 if hundredths < 0 else _LATEST
+        return token(trace_id, span_id, sampled, hundredths)
 
     @classmethod
     def from_token(cls, token: str) -> Self:
@@ -138,9 +139,10 @@ class _Producing(AbstractContextManager["JobContext | None"]):
         self._tracer, self._name, self._attributes = tracer, name, attributes
 
     def __enter__(self) -> JobContext | None:
-        self._span = self._tracer.start_span(f"create {self._name}", None, SpanKind.PRODUCER, self._attributes)
-        self._before = set_current_span(self._span)
-        return JobContext.of(self._span)
+        before = self._before = get_current()
+        span = self._span = self._tracer.start_span(f"create {self._name}", before, _PRODUCER, self._attributes)
+        attach(with_span(span, before))
+        return JobContext.of(span)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         attach(self._before)
@@ -155,11 +157,15 @@ def link_to_transaction(tx_hash: str | bytes) -> None:
     The ids are derived when the span is encoded, which no request waits for. Raises ``PrivacyError`` for what is no hash of 32 bytes.
     """
     raw = hash_bytes(tx_hash)
-    span = current_span(get_current())
-    if span.__class__ is RecordedSpan:
-        span.add_link_later(lambda: Link(transaction_span(raw)))
-    elif span.is_recording():
+    span = get_current().get(SPAN_KEY)
+    if type(span) is RecordedSpan:
+        span.add_link_later(functools.partial(_transaction_link, raw))
+    elif isinstance(span, trace.Span) and span.is_recording():
         span.add_link(transaction_span(raw))
+
+
+def _transaction_link(tx_hash: bytes) -> Link:
+    return Link(transaction_span(tx_hash))
 
 
 @contextmanager
@@ -182,8 +188,8 @@ def consume(
         described["virtengine.job.wait_seconds"] = round(max(time.time() - context.made_at, 0.0), 2)
     if attempt is not None:
         described["virtengine.job.attempt"] = attempt
-    links = [] if context is None else [context.link()]
-    with _rooted(_tracer(provider), f"process {name}", SpanKind.CONSUMER, {**described, **(attributes or {})}, links=links) as span:
+    asked = None if context is None else context.span_context
+    with _rooted(_tracer(provider), f"process {name}", SpanKind.CONSUMER, {**described, **(attributes or {})}, asked) as span:
         yield span
 
 
@@ -197,33 +203,33 @@ def transaction(
     span that is current, if any, is linked to. Ids are derived only under a provider made by ``configure`` or the test kit. Raises
     ``PrivacyError`` for what is no hash.
     """
-    wanted = transaction_span(tx_hash)
-    here = trace.get_current_span().get_span_context()
-    links = [Link(here)] if here.is_valid else []
+    wanted, here = transaction_span(tx_hash), ids_of(current_span(get_current()))
     shown = tx_hash.hex().upper() if isinstance(tx_hash, bytes) else tx_hash.removeprefix("0x").upper()
     described = {"virtengine.tx.hash": shown, **(attributes or {})}
-    with _rooted(_tracer(provider), name, SpanKind.INTERNAL, described, links=links, ids=wanted) as span:
+    with _rooted(_tracer(provider), name, SpanKind.INTERNAL, described, here if here[5] else None, wanted) as span:
         yield span
 
 
 @contextmanager
-def _rooted(
+def _rooted(  # noqa: PLR0917  called for every job
     tracer: Tracer,
     name: str,
     kind: SpanKind,
     attributes: Mapping[str, AttributeValue],
-    *,
-    links: list[Link],
-    ids: SpanContext | None = None,
+    to: Ids | None,
+    wanted: SpanContext | None = None,
 ) -> Iterator[Span]:
-    """Start a root span in the current context, so that baggage stays, and give it the error that leaves the block."""
-    parentless = trace.set_span_in_context(INVALID_SPAN)
-    if ids is None:
-        span = tracer.start_span(name, parentless, kind, attributes, links)
+    """Start a root span in the current context, so that baggage stays, and give it the error that leaves the block.
+
+    ``to``: the span that it is linked to. ``wanted``: ids that it is to have.
+    """
+    before = get_current()
+    if isinstance(tracer, ShortTracer):
+        span = tracer.follow(name, kind, attributes, to, wanted)
     else:
-        with fixed_ids(ids):
-            span = tracer.start_span(name, parentless, kind, attributes, links)
-    token = contexts.attach(trace.set_span_in_context(span, parentless))
+        with fixed_ids(wanted) if wanted else nullcontext():
+            span = tracer.start_span(name, with_span(INVALID_SPAN, before), kind, attributes, [Link(context_of(to))] if to else [])
+    attach(with_span(span, before))
     try:
         yield span
     except BaseException as error:
@@ -231,7 +237,7 @@ def _rooted(
         fail(span, error)
         raise
     finally:
-        contexts.detach(token)
+        attach(before)
         span.end()
 
 
@@ -255,8 +261,9 @@ def continued(job: JobContext | str | None) -> Iterator[None]:
     if context is None:
         yield
         return
-    token = contexts.attach(trace.set_span_in_context(NonRecordingSpan(context.span_context)))
+    before = get_current()
+    attach(with_span(NonRecordingSpan(context.span_context), before))
     try:
         yield
     finally:
-        contexts.detach(token)
+        attach(before)

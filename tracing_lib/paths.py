@@ -118,9 +118,9 @@ def _parameters(function: Callable[..., object]) -> dict[str, tuple[int, object]
 
 def _put(span: Span, reading: _Reading, root: object) -> None:
     try:
-        read = reading.readers.get(root.__class__) or _reader_of(reading, type(root))
+        read = reading.readers.get(type(root)) or _reader_of(reading, type(root))
         value = read(root)
-        attribute = value if value.__class__ in PLAIN else attribute_value(value)
+        attribute = value if type(value) in PLAIN else attribute_value(value)
     except Exception:  # noqa: BLE001  a property of the service's own that fails is not a reason to fail its call
         return
     if attribute is not None:

@@ -19,9 +19,9 @@ class PlainAttributes(dict[str, "str | int | float | bool"]):
 
 def all_plain(attributes: Mapping[str, object]) -> bool:
     """Whether the SDK would take all of these as they are."""
-    if attributes.__class__ is PlainAttributes:
+    if type(attributes) is PlainAttributes:
         return True
     for key, value in attributes.items():  # noqa: SIM110  a generator costs more than all that it looks at
-        if value.__class__ not in PLAIN or key.__class__ is not str or not key:
+        if type(value) not in PLAIN or type(key) is not str or not key:
             return False
     return True

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from opentelemetry import baggage, propagate
 from opentelemetry.trace import INVALID_SPAN, SpanKind
 
-from tracing_lib.current import BAGGAGE_KEY, SPAN_KEY, SPANS, current_span, get_current, with_span
+from tracing_lib.current import BAGGAGE_KEY, SPAN_KEY, SPANS, current_span, get_current, ids_of, with_span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from opentelemetry.context import Context
-    from opentelemetry.trace import Span, Tracer
-    from opentelemetry.util.types import AttributeValue
+    from opentelemetry.trace import Span
 
 
 def arriving(carrier: Mapping[str, object]) -> tuple[Context, SpanKind]:
@@ -41,24 +40,7 @@ Pairs: TypeAlias = "Iterable[tuple[str, object]] | Iterable[tuple[bytes, bytes]]
 """Headers as they arrived, names in lower case."""
 
 
-def serve(tracer: Tracer, headers: Pairs, name: str, attributes: Mapping[str, AttributeValue]) -> tuple[Span, Context]:
-    """Start the span of a request with these headers; return it with the context in which it is current.
-
-    As ``arriving`` and ``start_span`` have it; where all is our own and plain, without the objects in between.
-    """
-    ambient = get_current()
-    begin = getattr(tracer, "begin", None)
-    if begin is not None and ambient.get(SPAN_KEY) is None:
-        plain = getattr(propagate.get_global_textmap(), "caller", None)
-        if plain is not None and (caller := plain(headers)) is not False:
-            span: Span = begin(name, caller, SpanKind.SERVER, attributes)
-            return span, with_span(span, ambient)
-    context, kind = arriving(_carrier(headers))
-    span = tracer.start_span(name, context, kind, attributes)
-    return span, with_span(span, context)
-
-
-def _carrier(headers: Pairs) -> dict[str, object]:
+def carrier_of(headers: Pairs) -> dict[str, object]:
     """Return headers by name: those that came once as text, others as a list."""
     carrier: dict[str, object] = {}
     for key, value in headers:
@@ -87,8 +69,8 @@ def leaving(context: Context, to: str | None = None) -> dict[str, str]:
     headers = getattr(propagate.get_global_textmap(), "headers", None)
     if headers is not None and BAGGAGE_KEY not in context:
         span = context.get(SPAN_KEY)
-        known: Any = span if span.__class__ in SPANS else current_span(context)
-        return headers(known.get_span_context())  # type: ignore[no-any-return]  # OwnPropagator's
+        known: Any = span if type(span) in SPANS else current_span(context)
+        return dict(headers(ids_of(known)))
     carrier: dict[str, str] = {}
     if to is not None and baggage.get_all(context):
         from tracing_lib.baggage import inject

@@ -12,40 +12,50 @@ from opentelemetry.trace import NoOpTracer, NoOpTracerProvider, StatusCode
 from tracing_lib import conventions
 from tracing_lib.current import SUPPRESSED, attach, get_current
 from tracing_lib.fingerprints import report
+from tracing_lib.native import SourceCore
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.trace import Span, Tracer, TracerProvider
 
+    from tracing_lib.pure import Home
+
 _MARK: Final = "__virtengine_traces__"
-_globals: Final = vars(trace)
-_PROVIDER: Final = "_TRACER_PROVIDER"
 
 
-class TracerSource:
+class TracerSource(SourceCore):
     """The tracer of one instrumented scope, looked up again only when the provider changed.
 
     Without a provider of its own it follows OpenTelemetry's global one, which may be set after the code was decorated.
     """
 
-    __slots__ = ("_fixed", "_provider", "_scope", "_tracer")
+    __slots__ = ("_scope",)
 
     def __init__(self, scope: str, provider: TracerProvider | None) -> None:
         self._scope = scope
         self._fixed = provider is not None
         self._provider = provider
-        self._tracer: Tracer | None = _tracer_of(provider, scope) if provider is not None else None
+        self._tracer = _tracer_of(provider, scope) if provider is not None else None
+        self._home = _home_of(self._tracer)
+        # The public accessor reads the environment on every call until a provider is set: 25 times what looking here costs.
+        self._globals, self._key = vars(trace), "_TRACER_PROVIDER"
 
-    def get(self) -> Tracer | None:
-        """Return the tracer, or None while nobody would receive a span."""
-        if self._fixed:
-            return self._tracer
-        # The public accessor reads the environment on every call until a provider is set: 25 times what this costs.
-        provider = _globals[_PROVIDER] if _PROVIDER in _globals else trace.get_tracer_provider()
+    def _look_up(self) -> Tracer | None:
+        provider = self._globals[self._key] if self._key in self._globals else trace.get_tracer_provider()
         if provider is not self._provider:
             self._provider = provider
             self._tracer = _tracer_of(provider, self._scope)
+            self._home = _home_of(self._tracer)
         return self._tracer
+
+
+def _home_of(tracer: Tracer | None) -> Home | None:
+    """Return what the short way to a span needs, for a tracer of ours: only then is the SDK loaded."""
+    if type(tracer).__module__ != "tracing_lib.tracers":
+        return None
+    from tracing_lib.home import HOME
+
+    return HOME
 
 
 def _tracer_of(provider: TracerProvider | None, scope: str) -> Tracer | None:

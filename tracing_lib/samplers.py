@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.trace import Link, SpanKind
     from opentelemetry.trace.span import TraceState
-    from opentelemetry.util.types import AnyValue, Attributes
+    from opentelemetry.util.types import Attributes
 
+    from tracing_lib.adaptation import Decided
     from tracing_lib.settings import TracingSettings
 
 _MOST_OPERATIONS: Final = 256
@@ -128,13 +129,13 @@ class TargetSampler(Sampler):
             if parent.trace_flags.sampled:
                 return SamplingResult(Decision.RECORD_AND_SAMPLE, attributes, parent.trace_state)
             return SamplingResult(Decision.DROP, None, parent.trace_state) if parent.trace_state else _DROPPED
-        sampled, marks, state = self.decide(trace_id, name)
-        if not sampled:
+        threshold, marks, state = self.decision(name)
+        if trace_id & RANDOMNESS < threshold:
             return _DROPPED
         return SamplingResult(Decision.RECORD_AND_SAMPLE, {**attributes, **marks} if attributes else marks, state)
 
-    def decide(self, trace_id: int, name: str) -> tuple[bool, Mapping[str, AnyValue], TraceState | None]:
-        """Count a trace that begins with the operation; return whether it is taken, and what its root then carries."""
+    def decision(self, name: str) -> Decided:
+        """Count a trace that begins with the operation; return the threshold that its id has to reach, and what its root then carries."""
         operation = self._operations.get(name) or self.operation(name)
         now, tick = self._clock(), operation.tick
         seen = tick()
@@ -142,8 +143,7 @@ class TargetSampler(Sampler):
             self._count(operation, tick, seen, now)
         if now >= self._next_look:
             self._look(now)
-        threshold, marks, state = operation.decision
-        return trace_id & RANDOMNESS >= threshold, marks, state
+        return operation.decision
 
     def _count(self, operation: Operation, tick: Callable[[], int], seen: int, now: float) -> None:
         if self._lock.acquire(blocking=False):  # else another thread is at it

@@ -49,6 +49,9 @@ class SpanQueue:
         self.capacity_bytes = capacity_bytes
         self.capacity_spans = capacity_spans
         self._starts = itertools.count(1)
+        self.start: Final[Callable[[], int]] = self._starts.__next__
+        """Count a sampled span that starts: one step in C, so that no count is lost between threads."""
+        self._not_ours = 0
         self._ended = 0
         self.reset()
 
@@ -63,10 +66,7 @@ class SpanQueue:
         self._others: deque[Any] = deque()
         self._batch: Batch | None = None
         self._bytes = 0
-        carried = self._started - self._ended - staged
-        self._starts = itertools.count(carried + 1)
-        self.start: Callable[[], int] = self._starts.__next__
-        """Count a sampled span that starts: one step in C, so that no count is lost between threads."""
+        self._not_ours += self._ended + staged
         self._ended = self._exported = 0
         self._dropped: Counter[str] = Counter()
         self._closed = False
@@ -76,7 +76,7 @@ class SpanQueue:
     @property
     def _started(self) -> int:
         # An iterator that counts tells where it is by its representation alone: "count(8)" after seven spans.
-        return int(repr(self._starts)[len("count(") : -1]) - 1
+        return int(repr(self._starts)[len("count(") : -1]) - 1 - self._not_ours
 
     def refuses(self) -> bool:
         """Whether a span that did not fail would be dropped now; if so, it is counted as ended and dropped, and need not be encoded."""

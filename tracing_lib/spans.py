@@ -10,22 +10,25 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from time import time_ns
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.trace import _Span
-from opentelemetry.trace import Status
+from opentelemetry.trace import SpanContext, Status
 
 from tracing_lib.current import SPANS
-from tracing_lib.plain import PLAIN, all_plain
+from tracing_lib.native import SpanCore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from opentelemetry.sdk.trace import Event, ReadableSpan, Tracer
-    from opentelemetry.trace import Link, SpanContext
+    from opentelemetry.trace import Link, TraceFlags, TraceState
     from opentelemetry.util.types import AnyValue
+
+Ids: TypeAlias = "tuple[int, int, bool, TraceFlags, TraceState, bool]"
+"""What identifies a span, in the order of ``SpanContext``, which is such a tuple: trace, span, whether it is remote, flags, state, whether
+it is valid."""
 
 _UNSET: Final = Status()
 _MOST: Final = sys.maxsize
@@ -46,41 +49,48 @@ class _WhenAsked:
         return self if span is None else span.__dict__.setdefault(self._name, self._make(span))
 
 
+def context_of(ids: Ids) -> SpanContext:
+    """Return ids as OpenTelemetry has them, without its constructor, which looks at what is known here."""
+    return ids if type(ids) is SpanContext else tuple.__new__(SpanContext, ids)
+
+
 class Recording:
     """What the spans of one tracer have in common."""
 
-    __slots__ = ("counts", "inner", "processor", "room")
+    __slots__ = ("inner", "processor", "room", "stages", "started")
 
     def __init__(self, inner: Tracer) -> None:
         limits = inner._span_limits
         self.inner = inner
-        self.processor: Any = inner.span_processor
-        self.counts = hasattr(self.processor, "queue")
-        """Whether all that the processor does when a span starts is to count it."""
+        processor: Any = inner.span_processor
+        self.processor = processor
+        self.stages = hasattr(processor, "quiet")
+        """Whether all that the processor does is to count a span that starts and to stage one that ends, others added to it apart."""
+        self.started: Any = processor.queue.start if self.stages else None
         self.room: int = _MOST if limits.max_span_attributes is None else limits.max_span_attributes
         """Attributes that a span may have, and none are plain where their length is limited."""
         if limits.max_span_attribute_length is not None:
             self.room = 0
 
 
-class RecordedSpan(_Span):
+class RecordedSpan(SpanCore, _Span):
     """A span of ``ShortTracer``, which makes it without calling a constructor. Everything that is not here is inherited.
 
     When it ended it is given to the processors itself: what could still change it looks at the end first.
     """
 
-    _open: bool
-    _recording: Recording
-    _attributes: Any
-    _end_time: int | None = None
     _status = _UNSET
     _trace_config = None
     _record_exception = True
     _set_status_on_exception = True
     _record_end_metrics = None
+    _context = _WhenAsked(lambda span: context_of(span.ids))
+    _parent = _WhenAsked(lambda span: None if span._above is None else context_of(span._above))
     _lock = _WhenAsked(lambda _span: threading.Lock())
     _events = _WhenAsked(lambda span: span._new_events())
-    _links = _WhenAsked(lambda span: span._new_links([make() for make in span._later]))
+    _links = _WhenAsked(lambda span: span._linked_now([make() for make in span._later]))
+    _linked = False
+    """Whether the links are made."""
     _later: tuple[Callable[[], Link], ...] = ()
     _sampler = property(lambda self: self._recording.inner.sampler)
     _resource = property(lambda self: self._recording.inner.resource)
@@ -91,28 +101,15 @@ class RecordedSpan(_Span):
 
     def get_span_context(self) -> SpanContext:
         """Return the ids of the span."""
-        return self._context  # type: ignore[return-value]  # never without
+        return cast("SpanContext", self._context)
 
-    def set_attribute(self, key: str, value: AnyValue) -> None:
-        """Set an attribute, as ``opentelemetry.trace.Span`` has it."""
-        held = self._attributes
-        plain = value.__class__ in PLAIN and key.__class__ is str and key and held.__class__ is dict
-        if plain and self._end_time is None and len(held) < self._recording.room:
-            # Last, as in the SDK, where what is set again moves to the end.
-            held.pop(key, None)
-            held[key] = value
-        else:
-            self._bound()
-            super().set_attribute(key, value)
+    def _set_attribute(self, key: str, value: AnyValue) -> None:
+        self._bound()
+        _Span.set_attribute(self, key, value)
 
-    def set_attributes(self, attributes: Mapping[str, AnyValue]) -> None:
-        """Set several attributes, as ``opentelemetry.trace.Span`` has it."""
-        if all_plain(attributes):
-            for key, value in attributes.items():
-                self.set_attribute(key, value)
-        else:
-            self._bound()
-            super().set_attributes(attributes)
+    def _set_attributes(self, attributes: Mapping[str, AnyValue]) -> None:
+        self._bound()
+        _Span.set_attributes(self, attributes)
 
     def update_name(self, name: str) -> None:
         """Give the span another name, as ``opentelemetry.trace.Span`` has it."""
@@ -123,36 +120,31 @@ class RecordedSpan(_Span):
 
     def add_link_later(self, make: Callable[[], Link]) -> None:
         """Add a link that is made when the span is read: by who encodes it, and not by who records it. ``make`` must not raise."""
-        if self._end_time is None and "_links" not in self.__dict__:
+        if self._end_time is None and not self._linked:
             self._later = (*self._later, make)
         else:
             link = make()
             self.add_link(link.context, link.attributes)
 
+    def _linked_now(self, links: Sequence[Link]) -> object:
+        self._linked = True
+        return self._new_links(links)
+
     def _bound(self) -> None:
         """Have the SDK's mapping keep the attributes from now on."""
         held = self._attributes
-        if held.__class__ is dict:
+        if type(held) is dict:
             limits = self._limits
             kept = BoundedAttributes(limits.max_span_attributes, None, immutable=False, max_value_len=limits.max_span_attribute_length)
             # The same dictionary: another thread may be about to set something in it.
             kept._dict = held
             self._attributes = kept
 
-    def end(self, end_time: int | None = None) -> None:
-        """End the span and give it to the processors, as ``opentelemetry.trace.Span`` has it."""
-        try:
-            del self._open  # of several threads one succeeds
-        except AttributeError:
-            _logger.warning("Calling end() on an ended span.")
-            return
-        self._end_time = time_ns() if end_time is None else end_time
-        if self._attributes.__class__ is not dict:
-            self._attributes._immutable = True
-        processor = self._recording.processor
-        if processor._span_processors:
-            processor._on_ending(self)
-        processor.on_end(self)
+    def _ended_twice(self) -> None:
+        _logger.warning("Calling end() on an ended span.")
+
+    def _freeze(self) -> None:
+        self._attributes._immutable = True
 
     def _readable_span(self) -> ReadableSpan:
         return self
@@ -163,14 +155,14 @@ SPANS.add(RecordedSpan)
 
 def events_of(span: ReadableSpan) -> Sequence[Event]:
     """Return a span's events without making a list for one that has none."""
-    if span.__class__ is RecordedSpan and "_events" not in span.__dict__:
+    if type(span) is RecordedSpan and "_events" not in span.__dict__:
         return ()
     return span._events
 
 
 def links_of(span: ReadableSpan) -> Sequence[Link]:
     """Return a span's links without making a list for one that has none."""
-    if span.__class__ is RecordedSpan and not span._later and "_links" not in span.__dict__:
+    if type(span) is RecordedSpan and not span._later and not span._linked:
         return ()
     return span._links
 
@@ -178,4 +170,4 @@ def links_of(span: ReadableSpan) -> Sequence[Link]:
 def attributes_of(span: ReadableSpan) -> dict[str, AnyValue]:
     """Return a span's attributes as a plain dictionary of its own: whoever ended the span may have a thread that sets one more."""
     held = span._attributes
-    return held.copy() if held.__class__ is dict else dict(held or {})
+    return held.copy() if type(held) is dict else dict(held or {})

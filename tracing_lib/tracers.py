@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from time import time_ns
+import functools
+from random import getrandbits
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 from opentelemetry import trace
@@ -10,7 +11,9 @@ from opentelemetry.sdk.trace import Tracer, TracerProvider
 from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.trace import (
     DEFAULT_TRACE_STATE,
+    INVALID_SPAN,
     INVALID_SPAN_CONTEXT,
+    Link,
     NonRecordingSpan,
     SpanContext,
     SpanKind,
@@ -22,27 +25,32 @@ from opentelemetry.trace import (
 from tracing_lib.current import SPAN_KEY, attach, get_current, with_span
 from tracing_lib.identifiers import ContextIdGenerator
 from tracing_lib.link_sampling import FollowsLinks
-from tracing_lib.plain import PlainAttributes, all_plain
-from tracing_lib.spans import RecordedSpan, Recording
+from tracing_lib.native import record, root
+from tracing_lib.spans import RecordedSpan, Recording, context_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from opentelemetry.context import Context
-    from opentelemetry.trace import Link, Span
-    from opentelemetry.util.types import Attributes
+    from opentelemetry.trace import Span
+    from opentelemetry.util.types import AnyValue, Attributes
+
+    from tracing_lib.adaptation import Decided
+    from tracing_lib.spans import Ids
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 
-_new: Final = object.__new__
-_made: Final = tuple.__new__
-_FLAGS: Final = tuple(TraceFlags(flags) for flags in range(4))
+_NO_MARKS: Final[dict[str, AnyValue]] = {}
 
 _Others = tuple[SpanKind, "Attributes", "Sequence[Link] | None", "int | None"]
 """Kind, attributes, links and start time, in the order in which tracers take them."""
+
+
+def _link(to: Ids) -> Link:
+    return Link(context_of(to))
 
 
 class _Current:
@@ -69,7 +77,7 @@ class _Current:
         if context is None:
             context = before
             span = before.get(SPAN_KEY)
-            if span.__class__ is NonRecordingSpan and span._context[5] and not span._context[3] & 1:
+            if type(span) is NonRecordingSpan and span._context[5] and not span._context[3] & 1:
                 return span
         self._span = span = self._tracer.start_span(name, context, *others, self._record, self._set_status)
         attach(with_span(span, before))
@@ -114,12 +122,16 @@ class ShortTracer(trace.Tracer):
         self.inner = inner
         self._recording = Recording(inner)
         generator = inner.id_generator
-        self._new_id = generator.generate_child_id if isinstance(generator, ContextIdGenerator) else generator.generate_span_id
+        self._new_id = generator.child_ids if isinstance(generator, ContextIdGenerator) else generator.generate_span_id
         sampler = inner.sampler
-        # What asks nothing but name and id where a trace begins without links, and so makes no result object.
-        self._decide = getattr(sampler.root if isinstance(sampler, FollowsLinks) else sampler, "decide", None)
-        self._new_ids = generator.generate_root_ids if isinstance(generator, ContextIdGenerator) else None
-        self._random = TraceFlags.RANDOM_TRACE_ID if generator.is_trace_id_random() else TraceFlags.DEFAULT
+        # What asks nothing but the name, where a trace begins without links.
+        decision = getattr(sampler.root if isinstance(sampler, FollowsLinks) else sampler, "decision", None)
+        self.decide: Callable[[str], Decided] | None = decision if self._new_id is None else None
+        """What says, from the name alone, which traces are sampled that begin without links; none where more must be asked."""
+        random = TraceFlags.RANDOM_TRACE_ID if generator.is_trace_id_random() else TraceFlags.DEFAULT
+        self.quick = self._recording if self._recording.stages and self._new_id is None else None
+        """What the spans have in common, where their ids are random and one that starts is counted and nothing else."""
+        self.otherwise = TraceFlags(random), TraceFlags(random | TraceFlags.SAMPLED), DEFAULT_TRACE_STATE
 
     def start_span(  # noqa: PLR0917  the interface's
         self,
@@ -134,79 +146,90 @@ class ShortTracer(trace.Tracer):
     ) -> Span:
         """Start a span, as ``opentelemetry.trace.Tracer`` has it."""
         current: Any = (get_current() if context is None else context).get(SPAN_KEY)
-        if current.__class__ is RecordedSpan:
-            parent = current._context
+        if type(current) is RecordedSpan:
+            parent: Any = current.ids
         else:
             parent = current.get_span_context() if isinstance(current, trace.Span) else None
             # A span's context is a tuple: ids, whether it is remote, flags, state, whether it is valid. Its properties cost a call each.
             if parent is None or not parent[5]:
                 parent = None
-            elif not parent[3] & 1 and current.__class__ is NonRecordingSpan:
+            elif not parent[3] & 1 and type(current) is NonRecordingSpan:
                 return current
         span = self.begin(name, parent, kind, attributes, links, start_time, context)
-        if span.__class__ is RecordedSpan and not (record_exception and set_status_on_exception):
+        if not (record_exception and set_status_on_exception) and type(span) is RecordedSpan:
             span._record_exception, span._set_status_on_exception = record_exception, set_status_on_exception
         return span
 
     def begin(  # noqa: PLR0917  as above
         self,
         name: str,
-        parent: SpanContext | None,
+        parent: Ids | None,
         kind: SpanKind,
         attributes: Attributes = None,
         links: Sequence[Link] | None = (),
         start_time: int | None = None,
         context: Context | None = None,
+        wanted: SpanContext | None = None,
     ) -> Span:
-        """Start a span under another, or a trace; ``parent`` is valid."""
-        if parent is None:
-            ids, attributes = self._root(name, context, kind, attributes, links)
-            if not ids[3] & 1:
-                return NonRecordingSpan(ids)
-        elif parent[3] & 1:
-            ids = _made(SpanContext, (parent[0], self._new_id(), False, parent[3], parent[4], True))
-        else:
-            return NonRecordingSpan(parent)
+        """Start a span under another, or a trace, with ids of its own or those that are ``wanted``; ``parent`` is valid."""
         recording = self._recording
-        span = _new(RecordedSpan)
-        span._recording = recording
-        span._name, span._context, span._parent, span._kind, span._open = name, ids, parent, kind, True
-        if not attributes:
-            span._attributes = {}
-        elif len(attributes) <= recording.room and (attributes.__class__ is PlainAttributes or all_plain(attributes)):
-            # A dictionary that was made for the root is its own.
-            span._attributes = attributes if parent is None and attributes.__class__ is dict else {**attributes}
+        found: RecordedSpan | Ids
+        if parent is not None:
+            new_id = self._new_id
+            ids = getrandbits if new_id is None else (parent[0], new_id(), False, parent[3], parent[4], True)
+            found = record(RecordedSpan, recording, name, ids, parent, kind, attributes, _NO_MARKS) if parent[3] & 1 else parent
+        elif self.decide is not None and not links and wanted is None and self.inner._tracer_config.is_enabled:
+            found = root(RecordedSpan, recording, name, getrandbits, kind, attributes, self.decide(name), self.otherwise)
         else:
-            span._attributes = {}
-            span.set_attributes(attributes)
+            found = self._root(name, context, kind, attributes, links, wanted)
+        if isinstance(found, tuple):
+            return NonRecordingSpan(context_of(found))
+        span = found
         if links:
-            span._links = span._new_links(links)
-        span._start_time = time_ns() if start_time is None else start_time
-        processor = recording.processor
-        if recording.counts and not processor._span_processors:
-            processor.queue.start()
+            span._links = span._linked_now(links)
+        if start_time is not None:
+            span._start_time = start_time
+        if recording.stages and not recording.processor._span_processors:
+            recording.started()
         else:
-            processor.on_start(span, context)
+            recording.processor.on_start(span, context)
         return span
 
-    def _root(
-        self, name: str, context: Context | None, kind: SpanKind, attributes: Attributes, links: Sequence[Link] | None
-    ) -> tuple[SpanContext, Attributes]:
-        """Return the ids of a trace's first span, sampled or not, and its attributes with those of the sampler."""
+    def follow(self, name: str, kind: SpanKind, attributes: Attributes, to: Ids | None, wanted: SpanContext | None = None) -> Span:
+        """Start a trace that is linked to a span, and sampled where that is; ``wanted``: the ids that it is to have."""
+        plain = self.quick is not None and self.inner._tracer_config.is_enabled and not self.quick.processor._span_processors
+        if to is None or not plain or not isinstance(self.inner.sampler, FollowsLinks):
+            outside = with_span(INVALID_SPAN, get_current())
+            return self.begin(name, None, kind, attributes, [Link(context_of(to))] if to else (), None, outside, wanted)
+        trace_id, span_id = (wanted[0], wanted[1]) if wanted else (getrandbits(128) or 1, getrandbits(64) or 1)
+        sampled = to[3] & 1
+        ids = trace_id, span_id, False, self.otherwise[1] if sampled else self.otherwise[0], DEFAULT_TRACE_STATE, True
+        if not sampled:
+            return NonRecordingSpan(context_of(ids))
+        span = record(RecordedSpan, self._recording, name, ids, None, kind, attributes, _NO_MARKS)
+        self._recording.started()
+        span.add_link_later(functools.partial(_link, to))
+        return span
+
+    def _root(  # noqa: PLR0917  as above
+        self,
+        name: str,
+        context: Context | None,
+        kind: SpanKind,
+        attributes: Attributes,
+        links: Sequence[Link] | None,
+        wanted: SpanContext | None,
+    ) -> RecordedSpan | Ids:
+        """Return a trace's first span, about which the sampler is asked; where it is not sampled its ids."""
         inner = self.inner
         if not inner._tracer_config.is_enabled:
-            return INVALID_SPAN_CONTEXT, None
+            return INVALID_SPAN_CONTEXT
         generator = inner.id_generator
-        if self._decide is not None and self._new_ids is not None and not links:
-            trace_id, span_id = self._new_ids()
-            sampled, marks, state = self._decide(trace_id, name)
-            flags = _FLAGS[sampled | self._random]
-            made = _made(SpanContext, (trace_id, span_id, False, flags, state if sampled and state else DEFAULT_TRACE_STATE, True))
-            return made, {**attributes, **marks} if attributes else {**marks}
-        trace_id = generator.generate_trace_id()
+        trace_id, span_id = (wanted[0], wanted[1]) if wanted else (generator.generate_trace_id(), generator.generate_span_id())
         found = inner.sampler.should_sample(context, trace_id, name, kind, attributes, links or ())
-        flags = _FLAGS[(found.decision is Decision.RECORD_AND_SAMPLE) | self._random]
-        return SpanContext(trace_id, generator.generate_span_id(), False, flags, found.trace_state), found.attributes  # noqa: FBT003
+        sampled = found.decision is Decision.RECORD_AND_SAMPLE
+        ids = SpanContext(trace_id, span_id, False, self.otherwise[1] if sampled else self.otherwise[0], found.trace_state)  # noqa: FBT003
+        return record(RecordedSpan, self._recording, name, ids, None, kind, found.attributes, _NO_MARKS) if sampled else ids
 
     def start_as_current_span(  # type: ignore[override]  # noqa: PLR0917  the interface's; the SDK's class is a private one
         self,

@@ -58,10 +58,10 @@ def test_with_a_collector_that_hangs_few_spans_wait_unencoded_and_all_are_queued
         most = 0
         for _ in range(300):
             end_spans(tracing, 10)
-            most = max(most, len(delivery._stage))
+            most = max(most, len(delivery.stage))
         assert most <= _MOST_STAGED + 1
         accounts = tracing.accounts()
-        assert (accounts.started, accounts.queued, accounts.live, len(delivery._stage)) == (3000, 3000, 0, 0)
+        assert (accounts.started, accounts.queued, accounts.live, len(delivery.stage)) == (3000, 3000, 0, 0)
         assert tracing.shutdown().accounts.lost == 3000
 
 
@@ -106,4 +106,4 @@ def test_spans_that_end_after_the_shutdown_are_counted_and_not_kept() -> None:
         accounts = tracing.accounts()
         delivery: Any = tracing._delivery
     assert (accounts.started, accounts.exported, accounts.dropped, accounts.live) == (503, 3, {"already_shutdown": 500}, 0)
-    assert len(delivery._stage) == 0
+    assert len(delivery.stage) == 0

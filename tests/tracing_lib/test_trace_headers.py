@@ -81,3 +81,11 @@ def test_baggage_goes_the_long_way_and_arrives() -> None:
         detach(token)
     assert headers == {"baggage": "virtengine.tests.tenant=t-1"}
     assert baggage.get_all(PROPAGATOR.extract(headers, Context())) == baggage.get_all(context)
+
+
+def test_a_trace_state_that_came_in_two_headers_is_read_as_by_the_stock_propagator() -> None:
+    headers: dict[str, Any] = {"traceparent": f"00-{TRACE}-{SPAN}-01", "tracestate": ["a=1", "b=2"]}
+    stock = STOCK.extract(headers, Context())
+    found = PROPAGATOR.extract(headers, Context())
+    assert trace.get_current_span(found).get_span_context() == trace.get_current_span(stock).get_span_context()
+    assert trace.get_current_span(found).get_span_context().trace_state.get("b") == "2"

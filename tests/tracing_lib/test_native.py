@@ -1,0 +1,537 @@
+"""The module in C is the one in Python: the same names with the same results, and nothing is kept that nobody uses."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+import threading
+import weakref
+from functools import partial
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from opentelemetry.context import Context
+from opentelemetry.trace import SpanKind, TraceFlags, TraceState
+
+from stacks.source import ROOT
+from tracing_lib import native, pure
+from tracing_lib.plain import PlainAttributes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from types import ModuleType
+
+try:
+    from tracing_lib import _native
+except ImportError:
+    pytest.skip("tracing_lib/_native.c was not built: there is no C compiler, or there are no Python headers", allow_module_level=True)
+
+Outcome = tuple[str, object]
+
+TWINS: tuple[ModuleType, ModuleType] = (pure, _native)
+EACH = pytest.mark.parametrize("twin", TWINS, ids=["python", "c"])
+MANY = 10_000
+NOISE = 500
+"""What the interpreter may come to hold by itself meanwhile: far less than one object each time."""
+ASK = "from tracing_lib.native import NATIVE; print(NATIVE)"
+
+EDGES = [1, 2**55, 2**56 - 1, 2**56, 2**63, 2**64 - 1]
+SPAN_IDS = st.one_of(st.sampled_from(EDGES), st.integers(1, 2**64 - 1))
+TRACE_IDS = st.one_of(st.sampled_from([*EDGES, 2**64, 2**127, 2**128 - 1]), st.integers(1, 2**128 - 1))
+FLAGS = tuple(TraceFlags(flags) for flags in range(4))
+NO_STATE, STATE = TraceState(), TraceState([("a", "b")])
+KEYS = st.sampled_from(["a", "b", "c", "d", "", "é", 5, type("Text", (str,), {})("a")])
+PLAIN_VALUES: st.SearchStrategy[Any] = st.sampled_from(["x", "é", "", 1, True, 1.5, 2**70])
+VALUES = st.one_of(PLAIN_VALUES, st.sampled_from([[1, 2], ("a",), b"raw", None, object, type("Number", (int,), {})(3)]))
+MARKS = st.dictionaries(st.sampled_from("abm"), PLAIN_VALUES, max_size=2)
+MAPPINGS = st.one_of(
+    st.dictionaries(KEYS, VALUES, max_size=4),
+    st.dictionaries(st.sampled_from("abcd"), PLAIN_VALUES, max_size=4),
+    st.dictionaries(st.sampled_from("abcd"), PLAIN_VALUES, max_size=4).map(PlainAttributes),
+    st.dictionaries(st.sampled_from("abcd"), PLAIN_VALUES, min_size=1, max_size=4).map(MappingProxyType),
+)
+ROOMS = st.sampled_from([0, 1, 2, 3, sys.maxsize])
+IDS: Any = (7, 8, False, FLAGS[3], STATE, True)
+
+
+class _Bounded(dict[object, object]):
+    """Stands for the SDK's mapping: attributes that are no longer plain."""
+
+
+class _Processor:
+    def __init__(self, quiet: int) -> None:
+        self.quiet = quiet
+        self.stage: list[object] = []
+        self.told: list[str] = []
+
+    def _on_ending(self, _span: object) -> None:
+        self.told.append("ending")
+
+    def on_end(self, _span: object) -> None:
+        self.told.append("end")
+
+
+class _Recording:
+    def __init__(self, room: int = sys.maxsize, *, stages: bool = True, quiet: int = sys.maxsize) -> None:
+        self.room, self.stages, self.processor = room, stages, _Processor(quiet)
+
+
+class _Hooks:
+    """What a span does where things are not plain, noted; as in ``RecordedSpan`` its attributes are then another mapping."""
+
+    _attributes: Any
+
+    def _note(self, *what: object) -> None:
+        self.__dict__.setdefault("told", []).append(what)
+
+    def _bound(self) -> None:
+        if type(self._attributes) is dict:
+            self._attributes = _Bounded(self._attributes)
+
+    def _set_attribute(self, key: str, value: object) -> None:
+        self._note("attribute", key, value)
+        self._bound()
+
+    def _set_attributes(self, attributes: Mapping[str, object]) -> None:
+        self._note("attributes", type(attributes), list(attributes.items()))
+        self._bound()
+
+    def _ended_twice(self) -> None:
+        self._note("twice")
+
+    def _freeze(self) -> None:
+        self._note("frozen")
+
+
+CLASSES: dict[Any, Any] = {twin: type("_Recorded", (_Hooks, twin.SpanCore), {}) for twin in TWINS}
+for _class, _core in ((CLASSES[twin], twin.SpanCore) for twin in TWINS):
+    # The hooks are found first and the methods are the core's, in whatever order the bases stand.
+    assert _class.end is _core.end
+
+
+def outcome(call: Callable[[], object]) -> Outcome:
+    try:
+        return "gave", call()
+    except Exception as error:  # noqa: BLE001  which one it is, is the result
+        return "raised", type(error)
+
+
+def same(*outcomes: object) -> bool:
+    """Whether values are equal and of equal types: 1, 1.0 and True are three."""
+    first, second = (repr(found) for found in outcomes)
+    return first == second
+
+
+def started(twin: ModuleType, recording: object, attributes: object = None) -> Any:  # noqa: ANN401  of either module
+    return twin.record(CLASSES[twin], recording, "s", IDS, None, SpanKind.INTERNAL, attributes, {})
+
+
+def shown(span: Any) -> list[object]:  # noqa: ANN401  of either module
+    processor = span._recording.processor
+    return [
+        (span._name, span.ids, span._above, span._kind, span._end_time, span.is_recording()),
+        (type(span._attributes), list(span._attributes.items())),
+        (span.__dict__.get("told"), processor.told, len(processor.stage)),
+    ]
+
+
+def bits_of(values: Iterable[int]) -> Callable[[int], int]:
+    """Return what gives these instead of random bits, cut to the bits that are asked for."""
+    left: Iterator[int] = iter(values)
+    return lambda count: next(left) & ((1 << count) - 1)
+
+
+def test_both_modules_have_every_name_that_is_chosen_among_them() -> None:
+    names = set(native.__all__) - {"NATIVE"}
+    assert all(callable(getattr(twin, name)) for twin in TWINS for name in names)
+    found = {name for name in vars(_native) if not name.startswith("__")}
+    assert found == names
+
+
+@given(trace_id=TRACE_IDS, span_id=SPAN_IDS, flags=st.integers(0, 255))
+def test_a_traceparent_is_the_same(trace_id: int, span_id: int, flags: int) -> None:
+    ids = (trace_id, span_id, False, TraceFlags(flags), NO_STATE, True)
+    assert pure.traceparent(ids) == _native.traceparent(ids) == f"00-{trace_id:032x}-{span_id:016x}-{flags:02x}"
+
+
+@pytest.mark.parametrize(("trace_id", "span_id"), [(2**128, 1), (-1, 1), (1, 2**64), (1, -1)])
+@EACH
+def test_what_is_too_large_for_an_id_has_neither_traceparent_nor_token(twin: ModuleType, trace_id: int, span_id: int) -> None:
+    with pytest.raises(OverflowError):
+        twin.traceparent((trace_id, span_id, False, FLAGS[1], NO_STATE, True))
+    with pytest.raises(OverflowError):
+        twin.token(trace_id, span_id, True, 0)  # noqa: FBT003  by position, as it is called
+
+
+@given(trace_id=TRACE_IDS, span_id=SPAN_IDS, sampled=st.booleans(), hundredths=st.integers(0, 2**40 - 1))
+def test_a_token_is_the_same(trace_id: int, span_id: int, sampled: bool, hundredths: int) -> None:  # noqa: FBT001  hypothesis'
+    assert pure.token(trace_id, span_id, sampled, hundredths) == _native.token(trace_id, span_id, sampled, hundredths)
+
+
+@given(before=st.dictionaries(st.sampled_from("abcd"), st.integers()), key=st.sampled_from("abe"), value=st.integers())
+def test_a_derived_context_has_one_entry_more_and_the_other_is_as_it_was(before: dict[str, object], key: str, value: int) -> None:
+    context = Context(before)
+    found = [twin.derived(Context, key, value, context) for twin in TWINS]
+    assert [list(one.items()) for one in found] == [list({**before, key: value}.items())] * 2
+    assert [type(one) for one in found] == [Context] * 2
+    assert dict(context) == before
+
+
+def _parents() -> st.SearchStrategy[str]:
+    good = st.builds(
+        lambda trace_id, span_id, flags: f"00-{trace_id:032x}-{span_id:016x}-{flags:02x}",
+        st.one_of(st.just(0), TRACE_IDS),
+        st.one_of(st.just(0), SPAN_IDS),
+        st.integers(0, 5),
+    )
+    broken = st.builds(
+        lambda text, at, put: text[:at] + put + text[at + 1 :],
+        good,
+        st.integers(0, 55),
+        st.sampled_from(["A", "g", "-", "_", "", " ", "é"]),
+    )
+    return st.one_of(good, good, broken, st.sampled_from(["", "00", "\n"]), good.map(lambda text: text + "\n"))
+
+
+def _headers() -> st.SearchStrategy[list[tuple[Any, Any]]]:
+    one = st.one_of(
+        st.tuples(st.just("traceparent"), _parents()),
+        st.tuples(st.just("tracestate"), st.sampled_from(["a=b", "known=1", "c=d", "", "é"])),
+        st.tuples(st.sampled_from(["baggage", "host", "traceparent2", "trace"]), st.sampled_from(["", "a=b"])),
+    )
+    # Mostly what a client sends: not more than one of a kind.
+    pairs = st.one_of(st.lists(one, max_size=4, unique_by=lambda pair: pair[0]), st.lists(one, max_size=4))
+    as_bytes = pairs.map(lambda found: [(name.encode(), value.encode()) for name, value in found])
+    return st.one_of(pairs, as_bytes)
+
+
+STATES: dict[str | bytes, TraceState] = {"a=b": STATE, b"a=b": STATE, "known=1": TraceState([("known", "1")])}
+
+
+@settings(max_examples=500)
+@given(headers=_headers())
+def test_headers_have_the_same_caller(headers: list[tuple[Any, Any]]) -> None:
+    found = [twin.caller(STATES, FLAGS, NO_STATE, given) for twin in TWINS for given in (headers, tuple(headers), iter(headers))]
+    assert len({repr(one) for one in found}) == 1
+    if isinstance(found[0], tuple):
+        assert all(one[3] is found[0][3] and one[4] is found[0][4] for one in found)
+
+
+def test_of_plain_headers_the_caller_is_found() -> None:
+    parent = f"00-{10:032x}-{11:016x}-03"
+    for twin in TWINS:
+        for headers in (
+            [("traceparent", parent), ("tracestate", "a=b")],
+            [(b"host", b"h"), (b"tracestate", b"a=b"), (b"traceparent", parent.encode())],
+        ):
+            assert twin.caller(STATES, FLAGS, NO_STATE, headers) == (10, 11, True, 3, STATE, True)
+        assert twin.caller(STATES, FLAGS, NO_STATE, {"traceparent": parent}.items()) == (10, 11, True, 3, NO_STATE, True)
+        assert twin.caller(STATES, FLAGS, NO_STATE, []) is None
+        assert twin.caller(STATES, FLAGS, NO_STATE, [("traceparent", parent), ("traceparent", parent)]) is False
+        assert twin.caller(STATES, FLAGS, NO_STATE, [("traceparent", [parent])]) is False
+
+
+@settings(max_examples=300)
+@given(
+    room=ROOMS,
+    bits=st.one_of(st.none(), st.lists(st.sampled_from([0, *EDGES]), min_size=1, max_size=1)),
+    attributes=st.one_of(st.none(), MAPPINGS),
+    marks=MARKS,
+)
+def test_a_span_is_recorded_the_same(room: int, bits: list[int] | None, attributes: object, marks: dict[str, Any]) -> None:
+    above = (9, 10, True, FLAGS[1], STATE, True)
+    spans = []
+    for twin in TWINS:
+        ids = IDS if bits is None else bits_of(bits)
+        spans.append(twin.record(CLASSES[twin], _Recording(room), "s", ids, above, SpanKind.CLIENT, attributes, marks))
+    ours, others = spans
+    assert same(shown(ours), shown(others))
+    assert type(ours) is CLASSES[pure]
+    assert type(others) is CLASSES[_native]
+    assert abs(ours._start_time - others._start_time) < 60e9
+    given = [attributes, marks]
+    assert not any(span._attributes is one for span in spans for one in given), "what it was given stays the giver's"
+
+
+@settings(max_examples=300)
+@given(
+    values=st.lists(st.one_of(st.just(0), TRACE_IDS), min_size=2, max_size=2),
+    threshold=st.one_of(st.sampled_from([0, 1, 2**55, 2**56]), st.integers(0, 2**56)),
+    room=ROOMS,
+    attributes=st.one_of(st.none(), MAPPINGS),
+    marks=MARKS,
+)
+def test_a_trace_begins_the_same(values: list[int], threshold: int, room: int, attributes: object, marks: dict[str, Any]) -> None:
+    found = []
+    for twin in TWINS:
+        decision, otherwise = (threshold, marks, STATE), (FLAGS[2], FLAGS[3], NO_STATE)
+        arguments = (_Recording(room), "s", bits_of(values), SpanKind.SERVER, attributes, decision, otherwise)
+        made = twin.root(CLASSES[twin], *arguments)
+        found.append(made if type(made) is tuple else shown(made))
+    assert same(*found)
+
+
+def _operations() -> st.SearchStrategy[list[Any]]:
+    one = st.one_of(
+        # What the modules do themselves, more often than chance would have it.
+        st.builds(lambda key, value: lambda span: span.set_attribute(key, value), st.sampled_from("abcd"), PLAIN_VALUES),
+        st.builds(lambda key, value: lambda span: span.set_attribute(key, value), KEYS, VALUES),
+        st.builds(lambda key, value: lambda span: span.set_attribute(key, value=value), KEYS, VALUES),
+        st.builds(lambda values: lambda span: span.set_attributes(values), MAPPINGS),
+        st.just(lambda span: span.set_attribute("a")),
+        st.just(lambda span: span.set_attribute("a", 1, 2)),
+        st.just(lambda span: span.set_attributes()),
+        st.just(lambda span: span.end(9)),
+        st.just(lambda span: span.end(end_time=9)),
+        st.just(lambda span: span.end(1, 2)),
+        st.just(lambda span: span.is_recording()),
+    )
+    return st.lists(one, max_size=8)
+
+
+@settings(max_examples=500)
+@given(
+    room=ROOMS,
+    stages=st.booleans(),
+    quiet=st.sampled_from([0, 1, sys.maxsize]),
+    attributes=st.one_of(st.none(), MAPPINGS),
+    operations=_operations(),
+)
+def test_whatever_is_done_to_a_span_is_the_same(
+    room: int,
+    stages: bool,  # noqa: FBT001  hypothesis'
+    quiet: int,
+    attributes: object,
+    operations: list[Callable[[Any], object]],
+) -> None:
+    found = []
+    for twin in TWINS:
+        span = started(twin, _Recording(room, stages=stages, quiet=quiet), attributes)
+        done = [outcome(partial(operation, span)) for operation in operations]
+        span.end(10)
+        span.end()
+        found.append((done, shown(span)))
+    assert same(*found)
+
+
+@EACH
+def test_an_attribute_may_be_named_and_is_set_by_whichever_way_that_takes(twin: ModuleType) -> None:
+    span = started(twin, _Recording())
+    span.set_attribute(key="a", value=1)
+    # As no name in a program is: made while it runs.
+    span.set_attribute("b", **{"VALUE".lower(): 2})
+    told = {key: value for _what, key, value in span.__dict__.get("told", ())}
+    assert told | span._attributes == {"a": 1, "b": 2}
+
+
+@EACH
+def test_an_attribute_that_is_set_again_moves_to_the_end(twin: ModuleType) -> None:
+    span = started(twin, _Recording(), {"a": 1, "b": 2, "c": 3})
+    span.set_attribute("a", 4)
+    span.set_attributes({"b": 5, "d": 6})
+    assert list(span._attributes.items()) == [("c", 3), ("a", 4), ("b", 5), ("d", 6)]
+
+
+@EACH
+def test_a_span_ends_now_and_after_it_started(twin: ModuleType) -> None:
+    span = started(twin, _Recording())
+    assert (span._end_time, span.is_recording()) == (None, True)
+    span.end()
+    assert 0 <= span._end_time - span._start_time < 60e9
+    assert not span.is_recording()
+
+
+@EACH
+def test_a_span_whose_processor_fails_has_ended(twin: ModuleType) -> None:
+    recording: Any = _Recording(stages=False)
+    del recording.processor
+    span = started(twin, recording)
+    with pytest.raises(AttributeError):
+        span.end(9)
+    assert span._end_time == 9
+    span.end()
+    assert span.told == [("twice",)]
+
+
+@EACH
+def test_a_span_that_many_threads_end_ends_once(twin: ModuleType) -> None:
+    recording = _Recording()
+    spans = [started(twin, recording) for _ in range(2_000)]
+    barrier = threading.Barrier(8)
+
+    def end() -> None:
+        barrier.wait()
+        for span in spans:
+            span.end()
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=end) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert len(recording.processor.stage) == len({id(span) for span in recording.processor.stage}) == 2_000
+    assert all(span.told == [("twice",)] * 7 for span in spans)
+
+
+@EACH
+def test_a_source_asks_again_only_where_the_provider_is_another(twin: ModuleType) -> None:
+    class Source(twin.SourceCore):  # type: ignore[name-defined, misc]  # of either module
+        __slots__ = ("asked",)
+
+        def _look_up(self) -> str:
+            self.asked += 1
+            return "looked up"
+
+    provider = object()
+    source: Any = Source()
+    source.asked, source._fixed, source._provider, source._tracer = 0, False, provider, "tracer"
+    source._globals, source._key = {"at": provider}, "at"
+    assert (source.get(), source.asked) == ("tracer", 0)
+    source._globals["at"] = object()
+    assert (source.get(), source.asked) == ("looked up", 1)
+    del source._globals["at"]
+    assert (source.get(), source.asked) == ("looked up", 2)
+    source._fixed, source._tracer = True, None
+    assert (source.get(), source.asked) == (None, 2)
+
+
+class _Failing(_Recording):
+    """What a span cannot be made for."""
+
+    def __init__(self) -> None:
+        self.stages, self.processor = True, _Processor(1)
+
+    @property
+    def room(self) -> int:  # type: ignore[override]  # raises
+        raise LookupError
+
+
+def _lives(twin: ModuleType) -> dict[str, Callable[[list[Any]], object]]:
+    """What is done to spans, by a name; each takes name, ids, value, key, marks, kind, recording and state."""
+    cls = CLASSES[twin]
+
+    def ended(held: list[Any]) -> object:
+        name, ids, value, key, marks, kind, recording, _state = held
+        span = twin.record(cls, recording, name, ids, ids, kind, {key: value}, marks)
+        span.set_attribute(key, value)
+        span.set_attributes({key: value, name: value})
+        span.end(value)
+        recording.processor.stage.clear()
+        span.end()
+        return span.is_recording()
+
+    def child(held: list[Any]) -> object:
+        name, ids, value, key, marks, kind, recording, _state = held
+        span = twin.record(cls, recording, name, lambda _count: value, ids, kind, None, marks)
+        span.set_attribute(key, [value])
+        span.set_attributes({key: [value]})
+        span.end(value)
+        return recording.processor.stage.clear()
+
+    def first(held: list[Any]) -> object:
+        name, _ids, value, key, marks, kind, recording, state = held
+        otherwise = (kind, kind, state)
+        return [
+            twin.root(cls, recording, name, lambda _count: value, kind, {key: name}, (threshold, marks, state), otherwise)
+            for threshold in (0, 2**56)
+        ]
+
+    def failing(held: list[Any]) -> object:
+        name, ids, value, key, marks, kind, recording, state = held
+        return [
+            outcome(lambda: twin.record(cls, _Failing(), name, ids, ids, kind, {key: value}, marks)),
+            outcome(lambda: twin.record(cls, recording, name, lambda _count: [][value], ids, kind, None, marks)),
+            outcome(lambda: twin.record(cls, recording, name, ids, ids, kind, value, marks)),
+            outcome(lambda: twin.root(cls, recording, name, lambda _count: [][value], kind, None, (0, marks, state), (kind, kind, state))),
+            outcome(lambda: twin.record(cls, _Recording(stages=False), name, ids, ids, kind, {key: value}, marks).end(value, value)),
+        ]
+
+    def carried(held: list[Any]) -> object:
+        name, ids, value, key, _marks, _kind, _recording, state = held
+        text = twin.traceparent(ids)
+        return [
+            twin.token(ids[0], ids[1], True, 1),  # noqa: FBT003  by position, as it is called
+            twin.caller({key: state}, (state,) * 4, state, [("traceparent", text), ("tracestate", key)]),
+            twin.caller({key: state}, (state,) * 4, state, {"traceparent": text, "tracestate": name}.items()),
+            twin.derived(Context, key, value, Context({name: value})),
+        ]
+
+    return {"ended": ended, "child": child, "first": first, "failing": failing, "carried": carried}
+
+
+@pytest.mark.parametrize("what", ["ended", "child", "first", "failing", "carried"])
+@EACH
+def test_nothing_that_a_span_was_given_is_held_when_it_is_gone(twin: ModuleType, what: str) -> None:
+    live = _lives(twin)[what]
+    value, state = 2**70 + len(what), TraceState([("s", what)])
+    ids = (2**100 + value, 2**40 + len(what), False, TraceFlags(1), state, True)
+    held: list[Any] = [f"na{what}", ids, value, f"ke{what}", {"m": value}, SpanKind.SERVER, _Recording(), state]
+    counted = [*held, *ids[:2], None, True, False, CLASSES[twin], Context]
+    for _ in range(10):
+        live(held)
+    gc.collect()
+    before, blocks = [sys.getrefcount(one) for one in counted], sys.getallocatedblocks()
+    for _ in range(MANY):
+        live(held)
+    gc.collect()
+    more = sys.getallocatedblocks() - blocks
+    after = [sys.getrefcount(one) for one in counted]
+    assert max(abs(now - then) for now, then in zip(after, before, strict=True)) < NOISE
+    assert more < NOISE
+
+
+@pytest.mark.parametrize("slot", ["_recording", "_name", "ids", "_above", "_kind", "_attributes", "_start_time", "_end_time"])
+@EACH
+def test_a_span_that_only_itself_refers_to_is_collected(twin: ModuleType, slot: str) -> None:
+    span = started(twin, _Recording())
+    if slot == "_end_time":
+        span.end([span])
+        span._recording.processor.stage.clear()
+    else:
+        setattr(span, slot, [span])
+    gone = weakref.ref(span)
+    del span
+    gc.collect()
+    assert gone() is None
+
+
+@pytest.mark.parametrize("slot", ["_globals", "_key", "_provider", "_tracer"])
+@EACH
+def test_a_source_that_only_itself_refers_to_is_collected(twin: ModuleType, slot: str) -> None:
+    class Source(twin.SourceCore):  # type: ignore[name-defined, misc]  # of either module
+        __slots__ = ("__weakref__",)
+
+    source: Any = Source()
+    setattr(source, slot, [source])
+    gone = weakref.ref(source)
+    del source
+    gc.collect()
+    assert gone() is None
+
+
+@pytest.mark.parametrize(("variable", "found"), [("", "True"), ("1", "False")])
+def test_the_module_in_c_is_used_where_it_was_built_unless_the_variable_says_otherwise(variable: str, found: str) -> None:
+    environ = {**os.environ, "VIRTENGINE_TRACING_PURE": variable}
+    answer = subprocess.run([sys.executable, "-c", ASK], env=environ, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    assert answer.stdout.strip() == found
+
+
+def test_spans_headers_functions_and_delivery_are_right_with_the_module_in_python() -> None:
+    tests = [
+        f"tests/tracing_lib/{name}.py"
+        for name in ("test_spans", "test_trace_headers", "test_staging", "test_entering", "surfaces/test_functions")
+    ]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
+    environ = {**os.environ, "VIRTENGINE_TRACING_PURE": "1"}
+    answer = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, check=False, timeout=240)
+    assert answer.returncode == 0, answer.stdout
