@@ -11,7 +11,7 @@ from examples.virtengine.chain import authority
 from examples.virtengine.chain.storage import executed
 from examples.virtengine.chain.transactions import Transaction
 from examples.virtengine.protos import market_pb2, veid_pb2
-from tracing_lib import produce, trace_ante
+from tracing_lib import JobContext, trace_ante
 
 if TYPE_CHECKING:
     import sqlite3
@@ -74,9 +74,8 @@ class Admission:
         """Take a transaction for the next block, and return its hash. Raises ``RejectedError`` and ``sqlite3.Error``."""
         tx = Transaction.of(message)
         self._ante(tx)
-        described = {"virtengine.order.id": tx.order_id} if tx.order_id else {}
-        with produce("transaction", attributes=described) as requester:
-            self._mempool.add(tx, requester.token if requester else None)
+        requester = JobContext.current()
+        self._mempool.add(tx, requester.token if requester else None)
         return tx.hash
 
     def _handle(self, tx: Transaction) -> None:

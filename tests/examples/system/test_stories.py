@@ -30,7 +30,7 @@ def linked(trace: Trace) -> set[str]:
 def assert_headers_carry_one_trace_id(story: Story) -> None:
     placed = trace_with(story, "portal", "POST /orders")
     assert span_of(placed, "chain", "virtengine.market.v1.Msg/CreateOrder").kind == "server"
-    assert {span.name for span in placed.spans if span.service == "chain"} >= {"ante.Handle", "create transaction"}
+    assert "ante.Handle" in {span.name for span in placed.spans if span.service == "chain"}
     provisioned = trace_with(story, "provider-daemon", "process provision")
     assert span_of(provisioned, "waldur", "POST /api/marketplace-orders/").kind == "server"
 
@@ -40,7 +40,8 @@ def assert_links_lead_both_ways(story: Story) -> None:
     executed = trace_with(story, "chain", "market.keeper.CreateOrder")
     assert executed.trace_id != placed.trace_id, "a transaction outlives the request that sent it"
     assert executed.trace_id in linked(placed)
-    assert placed.trace_id in linked(executed)
+    admitting = span_of(placed, "chain", "virtengine.market.v1.Msg/CreateOrder")
+    assert admitting.span_id in {link.span_id for span in executed.spans for link in span.links}
     bid = next(trace for trace in story.traces if any(span.name == "bidengine.price" for span in trace.spans))
     assert executed.trace_id in linked(bid)
     won = trace_with(story, "chain", "market.keeper.CreateBid")

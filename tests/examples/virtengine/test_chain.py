@@ -131,7 +131,7 @@ def test_an_event_is_sent_in_the_trace_of_its_transaction_now_and_when_it_is_tol
     spans.assert_tree(
         spans.one("chain", "execute transaction", order_id="order-7"),
         """
-        chain: execute transaction ~> create transaction
+        chain: execute transaction ~> virtengine.market.v1.Msg/CreateOrder
           chain: market.keeper.CreateOrder
             chain: veid.keeper.CheckLevel
             chain: escrow.keeper.Deposit
@@ -177,7 +177,7 @@ def test_what_was_admitted_before_the_process_was_killed_is_executed_after_it(tm
         with ChainService(tmp_path, file, 60) as before, before.channel() as channel:
             submit_scope(channel)
             tx_hash = _market(channel).CreateOrder(order("order-7")).tx_hash
-            requester = spans.one("chain", "create transaction", order_id="order-7")
+            admitting = spans.one("chain", "virtengine.market.v1.Msg/CreateOrder")
             assert spans.find("chain", "execute transaction") == []
             before.kill()
         with ChainService(tmp_path, file, 60) as after:
@@ -185,7 +185,7 @@ def test_what_was_admitted_before_the_process_was_killed_is_executed_after_it(tm
                 event = told(socket, "order-7")
             executed = spans.one("chain", "execute transaction", order_id="order-7")
     assert (event["tx_hash"], event["sequence"]) == (tx_hash, 1)
-    assert [link.span_id for link in executed.links] == [requester.span_id]
+    assert [link.span_id for link in executed.links] == [admitting.span_id]
 
 
 class Subscriber:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind
 
 from examples.virtengine.chain.ante import (
     MOST_CPU_UNITS,
@@ -30,7 +32,7 @@ from examples.virtengine.protos import escrow_pb2, market_pb2, veid_pb2
 from examples.virtengine.signing import Key
 from tracing_lib import JobContext
 from tracing_lib.logs import JsonFormatter
-from tracing_lib.testing import RecordedTraces, attributes_of
+from tracing_lib.testing import RecordedTraces, attributes_of, links_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,12 +137,14 @@ def cheapened(message: market_pb2.MsgCreateOrder) -> market_pb2.MsgCreateOrder:
 
 
 def test_a_transaction_is_executed_in_a_trace_of_its_own_that_leads_back_to_its_requester(chain: Chain, traces: RecordedTraces) -> None:
-    (tx_hash,) = chain.block(order())
+    with trace.get_tracer("test").start_as_current_span("virtengine.market.v1.Msg/CreateOrder", kind=SpanKind.SERVER):
+        tx_hash = chain.admission.admit(order())
+    chain.block()  # after the call: it is led back to by what was stored alone
     traces.assert_tree(
         """
-        ante.Handle virtengine.order.id=order-7
-        create transaction (producer) virtengine.order.id=order-7
-        execute transaction virtengine.order.id=order-7 virtengine.block.height=2 ~> create transaction
+        virtengine.market.v1.Msg/CreateOrder (server)
+          ante.Handle virtengine.order.id=order-7
+        execute transaction virtengine.order.id=order-7 virtengine.block.height=2 ~> virtengine.market.v1.Msg/CreateOrder
           market.keeper.CreateOrder
             veid.keeper.CheckLevel
             escrow.keeper.Deposit virtengine.order.id=order-7
@@ -150,6 +154,11 @@ def test_a_transaction_is_executed_in_a_trace_of_its_own_that_leads_back_to_its_
     executed, known = traces.span("execute transaction"), JobContext.of_transaction(tx_hash)
     assert executed.context is not None
     assert (executed.context.trace_id, executed.context.span_id) == (known.trace_id, known.span_id)
+
+
+def test_a_transaction_that_was_admitted_outside_of_any_call_leads_back_to_nobody(chain: Chain, traces: RecordedTraces) -> None:
+    chain.block(order())
+    assert links_of(traces.span("execute transaction")) == []
 
 
 def test_an_order_without_its_deposit_leaves_nothing_but_its_failure(chain: Chain) -> None:

@@ -90,7 +90,6 @@ def test_an_order_is_bid_for_and_provisioned_in_traces_that_lead_to_each_other(t
           provider-daemon: virtengine.market.v1.Msg/CreateBid
             chain: virtengine.market.v1.Msg/CreateBid
               chain: ante.Handle
-              chain: create transaction
         """,
     )
     assert trace_of(tx_hash) in linked(bidding)
@@ -116,7 +115,6 @@ def test_an_order_is_bid_for_and_provisioned_in_traces_that_lead_to_each_other(t
           provider-daemon: virtengine.escrow.v1.Msg/Settle
             chain: virtengine.escrow.v1.Msg/Settle
               chain: ante.Handle
-              chain: create transaction
         """,
     )
     assert done.trace_id not in {bidding.trace_id, won.trace_id}
@@ -142,7 +140,6 @@ def test_a_failed_provision_is_logged_with_the_way_to_the_span_that_failed_and_t
           provider-daemon: virtengine.market.v1.Msg/CloseOrder
             chain: virtengine.market.v1.Msg/CloseOrder
               chain: ante.Handle
-              chain: create transaction
         """,
     )
     lines = [line for line in town.daemon.lines() if line["level"] == "ERROR"]

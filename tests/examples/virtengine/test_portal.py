@@ -44,18 +44,20 @@ def test_one_trace_leads_from_the_portal_into_the_mempool_and_on_to_the_transact
           portal: virtengine.market.v1.Msg/CreateOrder
             chain: virtengine.market.v1.Msg/CreateOrder
               chain: ante.Handle
-              chain: create transaction
         """,
     )
     running.spans.assert_tree(
         executed,
         """
-        chain: execute transaction ~> create transaction
+        chain: execute transaction ~> virtengine.market.v1.Msg/CreateOrder
           chain: market.keeper.CreateOrder
             chain: veid.keeper.CheckLevel
             chain: escrow.keeper.Deposit
         """,
     )
+    # Of the same name are the portal's call and the chain's part of it.
+    admitting = [span for span in running.spans.find("chain", "virtengine.market.v1.Msg/CreateOrder") if span.trace_id == asked.trace_id]
+    assert [link.span_id for link in executed.links] == [span.span_id for span in admitting]
     assert answer.headers["traceresponse"].split("-")[1] == asked.trace_id.hex()
     assert executed.span_id.hex() == f"{JobContext.of_transaction(tx_hash).span_id:016x}"
     assert attributes(asked.attributes)["virtengine.order.cpu_units"] == 4
