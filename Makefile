@@ -11,7 +11,7 @@ help: ## show what can be made
 	@echo
 	@echo "ENV=dev (the default) or ENV=prod names the environment; ARGS=... passes options on."
 
-.venv/ready: pyproject.toml uv.lock hatch_build.py tracing_lib/_native.c
+.venv/ready: pyproject.toml uv.lock hatch_build.py tracing_lib/_native.c $(wildcard tracing_lib/_c/*.h)
 	@echo "installing the locked Python packages into .venv"
 	@test -x $(PY) || $(PYTHON) -m venv .venv
 	@$(PY) -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)

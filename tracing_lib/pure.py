@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import binascii
 import re
-from time import time_ns
+from time import monotonic, time_ns
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar, cast
 
 from tracing_lib.plain import PLAIN, all_plain
@@ -283,7 +283,9 @@ def serve(  # noqa: PLR0917  called for every request
     if above is None:
         if decide is None or not tracer.inner._tracer_config.is_enabled:
             return None
-        made = root(home.span, recording, name, home.bits, home.server, attributes, decide(name), tracer.otherwise)
+        lease = None if tracer.leases is None else tracer.leases.get(name)
+        decision = lease[0] if lease is not None and monotonic() < lease[1] else decide(name)
+        made = root(home.span, recording, name, home.bits, home.server, attributes, decision, tracer.otherwise)
     else:
         sampled = above[3] & 1
         made = record(home.span, recording, name, home.bits, above, home.server, attributes, home.no_marks) if sampled else above

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace.span import TraceState
     from opentelemetry.util.types import Attributes
 
-    from tracing_lib.adaptation import Decided
+    from tracing_lib.adaptation import Decided, Lease
     from tracing_lib.settings import TracingSettings
 
 _MOST_OPERATIONS: Final = 256
@@ -82,6 +82,8 @@ class TargetSampler(Sampler):
         self.pressure = 1.0
         """What every ratio is multiplied by; less than 1 under pressure."""
         self._next_look = clock() + _PRESSURE_SECONDS
+        self.leases: dict[str, Lease] | None = {} if clock is time.monotonic else None
+        """Decisions that follow no traffic, and so stand until the pressure is looked at again; none with a clock of one's own."""
         self.apply(strategy)
 
     def apply(self, strategy: Strategy) -> None:
@@ -93,6 +95,8 @@ class TargetSampler(Sampler):
             self._goals = {**self._targets, **strategy.operations}
             operations = {name: self._made(goal, known.get(name)) for name, goal in self._goals.items()}
             self._operations: dict[str, Operation] = operations
+            if self.leases is not None:
+                self.leases.clear()
 
     def _made(self, goal: Goal, before: Operation | None = None) -> Operation:
         made = Operation(goal, self._clock(), self._interval)
@@ -143,7 +147,11 @@ class TargetSampler(Sampler):
             self._count(operation, tick, seen, now)
         if now >= self._next_look:
             self._look(now)
-        return operation.decision
+        decision = operation.decision
+        leases = self.leases
+        if leases is not None and not operation.goal.adapts and (len(leases) < _MOST_OPERATIONS or name in leases):
+            leases[name] = decision, self._next_look
+        return decision
 
     def _count(self, operation: Operation, tick: Callable[[], int], seen: int, now: float) -> None:
         if self._lock.acquire(blocking=False):  # else another thread is at it
@@ -165,6 +173,8 @@ class TargetSampler(Sampler):
             elif fill < _RELIEVED:
                 self.pressure = min(1.0, before * _RECOVERY)
             if self.pressure != before:
+                if self.leases is not None:
+                    self.leases.clear()
                 for operation in (*self._operations.values(), self._others):
                     operation.aim(self.pressure)
         finally:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
     from opentelemetry.util.types import AnyValue, Attributes
 
-    from tracing_lib.adaptation import Decided
+    from tracing_lib.adaptation import Decided, Lease
     from tracing_lib.spans import Ids
 
 _P = ParamSpec("_P")
@@ -128,6 +128,8 @@ class ShortTracer(trace.Tracer):
         decision = getattr(sampler.root if isinstance(sampler, FollowsLinks) else sampler, "decision", None)
         self.decide: Callable[[str], Decided] | None = decision if self._new_id is None else None
         """What says, from the name alone, which traces are sampled that begin without links; none where more must be asked."""
+        self.leases: dict[str, Lease] | None = None if self.decide is None else getattr(getattr(decision, "__self__", None), "leases", None)
+        """What ``decide`` said last, for as long as it stands."""
         random = TraceFlags.RANDOM_TRACE_ID if generator.is_trace_id_random() else TraceFlags.DEFAULT
         self.quick = self._recording if self._recording.stages and self._new_id is None else None
         """What the spans have in common, where their ids are random and one that starts is counted and nothing else."""
