@@ -31,6 +31,7 @@ __all__ = [
     "attach",
     "current_span",
     "get_current",
+    "ids_of",
     "set_current_span",
     "variable",
     "with_span",
@@ -38,7 +39,6 @@ __all__ = [
 
 _runtime: Final = contexts._RUNTIME_CONTEXT
 variable: Final = _runtime._current_context if type(_runtime) is ContextVarsRuntimeContext else None
-
 """Where the current context is; none where OpenTelemetry keeps it in another way."""
 
 get_current: Final = contexts.get_current if variable is None else variable.get

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.context import Context
 
-from tracing_lib.current import SPAN_KEY, attach, get_current, with_span
+from tracing_lib.current import SPAN_KEY, set_current_span
 from tracing_lib.propagation import arriving, carrier_of
 
 if TYPE_CHECKING:
@@ -24,10 +24,8 @@ def enter(source: TracerSource, name: str, kind: SpanKind, attributes: Mapping[s
     tracer = source.get()
     if tracer is None:
         return None
-    before = get_current()
-    span = tracer.start_span(name, before, kind, attributes)
-    attach(with_span(span, before))
-    return span, before
+    span = tracer.start_span(name, None, kind, attributes)
+    return span, set_current_span(span)
 
 
 def serve(

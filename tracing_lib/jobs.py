@@ -14,13 +14,15 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from opentelemetry import trace
-from opentelemetry.trace import INVALID_SPAN, Link, NonRecordingSpan, NoOpTracer, SpanContext, SpanKind, TraceFlags
+from opentelemetry.trace import Link, NonRecordingSpan, NoOpTracer, SpanContext, SpanKind, TraceFlags
 
-from tracing_lib.current import SPAN_KEY, attach, current_span, get_current, ids_of, with_span
+from tracing_lib.current import SPAN_KEY, attach, current_span, get_current, ids_of, set_current_span
 from tracing_lib.errors import JobTokenError, explain
 from tracing_lib.fingerprints import report
 from tracing_lib.identifiers import fixed_ids, hash_bytes, transaction_span
 from tracing_lib.native import token
+from tracing_lib.propagation import without_span
+from tracing_lib.pure import JOB_PREFIX
 from tracing_lib.recording import TracerSource, fail
 from tracing_lib.spans import RecordedSpan, context_of
 from tracing_lib.tracers import ShortTracer
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
 
     from tracing_lib.spans import Ids
 
-_PREFIX: Final = "ve1."
 _BYTES: Final = 16 + 8 + 1 + 5
 _LATEST: Final = 2**40 - 1
 """Hundredths of a second that five bytes hold: enough until the year 2318."""
@@ -46,6 +47,10 @@ _SCOPE: Final = "tracing_lib.jobs"
 _PRODUCER: Final = SpanKind.PRODUCER  # an enumeration looks its members up in Python
 _NO_TRACER: Final = NoOpTracer()
 _source: Final = TracerSource(_SCOPE, None)
+
+
+def _now() -> float:
+    return time.time_ns() // _HUNDREDTH / _HUNDREDTHS
 
 
 class JobContext(NamedTuple):
@@ -64,7 +69,7 @@ class JobContext(NamedTuple):
     def of(cls, span: Span) -> Self | None:
         """Return the context of a span; none where it has no valid ids, as when tracing is off."""
         ids = ids_of(span)
-        return tuple.__new__(cls, (ids[0], ids[1], ids[3] & 1 == 1, time.time_ns() // _HUNDREDTH / _HUNDREDTHS)) if ids[5] else None
+        return tuple.__new__(cls, (ids[0], ids[1], ids[3] & 1 == 1, _now())) if ids[5] else None
 
     @classmethod
     def current(cls) -> Self | None:
@@ -78,7 +83,7 @@ class JobContext(NamedTuple):
         Raises ``PrivacyError`` for what is no hash of 32 bytes.
         """
         ids = transaction_span(tx_hash)
-        return cls(ids.trace_id, ids.span_id, ids.trace_flags.sampled, time.time_ns() // _HUNDREDTH / _HUNDREDTHS)
+        return cls(ids.trace_id, ids.span_id, ids.trace_flags.sampled, _now())
 
     @property
     def token(self) -> str:
@@ -93,11 +98,11 @@ class JobContext(NamedTuple):
     def from_token(cls, token: str) -> Self:
         """Return the context in a token. Raises ``JobTokenError`` for anything else; the token is not shown."""
         try:
-            raw = base64.b64decode(token.removeprefix(_PREFIX).encode("ascii"), altchars=b"-_", validate=True)
+            raw = base64.b64decode(token.removeprefix(JOB_PREFIX).encode("ascii"), altchars=b"-_", validate=True)
         except (ValueError, binascii.Error):
             raw = b""
         # Of the flags one bit has a meaning so far: other bits are a damaged token, or one of a version that has another prefix.
-        if len(raw) != _BYTES or not token.startswith(_PREFIX) or raw[24] > 1:
+        if len(raw) != _BYTES or not token.startswith(JOB_PREFIX) or raw[24] > 1:
             wrong = f"is no token of this library ({len(token)} characters)"
             raise JobTokenError(explain("job token", wrong, "what JobContext.token gave, unchanged", "start the job without it"))
         made_at = int.from_bytes(raw[25:30], "big") / _HUNDREDTHS
@@ -139,10 +144,9 @@ class _Producing(AbstractContextManager["JobContext | None"]):
         self._tracer, self._name, self._attributes = tracer, name, attributes
 
     def __enter__(self) -> JobContext | None:
-        before = self._before = get_current()
-        span = self._span = self._tracer.start_span(f"create {self._name}", before, _PRODUCER, self._attributes)
-        attach(with_span(span, before))
-        return JobContext.of(span)
+        self._span = self._tracer.start_span(f"create {self._name}", None, _PRODUCER, self._attributes)
+        self._before = set_current_span(self._span)
+        return JobContext.of(self._span)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         attach(self._before)
@@ -223,13 +227,12 @@ def _rooted(  # noqa: PLR0917  called for every job
 
     ``to``: the span that it is linked to. ``wanted``: ids that it is to have.
     """
-    before = get_current()
     if isinstance(tracer, ShortTracer):
         span = tracer.follow(name, kind, attributes, to, wanted)
     else:
         with fixed_ids(wanted) if wanted else nullcontext():
-            span = tracer.start_span(name, with_span(INVALID_SPAN, before), kind, attributes, [Link(context_of(to))] if to else [])
-    attach(with_span(span, before))
+            span = tracer.start_span(name, without_span(), kind, attributes, [Link(context_of(to))] if to else [])
+    before = set_current_span(span)
     try:
         yield span
     except BaseException as error:
@@ -261,8 +264,7 @@ def continued(job: JobContext | str | None) -> Iterator[None]:
     if context is None:
         yield
         return
-    before = get_current()
-    attach(with_span(NonRecordingSpan(context.span_context), before))
+    before = set_current_span(NonRecordingSpan(context.span_context))
     try:
         yield
     finally:

@@ -34,6 +34,8 @@ _PARENT: Final = frozenset({"traceparent", b"traceparent"})
 _BAGGAGE: Final = frozenset({"baggage", b"baggage"})
 _HEADERS: Final = frozenset({"tracestate", b"tracestate"}) | _PARENT | _BAGGAGE
 _URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
+JOB_PREFIX: Final = "ve1."
+"""What the token of a job begins with: its kind and version."""
 
 
 class SpanCore:
@@ -48,6 +50,13 @@ class SpanCore:
     _open: bool
     _recording: Recording
     _start_time: int | None
+
+    if TYPE_CHECKING:  # what the class that is made from this one does where it takes more
+
+        def _set_attribute(self, key: str, value: AnyValue) -> None: ...
+        def _set_attributes(self, attributes: Mapping[str, AnyValue]) -> None: ...
+        def _ended_twice(self) -> None: ...
+        def _freeze(self) -> None: ...
 
     def set_attribute(self, key: str, value: AnyValue) -> None:
         """Set an attribute, as ``opentelemetry.trace.Span`` has it."""
@@ -93,18 +102,6 @@ class SpanCore:
             processor._on_ending(self)
             processor.on_end(self)
 
-    def _set_attribute(self, key: str, value: AnyValue) -> None:
-        raise NotImplementedError
-
-    def _set_attributes(self, attributes: Mapping[str, AnyValue]) -> None:
-        raise NotImplementedError
-
-    def _ended_twice(self) -> None:
-        raise NotImplementedError
-
-    def _freeze(self) -> None:
-        raise NotImplementedError
-
 
 class SourceCore:
     """What the tracer of one instrumented scope is asked for: the same as long as the provider is."""
@@ -118,14 +115,15 @@ class SourceCore:
     _provider: TracerProvider | None
     _tracer: Tracer | None
 
+    if TYPE_CHECKING:  # as above
+
+        def _look_up(self) -> Tracer | None: ...
+
     def get(self) -> Tracer | None:
         """Return the tracer, or None while nobody would receive a span."""
         if self._fixed or (self._provider is not None and self._globals.get(self._key) is self._provider):
             return self._tracer
         return self._look_up()
-
-    def _look_up(self) -> Tracer | None:
-        raise NotImplementedError
 
 
 def record(  # noqa: PLR0917  called for every span
@@ -305,6 +303,6 @@ def traceparent(ids: Ids) -> str:
 
 
 def token(trace_id: int, span_id: int, sampled: bool, hundredths: int) -> str:  # noqa: FBT001  called for every job
-    """Return ids, flag and a time, 30 bytes, as text: ``ve1.`` and URL-safe base64."""
+    """Return ids, flag and a time, 30 bytes, as text: ``JOB_PREFIX`` and URL-safe base64."""
     raw = trace_id.to_bytes(16, "big") + span_id.to_bytes(8, "big") + (sampled << 40 | hundredths).to_bytes(6, "big")
-    return "ve1." + binascii.b2a_base64(raw, newline=False).translate(_URL_SAFE).decode("ascii")
+    return JOB_PREFIX + binascii.b2a_base64(raw, newline=False).translate(_URL_SAFE).decode("ascii")

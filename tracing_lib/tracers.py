@@ -123,12 +123,11 @@ class ShortTracer(trace.Tracer):
         self._recording = Recording(inner)
         generator = inner.id_generator
         self._new_id = generator.child_ids if isinstance(generator, ContextIdGenerator) else generator.generate_span_id
-        sampler = inner.sampler
-        # What asks nothing but the name, where a trace begins without links.
-        decision = getattr(sampler.root if isinstance(sampler, FollowsLinks) else sampler, "decision", None)
-        self.decide: Callable[[str], Decided] | None = decision if self._new_id is None else None
+        sampler = inner.sampler.root if isinstance(inner.sampler, FollowsLinks) else inner.sampler
+        asks = getattr(sampler, "decision", None)
+        self.decide: Callable[[str], Decided] | None = asks if self._new_id is None else None
         """What says, from the name alone, which traces are sampled that begin without links; none where more must be asked."""
-        self.leases: dict[str, Lease] | None = None if self.decide is None else getattr(getattr(decision, "__self__", None), "leases", None)
+        self.leases: dict[str, Lease] | None = getattr(sampler, "leases", None)
         """What ``decide`` said last, for as long as it stands."""
         random = TraceFlags.RANDOM_TRACE_ID if generator.is_trace_id_random() else TraceFlags.DEFAULT
         self.quick = self._recording if self._recording.stages and self._new_id is None else None

@@ -33,13 +33,17 @@ enum {
 static int
 is_home(PyObject *home)
 {
-    if (PyTuple_Check(home) && PyTuple_GET_SIZE(home) == PLACES && is_span_class(PyTuple_GET_ITEM(home, SPAN))
+    return PyTuple_Check(home) && PyTuple_GET_SIZE(home) == PLACES && is_span_class(PyTuple_GET_ITEM(home, SPAN))
         && PyType_Check(PyTuple_GET_ITEM(home, CONTEXT)) && PyType_IsSubtype((PyTypeObject *)PyTuple_GET_ITEM(home, CONTEXT), &PyDict_Type)
         && PyDict_Check(PyTuple_GET_ITEM(home, NO_MARKS)) && PyDict_Check(PyTuple_GET_ITEM(home, TEXTMAPS))
-        && PyTuple_Check(PyTuple_GET_ITEM(home, FLAGS)) && PyTuple_GET_SIZE(PyTuple_GET_ITEM(home, FLAGS)) >= 4) {
-        return 1;
-    }
-    return 0;
+        && PyTuple_Check(PyTuple_GET_ITEM(home, FLAGS)) && PyTuple_GET_SIZE(PyTuple_GET_ITEM(home, FLAGS)) >= 4;
+}
+
+/* What a source has for the short way, held: another thread may look the provider up anew meanwhile. NULL where it has nothing. */
+static PyObject *
+home_of(SourceCore *source)
+{
+    return source->home != NULL && is_home(source->home) ? Py_NewRef(source->home) : NULL;
 }
 
 #define HOME(place) PyTuple_GET_ITEM(home, place)
@@ -90,17 +94,20 @@ enter(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t given)
         PyErr_SetString(PyExc_TypeError, "enter takes a source, name, kind and attributes");
         return NULL;
     }
-    PyObject *tracer = source_get((SourceCore *)args[0], NULL), *home = ((SourceCore *)args[0])->home;
+    PyObject *tracer = source_get((SourceCore *)args[0], NULL);
     if (tracer == NULL) {
         return NULL;
     }
-    if (home == NULL || !is_home(home) || HOME(VARIABLE) == Py_None) {
+    PyObject *home = home_of((SourceCore *)args[0]);
+    if (home == NULL || HOME(VARIABLE) == Py_None) {
+        Py_XDECREF(home);
         Py_DECREF(tracer);
         Py_RETURN_NONE;
     }
     PyObject *recording = quick_recording(home, tracer), *before = NULL, *span = NULL, *active = NULL, *result = NULL;
     Py_DECREF(tracer);
     if (recording == NULL) {
+        Py_DECREF(home);
         return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
     }
     if (PyContextVar_Get(HOME(VARIABLE), NULL, &before) < 0) {
@@ -125,6 +132,7 @@ enter(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t given)
         result = PyTuple_Pack(2, span, before);
     }
 done:
+    Py_DECREF(home);
     Py_DECREF(recording);
     Py_XDECREF(before);
     Py_XDECREF(span);
@@ -190,17 +198,19 @@ serve(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t given)
         return NULL;
     }
     PyObject *before = args[1], *name = args[2], *attributes = args[3];
-    PyObject *tracer = source_get((SourceCore *)args[0], NULL), *home = ((SourceCore *)args[0])->home;
+    PyObject *tracer = source_get((SourceCore *)args[0], NULL);
     if (tracer == NULL) {
         return NULL;
     }
-    if (home == NULL || !is_home(home)) {
+    PyObject *home = home_of((SourceCore *)args[0]);
+    if (home == NULL) {
         Py_DECREF(tracer);
         Py_RETURN_NONE;
     }
     PyObject *propagator = PyDict_GetItemWithError(HOME(TEXTMAPS), HOME(TEXTMAP));
     int held = PyDict_Contains(before, HOME(SPAN_KEY));
     if (held != 0 || propagator == NULL || (PyObject *)Py_TYPE(propagator) != HOME(PROPAGATOR)) {
+        Py_DECREF(home);
         Py_DECREF(tracer);
         return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
     }
@@ -240,6 +250,7 @@ serve(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t given)
     if (active != NULL && !PyErr_Occurred()) {
         result = PyTuple_Pack(2, span, active);
     }
+    Py_DECREF(home);
     Py_DECREF(tracer);
     Py_XDECREF(recording);
     Py_XDECREF(above);
