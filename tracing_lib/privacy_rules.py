@@ -9,6 +9,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Final
 
 from tracing_lib.contract import PrivacyRule
+from tracing_lib.needed import needed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +34,7 @@ class ValueRules:
         self.rules = tuple(rules)
         self._keys = [re.compile(rule.pattern) for rule in rules if rule.matches == "key"]
         self._values = [re.compile(rule.pattern) for rule in rules if rule.matches == "value"]
+        self._needed = [(needed(pattern), pattern) for pattern in self._values]
         self._found: dict[str, bool] = {}
         self._named: dict[str, bool] = {}
 
@@ -47,7 +49,8 @@ class ValueRules:
         """Whether a rule finds something in the string."""
         known = self._found.get(value)
         if known is None:
-            known = self._remember(self._found, value, found=any(pattern.search(value) for pattern in self._values))
+            found = any(pattern.search(value) for needs, pattern in self._needed if not needs.missing(value))
+            known = self._remember(self._found, value, found=found)
         return known
 
     def masked(self, value: str) -> str:
