@@ -14,6 +14,7 @@
 #include "_c/source.h"
 #include "_c/headers.h"
 #include "_c/enter.h"
+#include "_c/pack.h"
 
 static PyMethodDef methods[] = {
     {"record", (PyCFunction)(void (*)(void))record, METH_FASTCALL, NULL},
@@ -39,7 +40,8 @@ PyInit__native(void)
         {&s_freeze, "_freeze"}, {&s_value, "value"}, {&s_look_up, "_look_up"},
         {&s_quick, "quick"}, {&s_started, "started"}, {&s_span_processors, "_span_processors"}, {&s_decide, "decide"},
         {&s_otherwise, "otherwise"}, {&s_states, "states"}, {&s_leases, "leases"}, {&s_inner, "inner"}, {&s_tracer_config, "_tracer_config"},
-        {&s_is_enabled, "is_enabled"},
+        {&s_is_enabled, "is_enabled"}, {&s_unset, "_unset"}, {&s_name_field, "_name_field"}, {&s_state_field, "_state_field"},
+        {&s_attribute_field, "_attribute_field"}, {&s_link_fields, "_link_fields"},
     };
     for (size_t at = 0; at < sizeof names / sizeof *names; at++) {
         if ((*names[at].where = PyUnicode_InternFromString(names[at].text)) == NULL) {
@@ -47,12 +49,13 @@ PyInit__native(void)
         }
     }
     if ((s_64 = PyLong_FromLong(64)) == NULL || (s_128 = PyLong_FromLong(128)) == NULL || PyType_Ready(&SpanCoreType) < 0
-        || PyType_Ready(&SourceCoreType) < 0) {
+        || PyType_Ready(&SourceCoreType) < 0 || PyType_Ready(&PackCoreType) < 0) {
         return NULL;
     }
     PyObject *found = PyModule_Create(&module);
     if (found == NULL || PyModule_AddObjectRef(found, "SpanCore", (PyObject *)&SpanCoreType) < 0
-        || PyModule_AddObjectRef(found, "SourceCore", (PyObject *)&SourceCoreType) < 0) {
+        || PyModule_AddObjectRef(found, "SourceCore", (PyObject *)&SourceCoreType) < 0
+        || PyModule_AddObjectRef(found, "PackCore", (PyObject *)&PackCoreType) < 0) {
         Py_XDECREF(found);
         return NULL;
     }

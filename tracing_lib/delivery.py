@@ -11,7 +11,7 @@ import weakref
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from opentelemetry.sdk.trace import SynchronousMultiSpanProcessor
 from opentelemetry.trace import StatusCode
@@ -29,24 +29,9 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
     from tracing_lib.encoder import Group
+    from tracing_lib.packing import Wall
     from tracing_lib.settings import TracingSettings
     from tracing_lib.span_queue import Batch
-
-
-class Wall(Protocol):
-    """Makes of what was recorded what may leave the process (``privacy.PrivacyPolicy``)."""
-
-    def leaving(self, span: ReadableSpan) -> ReadableSpan:
-        """Return what leaves of a span, resource and scope apart."""
-
-    def span(self, span: ReadableSpan) -> ReadableSpan:
-        """Return what leaves of a span, resource and scope included."""
-
-    def resource(self, resource: Resource) -> Resource:
-        """Return what leaves of a resource, the same object each time."""
-
-    def scope(self, scope: InstrumentationScope | None) -> InstrumentationScope | None:
-        """Return what leaves of a scope, the same object each time."""
 
 
 _logger: Final = logging.getLogger("tracing_lib")
@@ -119,8 +104,6 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
         """With fewer spans on the stage than this nothing is to be done for one more but to put it there."""
         self._settings = settings
         self._wall = wall
-        # The stock exporter takes resource and scope from the span; ours from the group.
-        self._make_private = None if wall is None else wall.span if settings.exporter == "stock" else wall.leaving
         self.queue = SpanQueue(settings.queue_bytes, settings.queue_size)
         self.refusing = False
         """Whether the collector says, at present, that it has too much to do."""
@@ -136,7 +119,7 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
 
     def _begin(self) -> None:
         """Make what belongs to one process alone; the thread is started by the first span, so that a parent may fork before."""
-        self._packing = build_packing(self._settings)
+        self._packing = build_packing(self._settings, self._wall)
         self._sender = build_sender(self._settings)
         self._wake = threading.Event()
         self._ending = threading.Event()
@@ -214,11 +197,9 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
 
     def _enqueue(self, span: ReadableSpan, *, failed: bool) -> None:
         try:
-            # Without a wall a span leaves as it was recorded; one that the wall cannot make private does not leave.
-            clean = span if self._make_private is None else self._make_private(span)
-            packed, size = self._packing.pack(clean)
+            packed, size = self._packing.pack(span)
             group = self._group(span)
-        except Exception as error:  # noqa: BLE001  whoever ends a span must not fail for it
+        except Exception as error:  # noqa: BLE001  whoever ends a span must not fail for it; what cannot be made private does not leave
             self.queue.drop(ENCODING)
             if not self._said_unencodable:
                 self._said_unencodable = True

@@ -105,13 +105,32 @@ class Encoder:
             parts += [field(b"\x5a", self._event(event)) for event in span.events]
             parts.append(number(b"\x60", span.dropped_events))
         if links_of(span) != ():
-            parts += [field(b"\x6a", self._link(link)) for link in span.links]
-            parts.append(number(b"\x70", span.dropped_links))
+            parts.append(self.links(span.links, span.dropped_links))
         status = span.status
         parts.append(_UNSET if status.status_code is StatusCode.UNSET and not status.description else self._status(status))
         parts.append(_REMOTE if parent and parent.is_remote else _LOCAL)
         message = b"".join(parts)
         return b"\x12" + varint(len(message)) + message
+
+    @staticmethod
+    def name(name: str) -> bytes:
+        """Return a span's name as its field."""
+        return text(b"\x2a", name)
+
+    @staticmethod
+    def state(state: TraceState) -> bytes:
+        """Return a trace state as its field."""
+        return text(b"\x1a", ",".join([f"{key}={value}" for key, value in state.items()]))
+
+    def attribute(self, key: str, value: AnyValue) -> bytes:
+        """Return an attribute of a span as its field; nothing for a value that OTLP cannot hold."""
+        pair = self._short_pair(key, utf8(value)) if type(value) is str else None
+        pair = self._pair((key, value)) if pair is None else pair
+        return b"\x4a" + pair if pair else b""
+
+    def links(self, links: Iterable[Link], dropped: int) -> bytes:
+        """Return links as their fields, and that of how many were dropped."""
+        return b"".join([field(b"\x6a", self._link(link)) for link in links]) + number(b"\x70", dropped)
 
     def request(self, spans: Iterable[tuple[Group, bytes]]) -> bytes:
         """Return an ``ExportTraceServiceRequest`` made of spans that ``span`` encoded; groups are told apart by identity."""
@@ -150,14 +169,14 @@ class Encoder:
 
     def _name(self, name: str) -> bytes:
         """Return a span's name as its field, and remember it."""
-        encoded = text(b"\x2a", name)
+        encoded = self.name(name)
         if len(self._names) < _MOST_REMEMBERED:
             self._names[name] = encoded
         return encoded
 
     def _state(self, state: TraceState) -> bytes:
         """Return a trace state as its field, and remember it for the rest of the trace."""
-        encoded = text(b"\x1a", ",".join([f"{key}={value}" for key, value in state.items()]))
+        encoded = self.state(state)
         self._last_state = state, encoded
         return encoded
 
@@ -184,17 +203,21 @@ class Encoder:
 
     def _text_pair(self, pair: tuple[str, str]) -> bytes:
         """Return a pair with a text; a short one is remembered, for most come again."""
-        encoded_key, length = self._keys.get(pair[0]) or self._key(pair[0])
-        value = utf8(pair[1])
-        size = len(value)
-        if size >= _SHORT:
-            wrapped = field(b"\x12", field(b"\x0a", value))
-            return varint(length + len(wrapped)) + encoded_key + wrapped
-        encoded = b"".join((varint(length + size + 4), encoded_key, _SHORT_HEADS[size], value))
+        encoded = self._short_pair(pair[0], utf8(pair[1]))
+        if encoded is None:
+            return self._pair(pair)
         if len(self._texts) >= _MOST_REMEMBERED:
             self._texts.clear()
         self._texts[pair] = encoded
         return encoded
+
+    def _short_pair(self, key: str, value: bytes) -> bytes | None:
+        """Return a pair with a text that is short; none for one that is not."""
+        size = len(value)
+        if size >= _SHORT:
+            return None
+        encoded_key, length = self._keys.get(key) or self._key(key)
+        return b"".join((varint(length + size + 4), encoded_key, _SHORT_HEADS[size], value))
 
     def _integer_pair(self, pair: tuple[str, int]) -> bytes:
         encoded = self._pair(pair)

@@ -13,7 +13,7 @@ from tracing_lib import pure
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["NATIVE", "SourceCore", "SpanCore", "caller", "derived", "enter", "record", "root", "serve", "token", "traceparent"]
+__all__ = ["NATIVE", "PackCore", "SourceCore", "SpanCore", "caller", "derived", "enter", "record", "root", "serve", "token", "traceparent"]
 
 
 def _chosen() -> ModuleType:
@@ -27,10 +27,10 @@ def _chosen() -> ModuleType:
 
 
 if TYPE_CHECKING:
-    from tracing_lib.pure import SourceCore, SpanCore, caller, derived, enter, record, root, serve, token, traceparent
+    from tracing_lib.pure import PackCore, SourceCore, SpanCore, caller, derived, enter, record, root, serve, token, traceparent
 else:
     _from = _chosen()
-    SpanCore, SourceCore = _from.SpanCore, _from.SourceCore
+    SpanCore, SourceCore, PackCore = _from.SpanCore, _from.SourceCore, _from.PackCore
     record, root, derived = _from.record, _from.root, _from.derived
     enter, serve = _from.enter, _from.serve
     caller, traceparent, token = _from.caller, _from.traceparent, _from.token

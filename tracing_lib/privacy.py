@@ -6,7 +6,6 @@ attributes, and the privacy rules of the contract, which the collector's redacti
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
 import secrets
@@ -46,6 +45,9 @@ _PATTERNS: Final = {
     Shape.FLAG: _FLAG,
     Shape.HOST: HOST,
 }
+_FLAGS: Final = frozenset({Shape.FLAG, Shape.TEXT})
+_NUMBERS: Final = frozenset({Shape.NUMBER, Shape.ID, Shape.CODE, Shape.TEXT})
+"""Shapes of attributes whose values may be numbers."""
 _IDS_OR_WORDS: Final = frozenset({"k8s.namespace.name", "service.instance.id", "messaging.message.conversation_id"})
 """Identifiers that a person may have chosen to be words."""
 _EXCEPTION_LIKE: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_.]{0,119})(?=: |$)")
@@ -96,16 +98,35 @@ class PrivacyPolicy:
         self._scopes: dict[int, tuple[InstrumentationScope, InstrumentationScope]] = {}
         self._names: dict[str, str] = {}
         self._passing: set[tuple[str, type, object]] = set()
+        # Of keys whose values leave as they are where they have one form, which most have.
+        self._patterns: dict[str, re.Pattern[str]] = {}
         self._passing_state: TraceState | None = None
         self._version = self.registry.version
+
+    @property
+    def version(self) -> int:
+        """Another number whenever more may leave than before."""
+        return self.registry.version
 
     # A value or key for which there is no rule is never let through: every function ends in "none" or in a mask.
 
     def attribute(self, key: str, value: object) -> AnyValue:
         """Return what leaves of an attribute's value, or ``None`` when it stays in the process."""
+        if self._version != self.registry.version:
+            self._forget()
+        pattern = self._patterns.get(key)
+        if pattern is not None and type(value) is str:
+            return value if pattern.fullmatch(value) and not self.rules.found(value) else None
         declared = self.registry.get(key)
         if declared is None or declared.privacy is Privacy.DROP or self.rules.key(key):
             return None
+        if (
+            declared.privacy is Privacy.KEEP
+            and declared.shape in _PATTERNS
+            and declared.shape is not Shape.CODE
+            and key not in _IDS_OR_WORDS
+        ):
+            self._patterns[key] = _PATTERNS[declared.shape]
         if isinstance(value, Scalar):
             return self._scalar(declared, value)
         if isinstance(value, list | tuple):
@@ -127,8 +148,8 @@ class PrivacyPolicy:
     def number(self, shape: Shape, value: float) -> float | None:
         """Return a number where its attribute's shape has numbers. A number under another shape may be one to call."""
         if isinstance(value, bool):
-            return value if shape in {Shape.FLAG, Shape.TEXT} else None
-        return value if shape in {Shape.NUMBER, Shape.ID, Shape.CODE, Shape.TEXT} else None
+            return value if shape in _FLAGS else None
+        return value if shape in _NUMBERS else None
 
     def fitted(self, declared: Attribute, value: str) -> str | None:
         """Return a string in the shape that its declaration asks for, or ``None`` when it has another."""
@@ -149,9 +170,14 @@ class PrivacyPolicy:
         clean = url(value, self.registry)
         return None if clean is None or self.rules.found(urlsplit(value).netloc) else clean
 
+    def hashes(self, key: str) -> bool:
+        """Whether a digest leaves of an attribute, and never its value."""
+        declared = self.registry.get(key)
+        return declared is not None and declared.privacy is Privacy.HASH
+
     def hashed(self, value: str) -> str:
         """Return the keyed digest of a value: ``h:`` and 16 hexadecimal digits of HMAC-SHA-256 (RFC 2104)."""
-        return "h:" + hmac.new(self._hash_key, value.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:16]
+        return "h:" + hmac.digest(self._hash_key, value.encode("utf-8", "surrogatepass"), "sha256").hex()[:16]
 
     def text(self, value: str) -> str:
         """Return free text with everything masked that a value rule finds."""
@@ -173,7 +199,7 @@ class PrivacyPolicy:
     def _forget(self) -> None:
         """Forget what was remembered under declarations that have changed since."""
         self._version = self.registry.version
-        for memory in (self._names, self._resources, self._scopes, self._passing):
+        for memory in (self._names, self._resources, self._scopes, self._passing, self._patterns):
             memory.clear()
 
     def attributes(self, recorded: Mapping[str, AnyValue] | None) -> dict[str, AnyValue]:
@@ -209,6 +235,8 @@ class PrivacyPolicy:
 
     def link(self, link: Link) -> Link:
         """Return a link with the attributes that leave."""
+        if not link.attributes and not link.context.trace_state:
+            return link
         return Link(self.context(link.context), self.attributes(link.attributes))
 
     def status(self, status: Status) -> Status:

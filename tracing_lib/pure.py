@@ -11,6 +11,8 @@ import re
 from time import monotonic, time_ns
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar, cast
 
+from opentelemetry.trace import Status
+
 from tracing_lib.plain import PLAIN, all_plain
 from tracing_lib.probability import RANDOMNESS
 
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
     from contextvars import ContextVar
 
     from opentelemetry.context import Context
-    from opentelemetry.trace import Span, SpanKind, TraceFlags, Tracer, TracerProvider, TraceState
+    from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.trace import Link, Span, SpanKind, TraceFlags, Tracer, TracerProvider, TraceState
     from opentelemetry.util.types import AnyValue
 
     from tracing_lib.adaptation import Decided
@@ -45,11 +48,18 @@ class SpanCore:
     _above: Ids | None
     _attributes: Any
     _end_time: int | None = None
+    _eventful: bool = False
+    """Whether it may have events."""
     _kind: SpanKind
+    _later: tuple[Callable[[], Link], ...] = ()
+    """What makes the links that nobody has asked for yet."""
+    _linked: bool = False
+    """Whether the links are made."""
     _name: str
     _open: bool
     _recording: Recording
     _start_time: int | None
+    _status: Status = Status()
 
     if TYPE_CHECKING:  # what the class that is made from this one does where it takes more
 
@@ -101,6 +111,35 @@ class SpanCore:
         else:
             processor._on_ending(self)
             processor.on_end(self)
+
+
+class PackCore:
+    """What leaves of names, attributes and trace states, encoded and remembered."""
+
+    _span_type: type
+    """Of the spans that may take the short way: ``RecordedSpan``."""
+    _kinds: tuple[SpanKind, ...]
+    """In the order of their numbers, from 1."""
+    _names: dict[str, bytes]
+    _texts: dict[str, dict[str, bytes]]
+    """Fields by key and value."""
+    _integers: dict[str, dict[int, bytes]]
+    _floats: dict[str, dict[float, bytes]]
+    """Without zero, of which there are two that are equal."""
+    _state: TraceState | None
+    """The trace state seen last."""
+    _state_bytes: bytes
+
+    if TYPE_CHECKING:  # as above; what is not remembered is asked for here
+
+        def _name_field(self, name: str) -> bytes: ...
+        def _state_field(self, span: RecordedSpan) -> bytes: ...
+        def _attribute_field(self, key: str, value: AnyValue) -> bytes: ...
+        def _link_fields(self, span: RecordedSpan) -> bytes: ...
+
+    def pack(self, span: ReadableSpan) -> bytes | None:  # noqa: ARG002  the long way gives the same bytes
+        """Return what leaves of an ended span, as ``Encoder.span`` gives it; None where it takes more."""
+        return None
 
 
 class SourceCore:

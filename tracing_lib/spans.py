@@ -79,7 +79,8 @@ class RecordedSpan(SpanCore, _Span):
     When it ended it is given to the processors itself: what could still change it looks at the end first.
     """
 
-    _status = _UNSET
+    _unset = _UNSET
+    """The status of a span that was given none."""
     _trace_config = None
     _record_exception = True
     _set_status_on_exception = True
@@ -87,11 +88,8 @@ class RecordedSpan(SpanCore, _Span):
     _context = _WhenAsked(lambda span: context_of(span.ids))
     _parent = _WhenAsked(lambda span: None if span._above is None else context_of(span._above))
     _lock = _WhenAsked(lambda _span: threading.Lock())
-    _events = _WhenAsked(lambda span: span._new_events())
+    _events = _WhenAsked(lambda span: span._eventful_now())
     _links = _WhenAsked(lambda span: span._linked_now([make() for make in span._later]))
-    _linked = False
-    """Whether the links are made."""
-    _later: tuple[Callable[[], Link], ...] = ()
     _sampler = property(lambda self: self._recording.inner.sampler)
     _resource = property(lambda self: self._recording.inner.resource)
     _limits = property(lambda self: self._recording.inner._span_limits)
@@ -126,6 +124,11 @@ class RecordedSpan(SpanCore, _Span):
             link = make()
             self.add_link(link.context, link.attributes)
 
+    def _eventful_now(self) -> object:
+        self._eventful = True
+        events: object = self._new_events()  # type: ignore[no-untyped-call]  # the SDK's
+        return events
+
     def _linked_now(self, links: Sequence[Link]) -> object:
         self._linked = True
         return self._new_links(links)
@@ -155,7 +158,7 @@ SPANS.add(RecordedSpan)
 
 def events_of(span: ReadableSpan) -> Sequence[Event]:
     """Return a span's events without making a list for one that has none."""
-    if type(span) is RecordedSpan and "_events" not in span.__dict__:
+    if type(span) is RecordedSpan and not span._eventful:
         return ()
     return span._events
 
@@ -165,6 +168,14 @@ def links_of(span: ReadableSpan) -> Sequence[Link]:
     if type(span) is RecordedSpan and not span._later and not span._linked:
         return ()
     return span._links
+
+
+def all_links_of(span: RecordedSpan) -> tuple[Sequence[Link], int]:
+    """Return a span's links and how many were dropped, without keeping in it those that nobody has asked for and that all have room."""
+    most = span._limits.max_links
+    if not span._linked and (most is None or len(span._later) <= most):
+        return [make() for make in span._later], 0
+    return span.links, span.dropped_links
 
 
 def attributes_of(span: ReadableSpan) -> dict[str, AnyValue]:

@@ -17,7 +17,11 @@ from tracing_lib.privacy import PrivacyPolicy
 from tracing_lib.tracers import ShortTracerProvider
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.util.types import AnyValue
+
+
+HASHED = "virtengine.account"
+"""An attribute that does not leave as it was recorded: what leaves of it is asked for each time."""
 
 
 class _Watched(PrivacyPolicy):
@@ -27,9 +31,10 @@ class _Watched(PrivacyPolicy):
         super().__init__()
         self.threads: list[str] = []
 
-    def leaving(self, span: ReadableSpan) -> ReadableSpan:
-        self.threads.append(threading.current_thread().name)
-        return super().leaving(span)
+    def attribute(self, key: str, value: object) -> AnyValue:
+        if key == HASHED:
+            self.threads.append(threading.current_thread().name)
+        return super().attribute(key, value)
 
 
 def test_spans_are_made_private_and_encoded_by_the_delivering_thread() -> None:
@@ -41,11 +46,11 @@ def test_spans_are_made_private_and_encoded_by_the_delivering_thread() -> None:
         tracer = provider.get_tracer("t")
         for _ in range(20):
             for _ in range(10):
-                tracer.start_span("s").end()
+                tracer.start_span("s", attributes={HASHED: "a1"}).end()
             time.sleep(0.02)
         report = delivery.end(2.0)
     assert (report.ended, report.delivered) == (200, 200)
-    assert len(wall.threads) == 200
+    assert len(wall.threads) >= 200
     assert set(wall.threads) == {"virtengine-tracing-delivery"}
 
 

@@ -13,8 +13,12 @@ typedef struct {
     PyObject *attributes;
     PyObject *start_time;
     PyObject *end_time;
+    PyObject *status;
+    PyObject *later;
     Py_ssize_t room;
     char open;
+    char eventful;
+    char linked;
 } SpanCore;
 
 static PyObject *
@@ -81,6 +85,8 @@ span_traverse(SpanCore *self, visitproc visit, void *arg)
     Py_VISIT(self->attributes);
     Py_VISIT(self->start_time);
     Py_VISIT(self->end_time);
+    Py_VISIT(self->status);
+    Py_VISIT(self->later);
     return 0;
 }
 
@@ -95,6 +101,8 @@ span_clear(SpanCore *self)
     Py_CLEAR(self->attributes);
     Py_CLEAR(self->start_time);
     Py_CLEAR(self->end_time);
+    Py_CLEAR(self->status);
+    Py_CLEAR(self->later);
     return 0;
 }
 
@@ -240,6 +248,8 @@ static PyMemberDef span_members[] = {
     {"_kind", T_OBJECT_EX, offsetof(SpanCore, kind), 0, NULL},
     {"_attributes", T_OBJECT_EX, offsetof(SpanCore, attributes), 0, NULL},
     {"_start_time", T_OBJECT_EX, offsetof(SpanCore, start_time), 0, NULL},
+    {"_eventful", T_BOOL, offsetof(SpanCore, eventful), 0, NULL},
+    {"_linked", T_BOOL, offsetof(SpanCore, linked), 0, NULL},
     {NULL},
 };
 
@@ -249,8 +259,31 @@ span_get_end_time(SpanCore *self, void *Py_UNUSED(closure))
     return Py_NewRef(self->end_time == NULL ? Py_None : self->end_time);
 }
 
+static PyObject *
+span_get_status(SpanCore *self, void *Py_UNUSED(closure))
+{
+    return self->status == NULL ? PyObject_GetAttr((PyObject *)self, s_unset) : Py_NewRef(self->status);
+}
+
+static PyObject *
+span_get_later(SpanCore *self, void *Py_UNUSED(closure))
+{
+    return self->later == NULL ? PyTuple_New(0) : Py_NewRef(self->later);
+}
+
+/* Deleted, it is as it was at the beginning. */
+static int
+span_set_object(PyObject *self, PyObject *value, void *offset)
+{
+    PyObject **field = (PyObject **)((char *)self + (size_t)offset);
+    Py_XSETREF(*field, Py_XNewRef(value));
+    return 0;
+}
+
 static PyGetSetDef span_getset[] = {
     {"_end_time", (getter)span_get_end_time, NULL, NULL, NULL},
+    {"_status", (getter)span_get_status, span_set_object, NULL, (void *)offsetof(SpanCore, status)},
+    {"_later", (getter)span_get_later, span_set_object, NULL, (void *)offsetof(SpanCore, later)},
     {NULL},
 };
 

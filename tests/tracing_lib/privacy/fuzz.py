@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 
 from opentelemetry import baggage, trace
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
 from tests.tracing_lib.privacy.canaries import STRUCTURAL, Canary, any_canary, found, patterned
 from tracing_lib.attributes import Attribute, Privacy, Registry, Shape, library_registry
 from tracing_lib.baggage import OwnBaggagePropagator
-from tracing_lib.encoder import Encoder
 from tracing_lib.logs import JsonFormatter
+from tracing_lib.packing import EncodedPacking
 from tracing_lib.privacy import PrivacyPolicy
+from tracing_lib.tracers import ShortTracerProvider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,16 +43,18 @@ def registry() -> Registry:
 
 
 class Leaving(SpanProcessor):
-    """Keeps the bytes that leave the process, made as delivery makes them: by the policy, then by the encoder."""
+    """Keeps the bytes that leave the process, made as delivery makes them."""
 
     def __init__(self, policy: PrivacyPolicy) -> None:
         self._policy = policy
+        self._packing = EncodedPacking(policy)
         self.sent: list[bytes] = []
 
     def on_end(self, span: ReadableSpan) -> None:
-        policy, encoder = self._policy, Encoder()
+        policy, packing = self._policy, self._packing
         group = policy.resource(span.resource), policy.scope(span.instrumentation_scope)
-        self.sent.append(encoder.request([(group, encoder.span(policy.leaving(span)))]))
+        packed, _ = packing.pack(span)
+        self.sent.append(packing.join([(group, packed)]))
 
 
 class Rig:
@@ -70,7 +73,7 @@ class Rig:
 
     def tracer(self, canary: Canary) -> trace.Tracer:
         resource = Resource({"service.name": canary.text, f"customer {canary.text}": "x", "host.name": canary.text, "team": canary.text})
-        provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+        provider = ShortTracerProvider(resource=resource, shutdown_on_exit=False)
         provider.add_span_processor(self.bytes)
         return provider.get_tracer(canary.text, canary.text, attributes={"customer": canary.text})
 
