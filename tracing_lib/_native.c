@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "_c/names.h"
+#include "_c/recording.h"
 #include "_c/spans.h"
 #include "_c/source.h"
 #include "_c/headers.h"
@@ -49,13 +50,14 @@ PyInit__native(void)
         }
     }
     if ((s_64 = PyLong_FromLong(64)) == NULL || (s_128 = PyLong_FromLong(128)) == NULL || PyType_Ready(&SpanCoreType) < 0
-        || PyType_Ready(&SourceCoreType) < 0 || PyType_Ready(&PackCoreType) < 0) {
+        || PyType_Ready(&SourceCoreType) < 0 || PyType_Ready(&PackCoreType) < 0 || PyType_Ready(&RecordingType) < 0) {
         return NULL;
     }
     PyObject *found = PyModule_Create(&module);
     if (found == NULL || PyModule_AddObjectRef(found, "SpanCore", (PyObject *)&SpanCoreType) < 0
         || PyModule_AddObjectRef(found, "SourceCore", (PyObject *)&SourceCoreType) < 0
-        || PyModule_AddObjectRef(found, "PackCore", (PyObject *)&PackCoreType) < 0) {
+        || PyModule_AddObjectRef(found, "PackCore", (PyObject *)&PackCoreType) < 0
+        || PyModule_AddObjectRef(found, "Recording", (PyObject *)&RecordingType) < 0) {
         Py_XDECREF(found);
         return NULL;
     }

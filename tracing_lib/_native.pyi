@@ -1,5 +1,6 @@
 # What pure.py has: the module in C has the same names, with the same results.
 from tracing_lib.pure import PackCore as PackCore
+from tracing_lib.pure import Recording as Recording
 from tracing_lib.pure import SourceCore as SourceCore
 from tracing_lib.pure import SpanCore as SpanCore
 from tracing_lib.pure import caller as caller

@@ -13,7 +13,21 @@ from tracing_lib import pure
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["NATIVE", "PackCore", "SourceCore", "SpanCore", "caller", "derived", "enter", "record", "root", "serve", "token", "traceparent"]
+__all__ = [
+    "NATIVE",
+    "PackCore",
+    "Recording",
+    "SourceCore",
+    "SpanCore",
+    "caller",
+    "derived",
+    "enter",
+    "record",
+    "root",
+    "serve",
+    "token",
+    "traceparent",
+]
 
 
 def _chosen() -> ModuleType:
@@ -27,10 +41,10 @@ def _chosen() -> ModuleType:
 
 
 if TYPE_CHECKING:
-    from tracing_lib.pure import PackCore, SourceCore, SpanCore, caller, derived, enter, record, root, serve, token, traceparent
+    from tracing_lib.pure import PackCore, Recording, SourceCore, SpanCore, caller, derived, enter, record, root, serve, token, traceparent
 else:
     _from = _chosen()
-    SpanCore, SourceCore, PackCore = _from.SpanCore, _from.SourceCore, _from.PackCore
+    SpanCore, SourceCore, PackCore, Recording = _from.SpanCore, _from.SourceCore, _from.PackCore, _from.Recording
     record, root, derived = _from.record, _from.root, _from.derived
     enter, serve = _from.enter, _from.serve
     caller, traceparent, token = _from.caller, _from.traceparent, _from.token

@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.sdk.trace import Tracer as SdkTracer
     from opentelemetry.trace import Link, Span, SpanKind, TraceFlags, Tracer, TracerProvider, TraceState
     from opentelemetry.util.types import AnyValue
 
     from tracing_lib.adaptation import Decided
-    from tracing_lib.spans import Ids, RecordedSpan, Recording
+    from tracing_lib.spans import Ids, RecordedSpan
     from tracing_lib.trace_headers import OwnPropagator
     from tracing_lib.tracers import ShortTracer
 
@@ -39,6 +40,21 @@ _HEADERS: Final = frozenset({"tracestate", b"tracestate"}) | _PARENT | _BAGGAGE
 _URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 JOB_PREFIX: Final = "ve1."
 """What the token of a job begins with: its kind and version."""
+
+
+class Recording:
+    """What the spans of one tracer have in common (``spans.recording_of``)."""
+
+    __slots__ = ("inner", "processor", "room", "stages", "started")
+
+    inner: SdkTracer
+    processor: Any
+    stages: bool
+    """Whether all that the processor does is to count a span that starts and to stage one that ends, others added to it apart."""
+    started: Any
+    """What counts a span that starts, where it stages."""
+    room: int
+    """Attributes that a span may have, and none are plain where their length is limited."""
 
 
 class SpanCore:

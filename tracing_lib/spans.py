@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace import _Span
 from opentelemetry.trace import SpanContext, Status
 
 from tracing_lib.current import SPANS
-from tracing_lib.native import SpanCore
+from tracing_lib.native import Recording, SpanCore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -54,23 +54,17 @@ def context_of(ids: Ids) -> SpanContext:
     return ids if type(ids) is SpanContext else tuple.__new__(SpanContext, ids)
 
 
-class Recording:
-    """What the spans of one tracer have in common."""
-
-    __slots__ = ("inner", "processor", "room", "stages", "started")
-
-    def __init__(self, inner: Tracer) -> None:
-        limits = inner._span_limits
-        self.inner = inner
-        processor: Any = inner.span_processor
-        self.processor = processor
-        self.stages = hasattr(processor, "quiet")
-        """Whether all that the processor does is to count a span that starts and to stage one that ends, others added to it apart."""
-        self.started: Any = processor.queue.start if self.stages else None
-        self.room: int = _MOST if limits.max_span_attributes is None else limits.max_span_attributes
-        """Attributes that a span may have, and none are plain where their length is limited."""
-        if limits.max_span_attribute_length is not None:
-            self.room = 0
+def recording_of(inner: Tracer) -> Recording:
+    """Return what the spans of a tracer have in common."""
+    made, limits = Recording(), inner._span_limits
+    processor: Any = inner.span_processor
+    made.inner, made.processor = inner, processor
+    made.stages = hasattr(processor, "quiet")
+    made.started = processor.queue.start if made.stages else None
+    made.room = _MOST if limits.max_span_attributes is None else limits.max_span_attributes
+    if limits.max_span_attribute_length is not None:
+        made.room = 0
+    return made
 
 
 class RecordedSpan(SpanCore, _Span):

@@ -26,7 +26,7 @@ from tracing_lib.current import SPAN_KEY, attach, get_current, with_span
 from tracing_lib.identifiers import ContextIdGenerator
 from tracing_lib.link_sampling import FollowsLinks
 from tracing_lib.native import record, root
-from tracing_lib.spans import RecordedSpan, Recording, context_of
+from tracing_lib.spans import RecordedSpan, context_of, recording_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -120,7 +120,7 @@ class ShortTracer(trace.Tracer):
 
     def __init__(self, inner: Tracer) -> None:
         self.inner = inner
-        self._recording = Recording(inner)
+        self._recording = recording_of(inner)
         generator = inner.id_generator
         self._new_id = generator.child_ids if isinstance(generator, ContextIdGenerator) else generator.generate_span_id
         sampler = inner.sampler.root if isinstance(inner.sampler, FollowsLinks) else inner.sampler

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import sys
+import weakref
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +12,7 @@ import pytest
 from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind
 
-from tests.tracing_lib.test_native import CLASSES, EACH, FLAGS, IDS, NO_STATE, _Recording, started
+from tests.tracing_lib.test_native import CLASSES, EACH, FLAGS, IDS, MANY, NO_STATE, _Recording, started
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -89,3 +92,31 @@ def test_only_a_mapping_is_derived(twin: ModuleType) -> None:
     for wrong in (object, 5):
         with pytest.raises(TypeError):
             twin.derived(wrong, "a", 1, Context())
+
+
+@EACH
+def test_a_recording_that_was_given_nothing_has_nothing(twin: ModuleType) -> None:
+    recording = twin.Recording()
+    for name in ("inner", "processor"):
+        with pytest.raises(AttributeError, match=name):
+            getattr(recording, name)
+    recording.room, recording.stages = 5, False
+    with pytest.raises(AttributeError, match="processor"):
+        started(twin, recording).end()
+
+
+@EACH
+def test_a_recording_holds_nothing_longer_than_its_spans_do(twin: ModuleType) -> None:
+    recording, processor = twin.Recording(), _Recording().processor
+    recording.processor, recording.started, recording.room, recording.stages = processor, processor.on_end, 3, True
+    recording.inner = recording
+    counted = [recording, processor]
+    before = [sys.getrefcount(one) for one in counted]
+    for _ in range(MANY):
+        started(twin, recording).end()
+        processor.stage.clear()
+    assert [sys.getrefcount(one) for one in counted] == before
+    gone = weakref.ref(processor)
+    del processor, counted, recording
+    gc.collect()
+    assert gone() is None

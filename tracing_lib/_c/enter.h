@@ -60,7 +60,7 @@ quick_recording(PyObject *home, PyObject *tracer)
         Py_XDECREF(recording);
         return NULL;
     }
-    PyObject *processor = PyObject_GetAttr(recording, s_processor);
+    PyObject *processor = processor_of(recording);
     PyObject *others = processor == NULL ? NULL : PyObject_GetAttr(processor, s_span_processors);
     Py_XDECREF(processor);
     int none = others != NULL && PyTuple_Check(others) && PyTuple_GET_SIZE(others) == 0;
@@ -75,7 +75,7 @@ quick_recording(PyObject *home, PyObject *tracer)
 static PyObject *
 counted(PyObject *recording, PyObject *span)
 {
-    PyObject *count = span == NULL ? NULL : PyObject_GetAttr(recording, s_started);
+    PyObject *count = span == NULL ? NULL : start_counter_of(recording);
     PyObject *done = count == NULL ? NULL : PyObject_CallNoArgs(count);
     Py_XDECREF(count);
     Py_XDECREF(done);

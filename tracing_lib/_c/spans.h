@@ -163,12 +163,11 @@ span_is_recording(SpanCore *self, PyObject *Py_UNUSED(ignored))
 static int
 span_give(SpanCore *self, PyObject *recording, PyObject *processor)
 {
-    PyObject *stages = PyObject_GetAttr(recording, s_stages);
-    if (stages == NULL) {
+    int stages = stages_of(recording);
+    if (stages < 0) {
         return -1;
     }
-    Py_DECREF(stages);
-    if (stages == Py_True) {
+    if (stages) {
         PyObject *stage = PyObject_GetAttr(processor, s_stage);
         PyObject *quiet = stage == NULL ? NULL : PyObject_GetAttr(processor, s_quiet);
         if (quiet == NULL) {
@@ -230,7 +229,7 @@ span_end(SpanCore *self, PyObject *args, PyObject *named)
     }
     /* Held, as what is called may give the span another. */
     PyObject *recording = Py_NewRef(self->recording);
-    PyObject *processor = PyObject_GetAttr(recording, s_processor);
+    PyObject *processor = processor_of(recording);
     int given = processor == NULL ? -1 : span_give(self, recording, processor);
     Py_XDECREF(processor);
     Py_DECREF(recording);
@@ -315,15 +314,13 @@ made(PyObject *cls, PyObject *recording, PyObject *name, PyObject *ids, PyObject
      PyObject *marks)
 {
     PyTypeObject *type = (PyTypeObject *)cls;
-    PyObject *room = PyObject_GetAttr(recording, s_room);
-    SpanCore *self = room == NULL ? NULL : (SpanCore *)type->tp_alloc(type, 0);
+    Py_ssize_t room = room_of(recording);
+    SpanCore *self = room == -1 && PyErr_Occurred() ? NULL : (SpanCore *)type->tp_alloc(type, 0);
     if (self == NULL) {
-        Py_XDECREF(room);
         Py_DECREF(ids);
         return NULL;
     }
-    self->room = PyLong_AsSsize_t(room);
-    Py_DECREF(room);
+    self->room = room;
     self->recording = Py_NewRef(recording);
     self->name = Py_NewRef(name);
     self->ids = ids;
@@ -346,7 +343,7 @@ made(PyObject *cls, PyObject *recording, PyObject *name, PyObject *ids, PyObject
         self->attributes = PyDict_New();
         plain = 0;
     }
-    if (self->start_time == NULL || self->attributes == NULL || (self->room == -1 && PyErr_Occurred())) {
+    if (self->start_time == NULL || self->attributes == NULL) {
         Py_DECREF(self);
         return NULL;
     }
