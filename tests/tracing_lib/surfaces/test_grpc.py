@@ -285,7 +285,8 @@ def test_a_plain_servicer_on_an_asyncio_server_is_traced_too(recorder: Recorder)
         raise RuntimeError("jane@example.com")
 
     outcomes = _outcomes(recorder, lambda request, _context: request, abort, fail, aio=True)
-    assert outcomes == [("OK", "UNSET", 0), ("UNAVAILABLE", "ERROR", 0), ("UNKNOWN", "ERROR", 1)]
+    # A thread ends the span after the caller was answered, and the next call may have another thread.
+    assert sorted(outcomes) == [("OK", "UNSET", 0), ("UNAVAILABLE", "ERROR", 0), ("UNKNOWN", "ERROR", 1)]
 
 
 def test_the_writer_api_of_asyncio_streams_is_traced(recorder: Recorder) -> None:
