@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import re
-import sys
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ def needed(pattern: re.Pattern[str]) -> Needed:
     try:
         parser: Any = importlib.import_module("re._parser")
         parsed = parser.parse(pattern.pattern, pattern.flags & ~re.DEBUG)
-        length = min(parsed.getwidth()[0], sys.maxsize)
+        length = parsed.getwidth()[0]
         found = _of_sequence(parsed, ignoring_case=bool(pattern.flags & re.IGNORECASE))
     except (ImportError, AttributeError, TypeError, ValueError, RecursionError):  # another Python's, of another form
         return Needed(0, "")
