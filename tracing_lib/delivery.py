@@ -19,16 +19,14 @@ from opentelemetry.trace import StatusCode
 from tracing_lib.accounts import ENCODING, INTERNAL, NOTHING, Accounts
 from tracing_lib.background import start_thread
 from tracing_lib.exporters import Outcome, build_sender
+from tracing_lib.groups import Groups
 from tracing_lib.packing import build_packing
 from tracing_lib.span_queue import SpanQueue
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
-    from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
-    from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-    from tracing_lib.encoder import Group
     from tracing_lib.packing import Wall
     from tracing_lib.settings import TracingSettings
     from tracing_lib.span_queue import Batch
@@ -48,7 +46,6 @@ _LONGEST_PAUSE: Final = 5.0
 _LONGEST_PAUSE_ASKED: Final = 60.0
 """Longest pause, in seconds, that a collector is granted: one that asks for a day has a wrong clock."""
 _PAUSE_AT_THE_END: Final = 0.1
-_MOST_GROUPS: Final = 1024
 _STAGED: Final = 64
 """Spans that wait to be encoded before the delivering thread is called for them, at the end of a request."""
 _MANY_STAGED: Final = 96
@@ -104,11 +101,11 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
         """With fewer spans on the stage than this nothing is to be done for one more but to put it there."""
         self._settings = settings
         self._wall = wall
-        self.queue = SpanQueue(settings.queue_bytes, settings.queue_size)
         self.refusing = False
         """Whether the collector says, at present, that it has too much to do."""
         self._report: ShutdownReport | None = None
         self._begin()
+        self.queue = SpanQueue(settings.queue_bytes, settings.queue_size, size_of=self._packing.size_of)
         if hasattr(os, "register_at_fork"):
             before, parent, child = (weakref.WeakMethod(each) for each in (self._before_fork, self._after_fork, self._in_child))
             os.register_at_fork(
@@ -131,7 +128,7 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
         self._said_full = False
         self._said_unencodable = False
         self._next_pause = _FIRST_PAUSE
-        self._groups: dict[int, tuple[Resource, InstrumentationScope | None, Group]] = {}
+        self._groups = Groups(self._wall)
         self._starting = threading.Lock()
         self._worker: threading.Thread | None = None
         self.quiet = 0
@@ -187,40 +184,29 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
 
     def _pack(self, most: int) -> None:
         """Make so many staged spans private, encode and queue them, oldest first."""
-        stage = self.stage
+        stage, queue = self.stage, self.queue
         with self._packs:
             for _ in range(min(most, len(stage))):
                 span = stage.popleft()
                 failed = span.status.status_code is StatusCode.ERROR
-                if failed or not self.queue.refuses():
-                    self._enqueue(span, failed=failed)
-
-    def _enqueue(self, span: ReadableSpan, *, failed: bool) -> None:
-        try:
-            packed, size = self._packing.pack(span)
-            group = self._group(span)
-        except Exception as error:  # noqa: BLE001  whoever ends a span must not fail for it; what cannot be made private does not leave
-            self.queue.drop(ENCODING)
-            if not self._said_unencodable:
-                self._said_unencodable = True
-                # The type alone: the text may hold what must not leave the process.
-                _logger.warning("%s: a span could not be made private and encoded (%s)", self._settings.service_name, type(error).__name__)
-            return
-        waiting = self.queue.put(group, packed, size, failed=failed)
-        if waiting >= self._settings.batch_size and not self._wake.is_set():
+                if not failed and queue.refuses():
+                    continue
+                try:
+                    packed, group = self._packing.pack(span), self._groups.of(span)
+                except Exception as error:  # noqa: BLE001  whoever ends a span must not fail for it
+                    self._unencodable(error)
+                else:
+                    queue.put(group, packed, failed=failed)
+        if queue.waiting >= self._settings.batch_size and not self._wake.is_set():
             self._wake.set()
 
-    def _group(self, span: ReadableSpan) -> Group:
-        """Return resource and scope as one object that all their spans share while they wait."""
-        resource, scope = span.resource, span.instrumentation_scope
-        known = self._groups.get(id(scope))
-        if known is None or known[0] is not resource:
-            wall = self._wall
-            group = (resource, scope) if wall is None else (wall.resource(resource), wall.scope(scope))
-            if len(self._groups) > _MOST_GROUPS:
-                self._groups = {}
-            known = self._groups[id(scope)] = resource, scope, group
-        return known[2]
+    def _unencodable(self, error: Exception) -> None:
+        """Drop a span: what cannot be made private does not leave."""
+        self.queue.drop(ENCODING)
+        if not self._said_unencodable:
+            self._said_unencodable = True
+            # The type alone: the text may hold what must not leave the process.
+            _logger.warning("%s: a span could not be made private and encoded (%s)", self._settings.service_name, type(error).__name__)
 
     def _start_worker(self) -> None:
         with self._starting:
@@ -255,7 +241,8 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
         left = self._left()
         seconds = self._settings.export_timeout_seconds
         try:
-            outcome = self._sender.send(self._packing.join(batch.spans), seconds if left is None else max(0.001, min(seconds, left)))
+            request = self._packing.join(batch.groups, batch.spans)
+            outcome = self._sender.send(request, seconds if left is None else max(0.001, min(seconds, left)))
         except Exception:
             _logger.exception("%s: the exporter failed; a batch is lost", self._settings.service_name)
             outcome = Outcome("refused", "an error of the exporter", INTERNAL)

@@ -7,6 +7,7 @@ the order of their numbers, so that the bytes are those of the stock encoder, wh
 from __future__ import annotations
 
 import struct
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace.span import TraceState
     from opentelemetry.util.types import AnyValue
 
-Group = tuple["Resource", "InstrumentationScope | None"]
-"""What spans have in common that are sent together."""
+    from tracing_lib.groups import Group
 
 _KINDS: Final = {
     SpanKind.INTERNAL: b"\x30\x01",
@@ -132,20 +132,21 @@ class Encoder:
         """Return links as their fields, and that of how many were dropped."""
         return b"".join([field(b"\x6a", self._link(link)) for link in links]) + number(b"\x70", dropped)
 
-    def request(self, spans: Iterable[tuple[Group, bytes]]) -> bytes:
-        """Return an ``ExportTraceServiceRequest`` made of spans that ``span`` encoded; groups are told apart by identity."""
-        by_resource: dict[int, tuple[Resource, dict[int, tuple[InstrumentationScope | None, list[bytes]]]]] = {}
-        for (resource, scope), encoded in spans:
-            _, by_scope = by_resource.setdefault(id(resource), (resource, {}))
-            by_scope.setdefault(id(scope), (scope, []))[1].append(encoded)
+    def request(self, groups: Iterable[Group], spans: Iterable[bytes]) -> bytes:
+        """Return an ``ExportTraceServiceRequest`` made of spans that ``span`` encoded, and of the group of each."""
+        entries: defaultdict[Group, list[bytes]] = defaultdict(list)
+        for group, encoded in zip(groups, spans, strict=True):
+            entries[group].append(encoded)
+        by_resource: dict[int, tuple[Resource, list[bytes]]] = {}
+        for group, encoded_spans in entries.items():
+            resource, scope = group.resource, group.scope
+            url = text(b"\x1a", scope.schema_url) if scope else b""
+            _, scopes = by_resource.setdefault(id(resource), (resource, []))
+            scopes.append(field(b"\x12", b"".join((self._scope(scope), *encoded_spans, url))))
         out = []
-        for resource, by_scope in by_resource.values():
-            parts = [self._resource(resource)]
-            for scope, entries in by_scope.values():
-                url = text(b"\x1a", scope.schema_url) if scope else b""
-                parts.append(field(b"\x12", b"".join((self._scope(scope), *entries, url))))
-            parts.append(text(b"\x1a", resource.schema_url))
-            out.append(field(b"\x0a", b"".join(parts)))
+        for resource, scopes in by_resource.values():
+            url = text(b"\x1a", resource.schema_url)
+            out.append(field(b"\x0a", b"".join((self._resource(resource), *scopes, url))))
         return b"".join(out)
 
     def _resource(self, resource: Resource) -> bytes:

@@ -9,11 +9,10 @@ from opentelemetry.trace import SpanKind
 from tracing_lib.encoder import Encoder
 from tracing_lib.names import LONGEST_NAME
 from tracing_lib.native import PackCore
-from tracing_lib.span_queue import STOCK_SPAN_BYTES
 from tracing_lib.spans import RecordedSpan, all_links_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import ReadableSpan
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Link, SpanContext
     from opentelemetry.util.types import AnyValue
 
-    from tracing_lib.encoder import Group
+    from tracing_lib.groups import Group
     from tracing_lib.settings import TracingSettings
 
 
@@ -63,15 +62,22 @@ class Wall(Protocol):
 class Packing(Protocol):
     """How spans are made private, wait and are joined to a request."""
 
-    def pack(self, span: ReadableSpan) -> tuple[object, int]:
-        """Return what waits, and the memory that it takes, in bytes. Raises what wall and encoder raise."""
+    @property
+    def size_of(self) -> Callable[[Any], int]:
+        """What says how much memory a packed span takes, in bytes."""
         ...
 
-    def join(self, spans: Sequence[tuple[Group, Any]]) -> object:
-        """Return the request of what was packed."""
+    def pack(self, span: ReadableSpan) -> object:
+        """Return what waits. Raises what wall and encoder raise."""
+        ...
+
+    def join(self, groups: Sequence[Group], spans: Sequence[Any]) -> object:
+        """Return the request of what was packed, each with its group."""
         ...
 
 
+STOCK_SPAN_BYTES: Final = 4096
+"""What a span takes that waits for the stock exporter as it is (ran: 2.9 to 4 kB)."""
 _MOST_REMEMBERED: Final = 4096
 """Parts that are kept encoded; then they are forgotten, so that they cannot grow with what users send."""
 
@@ -142,12 +148,14 @@ class _Parts(PackCore):
 class EncodedPacking:
     """Spans as OTLP bytes."""
 
+    size_of = staticmethod(len)
+
     def __init__(self, wall: Wall | None) -> None:
         self._encoder = Encoder()
         self._wall = wall
         self._parts = _Parts(self._encoder, wall)
 
-    def pack(self, span: ReadableSpan) -> tuple[bytes, int]:
+    def pack(self, span: ReadableSpan) -> bytes:
         """Return what leaves of the span, encoded."""
         wall, parts = self._wall, self._parts
         if wall is not None and wall.version != parts.version:
@@ -155,11 +163,11 @@ class EncodedPacking:
         encoded = parts.pack(span)
         if encoded is None:
             encoded = self._encoder.span(span if wall is None else wall.leaving(span))
-        return encoded, len(encoded)
+        return encoded
 
-    def join(self, spans: Sequence[tuple[Group, bytes]]) -> bytes:
+    def join(self, groups: Sequence[Group], spans: Sequence[bytes]) -> bytes:
         """Return the bytes of an ``ExportTraceServiceRequest``."""
-        return self._encoder.request(spans)
+        return self._encoder.request(groups, spans)
 
 
 class StockPacking:
@@ -168,13 +176,18 @@ class StockPacking:
     def __init__(self, wall: Wall | None) -> None:
         self._wall = wall
 
-    def pack(self, span: ReadableSpan) -> tuple[ReadableSpan, int]:
-        """Return the span, resource and scope included: the stock exporter takes them from it."""
-        return span if self._wall is None else self._wall.span(span), STOCK_SPAN_BYTES
+    @staticmethod
+    def size_of(packed: object) -> int:  # noqa: ARG004  nobody knows how large one is
+        """Return what most spans take at the most."""
+        return STOCK_SPAN_BYTES
 
-    def join(self, spans: Sequence[tuple[Group, ReadableSpan]]) -> list[ReadableSpan]:
+    def pack(self, span: ReadableSpan) -> ReadableSpan:
+        """Return the span, resource and scope included: the stock exporter takes them from it."""
+        return span if self._wall is None else self._wall.span(span)
+
+    def join(self, groups: Sequence[Group], spans: Sequence[ReadableSpan]) -> Sequence[ReadableSpan]:  # noqa: ARG002
         """Return the spans alone; the stock exporter groups them itself."""
-        return [span for _, span in spans]
+        return spans
 
 
 def build_packing(settings: TracingSettings, wall: Wall | None) -> Packing:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import itertools
 import threading
+from bisect import bisect_left
 from collections import Counter, deque
 from dataclasses import dataclass
+from itertools import accumulate, repeat
 from typing import TYPE_CHECKING, Any, Final
 
 from tracing_lib.accounts import ALREADY_SHUTDOWN, QUEUE_FULL, SHUTDOWN, Accounts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from tracing_lib.encoder import Group
+    from tracing_lib.groups import Group
 
 OVERHEAD_BYTES: Final = 64
 """What a waiting span takes beside its own bytes: the header of the object (33 bytes), two places in a queue (16), and the allocator's
@@ -24,8 +26,9 @@ rounding."""
 class Batch:
     """Spans that are under way together."""
 
-    spans: list[tuple[Group, Any]]
-    """Each with what it has in common with others."""
+    groups: Sequence[Group]
+    """What each of them has in common with others."""
+    spans: Sequence[Any]
     size: int
     """Memory that they take, in bytes; it counts against the queue's bound until the batch is settled."""
     failed: int
@@ -45,9 +48,10 @@ class SpanQueue:
     is reentrant.
     """
 
-    def __init__(self, capacity_bytes: int, capacity_spans: int | None = None) -> None:
+    def __init__(self, capacity_bytes: int, capacity_spans: int | None = None, *, size_of: Callable[[Any], int] = len) -> None:
         self.capacity_bytes = capacity_bytes
         self.capacity_spans = capacity_spans
+        self._size_of = size_of
         self._starts = itertools.count(1)
         self.start: Final[Callable[[], int]] = self._starts.__next__
         """Count a sampled span that starts: one step in C, so that no count is lost between threads."""
@@ -87,22 +91,20 @@ class SpanQueue:
             self._dropped[ALREADY_SHUTDOWN if self._closed else QUEUE_FULL] += 1
         return True
 
-    def put(self, group: Group, span: object, size: int, *, failed: bool) -> int:
-        """Take in an ended span of so many bytes, or drop it; return how many spans wait now."""
-        size += OVERHEAD_BYTES
+    def put(self, group: Group, span: object, *, failed: bool) -> None:
+        """Take in an ended span, or drop it."""
+        size = self._size_of(span) + OVERHEAD_BYTES
         with self._lock:
             self._ended += 1
             if self._closed:
                 self._dropped[ALREADY_SHUTDOWN] += 1
-                return 0
-            if not self._fits(size) and not (failed and self._make_room(size)):
+            elif self._fits(size) or (failed and self._make_room(size)):
+                line = self._failed if failed else self._others
+                line += (group, span)
+                self._bytes += size
+            else:
                 self._dropped[QUEUE_FULL] += 1
                 self.full = True
-                return self.waiting
-            line = self._failed if failed else self._others
-            line += (group, span)
-            self._bytes += size
-            return self.waiting
 
     def drop(self, reason: str) -> None:
         """Count a span that ended and cannot be queued."""
@@ -111,14 +113,13 @@ class SpanQueue:
             self._dropped[reason] += 1
 
     def _fits(self, size: int) -> bool:
-        if self.capacity_spans is not None and self.waiting + (len(self._batch) if self._batch else 0) >= self.capacity_spans:
-            return False
-        return self._bytes + size <= self.capacity_bytes
+        return self._bytes + size <= self.capacity_bytes and (self.capacity_spans is None or self.held < self.capacity_spans)
 
     def _make_room(self, size: int) -> bool:
         while self._others and not self._fits(size):
             self._others.popleft()
-            self._bytes -= _size(self._others.popleft())
+            gone = self._size_of(self._others.popleft()) + OVERHEAD_BYTES
+            self._bytes -= gone
             self._dropped[QUEUE_FULL] += 1
             self.full = True
         return self._fits(size)
@@ -155,14 +156,20 @@ class SpanQueue:
         with self._lock:
             if not self.waiting or self._closed:
                 return None
-            spans: list[tuple[Group, Any]] = []
-            size, failed_before = 0, len(self._failed)
-            for line in (self._failed, self._others):
-                while line and len(spans) < most and (not spans or size < self.capacity_bytes // 4):
-                    spans.append((line.popleft(), line.popleft()))
-                    size += _size(spans[-1][1])
-            self._batch = Batch(spans, size, (failed_before - len(self._failed)) // 2)
+            failed = min(most, len(self._failed) // 2)
+            parts = _leave(self._failed, failed) + _leave(self._others, min(most - failed, len(self._others) // 2))
+            ends = list(accumulate(map(self._size_of, parts[1::2])))
+            quarter = self.capacity_bytes // 4
+            number = 1 + bisect_left(range(len(ends) - 1), quarter, key=lambda at: ends[at] + (at + 1) * OVERHEAD_BYTES)
+            self._come_back(parts[2 * number :], max(0, failed - number))
+            size = ends[number - 1] + number * OVERHEAD_BYTES
+            self._batch = Batch(parts[: 2 * number : 2], parts[1 : 2 * number : 2], size, min(failed, number))
             return self._batch
+
+    def _come_back(self, parts: list[Any], failed: int) -> None:
+        """Put groups and spans, of which so many failed, back to where they were."""
+        self._others.extendleft(reversed(parts[2 * failed :]))
+        self._failed.extendleft(reversed(parts[: 2 * failed]))
 
     def give_back(self, batch: Batch) -> None:
         """Put a batch that could not be delivered back to where it was, to be taken again. After ``close`` it is too late."""
@@ -171,8 +178,7 @@ class SpanQueue:
                 return
             batch.settled = True
             self._batch = None
-            for line, spans in ((self._failed, batch.spans[: batch.failed]), (self._others, batch.spans[batch.failed :])):
-                line.extendleft(part for pair in reversed(spans) for part in reversed(pair))
+            self._come_back([part for pair in zip(batch.groups, batch.spans, strict=True) for part in pair], batch.failed)
 
     def settle(self, batch: Batch, *, exported: int, reason: str = "") -> None:
         """Say what became of a batch: so many exported, the others dropped for this reason. After ``close`` it is too late."""
@@ -210,9 +216,6 @@ class SpanQueue:
             return Accounts(self._started, live, queued, self._bytes, inflight, self._exported, dict(self._dropped))
 
 
-STOCK_SPAN_BYTES: Final = 4096
-"""What a span takes that waits for the stock exporter as it is (ran: 2.9 to 4 kB)."""
-
-
-def _size(span: object) -> int:
-    return (len(span) if isinstance(span, bytes) else STOCK_SPAN_BYTES) + OVERHEAD_BYTES
+def _leave(line: deque[Any], number: int) -> list[Any]:
+    """Take so many spans from a line, each after its group: in one step in C, so that no pair is torn by who comes in between."""
+    return list(map(deque.popleft, repeat(line, 2 * number)))

@@ -11,6 +11,7 @@ from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, SpanProcessor, TracerProvider
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import (
     Link,
     NonRecordingSpan,
@@ -24,6 +25,7 @@ from opentelemetry.trace import (
 )
 
 from tracing_lib.encoder import Encoder, encode_value
+from tracing_lib.groups import Groups
 from tracing_lib.wire import varint
 
 if TYPE_CHECKING:
@@ -97,7 +99,8 @@ spans = st.tuples(
 
 
 def ours(ended: Sequence[ReadableSpan], encoder: Encoder) -> bytes:
-    return encoder.request([((span.resource, span.instrumentation_scope), encoder.span(span)) for span in ended])
+    groups = Groups(None)
+    return encoder.request([groups.of(span) for span in ended], [encoder.span(span) for span in ended])
 
 
 @pytest.fixture(autouse=True)
@@ -144,6 +147,16 @@ def test_a_varint_is_read_back_as_it_was_written(number: int) -> None:
 def test_an_integer_that_otlp_cannot_hold_is_refused(number: int) -> None:
     with pytest.raises(OverflowError):
         encode_value(number)
+
+
+def test_spans_of_several_resources_and_scopes_are_grouped_whatever_their_order() -> None:
+    resources = [Resource({"n": number}, schema_url) for number, schema_url in enumerate(["", "https://example.org/1"])]
+    scopes = [None, InstrumentationScope("a"), InstrumentationScope("a", "1", "https://example.org/2")]
+    made = [
+        one_span(name=str(number), resource=resources[number % 7 % 2], instrumentation_scope=scopes[number % 5 % 3]) for number in range(40)
+    ]
+    assert ours(made, Encoder()) == encode_spans(made).SerializePartialToString()
+    assert ours([], Encoder()) == b""
 
 
 def one_span(**values: object) -> ReadableSpan:

@@ -12,16 +12,20 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from opentelemetry.sdk.resources import Resource
 
+from tracing_lib.groups import Group
 from tracing_lib.span_queue import OVERHEAD_BYTES, Batch, SpanQueue
 
-GROUP = (Resource({}), None)
+GROUP = Group(Resource({}), None)
+GROUPS = (GROUP, Group(Resource({}), None))
+NUMBER = 4
+"""Bytes at the beginning of a span that say when it ended."""
 
 
 def order_of(queue: SpanQueue) -> list[int]:
     """The first byte of each span, in the order in which they leave."""
     order = []
     while batch := queue.take(4):
-        order += [span[0] for _, span in batch.spans]
+        order += [span[0] for span in batch.spans]
         queue.settle(batch, exported=len(batch))
     return order
 
@@ -34,12 +38,16 @@ class Accounting(RuleBasedStateMachine):
         self.queue = SpanQueue(2000, 12)
         self.batch: Batch | None = None
         self.closed = False
+        self.ended: list[bool] = []
+        """Of each span that was put, whether it failed."""
 
-    @rule(failed=st.booleans(), size=st.integers(1, 600))
+    @rule(failed=st.booleans(), size=st.integers(NUMBER, 600))
     def a_span_ends(self, size: int, *, failed: bool) -> None:
         self.queue.start()
         if failed or not self.queue.refuses():
-            self.queue.put(GROUP, b"x" * size, size, failed=failed)
+            number = len(self.ended)
+            self.ended.append(failed)
+            self.queue.put(GROUPS[number % 2], number.to_bytes(NUMBER).ljust(size), failed=failed)
 
     @rule()
     def a_span_only_starts(self) -> None:
@@ -53,7 +61,20 @@ class Accounting(RuleBasedStateMachine):
     @precondition(lambda self: self.batch is None)
     @rule(most=st.integers(1, 5))
     def a_batch_leaves(self, most: int) -> None:
+        waiting = self.queue.waiting
         self.batch = self.queue.take(most)
+        if self.batch is None:
+            assert waiting == 0
+            return
+        numbers = [int.from_bytes(span[:NUMBER]) for span in self.batch.spans]
+        assert list(self.batch.groups) == [GROUPS[number % 2] for number in numbers]
+        assert numbers == sorted(numbers, key=lambda number: (not self.ended[number], number)), "failed ones first, oldest first"
+        assert self.batch.failed == sum(self.ended[number] for number in numbers)
+        sizes = [len(span) + OVERHEAD_BYTES for span in self.batch.spans]
+        assert self.batch.size == sum(sizes)
+        assert 1 <= len(sizes) <= most
+        assert sum(sizes[:-1]) < 500, "all but the last within a quarter"
+        assert len(sizes) in {most, waiting} or sum(sizes) >= 500, "and no fewer"
 
     @precondition(lambda self: self.batch is not None)
     @rule()
@@ -80,6 +101,9 @@ class Accounting(RuleBasedStateMachine):
         assert found.started == found.live + found.queued + found.exported + found.lost
         assert min(found.live, found.queued, found.exported, *found.dropped.values(), 0) == 0
         assert found.queued_bytes <= 2000
+        held = [*self.queue._failed, *self.queue._others][1::2] + (list(self.batch.spans) if self.batch and not self.closed else [])
+        assert found.queued_bytes == sum(len(span) + OVERHEAD_BYTES for span in held)
+        assert found.queued == len(held)
         assert found.queued <= 12
         assert self.queue.held == found.queued
         assert not self.closed or (found.queued, found.queued_bytes) == (0, 0)
@@ -92,9 +116,9 @@ TestAccounting.settings = settings(max_examples=60, stateful_step_count=30, dead
 def test_a_full_queue_keeps_what_it_has_and_gives_failed_spans_the_room_of_others() -> None:
     queue = SpanQueue(5 * (100 + OVERHEAD_BYTES))
     for index in range(8):
-        queue.put(GROUP, bytes([index]) * 100, 100, failed=False)
+        queue.put(GROUP, bytes([index]) * 100, failed=False)
     for index in range(100, 103):
-        queue.put(GROUP, bytes([index]) * 100, 100, failed=True)
+        queue.put(GROUP, bytes([index]) * 100, failed=True)
     assert order_of(queue) == [100, 101, 102, 3, 4]
     assert queue.accounts().dropped == {"queue_full": 6}
 
@@ -102,29 +126,29 @@ def test_a_full_queue_keeps_what_it_has_and_gives_failed_spans_the_room_of_other
 def test_only_failed_spans_take_no_room_from_each_other() -> None:
     queue = SpanQueue(3 * (100 + OVERHEAD_BYTES))
     for index in range(5):
-        queue.put(GROUP, bytes([index]) * 100, 100, failed=True)
+        queue.put(GROUP, bytes([index]) * 100, failed=True)
     assert order_of(queue) == [0, 1, 2]
 
 
 def test_a_batch_that_comes_back_is_where_it_was_and_makes_room_for_failed_spans() -> None:
     queue = SpanQueue(8 * (100 + OVERHEAD_BYTES))
     for index in range(8):
-        queue.put(GROUP, bytes([index]) * 100, 100, failed=index in {2, 5})
+        queue.put(GROUP, bytes([index]) * 100, failed=index in {2, 5})
     batch = queue.take(4)
     assert batch is not None
-    assert [span[0] for _, span in batch.spans] == [2, 5], "a quarter of the queue"
+    assert [span[0] for span in batch.spans] == [2, 5], "a quarter of the queue"
     queue.give_back(batch)
-    queue.put(GROUP, bytes([9]) * 100, 100, failed=True)
+    queue.put(GROUP, bytes([9]) * 100, failed=True)
     assert order_of(queue) == [2, 5, 9, 1, 3, 4, 6, 7]
 
 
 def test_a_batch_that_is_under_way_counts_against_the_bound() -> None:
     queue = SpanQueue(4 * (100 + OVERHEAD_BYTES))
     for _ in range(4):
-        queue.put(GROUP, b"x" * 100, 100, failed=False)
+        queue.put(GROUP, b"x" * 100, failed=False)
     batch = queue.take(3)
     assert batch is not None
-    queue.put(GROUP, b"x" * 100, 100, failed=False)
+    queue.put(GROUP, b"x" * 100, failed=False)
     assert queue.refuses()
     queue.settle(batch, exported=len(batch))
     assert not queue.refuses()
@@ -137,7 +161,7 @@ def test_what_the_queue_says_it_takes_is_what_it_takes() -> None:
     queue = SpanQueue(2**24)
     tracemalloc.start()
     for index in range(10_000):
-        queue.put(GROUP, b"%0245d" % index, 245, failed=False)
+        queue.put(GROUP, b"%0245d" % index, failed=False)
     taken = tracemalloc.get_traced_memory()[0] / 10_000
     tracemalloc.stop()
     assert taken <= 245 + OVERHEAD_BYTES
@@ -154,7 +178,7 @@ def test_threads_that_end_spans_while_others_take_and_close_lose_no_count() -> N
         for index in range(each):
             queue.start()
             if not queue.refuses():
-                queue.put(GROUP, b"x" * 50, 50, failed=index % 7 == 0)
+                queue.put(GROUP, b"x" * 50, failed=index % 7 == 0)
 
     def take() -> None:
         while not stop.is_set():
@@ -188,7 +212,7 @@ def test_the_child_of_a_fork_begins_with_the_live_spans_alone(live: int) -> None
     for _ in range(5 + live):
         queue.start()
     for _ in range(5):
-        queue.put(GROUP, b"x", 1, failed=False)
+        queue.put(GROUP, b"x", failed=False)
     queue.reset()
     found = queue.accounts()
     assert (found.started, found.live, found.queued, found.exported, found.lost) == (live, live, 0, 0, 0)

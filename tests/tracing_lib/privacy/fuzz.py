@@ -15,6 +15,7 @@ from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, S
 from tests.tracing_lib.privacy.canaries import STRUCTURAL, Canary, any_canary, found, patterned
 from tracing_lib.attributes import Attribute, Privacy, Registry, Shape, library_registry
 from tracing_lib.baggage import OwnBaggagePropagator
+from tracing_lib.groups import Group
 from tracing_lib.logs import JsonFormatter
 from tracing_lib.packing import EncodedPacking
 from tracing_lib.privacy import PrivacyPolicy
@@ -52,9 +53,8 @@ class Leaving(SpanProcessor):
 
     def on_end(self, span: ReadableSpan) -> None:
         policy, packing = self._policy, self._packing
-        group = policy.resource(span.resource), policy.scope(span.instrumentation_scope)
-        packed, _ = packing.pack(span)
-        self.sent.append(packing.join([(group, packed)]))
+        group = Group(policy.resource(span.resource), policy.scope(span.instrumentation_scope))
+        self.sent.append(packing.join([group], [packing.pack(span)]))
 
 
 class Rig:
