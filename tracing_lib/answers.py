@@ -9,12 +9,15 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import grpc
-    import requests
 
 _FULL_SUCCESS: Final = frozenset({b"", b"\x0a\x00"})
 """An empty answer, and one with an empty partial success: what collectors send nearly always."""
 _LONGEST_ANSWER: Final = 64 * 1024
+CHUNK_BYTES: Final = 8192
+"""How much of an answer is asked for at once."""
 _LONGEST_MESSAGE: Final = 200
 
 
@@ -22,11 +25,11 @@ class TooLongAnswerError(Exception):
     """An answer was longer, or took longer, than anything that OTLP has to say."""
 
 
-def read_answer(response: requests.Response, seconds: float, most_bytes: int = _LONGEST_ANSWER) -> bytes:
-    """Return the body of an answer. Raises ``TooLongAnswerError`` for a server that keeps on talking."""
+def read_answer(chunks: Iterable[bytes], seconds: float, most_bytes: int = _LONGEST_ANSWER) -> bytes:
+    """Return the body of an answer from its parts. Raises ``TooLongAnswerError`` for a server that keeps on talking."""
     deadline = time.monotonic() + seconds
     read = bytearray()
-    for chunk in response.iter_content(8192):
+    for chunk in chunks:
         read += chunk
         if len(read) > most_bytes or time.monotonic() > deadline:
             raise TooLongAnswerError

@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from tracing_lib.accounts import REJECTED
-from tracing_lib.answers import TooLongAnswerError, read_answer, rejected_spans, retry_after, retry_info
+from tracing_lib.answers import CHUNK_BYTES, TooLongAnswerError, read_answer, rejected_spans, retry_after, retry_info
 from tracing_lib.errors import SettingsError, explain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import grpc
-    import requests
     from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.sdk.trace.export import SpanExporter
+    from urllib3 import BaseHTTPResponse
 
-    from tracing_lib.http_session import SettingsSession
+    from tracing_lib.http_session import Poster, SettingsSession
     from tracing_lib.settings import TracingSettings
 
 _METHOD: Final = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
@@ -87,12 +87,12 @@ class HttpSender:
 
     def __init__(self, settings: TracingSettings) -> None:
         # Imported here because it brings `requests`, which a service on gRPC does not need.
-        import requests
+        from urllib3.exceptions import HTTPError
 
         from tracing_lib.http_session import SettingsSession
 
         self._open = SettingsSession
-        self._error = requests.RequestException
+        self._error = HTTPError
         self._url = f"{settings.endpoint.rstrip('/')}/v1/traces"
         self._headers = {**_headers(settings), "content-type": "application/x-protobuf"}
         self._gzip = settings.compression == "gzip"
@@ -100,27 +100,31 @@ class HttpSender:
             self._headers["content-encoding"] = "gzip"
         self._certificate = settings.certificate
         self._session: SettingsSession | None = None
+        self._poster: Poster | None = None
 
     def send(self, request: bytes, seconds: float) -> Outcome:
         """Post a request; an answer that does not come in time counts as a collector that is away."""
-        if self._session is None:
-            self._session = self._open(self._certificate)
         body = gzip.compress(request, _GZIP_LEVEL) if self._gzip else request
         try:
-            with self._session.post(
-                self._url, body, headers=self._headers, timeout=seconds, allow_redirects=False, stream=True
-            ) as response:
+            poster = self._poster or self._connect()
+            with poster.post(body, seconds) as response:
                 return self._outcome(response, seconds)
-        except (self._error, OSError) as error:
+        except (self._error, OSError) as error:  # `requests` derives its own from the latter
             return Outcome("again", f"no answer ({type(error).__name__})")
 
+    def _connect(self) -> Poster:
+        if self._session is None:
+            self._session = self._open(self._certificate)
+        self._poster = self._session.poster(self._url, self._headers)
+        return self._poster
+
     @staticmethod
-    def _outcome(response: requests.Response, seconds: float) -> Outcome:
+    def _outcome(response: BaseHTTPResponse, seconds: float) -> Outcome:
         try:
-            answer = read_answer(response, seconds)
+            answer = read_answer(response.stream(CHUNK_BYTES, decode_content=True), seconds)
         except TooLongAnswerError:
             answer = b""  # the status was said before
-        status = response.status_code
+        status = response.status
         if _OK <= status < _OTHER_THAN_SUCCESS:
             rejected, message = rejected_spans(answer)
             return Outcome("accepted", message, REJECTED, rejected)

@@ -9,7 +9,7 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Final
 
-from tracing_lib.answers import TooLongAnswerError, read_answer
+from tracing_lib.answers import CHUNK_BYTES, TooLongAnswerError, read_answer
 from tracing_lib.background import start_thread
 from tracing_lib.strategies import Strategy, StrategyError, parse_strategy
 
@@ -105,7 +105,7 @@ class StrategyPoller:
         ) as response:
             if response.status_code != _OK:
                 raise StrategyError(f"HTTP {response.status_code}")
-            return read_answer(response, timeout, _LONGEST_ANSWER)
+            return read_answer(response.iter_content(CHUNK_BYTES), timeout, _LONGEST_ANSWER)
 
     def _say(self, problem: str) -> None:
         state = problem.partition(" (")[0]  # how a server cannot be reached differs from time to time
