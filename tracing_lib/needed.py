@@ -24,14 +24,21 @@ class Needed(NamedTuple):
     one_of: str
     """One of these; any where it is empty."""
 
-    def missing(self, text: str) -> bool:
-        """Whether the expression can find nothing in the text."""
-        if len(text) < self.length:
-            return True
-        for character in self.one_of:
+
+def candidates(expressions: Iterable[tuple[Needed, re.Pattern[str]]], text: str) -> list[re.Pattern[str]]:
+    """Return those of the expressions that may find something in the text: it has what they need."""
+    length, found = len(text), []
+    for (least, one_of), pattern in expressions:
+        if length < least:
+            continue
+        for character in one_of:
             if character in text:
-                return False
-        return bool(self.one_of)
+                found.append(pattern)
+                break
+        else:
+            if not one_of:
+                found.append(pattern)
+    return found
 
 
 def needed(pattern: re.Pattern[str]) -> Needed:

@@ -9,7 +9,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Final
 
 from tracing_lib.contract import PrivacyRule
-from tracing_lib.needed import needed
+from tracing_lib.needed import candidates, needed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +49,11 @@ class ValueRules:
         """Whether a rule finds something in the string."""
         known = self._found.get(value)
         if known is None:
-            found = any(pattern.search(value) for needs, pattern in self._needed if not needs.missing(value))
+            found = False
+            for pattern in candidates(self._needed, value):
+                if pattern.search(value):
+                    found = True
+                    break
             known = self._remember(self._found, value, found=found)
         return known
 
