@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tracing_lib.baggage import inject, outbound_to, set_baggage
     from tracing_lib.context import ContextThread, ContextThreadPoolExecutor, carry, carry_in_executors
     from tracing_lib.contract import OperationTarget, Outputs, PrivacyRule
+    from tracing_lib.current import current_span
     from tracing_lib.delivery import ShutdownReport
     from tracing_lib.doctor import Diagnosis, diagnose
     from tracing_lib.errors import (
@@ -87,6 +88,7 @@ _HOMES: Final = {
     "configure_logging": "logs",
     "consume": "jobs",
     "continued": "jobs",
+    "current_span": "current",
     "declare": "attributes",
     "declare_names": "attributes",
     "diagnose": "doctor",
@@ -153,6 +155,7 @@ __all__ = [
     "configure_logging",
     "consume",
     "continued",
+    "current_span",
     "declare",
     "declare_names",
     "diagnose",

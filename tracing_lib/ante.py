@@ -8,7 +8,6 @@ from opentelemetry.trace import StatusCode
 
 from tracing_lib import conventions
 from tracing_lib.functions import SpanPlan
-from tracing_lib.paths import NOTHING
 from tracing_lib.plain import PlainAttributes
 
 if TYPE_CHECKING:
@@ -27,21 +26,18 @@ _UNDECIDED: Final = PlainAttributes({conventions.TX_ACCEPTED: False})
 class Verdict(SpanPlan):
     """The plan of an ante handler's spans: rejected until it returned."""
 
-    __slots__ = ("_rejected",)
+    __slots__ = ("_rejected", "_results")
 
     def __init__(self, name: str, source: TracerSource, *, paths: AttributePaths, rejected: Callable[[object], bool] | None) -> None:
         super().__init__(name, source, attributes=_UNDECIDED, paths=paths)
+        self._results = paths.on_return
         self._rejected = rejected
+        self.on_return = self._returned
 
-    @property
-    def on_return(self) -> Callable[[Span, object], None]:
-        """What is to be done with a value that is returned."""
-        return self.returned
-
-    def returned(self, span: Span, result: object) -> None:
+    def _returned(self, span: Span, result: object) -> None:
         """Set the verdict that an answer is."""
-        if self.paths is not NOTHING:
-            super().returned(span, result)
+        if self._results is not None:
+            self._results(span, result)
         if self._rejected is not None and self._rejected(result):
             span.set_attribute(conventions.ERROR_TYPE, REJECTED)
             span.set_status(StatusCode.ERROR, REJECTED)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from tracing_lib import conventions
 from tracing_lib.asgi_routes import template_of
-from tracing_lib.current import SUPPRESSED, attach, get_current, ids_of
+from tracing_lib.current import SUPPRESSED, attach, get_current
 from tracing_lib.entering import serve
 from tracing_lib.http_spans import SCOPE, SERVER_ERRORS, method_of, name_of, set_status
-from tracing_lib.native import serve as quick_serve
-from tracing_lib.native import traceparent
+from tracing_lib.native import ExchangeCore
+from tracing_lib.native import exchange as quick_exchange
 from tracing_lib.plain import PlainAttributes
 from tracing_lib.recording import TracerSource, fail
 from tracing_lib.websocket_events import WebSocketEvents
@@ -58,12 +58,15 @@ class AsgiTracing:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request or a WebSocket in its span; pass anything else on."""
-        tracer, before = self._source.get(), get_current()
-        if tracer is None or scope["type"] not in ("http", "websocket") or before.get(SUPPRESSED):
-            await self._app(scope, receive, send)
-            return
-        kind, option = (_Request, self._answer_trace) if scope["type"] == "http" else (_Socket, self._envelope)
-        exchange = kind(scope, self._source, tracer, before, (receive, send), option=option)
+        before = get_current()
+        exchange: _Request | _Socket | None = None
+        if scope["type"] == "http" and not before.get(SUPPRESSED):
+            exchange = quick_exchange(_Request, self._source, before, _KNOWN, scope, receive, send, self._answer_trace)
+        if exchange is None:
+            exchange = self._begin(scope, receive, send, before)
+            if exchange is None:
+                await self._app(scope, receive, send)
+                return
         attach(exchange.active)
         try:
             await self._app(scope, exchange.receive, exchange.send)
@@ -75,27 +78,29 @@ class AsgiTracing:
         finally:
             attach(before)
 
+    def _begin(self, scope: Scope, receive: Receive, send: Send, before: Context) -> _Request | _Socket | None:
+        """Start the span of a request or a handshake, the long way; None where there is none to start."""
+        tracer = self._source.get()
+        if tracer is None or before.get(SUPPRESSED):
+            return None
+        calls = receive, send
+        if scope["type"] == "http":
+            return _Request(scope, tracer, calls, option=self._answer_trace)
+        return _Socket(scope, tracer, calls, option=self._envelope) if scope["type"] == "websocket" else None
 
-class _Exchange:
+
+class _Exchange(ExchangeCore):
     """The span of one request or handshake, from the first line to the answer."""
 
-    ended = False
     template: str | None = None
 
-    def __init__(
-        self, scope: Scope, source: TracerSource, tracer: Tracer, before: Context, calls: tuple[Receive, Send], *, option: bool
-    ) -> None:
+    def __init__(self, scope: Scope, tracer: Tracer, calls: tuple[Receive, Send], *, option: bool) -> None:
         self.scope, (self._receive, self._send), self._option = scope, calls, option
-        get = scope.get
-        self.root_path: str = get("root_path", "")
-        self.path: str = get("path", "")
-        server = get("server")
-        if type(server) is list:
-            server = tuple(server)
-        same = get("method", "GET"), scope["type"], get("scheme"), get("http_version"), server
+        get, server = scope.get, scope.get("server")
+        self.root_path, self.path = get("root_path", ""), get("path", "")
+        same = get("method", "GET"), scope["type"], get("scheme"), get("http_version"), tuple(server) if type(server) is list else server
         name, attributes = _KNOWN.get(same) or _beginning(*same)
-        headers = get("headers") or ()
-        self.span, self.active = quick_serve(source, before, name, attributes, headers, None) or serve(tracer, headers, name, attributes)
+        self.span, self.active = serve(tracer, get("headers") or (), name, attributes)
 
     def route(self) -> None:
         """Name the span after the route, which is known once the application answers."""
@@ -137,10 +142,6 @@ def _beginning(
 
 
 class _Request(_Exchange):
-    _status: int | None = None
-    _gone = False
-    _trailers = False
-
     async def receive(self) -> Message:
         """Receive, noticing a client that leaves before it was answered."""
         message = await self._receive()
@@ -148,16 +149,9 @@ class _Request(_Exchange):
             self._gone = True
         return message
 
-    async def send(self, message: Message) -> None:
-        """Send, noticing the status and the end of the answer."""
-        kind = message["type"]
-        if kind == "http.response.start":
-            self._status = message["status"]
-            self._trailers = bool(message.get("trailers"))
-            if self._option:
-                message["headers"] = [*message.get("headers", ()), (b"traceresponse", traceparent(ids_of(self.span)).encode())]
+    async def _send_more(self, message: Message) -> None:
         await self._send(message)
-        last = kind == "http.response.trailers" if self._trailers else kind == "http.response.body"
+        last = message["type"] == ("http.response.trailers" if self._trailers else "http.response.body")
         # Of an error the exception is still to come: Starlette answers it first and raises it then.
         if last and not message.get("more_body") and not message.get("more_trailers") and (self._status or 0) < SERVER_ERRORS:
             self.finish(None)
@@ -182,10 +176,8 @@ class _Request(_Exchange):
 
 
 class _Socket(_Exchange):
-    def __init__(
-        self, scope: Scope, source: TracerSource, tracer: Tracer, before: Context, calls: tuple[Receive, Send], *, option: bool
-    ) -> None:
-        super().__init__(scope, source, tracer, before, calls, option=option)
+    def __init__(self, scope: Scope, tracer: Tracer, calls: tuple[Receive, Send], *, option: bool) -> None:
+        super().__init__(scope, tracer, calls, option=option)
         self.span.set_attribute(conventions.NETWORK_PROTOCOL_NAME, conventions.WEBSOCKET)
         self._events = WebSocketEvents(tracer, None, envelope=option)
 

@@ -20,6 +20,7 @@ from tracing_lib.accounts import ENCODING, INTERNAL, NOTHING, Accounts
 from tracing_lib.background import start_thread
 from tracing_lib.exporters import Outcome, build_sender
 from tracing_lib.groups import Groups
+from tracing_lib.native import StageCore
 from tracing_lib.packing import build_packing
 from tracing_lib.span_queue import SpanQueue
 
@@ -80,7 +81,7 @@ class ShutdownReport:
         return self.lost == 0
 
 
-class SpanDelivery(SynchronousMultiSpanProcessor):
+class SpanDelivery(StageCore, SynchronousMultiSpanProcessor):
     """Takes ended spans in and delivers them; the only processor of a provider, which may be given more, as the SDK's own may.
 
     Who ends a span puts it on a stage and goes on; the delivering thread makes it private and encodes it, a few at a time: a request
@@ -97,8 +98,6 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
         wall: Wall | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # the SDK's
-        self.quiet = 0
-        """With fewer spans on the stage than this nothing is to be done for one more but to put it there."""
         self._settings = settings
         self._wall = wall
         self.refusing = False
@@ -132,8 +131,7 @@ class SpanDelivery(SynchronousMultiSpanProcessor):
         self._starting = threading.Lock()
         self._worker: threading.Thread | None = None
         self.quiet = 0
-        self.stage: deque[ReadableSpan] = deque()
-        """Spans that ended and wait to be encoded."""
+        self.stage = deque()
         # Reentrant, as the queue's is: a signal handler may ask for the accounts. Held at a fork, so that no span is on its way then.
         self._packs = threading.RLock()
 

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from opentelemetry.context import Context
-    from opentelemetry.trace import Span, Tracer, TracerProvider
+    from opentelemetry.trace import Span, TracerProvider
     from opentelemetry.util.types import AttributeValue
 
+    from tracing_lib.paths import OnCall, OnReturn
     from tracing_lib.stepping import Begin, End
 
 _F = TypeVar("_F", bound="Callable[..., object]")
@@ -34,7 +35,12 @@ _SCOPE: Final = "tracing_lib.functions"
 class SpanPlan:
     """What the spans of one function are like: name, kind, fixed attributes, and attributes by path."""
 
-    __slots__ = ("attributes", "kind", "name", "paths", "source")
+    __slots__ = ("attributes", "kind", "name", "on_call", "on_return", "source")
+
+    on_call: OnCall | None
+    """What sets attributes before the call; none where that is nothing."""
+    on_return: OnReturn | None
+    """What sets attributes once it returned; none where that is nothing."""
 
     def __init__(
         self,
@@ -49,28 +55,7 @@ class SpanPlan:
         self.source = source
         self.kind = kind
         self.attributes = attributes
-        self.paths = paths
-
-    def start(self, tracer: Tracer, before: Context, args: tuple[object, ...], kwargs: Mapping[str, object]) -> Span:
-        """Start the span of a call, as a child of the context's."""
-        span = tracer.start_span(self.name, before, self.kind, self.attributes)
-        self.arguments(span, args, kwargs)
-        return span
-
-    def arguments(self, span: Span, args: tuple[object, ...], kwargs: Mapping[str, object]) -> None:
-        """Set the attributes that the arguments of a call give."""
-        if self.paths is not NOTHING and span.is_recording():
-            self.paths.of_call(span, args, kwargs)
-
-    @property
-    def on_return(self) -> Callable[[Span, object], None] | None:
-        """What is to be done with a value that is returned; none where that is nothing."""
-        return None if self.paths is NOTHING else self.returned
-
-    def returned(self, span: Span, result: object) -> None:
-        """Set the attributes that a returned value gives."""
-        if self.paths is not NOTHING and span.is_recording():
-            self.paths.of_result(span, result)
+        self.on_call, self.on_return = paths
 
 
 @overload
@@ -148,7 +133,7 @@ def wrap(function: Callable[..., object], plan: SpanPlan) -> Callable[..., objec
 
 def _plain(function: Callable[_P, _T], plan: SpanPlan) -> Callable[_P, _T]:
     source, name, kind, attributes = plan.source, plan.name, plan.kind, plan.attributes
-    reads, returned = plan.paths is not NOTHING, plan.on_return
+    on_call, on_return = plan.on_call, plan.on_return
 
     @functools.wraps(function)
     def call(*args: _P.args, **kwargs: _P.kwargs) -> _T:
@@ -157,11 +142,11 @@ def _plain(function: Callable[_P, _T], plan: SpanPlan) -> Callable[_P, _T]:
             return function(*args, **kwargs)
         span, before = entered
         try:
-            if reads:
-                plan.arguments(span, args, kwargs)
+            if on_call is not None:
+                on_call(span, args, kwargs)
             result = function(*args, **kwargs)
-            if returned is not None:
-                returned(span, result)
+            if on_return is not None:
+                on_return(span, result)
         except BaseException as error:
             fail(span, error)
             raise
@@ -176,7 +161,7 @@ def _plain(function: Callable[_P, _T], plan: SpanPlan) -> Callable[_P, _T]:
 
 def _coroutine(function: Callable[_P, Awaitable[_T]], plan: SpanPlan) -> Callable[_P, Awaitable[_T]]:
     source, name, kind, attributes = plan.source, plan.name, plan.kind, plan.attributes
-    reads, returned = plan.paths is not NOTHING, plan.on_return
+    on_call, on_return = plan.on_call, plan.on_return
 
     @functools.wraps(function)
     async def call(*args: _P.args, **kwargs: _P.kwargs) -> _T:
@@ -186,11 +171,11 @@ def _coroutine(function: Callable[_P, Awaitable[_T]], plan: SpanPlan) -> Callabl
         span, before = entered
         active, closed = get_current(), False
         try:
-            if reads:
-                plan.arguments(span, args, kwargs)
+            if on_call is not None:
+                on_call(span, args, kwargs)
             result = await function(*args, **kwargs)
-            if returned is not None:
-                returned(span, result)
+            if on_return is not None:
+                on_return(span, result)
         except BaseException as error:
             closed = isinstance(error, GeneratorExit)
             fail(span, error)
@@ -218,11 +203,14 @@ def _generator_begin(plan: SpanPlan) -> Begin:
         tracer = plan.source.get()
         if tracer is None:
             return None
-        span = plan.start(tracer, get_current(), args, kwargs)
+        span = tracer.start_span(plan.name, get_current(), plan.kind, plan.attributes)
+        if plan.on_call is not None:
+            plan.on_call(span, args, kwargs)
 
         def end(error: BaseException | None, result: object) -> None:
             if error is None:
-                plan.returned(span, result)
+                if plan.on_return is not None:
+                    plan.on_return(span, result)
             elif not isinstance(error, GeneratorExit):  # then the consumer has enough, and all is well
                 fail(span, error)
             span.end()

@@ -7,7 +7,7 @@ import functools
 import inspect
 import math
 import time
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, cast
 
 import grpc
 import grpc.aio
@@ -18,7 +18,7 @@ from tracing_lib.current import SPAN_KEY, SUPPRESSED, attach, get_current
 from tracing_lib.entering import serve
 from tracing_lib.grpc_spans import OK, code_of, end_server, method_of
 from tracing_lib.native import serve as quick_serve
-from tracing_lib.paths import NOTHING, compile_paths
+from tracing_lib.paths import compile_paths
 from tracing_lib.recording import TracerSource, leave
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ class _Kind(NamedTuple):
 
 
 _KINDS: Final[dict[type, _Kind]] = {}
+_QUICK: Final[set[type]] = set()
+"""Classes of contexts of ``grpc.aio``, which need no more than to be asked for metadata and code."""
 
 
 def _kind_of(context: grpc.ServicerContext) -> _Kind:
@@ -49,6 +51,8 @@ def _kind_of(context: grpc.ServicerContext) -> _Kind:
     # A stand-in that passes on what it is asked for has no class that tells.
     if not hasattr(type(context), "__getattr__"):
         _KINDS[type(context)] = found
+        if found.asynchronous and not found.calls_back:
+            _QUICK.add(type(context))
     return found
 
 
@@ -73,45 +77,33 @@ def _parameters(request: object, context: object) -> None:
 class ServerCall:
     """A call that is being served: its span, the context in which it is current, and how it ended."""
 
-    __slots__ = ("_context", "_early", "_kind", "_own", "_plan", "active", "before", "span")
+    __slots__ = ("_context", "_early", "_kind", "_own", "active", "before", "span")
 
-    def __init__(
-        self, plan: CallPlan, tracer: Tracer, method: tuple[str, PlainAttributes], context: grpc.ServicerContext, before: Context
-    ) -> None:
-        self._plan = plan
+    def __init__(self, context: grpc.ServicerContext, span: Span, active: Context, before: Context, *, own: bool = True) -> None:
         self._context: Any = context
         self._kind = _KINDS.get(type(context)) or _kind_of(context)
         self._early: grpc.StatusCode | None = None
-        self.before = before
+        self._own = own
+        self.span, self.active, self.before = span, active, before
+        if own and self._kind.calls_back:
+            self._context.add_callback(self._terminated)
+
+    @classmethod
+    def begin(
+        cls, source: TracerSource, tracer: Tracer, method: tuple[str, PlainAttributes], context: grpc.ServicerContext, before: Context
+    ) -> Self:
+        """Start the span of a call."""
         served = cast("tuple[str, Span] | None", before.get(_SERVED))
         # An interceptor and trace_servicer on one call: the span is the outer one's, the attributes are both's.
-        if served is None or served[0] != method[0] or served[1] is not before.get(SPAN_KEY):
-            self._own = True
-            headers = context.invocation_metadata() or ()
-            self.span, self.active = quick_serve(plan.source, before, *method, headers, _SERVED) or serve(tracer, headers, *method, _SERVED)
-            if self._kind.calls_back:
-                context.add_callback(self._terminated)
-        else:
-            self._own = False
-            self.span, self.active = served[1], before
-
-    def request(self, request: object) -> None:
-        """Set the attributes that the request gives."""
-        if self.span.is_recording():
-            self._plan.paths.of_call(self.span, (request,), {})
-
-    def response(self, response: object) -> None:
-        """Set the attributes that the response gives."""
-        if self._plan.paths is not NOTHING and self.span.is_recording():
-            self._plan.paths.of_result(self.span, response)
+        if served is not None and served[0] == method[0] and served[1] is before.get(SPAN_KEY):
+            return cls(context, served[1], before, before, own=False)
+        headers = context.invocation_metadata() or ()
+        span, active = quick_serve(source, before, *method, headers, _SERVED) or serve(tracer, headers, *method, _SERVED)
+        return cls(context, span, active, before)
 
     def end(self, error: BaseException | None) -> None:
         """End the span with the outcome that the caller saw."""
         if not self._own:
-            return
-        if error is None and self._kind.asynchronous and not self._context.code():
-            self.span.set_attribute(conventions.RPC_RESPONSE_STATUS_CODE, OK)
-            self.span.end()
             return
         code = self._early or self._code_of_early_end(error)
         if code is not None:
@@ -167,19 +159,20 @@ class _Starter:
     """Starts the spans of one method's calls."""
 
     def __init__(self, plan: CallPlan, method: str, *, request_streaming: bool) -> None:
-        self.plan = plan
+        self.source = plan.source
         self.method = method_of(method)
-        self.reads = not request_streaming and plan.paths is not NOTHING
+        self.on_call = None if request_streaming else plan.paths.on_call
+        self.on_return = plan.paths.on_return
 
     def call(self, request: object, context: grpc.ServicerContext) -> ServerCall | None:
         """Start the span of a call; None where nobody would receive it."""
-        tracer = self.plan.source.get()
+        tracer = self.source.get()
         before = get_current()
         if tracer is None or before.get(SUPPRESSED):
             return None
-        call = ServerCall(self.plan, tracer, self.method, context, before)
-        if self.reads:
-            call.request(request)
+        call = ServerCall.begin(self.source, tracer, self.method, context, before)
+        if self.on_call is not None:
+            self.on_call(call.span, (request,), {})
         return call
 
     @property
@@ -198,6 +191,8 @@ class _Starter:
 
 
 def _plain(behavior: Callable[..., object], start: _Starter) -> Callable[..., object]:
+    on_return = start.on_return
+
     @functools.wraps(behavior)
     def serve(request: object, context: grpc.ServicerContext) -> object:
         known = context if hasattr(context, "code") else cast("grpc.ServicerContext", _Noting(context))
@@ -211,7 +206,8 @@ def _plain(behavior: Callable[..., object], start: _Starter) -> Callable[..., ob
             call.end(error)
             raise
         else:
-            call.response(response)
+            if on_return is not None:
+                on_return(call.span, response)
             call.end(None)
             return response
         finally:
@@ -221,16 +217,12 @@ def _plain(behavior: Callable[..., object], start: _Starter) -> Callable[..., ob
 
 
 def _coroutine(behavior: Callable[..., Awaitable[object]], start: _Starter) -> Callable[..., Awaitable[object]]:
-    plan, method, get = start.plan, start.method, start.plan.source.get
+    on_return = start.on_return
 
-    @functools.wraps(behavior)
     async def serve(request: object, context: grpc.ServicerContext) -> object:
-        before, tracer = get_current(), get()
-        if tracer is None or before.get(SUPPRESSED):
+        call = start.call(request, context)
+        if call is None:
             return await behavior(request, context)
-        call = ServerCall(plan, tracer, method, context, before)
-        if start.reads:
-            call.request(request)
         attach(call.active)
         closed = False
         try:
@@ -240,17 +232,62 @@ def _coroutine(behavior: Callable[..., Awaitable[object]], start: _Starter) -> C
             call.end(error)
             raise
         else:
-            if plan.paths is not NOTHING:
-                call.response(response)
+            if on_return is not None:
+                on_return(call.span, response)
             call.end(None)
             return response
         finally:
-            if closed:
-                leave(call.active, call.before)
+            _restore(call.active, call.before, closed=closed)
+
+    return _quick(behavior, start, serve)
+
+
+def _quick(
+    behavior: Callable[..., Awaitable[object]], start: _Starter, otherwise: Callable[..., Awaitable[object]]
+) -> Callable[..., Awaitable[object]]:
+    """Return the same for contexts of ``grpc.aio``, without an object for a call that ends well."""
+    source, (name, attributes), on_call, on_return = start.source, start.method, start.on_call, start.on_return
+
+    @functools.wraps(behavior)
+    async def serve(request: object, context: Any) -> object:  # noqa: ANN401  a ServicerContext; grpcio's two have no class in common
+        before, entered = get_current(), None
+        if type(context) in _QUICK and not before.get(SUPPRESSED):
+            entered = quick_serve(source, before, name, attributes, context.invocation_metadata() or (), _SERVED)
+        if entered is None:
+            return await otherwise(request, context)
+        (span, active), closed = entered, False
+        if on_call is not None:
+            on_call(span, (request,), {})
+        attach(active)
+        try:
+            response = await behavior(request, context)
+        except BaseException as error:
+            closed = isinstance(error, GeneratorExit)
+            ServerCall(context, span, active, before).end(error)
+            raise
+        else:
+            if on_return is not None:
+                on_return(span, response)
+            if context.code():
+                ServerCall(context, span, active, before).end(None)
             else:
-                attach(call.before)
+                span.set_attribute(conventions.RPC_RESPONSE_STATUS_CODE, OK)
+                span.end()
+            return response
+        finally:
+            if closed:
+                leave(active, before)
+            else:
+                attach(before)
 
     return serve
+
+
+def _restore(active: Context, before: Context, *, closed: bool) -> None:
+    if closed:
+        leave(active, before)
+    else:
+        attach(before)
 
 
 class _Noting:

@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import grpc
 import grpc.aio
-from opentelemetry.propagate import get_global_textmap
 from opentelemetry.trace import SpanKind
 
-from tracing_lib.current import BAGGAGE_KEY, SUPPRESSED, attach, get_current, ids_of
+from tracing_lib.current import SUPPRESSED, attach, get_current
 from tracing_lib.entering import enter
 from tracing_lib.grpc_client import Calls, aio_done, raised, with_headers
 from tracing_lib.grpc_spans import end_client
+from tracing_lib.native import PairsCore, carried
 from tracing_lib.native import enter as quick_enter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from types import TracebackType
 
     from opentelemetry.trace import TracerProvider
 
 _CLIENT: Final = SpanKind.CLIENT  # an enumeration looks its members up in Python
-_new: Final = object.__new__
+_new: Final = PairsCore.__new__
 _AFTER_THE_REQUESTS: Final = ("timeout", "metadata", "credentials", "wait_for_ready", "compression")
 """Parameters that calls with a stream of requests take by position, too."""
 
@@ -80,20 +80,18 @@ class _TracedChannel(grpc.aio.Channel):
         await self._channel.channel_ready()
 
 
-class _Headers(grpc.aio.Metadata):
-    """Metadata that is made once and read once, by grpcio, which asks for its length and its pairs."""
-
-    pairs: tuple[tuple[str, str | bytes], ...]
-
-    def __len__(self) -> int:
-        return len(self.pairs)
-
-    def __iter__(self) -> Iterator[tuple[str, str | bytes]]:
-        return iter(self.pairs)
+class _Headers(PairsCore, grpc.aio.Metadata):
+    """Metadata that is made once and read once, by grpcio, which asks for its length and its pairs; an interceptor may ask for more."""
 
     @functools.cached_property
+    def changeable(self) -> grpc.aio.Metadata:
+        """What the pairs are in from now on."""
+        pairs, self.pairs = self.pairs, None
+        return grpc.aio.Metadata(*pairs or ())
+
+    @property
     def _metadata(self) -> Any:  # noqa: ANN401  what all else of the base class works on
-        return vars(grpc.aio.Metadata(*self.pairs))["_metadata"]
+        return vars(self.changeable)["_metadata"]
 
 
 class _Method:
@@ -118,11 +116,9 @@ class _Method:
             return self._call(*request, metadata=metadata, **options)
         span, before = entered
         try:
-            plain, headers = getattr(get_global_textmap(), "headers", None), _new(_Headers)
-            if metadata is None and plain is not None and BAGGAGE_KEY not in before:
-                headers.pairs = plain(ids_of(span))
-            else:
-                headers.pairs = tuple(with_headers(metadata, get_current(), self._target))
+            headers = _new(_Headers)
+            pairs = carried(source, span, before) if metadata is None else None
+            headers.pairs = tuple(with_headers(metadata, get_current(), self._target)) if pairs is None else pairs
             call = self._call(*request, metadata=headers, **options)
         except BaseException as error:
             end_client(span, None, raised(error))

@@ -9,7 +9,7 @@ from opentelemetry import propagate
 from opentelemetry.context import Context
 from opentelemetry.trace import DEFAULT_TRACE_STATE, NonRecordingSpan, SpanKind
 
-from tracing_lib.current import SPAN_KEY, variable
+from tracing_lib.current import BAGGAGE_KEY, SPAN_KEY, variable
 from tracing_lib.pure import Home
 from tracing_lib.spans import Ids, RecordedSpan, context_of
 from tracing_lib.trace_headers import FLAGS, OwnPropagator
@@ -35,4 +35,5 @@ HOME: Final = Home(
     propagator=OwnPropagator,
     flags=FLAGS,
     default_state=DEFAULT_TRACE_STATE,
+    baggage_key=BAGGAGE_KEY,
 )

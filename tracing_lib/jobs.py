@@ -13,10 +13,9 @@ import time
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
-from opentelemetry import trace
 from opentelemetry.trace import Link, NonRecordingSpan, NoOpTracer, SpanContext, SpanKind, TraceFlags
 
-from tracing_lib.current import SPAN_KEY, attach, current_span, get_current, ids_of, set_current_span
+from tracing_lib.current import attach, current_span, ids_of, set_current_span
 from tracing_lib.errors import JobTokenError, explain
 from tracing_lib.fingerprints import report
 from tracing_lib.identifiers import fixed_ids, hash_bytes, transaction_span
@@ -49,10 +48,6 @@ _NO_TRACER: Final = NoOpTracer()
 _source: Final = TracerSource(_SCOPE, None)
 
 
-def _now() -> float:
-    return time.time_ns() // _HUNDREDTH / _HUNDREDTHS
-
-
 class JobContext(NamedTuple):
     """Who asked for a job, and when: what is to be stored beside it. It holds ids and a time, nothing of the job."""
 
@@ -68,13 +63,14 @@ class JobContext(NamedTuple):
     @classmethod
     def of(cls, span: Span) -> Self | None:
         """Return the context of a span; none where it has no valid ids, as when tracing is off."""
-        ids = ids_of(span)
-        return tuple.__new__(cls, (ids[0], ids[1], ids[3] & 1 == 1, _now())) if ids[5] else None
+        ids = span.ids if type(span) is RecordedSpan else ids_of(span)
+        made_at = time.time_ns() // _HUNDREDTH / _HUNDREDTHS
+        return tuple.__new__(cls, (ids[0], ids[1], ids[3] & 1 == 1, made_at)) if ids[5] else None
 
     @classmethod
     def current(cls) -> Self | None:
         """Return the context of the current span, or none outside of one."""
-        return cls.of(current_span(get_current()))
+        return cls.of(current_span())
 
     @classmethod
     def of_transaction(cls, tx_hash: str | bytes) -> Self:
@@ -83,7 +79,7 @@ class JobContext(NamedTuple):
         Raises ``PrivacyError`` for what is no hash of 32 bytes.
         """
         ids = transaction_span(tx_hash)
-        return cls(ids.trace_id, ids.span_id, ids.trace_flags.sampled, _now())
+        return cls(ids.trace_id, ids.span_id, ids.trace_flags.sampled, time.time_ns() // _HUNDREDTH / _HUNDREDTHS)
 
     @property
     def token(self) -> str:
@@ -160,11 +156,10 @@ def link_to_transaction(tx_hash: str | bytes) -> None:
 
     The ids are derived when the span is encoded, which no request waits for. Raises ``PrivacyError`` for what is no hash of 32 bytes.
     """
-    raw = hash_bytes(tx_hash)
-    span = get_current().get(SPAN_KEY)
+    raw, span = hash_bytes(tx_hash), current_span()
     if type(span) is RecordedSpan:
         span.add_link_later(functools.partial(_transaction_link, raw))
-    elif isinstance(span, trace.Span) and span.is_recording():
+    elif span.is_recording():
         span.add_link(transaction_span(raw))
 
 
@@ -193,55 +188,63 @@ def consume(
     if attempt is not None:
         described["virtengine.job.attempt"] = attempt
     asked = None if context is None else context.span_context
-    with _rooted(_tracer(provider), f"process {name}", SpanKind.CONSUMER, {**described, **(attributes or {})}, asked) as span:
+    with _Rooted(_tracer(provider), f"process {name}", SpanKind.CONSUMER, {**described, **(attributes or {})}, asked) as span:
         yield span
 
 
-@contextmanager
 def transaction(
     name: str, tx_hash: str | bytes, *, attributes: Mapping[str, AttributeValue] | None = None, provider: TracerProvider | None = None
-) -> Iterator[Span]:
+) -> AbstractContextManager[Span]:
     """Work on a transaction in the block that holds it: the root of the trace that everyone who knows the hash can name.
 
     It is for the one place that executes the transaction; others link to it by ``JobContext.of_transaction(tx_hash).link()``. The
     span that is current, if any, is linked to. Ids are derived only under a provider made by ``configure`` or the test kit. Raises
     ``PrivacyError`` for what is no hash.
     """
-    wanted, here = transaction_span(tx_hash), ids_of(current_span(get_current()))
+    wanted, here = transaction_span(tx_hash), ids_of(current_span())
     shown = tx_hash.hex().upper() if isinstance(tx_hash, bytes) else tx_hash.removeprefix("0x").upper()
-    described = {"virtengine.tx.hash": shown, **(attributes or {})}
-    with _rooted(_tracer(provider), name, SpanKind.INTERNAL, described, here if here[5] else None, wanted) as span:
-        yield span
+    described = {"virtengine.tx.hash": shown, **attributes} if attributes else {"virtengine.tx.hash": shown}
+    return _Rooted(_tracer(provider), name, SpanKind.INTERNAL, described, here if here[5] else None, wanted)
 
 
-@contextmanager
-def _rooted(  # noqa: PLR0917  called for every job
-    tracer: Tracer,
-    name: str,
-    kind: SpanKind,
-    attributes: Mapping[str, AttributeValue],
-    to: Ids | None,
-    wanted: SpanContext | None = None,
-) -> Iterator[Span]:
-    """Start a root span in the current context, so that baggage stays, and give it the error that leaves the block.
+class _Rooted(AbstractContextManager["Span"]):
+    """A root span in the current context, so that baggage stays; the error that leaves the block is the span's.
 
     ``to``: the span that it is linked to. ``wanted``: ids that it is to have.
     """
-    if isinstance(tracer, ShortTracer):
-        span = tracer.follow(name, kind, attributes, to, wanted)
-    else:
-        with fixed_ids(wanted) if wanted else nullcontext():
-            span = tracer.start_span(name, without_span(), kind, attributes, [Link(context_of(to))] if to else [])
-    before = set_current_span(span)
-    try:
-        yield span
-    except BaseException as error:
-        report(error, span)
-        fail(span, error)
-        raise
-    finally:
-        attach(before)
-        span.end()
+
+    __slots__ = ("_before", "_made", "_span")
+
+    def __init__(  # noqa: PLR0917  called for every job
+        self,
+        tracer: Tracer,
+        name: str,
+        kind: SpanKind,
+        attributes: Mapping[str, AttributeValue],
+        to: Ids | None,
+        wanted: SpanContext | None = None,
+    ) -> None:
+        self._made = tracer, name, kind, attributes, to, wanted
+
+    def __enter__(self) -> Span:
+        tracer, name, kind, attributes, to, wanted = self._made
+        if isinstance(tracer, ShortTracer):
+            span = tracer.follow(name, kind, attributes, to, wanted)
+        else:
+            with fixed_ids(wanted) if wanted else nullcontext():
+                span = tracer.start_span(name, without_span(), kind, attributes, [Link(context_of(to))] if to else [])
+        self._span = span
+        self._before = set_current_span(span)
+        return span
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        try:
+            if error is not None:
+                report(error, self._span)
+                fail(self._span, error)
+        finally:
+            attach(self._before)
+            self._span.end()
 
 
 def _readable(job: JobContext | str | None) -> JobContext | None:
@@ -253,19 +256,24 @@ def _readable(job: JobContext | str | None) -> JobContext | None:
         return None
 
 
-@contextmanager
-def continued(job: JobContext | str | None) -> Iterator[None]:
+def continued(job: JobContext | str | None) -> AbstractContextManager[None]:
     """Make the producer's span the current one: for work that belongs to its trace, seconds later.
 
     Spans in the block are its children, and a ``transaction`` in it is linked to it. ``job`` is the stored context or its token; with
     one that cannot be read, or none, nothing changes.
     """
     context = _readable(job)
-    if context is None:
-        yield
-        return
-    before = set_current_span(NonRecordingSpan(context.span_context))
-    try:
-        yield
-    finally:
-        attach(before)
+    return nullcontext() if context is None else _Continued(context)
+
+
+class _Continued(AbstractContextManager[None]):
+    __slots__ = ("_before", "_job")
+
+    def __init__(self, job: JobContext) -> None:
+        self._job = job
+
+    def __enter__(self) -> None:
+        self._before = set_current_span(NonRecordingSpan(self._job.span_context))
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        attach(self._before)

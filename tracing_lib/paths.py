@@ -11,66 +11,57 @@ import functools
 import inspect
 import operator
 import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, cast
 
 from tracing_lib.errors import explain
-from tracing_lib.plain import PLAIN
+from tracing_lib.native import follow, set_arguments, set_results
+from tracing_lib.readings import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from google.protobuf.descriptor import Descriptor, EnumValueDescriptor
+    from google.protobuf.descriptor import Descriptor
     from opentelemetry.trace import Span
     from opentelemetry.util.types import AttributeValue
 
+    from tracing_lib.readings import Reader, Step
+
 RESULT: Final = "return"
 """The first segment of a path into the returned value. A keyword, so that no parameter can have that name."""
+
+OnCall: TypeAlias = "Callable[[Span, tuple[object, ...], Mapping[str, object]], None]"
+"""Takes the span of a call, and the call's arguments."""
+OnReturn: TypeAlias = "Callable[[Span, object], None]"
+"""Takes the span of a call, and what it returned."""
 
 _PATH: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _ABSENT: Final = object()
 _MOST_CLASSES: Final = 256
 
 
-_Reader: TypeAlias = "Callable[[object], object]"
-_Step: TypeAlias = "tuple[str, bool, Mapping[int, EnumValueDescriptor] | None]"
-"""A field of a protobuf message: name, whether it may be absent, and where it is an enumeration its values by number."""
+class _Readers(dict[type, "Reader"]):
+    """How the fields of one path are read of objects of the classes that came so far."""
+
+    def __init__(self, fields: tuple[str, ...]) -> None:
+        self._fields = fields
+
+    def __missing__(self, kind: type) -> Reader:
+        read = _reader_of(self._fields, kind)
+        if len(self) < _MOST_CLASSES:
+            self[kind] = read
+        return read
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    key: str
-    root: str
-    position: int
-    default: object
-    fields: tuple[str, ...]
-    readers: dict[type, _Reader] = field(default_factory=dict, compare=False)
-    """How the value is read of objects of the classes that came so far."""
-
-
-class AttributePaths:
+class AttributePaths(NamedTuple):
     """The attributes that one function's calls give to their spans."""
 
-    __slots__ = ("_arguments", "_results")
-
-    def __init__(self, arguments: Sequence[_Reading], results: Sequence[_Reading]) -> None:
-        self._arguments = tuple(arguments)
-        self._results = tuple(results)
-
-    def of_call(self, span: Span, args: tuple[object, ...], kwargs: Mapping[str, object]) -> None:
-        """Set on the span what the arguments of a call hold."""
-        for reading in self._arguments:
-            position = reading.position
-            root = args[position] if position < len(args) else kwargs.get(reading.root, reading.default)
-            _put(span, reading, root)
-
-    def of_result(self, span: Span, result: object) -> None:
-        """Set on the span what a returned value holds."""
-        for reading in self._results:
-            _put(span, reading, result)
+    on_call: OnCall | None = None
+    """What sets on a span what the arguments of a call hold; none where that is nothing."""
+    on_return: OnReturn | None = None
+    """What sets on a span what a returned value holds; none where that is nothing."""
 
 
-NOTHING: Final = AttributePaths((), ())
+NOTHING: Final = AttributePaths()
 
 
 def compile_paths(
@@ -90,14 +81,15 @@ def compile_paths(
             raise ValueError(explain(place, f"{key} has the path {path!r}", "names joined by dots, as in order.id", "correct the path"))
         root, *fields = path.split(".")
         if root == RESULT:
-            results.append(_Reading(key, root, -1, None, tuple(fields)))
+            results.append(_reading(key, root, -1, None, fields))
         elif root in parameters:
             position, default = parameters[root]
-            arguments.append(_Reading(key, root, position, default, tuple(fields)))
+            arguments.append(_reading(key, root, position, default, fields))
         elif not lenient:
             right = f"one of {', '.join([*parameters, RESULT])} first"
             raise ValueError(explain(place, f"{key} has the path {path!r}", right, "correct the path, or the parameter's name"))
-    return AttributePaths(arguments, results)
+    on_call = functools.partial(set_arguments, tuple(arguments)) if arguments else None
+    return AttributePaths(on_call, functools.partial(set_results, tuple(results)) if results else None)
 
 
 def _parameters(function: Callable[..., object]) -> dict[str, tuple[int, object]]:
@@ -116,34 +108,25 @@ def _parameters(function: Callable[..., object]) -> dict[str, tuple[int, object]
     return found
 
 
-def _put(span: Span, reading: _Reading, root: object) -> None:
-    try:
-        read = reading.readers.get(type(root)) or _reader_of(reading, type(root))
-        value = read(root)
-        attribute = value if type(value) in PLAIN else attribute_value(value)
-    except Exception:  # noqa: BLE001  a property of the service's own that fails is not a reason to fail its call
-        return
-    if attribute is not None:
-        span.set_attribute(reading.key, cast("AttributeValue", attribute))
+def _reading(key: str, root: str, position: int, default: object, fields: Sequence[str]) -> Reading:
+    return Reading(key, root, position, default, tuple(fields), _Readers(tuple(fields)), attribute_value)
 
 
-def _reader_of(reading: _Reading, kind: type) -> _Reader:
-    """Return how a path's value is read of objects of a class, and remember it."""
-    read: _Reader = functools.partial(_follow, fields=reading.fields)
+def _reader_of(fields: tuple[str, ...], kind: type) -> Reader:
+    """Return how a path's fields are read of objects of a class."""
     described = getattr(getattr(kind, "DESCRIPTOR", None), "fields_by_name", None)
-    if described is not None and reading.fields:
-        steps = _steps(kind.DESCRIPTOR, reading.fields)  # type: ignore[attr-defined]  # a message has it
-        read = read if steps is None else functools.partial(_read, steps=steps)
-    elif len(reading.fields) == 1 and not any(hasattr(kind, name) for name in ("keys", "get", "__getattr__")):
-        read = operator.attrgetter(reading.fields[0])
-    if len(reading.readers) < _MOST_CLASSES:
-        reading.readers[kind] = read
-    return read
+    if described is not None:
+        steps = _steps(kind.DESCRIPTOR, fields)  # type: ignore[attr-defined]  # a message has it
+        if steps is not None:
+            return functools.partial(follow, steps)
+    elif len(fields) == 1 and not any(hasattr(kind, name) for name in ("keys", "get", "__getattr__")):
+        return operator.attrgetter(fields[0])
+    return functools.partial(_follow, fields=fields)
 
 
-def _steps(described: Descriptor | None, fields: tuple[str, ...]) -> tuple[_Step, ...] | None:
+def _steps(described: Descriptor | None, fields: tuple[str, ...]) -> tuple[Step, ...] | None:
     """Return the steps through a message; none where it has no such field, or where other objects are in the way."""
-    steps: list[_Step] = []
+    steps: list[Step] = []
     for name in fields:
         found = None if described is None else described.fields_by_name.get(name)
         if found is None:
@@ -152,18 +135,6 @@ def _steps(described: Descriptor | None, fields: tuple[str, ...]) -> tuple[_Step
         steps.append((name, found.has_presence, None if found.enum_type is None or repeated else found.enum_type.values_by_number))
         described = None if repeated else found.message_type
     return tuple(steps)
-
-
-def _read(message: object, steps: tuple[_Step, ...]) -> object:
-    value: Any = message
-    for name, optional, values in steps:
-        if optional and not value.HasField(name):
-            return None
-        value = getattr(value, name)
-        if values is not None:
-            known = values.get(value)
-            value = value if known is None else known.name
-    return value
 
 
 def _follow(value: object, fields: tuple[str, ...]) -> object:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from opentelemetry import baggage, propagate
 from opentelemetry.trace import INVALID_SPAN, SpanKind
 
-from tracing_lib.current import BAGGAGE_KEY, SPAN_KEY, SPANS, current_span, get_current, ids_of, with_span
+from tracing_lib.current import BAGGAGE_KEY, SPAN_KEY, SPANS, get_current, ids_of, span_of, with_span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -27,8 +27,8 @@ def arriving(carrier: Mapping[str, object]) -> tuple[Context, SpanKind]:
     context = propagate.get_global_textmap().extract(carrier, ambient)
     if ambient.get(SPAN_KEY) is None:
         return context, SpanKind.SERVER
-    here = current_span(ambient)
-    there = current_span(context).get_span_context()
+    here = span_of(ambient)
+    there = span_of(context).get_span_context()
     ours = here.get_span_context()
     carried = there is not ours and there.is_valid
     if ours.is_valid and (ours.trace_id == there.trace_id if carried else _serves(here)):
@@ -69,7 +69,7 @@ def leaving(context: Context, to: str | None = None) -> dict[str, str]:
     headers = getattr(propagate.get_global_textmap(), "headers", None)
     if headers is not None and BAGGAGE_KEY not in context:
         span = context.get(SPAN_KEY)
-        known: Any = span if type(span) in SPANS else current_span(context)
+        known: Any = span if type(span) in SPANS else span_of(context)
         return dict(headers(ids_of(known)))
     carrier: dict[str, str] = {}
     if to is not None and baggage.get_all(context):

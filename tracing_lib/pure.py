@@ -17,16 +17,17 @@ from tracing_lib.plain import PLAIN, all_plain
 from tracing_lib.probability import RANDOMNESS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections import deque
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from contextvars import ContextVar
 
     from opentelemetry.context import Context
-    from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
     from opentelemetry.sdk.trace import Tracer as SdkTracer
     from opentelemetry.trace import Link, Span, SpanKind, TraceFlags, Tracer, TracerProvider, TraceState
     from opentelemetry.util.types import AnyValue
 
-    from tracing_lib.adaptation import Decided
+    from tracing_lib.adaptation import Decided, Lease
     from tracing_lib.spans import Ids, RecordedSpan
     from tracing_lib.trace_headers import OwnPropagator
     from tracing_lib.tracers import ShortTracer
@@ -55,6 +56,31 @@ class Recording:
     """What counts a span that starts, where it stages."""
     room: int
     """Attributes that a span may have, and none are plain where their length is limited."""
+
+
+class TracerCore:
+    """What the short way to a span asks a tracer for."""
+
+    inner: SdkTracer
+    quick: Recording | None
+    """What the spans have in common, where their ids are random and one that starts is counted and nothing else."""
+    decide: Callable[[str], Decided] | None
+    """What says, from the name alone, which traces are sampled that begin without links; none where more must be asked."""
+    leases: dict[str, Lease] | None
+    """What ``decide`` said last, for as long as it stands."""
+    otherwise: tuple[TraceFlags, TraceFlags, TraceState]
+    """Flags of traces that are not sampled, and of those that are, and the trace state of the former."""
+
+
+class StageCore:
+    """What the short way of a span asks the processor for."""
+
+    stage: deque[ReadableSpan]
+    """Spans that ended and wait to be encoded."""
+    quiet: int = 0
+    """With fewer spans on the stage than this nothing is to be done for one more but to put it there."""
+    _span_processors: tuple[SpanProcessor, ...]
+    """Those that were added to it."""
 
 
 class SpanCore:
@@ -242,6 +268,13 @@ def derived(cls: type[Context], key: str, value: object, context: Context) -> Co
     return cls({**context, key: value})
 
 
+def current(variable: ContextVar[Context], key: str, nothing: Span, otherwise: Callable[[Context], Span]) -> Span:
+    """Return the span of the current context, or ``nothing``; ``otherwise`` is asked about what is no recorded one."""
+    context = variable.get()
+    span = context.get(key)
+    return nothing if span is None else cast("Span", span) if isinstance(span, SpanCore) else otherwise(context)
+
+
 def caller(
     states: Mapping[str | bytes, TraceState], flags: tuple[TraceFlags, ...], default: TraceState, headers: Iterable[tuple[Any, Any]]
 ) -> Ids | Literal[False] | None:
@@ -294,6 +327,7 @@ class Home(NamedTuple):
     propagator: type[OwnPropagator]
     flags: tuple[TraceFlags, ...]
     default_state: TraceState
+    baggage_key: str
 
 
 def enter(source: SourceCore, name: str, kind: SpanKind, attributes: Mapping[str, AnyValue] | None) -> tuple[Span, Context] | None:
@@ -349,6 +383,33 @@ def serve(  # noqa: PLR0917  called for every request
         recording.started()
     active = {**before, home.span_key: span}
     return span, home.context(active if key is None else {**active, key: (name, span)})
+
+
+class PairsCore:
+    """Pairs that are mostly counted and read, and once by one who wants more are held by ``changeable`` instead."""
+
+    pairs: tuple[tuple[str, str | bytes], ...] | None
+
+    if TYPE_CHECKING:  # as above
+
+        @property
+        def changeable(self) -> Collection[tuple[str, str | bytes]]: ...  # noqa: D102  as above
+
+    def __len__(self) -> int:
+        return len(self.changeable if self.pairs is None else self.pairs)
+
+    def __iter__(self) -> Iterator[tuple[str, str | bytes]]:
+        return iter(self.changeable if self.pairs is None else self.pairs)
+
+
+def carried(source: SourceCore, span: Span, context: Context) -> tuple[tuple[str, str], ...] | None:
+    """Return the headers that carry a span, as pairs; none where it takes more. ``context``: the current one."""
+    home = source._home
+    propagator = None if home is None else home.textmaps.get(home.textmap)
+    if home is None or type(propagator) is not home.propagator or type(span) is not home.span or home.baggage_key in context:
+        return None
+    found: tuple[tuple[str, str], ...] = propagator.headers(span.ids)
+    return found or None
 
 
 def traceparent(ids: Ids) -> str:

@@ -12,7 +12,7 @@ from opentelemetry.trace import DEFAULT_TRACE_STATE, NonRecordingSpan, TraceFlag
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from tracing_lib.baggage import OwnBaggagePropagator
-from tracing_lib.current import BAGGAGE_KEY, current_span, get_current, ids_of, with_span
+from tracing_lib.current import BAGGAGE_KEY, get_current, ids_of, span_of, with_span
 from tracing_lib.native import caller, traceparent
 from tracing_lib.spans import context_of
 
@@ -45,7 +45,8 @@ class OwnPropagator(CompositePropagator):
             caller, self.states, FLAGS, DEFAULT_TRACE_STATE
         )
         """Return the ids in plain headers, none where there are no headers, and ``False`` where it takes more to read them."""
-        self._last: tuple[TraceState | None, str] = (None, "")
+        self.known_state: tuple[TraceState | None, tuple[tuple[str, str], ...]] = (None, ())
+        """The trace state seen last, and the header that carries it; none where it is empty."""
 
     def extract(self, carrier: CarrierT, context: Context | None = None, getter: Getter[CarrierT] = default_getter) -> Context:
         """Return the context with what the headers carry, as ``opentelemetry.propagate.extract`` has it."""
@@ -64,13 +65,13 @@ class OwnPropagator(CompositePropagator):
             found = _STOCK.extract({"traceparent": _ANY_PARENT, "tracestate": state}, Context())
             if len(self.states) >= _MOST_STATES:  # anybody may send any
                 self.states.clear()
-            self.states[state] = self.states[state.encode()] = current_span(found).get_span_context().trace_state
+            self.states[state] = self.states[state.encode()] = span_of(found).get_span_context().trace_state
 
     def inject(self, carrier: CarrierT, context: Context | None = None, setter: Setter[CarrierT] = default_setter) -> None:
         """Write the headers of a context, as ``opentelemetry.propagate.inject`` has it."""
         context = get_current() if context is None else context
         if type(carrier) is dict and setter is default_setter and BAGGAGE_KEY not in context:
-            carrier.update(self.headers(ids_of(current_span(context))))  # type: ignore[attr-defined]  # looked at
+            carrier.update(self.headers(ids_of(span_of(context))))  # type: ignore[attr-defined]  # looked at
         else:
             super().inject(carrier, context, setter)
 
@@ -78,8 +79,8 @@ class OwnPropagator(CompositePropagator):
         """Return the headers that carry a span's ids, as pairs."""
         if not ids[5]:
             return ()
-        state, last = ids[4], self._last
-        if state is not last[0]:
-            last = self._last = state, state.to_header()
-        parent = ("traceparent", traceparent(ids))
-        return (parent, ("tracestate", last[1])) if last[1] else (parent,)
+        state, known = ids[4], self.known_state
+        if state is not known[0]:
+            text = state.to_header()
+            known = self.known_state = state, (("tracestate", text),) if text else ()
+        return ("traceparent", traceparent(ids)), *known[1]

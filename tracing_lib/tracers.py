@@ -25,7 +25,7 @@ from opentelemetry.trace import (
 from tracing_lib.current import SPAN_KEY, attach, get_current, with_span
 from tracing_lib.identifiers import ContextIdGenerator
 from tracing_lib.link_sampling import FollowsLinks
-from tracing_lib.native import record, root
+from tracing_lib.native import TracerCore, record, root
 from tracing_lib.spans import RecordedSpan, context_of, recording_of
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
     from opentelemetry.util.types import AnyValue, Attributes
 
-    from tracing_lib.adaptation import Decided, Lease
     from tracing_lib.spans import Ids
 
 _P = ParamSpec("_P")
@@ -110,7 +109,7 @@ class _Current:
         return decorated
 
 
-class ShortTracer(trace.Tracer):
+class ShortTracer(TracerCore, trace.Tracer):
     """The SDK's tracer by a shorter way to the same spans: ``RecordedSpan``, and for children without asking the sampler.
 
     Only under a parent-based sampler. In a trace that is not sampled no span is made: the caller's is given again, as by the API's
@@ -125,13 +124,10 @@ class ShortTracer(trace.Tracer):
         self._new_id = generator.child_ids if isinstance(generator, ContextIdGenerator) else generator.generate_span_id
         sampler = inner.sampler.root if isinstance(inner.sampler, FollowsLinks) else inner.sampler
         asks = getattr(sampler, "decision", None)
-        self.decide: Callable[[str], Decided] | None = asks if self._new_id is None else None
-        """What says, from the name alone, which traces are sampled that begin without links; none where more must be asked."""
-        self.leases: dict[str, Lease] | None = getattr(sampler, "leases", None)
-        """What ``decide`` said last, for as long as it stands."""
+        self.decide = asks if self._new_id is None else None
+        self.leases = getattr(sampler, "leases", None)
         random = TraceFlags.RANDOM_TRACE_ID if generator.is_trace_id_random() else TraceFlags.DEFAULT
         self.quick = self._recording if self._recording.stages and self._new_id is None else None
-        """What the spans have in common, where their ids are random and one that starts is counted and nothing else."""
         self.otherwise = TraceFlags(random), TraceFlags(random | TraceFlags.SAMPLED), DEFAULT_TRACE_STATE
 
     def start_span(  # noqa: PLR0917  the interface's

@@ -24,16 +24,45 @@ derived(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t given)
     return context_with(args[0], args[3], args[1], args[2]);
 }
 
+/* current(variable, key, nothing, otherwise): the span of the current context. */
+static PyObject *
+current(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t given)
+{
+    PyObject *context = NULL;
+    if (given != 4 || !PyContextVar_CheckExact(args[0])) {
+        PyErr_SetString(PyExc_TypeError, "current takes a context variable, a key, a span and a function");
+        return NULL;
+    }
+    if (PyContextVar_Get(args[0], NULL, &context) < 0) {
+        return NULL;
+    }
+    if (context == NULL || !PyDict_Check(context)) {
+        Py_XDECREF(context);
+        PyErr_SetString(PyExc_TypeError, "there is no current context");
+        return NULL;
+    }
+    PyObject *span = PyDict_GetItemWithError(context, args[1]), *found = NULL;
+    if (span == NULL && !PyErr_Occurred()) {
+        found = Py_NewRef(args[2]);
+    }
+    else if (span != NULL) {
+        found = PyObject_TypeCheck(span, &SpanCoreType) ? Py_NewRef(span) : PyObject_CallOneArg(args[3], context);
+    }
+    Py_DECREF(context);
+    return found;
+}
+
 /* What the short way to a span needs that is the same for a whole process, in the order of pure.Home. */
 enum {
     VARIABLE, CONTEXT, SPAN_KEY, SPAN, TRACER, BITS, NO_MARKS, SERVER, NOT_RECORDED, TEXTMAPS, TEXTMAP, PROPAGATOR,
-    FLAGS, DEFAULT_STATE, PLACES
+    FLAGS, DEFAULT_STATE, BAGGAGE_KEY, PLACES
 };
 
 static int
 is_home(PyObject *home)
 {
     return PyTuple_Check(home) && PyTuple_GET_SIZE(home) == PLACES && is_span_class(PyTuple_GET_ITEM(home, SPAN))
+        && PyType_Check(PyTuple_GET_ITEM(home, TRACER)) && PyType_IsSubtype((PyTypeObject *)PyTuple_GET_ITEM(home, TRACER), &TracerCoreType)
         && PyType_Check(PyTuple_GET_ITEM(home, CONTEXT)) && PyType_IsSubtype((PyTypeObject *)PyTuple_GET_ITEM(home, CONTEXT), &PyDict_Type)
         && PyDict_Check(PyTuple_GET_ITEM(home, NO_MARKS)) && PyDict_Check(PyTuple_GET_ITEM(home, TEXTMAPS))
         && PyTuple_Check(PyTuple_GET_ITEM(home, FLAGS)) && PyTuple_GET_SIZE(PyTuple_GET_ITEM(home, FLAGS)) >= 4;
@@ -43,7 +72,14 @@ is_home(PyObject *home)
 static PyObject *
 home_of(SourceCore *source)
 {
-    return source->home != NULL && is_home(source->home) ? Py_NewRef(source->home) : NULL;
+    /* Looked at once for each: what a home is made of does not change. */
+    if (source->home != source->looked_at && source->home != NULL) {
+        if (!is_home(source->home)) {
+            return NULL;
+        }
+        Py_XSETREF(source->looked_at, Py_NewRef(source->home));
+    }
+    return source->home != NULL ? Py_NewRef(source->home) : NULL;
 }
 
 #define HOME(place) PyTuple_GET_ITEM(home, place)
@@ -55,13 +91,18 @@ quick_recording(PyObject *home, PyObject *tracer)
     if ((PyObject *)Py_TYPE(tracer) != HOME(TRACER)) {
         return NULL;
     }
-    PyObject *recording = PyObject_GetAttr(tracer, s_quick);
+    PyObject *recording = ((TracerCore *)tracer)->quick;
     if (recording == NULL || recording == Py_None) {
-        Py_XDECREF(recording);
         return NULL;
     }
-    PyObject *processor = processor_of(recording);
-    PyObject *others = processor == NULL ? NULL : PyObject_GetAttr(processor, s_span_processors);
+    Py_INCREF(recording);
+    PyObject *processor = processor_of(recording), *others = NULL;
+    if (processor != NULL && PyObject_TypeCheck(processor, &StageCoreType)) {
+        others = Py_XNewRef(((StageCore *)processor)->others);
+    }
+    else if (processor != NULL) {
+        others = PyObject_GetAttr(processor, s_span_processors);
+    }
     Py_XDECREF(processor);
     int none = others != NULL && PyTuple_Check(others) && PyTuple_GET_SIZE(others) == 0;
     Py_XDECREF(others);
@@ -142,48 +183,48 @@ done:
 
 /* The decision about an operation that still stands. NULL without an exception where there is none. */
 static PyObject *
-leased(PyObject *tracer, PyObject *name)
+leased(PyObject *leases, PyObject *name)
 {
-    PyObject *leases = PyObject_GetAttr(tracer, s_leases);
     PyObject *lease = leases != NULL && PyDict_CheckExact(leases) ? PyDict_GetItemWithError(leases, name) : NULL;
-    PyObject *decision = NULL;
     struct timespec now;
     if (lease != NULL && PyTuple_Check(lease) && PyTuple_GET_SIZE(lease) == 2 && PyFloat_Check(PyTuple_GET_ITEM(lease, 1))
         && clock_gettime(CLOCK_MONOTONIC, &now) == 0
         && (double)now.tv_sec + (double)now.tv_nsec * 1e-9 < PyFloat_AS_DOUBLE(PyTuple_GET_ITEM(lease, 1))) {
-        decision = Py_NewRef(PyTuple_GET_ITEM(lease, 0));
+        return Py_NewRef(PyTuple_GET_ITEM(lease, 0));
     }
-    Py_XDECREF(leases);
-    return decision;
+    return NULL;
+}
+
+/* Whether the SDK has a tracer enabled; -1 with an exception. */
+static int
+enabled(TracerCore *tracer)
+{
+    PyObject *config = tracer->inner == NULL ? NULL : PyObject_GetAttr(tracer->inner, s_tracer_config);
+    PyObject *found = config == NULL ? NULL : PyObject_GetAttr(config, s_is_enabled);
+    Py_XDECREF(config);
+    Py_XDECREF(found);
+    return found == NULL ? -1 : found == Py_True;
 }
 
 /* The first span of a trace, where the tracer's sampler can be asked for no more than the operation. NULL without an exception else. */
 static PyObject *
-first_span(PyObject *home, PyObject *tracer, PyObject *recording, PyObject *name, PyObject *attributes)
+first_span(PyObject *home, TracerCore *tracer, PyObject *recording, PyObject *name, PyObject *attributes)
 {
-    PyObject *inner = PyObject_GetAttr(tracer, s_inner);
-    PyObject *config = inner == NULL ? NULL : PyObject_GetAttr(inner, s_tracer_config);
-    PyObject *enabled = config == NULL ? NULL : PyObject_GetAttr(config, s_is_enabled);
-    PyObject *decide = enabled == Py_True ? PyObject_GetAttr(tracer, s_decide) : NULL;
-    Py_XDECREF(inner);
-    Py_XDECREF(config);
-    Py_XDECREF(enabled);
-    if (decide == NULL || decide == Py_None) {
-        Py_XDECREF(decide);
+    if (tracer->decide == NULL || tracer->decide == Py_None || tracer->otherwise == NULL || enabled(tracer) <= 0) {
         return NULL;
     }
-    PyObject *otherwise = PyObject_GetAttr(tracer, s_otherwise);
-    PyObject *decision = otherwise == NULL ? NULL : leased(tracer, name);
-    if (decision == NULL && otherwise != NULL && !PyErr_Occurred()) {
+    PyObject *decide = Py_NewRef(tracer->decide), *otherwise = Py_NewRef(tracer->otherwise), *leases = Py_XNewRef(tracer->leases);
+    PyObject *decision = leased(leases, name), *span = NULL;
+    if (decision == NULL && !PyErr_Occurred()) {
         decision = PyObject_CallOneArg(decide, name);
     }
-    Py_DECREF(decide);
-    PyObject *span = NULL;
     if (decision != NULL && decision != Py_None) {
         PyObject *arguments[] = {HOME(SPAN), recording, name, HOME(BITS), HOME(SERVER), attributes, decision, otherwise};
         span = root(NULL, arguments, 8);
     }
-    Py_XDECREF(otherwise);
+    Py_DECREF(decide);
+    Py_DECREF(otherwise);
+    Py_XDECREF(leases);
     Py_XDECREF(decision);
     return span;
 }
@@ -221,7 +262,7 @@ serve(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t given)
     PyObject *span = NULL, *active = NULL, *result = NULL;
     int counts = 1;
     if (above == Py_None) {
-        span = first_span(home, tracer, recording, name, attributes);
+        span = first_span(home, (TracerCore *)tracer, recording, name, attributes);
     }
     else if (above != NULL && above != Py_False) {
         if (PyLong_AsLong(PyTuple_GET_ITEM(above, 3)) & 1) {

@@ -149,20 +149,20 @@ caller(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t given)
     return ids_of_caller(args[0], args[1], args[2], args[3]);
 }
 
-static PyObject *
-traceparent(PyObject *Py_UNUSED(module), PyObject *ids)
+/* -1 with an exception. */
+static int
+write_traceparent(PyObject *ids, char *text)
 {
     unsigned long long high, low, span;
     if (!PyTuple_Check(ids) || PyTuple_GET_SIZE(ids) < 4) {
         PyErr_SetString(PyExc_TypeError, "traceparent takes a span's ids");
-        return NULL;
+        return -1;
     }
     unsigned long flags = PyLong_AsUnsignedLong(PyTuple_GET_ITEM(ids, 3));
     span = PyLong_AsUnsignedLongLong(PyTuple_GET_ITEM(ids, 1));
     if (PyErr_Occurred() || halves(PyTuple_GET_ITEM(ids, 0), &high, &low) < 0) {
-        return NULL;
+        return -1;
     }
-    char text[TRACEPARENT];
     memcpy(text, "00-", 3);
     write_hex(text + 3, 16, high);
     write_hex(text + 19, 16, low);
@@ -170,7 +170,14 @@ traceparent(PyObject *Py_UNUSED(module), PyObject *ids)
     write_hex(text + 36, SPAN_DIGITS, span);
     text[52] = '-';
     write_hex(text + 53, 2, flags & 255);
-    return PyUnicode_FromStringAndSize(text, TRACEPARENT);
+    return 0;
+}
+
+static PyObject *
+traceparent(PyObject *Py_UNUSED(module), PyObject *ids)
+{
+    char text[TRACEPARENT];
+    return write_traceparent(ids, text) < 0 ? NULL : PyUnicode_FromStringAndSize(text, TRACEPARENT);
 }
 
 /* token(trace id, span id, sampled, hundredths of a second): 30 bytes in URL-safe base64. */

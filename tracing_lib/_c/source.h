@@ -7,6 +7,7 @@ typedef struct {
     PyObject *provider;
     PyObject *tracer;
     PyObject *home;
+    PyObject *looked_at;
     char fixed;
 } SourceCore;
 
@@ -18,6 +19,7 @@ source_traverse(SourceCore *self, visitproc visit, void *arg)
     Py_VISIT(self->provider);
     Py_VISIT(self->tracer);
     Py_VISIT(self->home);
+    Py_VISIT(self->looked_at);
     return 0;
 }
 
@@ -29,6 +31,7 @@ source_clear(SourceCore *self)
     Py_CLEAR(self->provider);
     Py_CLEAR(self->tracer);
     Py_CLEAR(self->home);
+    Py_CLEAR(self->looked_at);
     return 0;
 }
 

@@ -159,34 +159,41 @@ span_is_recording(SpanCore *self, PyObject *Py_UNUSED(ignored))
     return PyBool_FromLong(self->end_time == NULL);
 }
 
+/* Put an ended span on the stage of a processor; 0 where there is more to do, -1 with an exception. */
+static int
+span_stage(SpanCore *self, PyObject *processor)
+{
+    PyObject *stage, *quiet = NULL;
+    Py_ssize_t most;
+    if (PyObject_TypeCheck(processor, &StageCoreType)) {
+        stage = Py_XNewRef(((StageCore *)processor)->stage);
+        most = stage == NULL ? 0 : ((StageCore *)processor)->quiet;
+    }
+    else {
+        stage = PyObject_GetAttr(processor, s_stage);
+        quiet = stage == NULL ? NULL : PyObject_GetAttr(processor, s_quiet);
+        most = quiet == NULL ? -1 : PyLong_AsSsize_t(quiet);
+        Py_XDECREF(quiet);
+    }
+    Py_ssize_t staged = PyErr_Occurred() ? -1 : stage == NULL ? 0 : PyObject_Size(stage);
+    int put = staged < 0 ? -1 : staged < most;
+    if (put > 0) {
+        PyObject *done = PyObject_CallMethodOneArg(stage, s_append, (PyObject *)self);
+        put = done == NULL ? -1 : 1;
+        Py_XDECREF(done);
+    }
+    Py_XDECREF(stage);
+    return put;
+}
+
 /* Give an ended span to the processor: put it on the stage where that is all there is to do. */
 static int
 span_give(SpanCore *self, PyObject *recording, PyObject *processor)
 {
     int stages = stages_of(recording);
-    if (stages < 0) {
-        return -1;
-    }
-    if (stages) {
-        PyObject *stage = PyObject_GetAttr(processor, s_stage);
-        PyObject *quiet = stage == NULL ? NULL : PyObject_GetAttr(processor, s_quiet);
-        if (quiet == NULL) {
-            Py_XDECREF(stage);
-            return -1;
-        }
-        Py_ssize_t staged = PyObject_Size(stage), most = PyLong_AsSsize_t(quiet);
-        Py_DECREF(quiet);
-        PyObject *done = NULL;
-        if (staged >= 0 && staged < most) {
-            done = PyObject_CallMethodOneArg(stage, s_append, (PyObject *)self);
-            Py_DECREF(stage);
-            Py_XDECREF(done);
-            return done == NULL ? -1 : 0;
-        }
-        Py_DECREF(stage);
-        if (PyErr_Occurred()) {
-            return -1;
-        }
+    int staged = stages > 0 ? span_stage(self, processor) : stages;
+    if (staged) {
+        return staged < 0 ? -1 : 0;
     }
     PyObject *told = PyObject_CallMethodOneArg(processor, s_on_ending, (PyObject *)self);
     if (told == NULL) {

@@ -21,12 +21,13 @@ from opentelemetry.trace import SpanKind, StatusCode
 from examples.virtengine.protos import market_pb2, market_pb2_grpc
 from tests.tracing_lib.surfaces import chain, grpc_cases
 from tests.tracing_lib.surfaces.grpc_cases import OUTCOMES, SERVICE, SHAPES
-from tests.tracing_lib.surfaces.recorder import Recorder, attributes, is_child
+from tests.tracing_lib.surfaces.recorder import Recorder, attributes, id_of, is_child
 from tracing_lib import (
     grpc_aio_client_interceptors,
     grpc_aio_server_interceptor,
     grpc_client_interceptors,
     grpc_server_interceptor,
+    trace_aio_channel,
     trace_keeper,
     trace_servicer,
     traced,
@@ -194,6 +195,37 @@ def test_a_server_started_inside_a_span_does_not_hang_its_calls_under_it(recorde
 
     asyncio.run(run())
     assert recorder.one(f"{SERVICE}/unary_unary").parent is None
+
+
+def test_an_interceptor_of_the_channels_own_adds_to_the_headers_that_carry_the_trace(recorder: Recorder) -> None:
+    class Naming(grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[type-arg]  # generic in the stubs alone
+        async def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: object) -> Any:  # noqa: ANN401
+            client_call_details.metadata.add("x-caller", "portal")
+            return await continuation(client_call_details, request)
+
+    seen: dict[str, object] = {}
+
+    async def answer(request: bytes, context: Any) -> bytes:  # noqa: ANN401  grpcio's
+        seen.update(context.invocation_metadata())
+        return request
+
+    async def run() -> None:
+        server = grpc.aio.server()
+        methods = {"Echo": grpc.unary_unary_rpc_method_handler(answer)}
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, methods),))
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        naming: Any = Naming()
+        plain = grpc.aio.insecure_channel(f"127.0.0.1:{port}", interceptors=[naming])
+        channel: Any
+        async with trace_aio_channel(plain, tracer_provider=recorder.provider) as channel:
+            await channel.unary_unary(f"/{SERVICE}/Echo")(b"", timeout=5)
+        await server.stop(0)
+
+    asyncio.run(run())
+    (client,) = recorder.wait(1)
+    assert seen["x-caller"] == "portal"
+    assert str(seen["traceparent"]).split("-")[2] == f"{id_of(client):016x}"
 
 
 def test_requests_that_are_made_while_they_are_sent_belong_to_the_call(recorder: Recorder) -> None:
