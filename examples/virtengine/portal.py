@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import grpc
-from opentelemetry import trace
 from starlette.applications import Starlette
 from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.responses import JSONResponse
@@ -27,7 +26,7 @@ from examples.virtengine.following import Following
 from examples.virtengine.protos import market_pb2, market_pb2_grpc, veid_pb2, veid_pb2_grpc
 from examples.virtengine.service import traced
 from examples.virtengine.signing import Key
-from tracing_lib import AsgiTracing, declare_names, link_to_transaction, trace_aio_channel
+from tracing_lib import AsgiTracing, current_span, declare_names, link_to_transaction, trace_aio_channel
 from tracing_lib import traced as traced_function
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ class Portal:
     async def place(self, request: Request) -> JSONResponse:
         """``POST /orders``: 202 with the order's id and the transaction's hash."""
         order, note = await _read(request, _order)
-        trace.get_current_span().set_attributes({ORDER_ID: order.id, ORDER_CPU: order.cpu_units})
+        current_span().set_attributes({ORDER_ID: order.id, ORDER_CPU: order.cpu_units})
         message = self._customers.key(order.account).signed(market_pb2.MsgCreateOrder(order=order))
         self._customers.add_order(order.id, order.account, note)
         answer = await self._orders.CreateOrder(message, timeout=_TIMEOUT_SECONDS)
@@ -146,7 +145,7 @@ def _text(value: object) -> str:
 def _order_of(request: Request | WebSocket) -> str:
     """The order that a request is about, which its span names too."""
     order_id = str(request.path_params["order_id"])
-    trace.get_current_span().set_attribute(ORDER_ID, order_id)
+    current_span().set_attribute(ORDER_ID, order_id)
     return order_id
 
 

@@ -12,14 +12,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry import trace
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 
 from examples.virtengine import serving
 from examples.virtengine.service import traced
-from tracing_lib import AsgiTracing
+from tracing_lib import AsgiTracing, current_span
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -62,7 +61,7 @@ class Marketplace:
         name, cpu_units = body.get("attributes", {}).get("name", ""), body.get("limits", {}).get("cpu")
         if not isinstance(cpu_units, int):
             return JSONResponse({"limits": ["cpu: This field is required."]}, status_code=400)
-        trace.get_current_span().set_attributes({"virtengine.order.id": name, "virtengine.order.cpu_units": cpu_units})
+        current_span().set_attributes({"virtengine.order.id": name, "virtengine.order.cpu_units": cpu_units})
         made = str(uuid.uuid4())
         with self._db:
             row = (made, str(uuid.uuid4()), name, cpu_units, time.time())

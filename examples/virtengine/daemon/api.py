@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from opentelemetry import trace
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from tracing_lib import AsgiTracing
+from tracing_lib import AsgiTracing, current_span
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -22,7 +21,7 @@ def app(queue: Queue) -> AsgiTracing:
 
     async def jobs(request: Request) -> JSONResponse:
         order_id = request.path_params["order_id"]
-        trace.get_current_span().set_attribute("virtengine.order.id", order_id)
+        current_span().set_attribute("virtengine.order.id", order_id)
         return JSONResponse(queue.jobs(order_id))
 
     return AsgiTracing(Starlette(routes=[Route("/jobs/{order_id}", jobs)]))

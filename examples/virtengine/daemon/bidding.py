@@ -8,11 +8,10 @@ import logging
 from typing import TYPE_CHECKING, Any, Final, Never
 
 import grpc
-from opentelemetry import trace
 from websockets.exceptions import WebSocketException
 
 from examples.virtengine.daemon.jobs import PROVISION, RELEASE, Lease
-from tracing_lib import produce, trace_websocket, traced
+from tracing_lib import current_span, produce, trace_websocket, traced
 
 if TYPE_CHECKING:
     from examples.virtengine.daemon.chain_client import ChainClient
@@ -67,7 +66,7 @@ class Bidding:
         """Do what an event asks for. It may come twice: when the daemon or the chain ends before its effects are stored."""
         kind, order_id, sequence = event["type"], event["order_id"], event["sequence"]
         described = {"virtengine.order.id": order_id, "virtengine.event.type": kind, "virtengine.event.sequence": sequence}
-        trace.get_current_span().set_attributes(described)
+        current_span().set_attributes(described)
         if kind == "order.created":
             await self._bid(order_id, event["cpu_units"])
         with self._queue.effects_of(sequence):
