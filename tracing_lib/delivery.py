@@ -53,6 +53,9 @@ _MANY_STAGED: Final = 96
 """The same, whatever span it was."""
 _MOST_STAGED: Final = 128
 """Spans that wait to be encoded before those that end spans encode, too. They take about 2 kB each."""
+_SECONDS_FOR_ANSWERING: Final = 0.002
+"""How long the delivering thread lets a request go on that called it with its last span: what it answers has not left yet, and who
+encodes holds the interpreter."""
 _AT_ONCE: Final = 8
 """Spans that are encoded before another thread may do so: for some tens of microseconds nobody else can."""
 
@@ -218,6 +221,7 @@ class SpanDelivery(StageCore, SynchronousMultiSpanProcessor):
         while self._deadline is None:
             self._wake.wait(max(0.0, due - time.monotonic()))
             self._wake.clear()
+            self._ending.wait(_SECONDS_FOR_ANSWERING)
             self._pack_staged()
             now = time.monotonic()
             least = self._settings.batch_size

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 from tests.tracing_lib.scripted import Collector
 from tests.tracing_lib.test_delivery import WHOLE, end_spans
 from tracing_lib import TracingSettings, configure
-from tracing_lib.delivery import _MOST_STAGED, SpanDelivery
+from tracing_lib.delivery import _MOST_STAGED, _STAGED, SpanDelivery
 from tracing_lib.privacy import PrivacyPolicy
 from tracing_lib.tracers import ShortTracerProvider
 
 if TYPE_CHECKING:
+    import pytest
     from opentelemetry.util.types import AnyValue
 
 
@@ -52,6 +53,27 @@ def test_spans_are_made_private_and_encoded_by_the_delivering_thread() -> None:
     assert (report.ended, report.delivered) == (200, 200)
     assert len(wall.threads) >= 200
     assert set(wall.threads) == {"virtengine-tracing-delivery"}
+
+
+def test_the_request_that_calls_the_delivering_thread_goes_on_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tracing_lib.delivery._SECONDS_FOR_ANSWERING", 1.0)
+    with Collector("http/protobuf") as collector:
+        settings = TracingSettings(service_name="portal", endpoint=collector.url, export_interval_seconds=600)
+        tracing = configure(settings, set_global=False)
+        delivery: Any = tracing._delivery
+        end_spans(tracing, _STAGED)
+        deadline = time.monotonic() + 30
+        while delivery._wake.is_set() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert (delivery._wake.is_set(), len(delivery.stage)) == (False, _STAGED)
+        while delivery.stage and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert not delivery.stage
+        # Not at the end, though: a shutdown waits for nothing but the collector.
+        end_spans(tracing, _STAGED)
+        began = time.monotonic()
+        assert tracing.shutdown().complete
+        assert time.monotonic() - began < 1.0
 
 
 def test_with_a_collector_that_hangs_few_spans_wait_unencoded_and_all_are_queued() -> None:
