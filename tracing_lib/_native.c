@@ -45,11 +45,11 @@ PyMODINIT_FUNC
 PyInit__native(void)
 {
     struct { PyObject **where; const char *text; } names[] = {
-        {&s_append, "append"}, {&s_on_end, "on_end"}, {&s_on_ending, "_on_ending"}, {&s_processor, "processor"}, {&s_quiet, "quiet"},
+        {&s_append, "append"}, {&s_on_end, "on_end"}, {&s_on_ending, "_on_ending"}, {&s_processor, "processor"},
         {&s_room, "room"}, {&s_set_attributes, "set_attributes"}, {&s_slow_attribute, "_set_attribute"},
-        {&s_slow_attributes, "_set_attributes"}, {&s_stage, "stage"}, {&s_stages, "stages"}, {&s_twice, "_ended_twice"},
+        {&s_slow_attributes, "_set_attributes"}, {&s_stages, "stages"}, {&s_twice, "_ended_twice"},
         {&s_freeze, "_freeze"}, {&s_value, "value"}, {&s_look_up, "_look_up"},
-        {&s_started, "started"}, {&s_span_processors, "_span_processors"},
+        {&s_started, "started"},
         {&s_states, "states"}, {&s_tracer_config, "_tracer_config"},
         {&s_is_enabled, "is_enabled"}, {&s_unset, "_unset"}, {&s_name_field, "_name_field"}, {&s_state_field, "_state_field"},
         {&s_attribute_field, "_attribute_field"}, {&s_link_fields, "_link_fields"}, {&s_set_attribute, "set_attribute"},

@@ -1,9 +1,16 @@
-# What pure.py has: the module in C has the same names, with the same results.
+# What the twins in Python have: the module in C has the same names, with the same results.
+from tracing_lib.exchanges import ExchangeCore as ExchangeCore
+from tracing_lib.exchanges import exchange as exchange
 from tracing_lib.pure import PackCore as PackCore
+from tracing_lib.pure import PairsCore as PairsCore
 from tracing_lib.pure import Recording as Recording
 from tracing_lib.pure import SourceCore as SourceCore
 from tracing_lib.pure import SpanCore as SpanCore
+from tracing_lib.pure import StageCore as StageCore
+from tracing_lib.pure import TracerCore as TracerCore
 from tracing_lib.pure import caller as caller
+from tracing_lib.pure import carried as carried
+from tracing_lib.pure import current as current
 from tracing_lib.pure import derived as derived
 from tracing_lib.pure import enter as enter
 from tracing_lib.pure import record as record
@@ -11,3 +18,6 @@ from tracing_lib.pure import root as root
 from tracing_lib.pure import serve as serve
 from tracing_lib.pure import token as token
 from tracing_lib.pure import traceparent as traceparent
+from tracing_lib.readings import follow as follow
+from tracing_lib.readings import set_arguments as set_arguments
+from tracing_lib.readings import set_results as set_results

@@ -14,12 +14,11 @@ from tracing_lib.current import attach, get_current, set_current_span
 from tracing_lib.entering import enter
 from tracing_lib.native import enter as quick_enter
 from tracing_lib.paths import NOTHING, AttributePaths, compile_paths
-from tracing_lib.recording import TracerSource, fail, leave
+from tracing_lib.recording import TracerSource, fail, restore
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from opentelemetry.context import Context
     from opentelemetry.trace import Span, TracerProvider
     from opentelemetry.util.types import AttributeValue
 
@@ -183,17 +182,10 @@ def _coroutine(function: Callable[_P, Awaitable[_T]], plan: SpanPlan) -> Callabl
         else:
             return result
         finally:
-            _restore(active, before, closed=closed)
+            restore(active, before, closed=closed)
             span.end()
 
     return call
-
-
-def _restore(active: Context, before: Context, *, closed: bool) -> None:
-    if closed:
-        leave(active, before)
-    else:
-        attach(before)
 
 
 def _generator_begin(plan: SpanPlan) -> Begin:

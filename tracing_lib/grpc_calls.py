@@ -19,7 +19,7 @@ from tracing_lib.entering import serve
 from tracing_lib.grpc_spans import OK, code_of, end_server, method_of
 from tracing_lib.native import serve as quick_serve
 from tracing_lib.paths import compile_paths
-from tracing_lib.recording import TracerSource, leave
+from tracing_lib.recording import TracerSource, leave, restore
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -237,7 +237,7 @@ def _coroutine(behavior: Callable[..., Awaitable[object]], start: _Starter) -> C
             call.end(None)
             return response
         finally:
-            _restore(call.active, call.before, closed=closed)
+            restore(call.active, call.before, closed=closed)
 
     return _quick(behavior, start, serve)
 
@@ -277,17 +277,10 @@ def _quick(
         finally:
             if closed:
                 leave(active, before)
-            else:
+            else:  # as ``restore``, without a function more for each call that ends well
                 attach(before)
 
     return serve
-
-
-def _restore(active: Context, before: Context, *, closed: bool) -> None:
-    if closed:
-        leave(active, before)
-    else:
-        attach(before)
 
 
 class _Noting:

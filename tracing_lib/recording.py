@@ -123,3 +123,11 @@ def leave(active: Context, before: Context) -> None:
     """
     if get_current() is active:
         attach(before)
+
+
+def restore(active: Context, before: Context, *, closed: bool) -> None:
+    """Leave a context; ``closed``: from code that may be being closed."""
+    if closed:
+        leave(active, before)
+    else:
+        attach(before)

@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace import _Span
 from opentelemetry.trace import SpanContext, Status
 
 from tracing_lib.current import SPANS
-from tracing_lib.native import Recording, SpanCore
+from tracing_lib.native import Recording, SpanCore, StageCore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -59,7 +59,7 @@ def recording_of(inner: Tracer) -> Recording:
     made, limits = Recording(), inner._span_limits
     processor: Any = inner.span_processor
     made.inner, made.processor = inner, processor
-    made.stages = hasattr(processor, "quiet")
+    made.stages = isinstance(processor, StageCore)
     made.started = processor.queue.start if made.stages else None
     made.room = _MOST if limits.max_span_attributes is None else limits.max_span_attributes
     if limits.max_span_attribute_length is not None:

@@ -61,10 +61,10 @@ class _Bounded(dict[object, object]):
     """Stands for the SDK's mapping: attributes that are no longer plain."""
 
 
-class _Processor:
+class _Processor(_native.StageCore):
     def __init__(self, quiet: int) -> None:
         self.quiet = quiet
-        self.stage: list[object] = []
+        self.stage: Any = []
         self.told: list[str] = []
 
     def _on_ending(self, _span: object) -> None:

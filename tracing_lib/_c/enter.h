@@ -96,16 +96,10 @@ quick_recording(PyObject *home, PyObject *tracer)
         return NULL;
     }
     Py_INCREF(recording);
-    PyObject *processor = processor_of(recording), *others = NULL;
-    if (processor != NULL && PyObject_TypeCheck(processor, &StageCoreType)) {
-        others = Py_XNewRef(((StageCore *)processor)->others);
-    }
-    else if (processor != NULL) {
-        others = PyObject_GetAttr(processor, s_span_processors);
-    }
-    Py_XDECREF(processor);
+    PyObject *processor = processor_of(recording);
+    PyObject *others = processor != NULL && PyObject_TypeCheck(processor, &StageCoreType) ? ((StageCore *)processor)->others : NULL;
     int none = others != NULL && PyTuple_Check(others) && PyTuple_GET_SIZE(others) == 0;
-    Py_XDECREF(others);
+    Py_XDECREF(processor);
     if (!none) {
         Py_CLEAR(recording);
     }

@@ -194,11 +194,11 @@ exchange(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t given)
         PyObject *pairs = some > 0 ? headers : s_no_headers;
         PyObject *serving[] = {args[1], args[2], PyTuple_GET_ITEM(start, 0), PyTuple_GET_ITEM(start, 1), pairs, Py_None};
         entered = some < 0 ? NULL : serve(NULL, serving, 6);
-        root_path = entry(scope, s_root_path, s_empty);
+        root_path = entered == NULL || entered == Py_None ? NULL : entry(scope, s_root_path, s_empty);
         path = root_path == NULL ? NULL : entry(scope, s_path, s_empty);
     }
-    int option = PyObject_IsTrue(args[7]);
-    if (entered != NULL && entered != Py_None && path != NULL && option >= 0) {
+    int option = path == NULL ? -1 : PyObject_IsTrue(args[7]);
+    if (option >= 0) {
         ExchangeCore *made = (ExchangeCore *)((PyTypeObject *)args[0])->tp_alloc((PyTypeObject *)args[0], 0);
         if (made != NULL) {
             made->scope = Py_NewRef(scope);

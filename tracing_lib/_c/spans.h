@@ -163,26 +163,19 @@ span_is_recording(SpanCore *self, PyObject *Py_UNUSED(ignored))
 static int
 span_stage(SpanCore *self, PyObject *processor)
 {
-    PyObject *stage, *quiet = NULL;
-    Py_ssize_t most;
-    if (PyObject_TypeCheck(processor, &StageCoreType)) {
-        stage = Py_XNewRef(((StageCore *)processor)->stage);
-        most = stage == NULL ? 0 : ((StageCore *)processor)->quiet;
+    PyObject *stage = PyObject_TypeCheck(processor, &StageCoreType) ? ((StageCore *)processor)->stage : NULL;
+    if (stage == NULL) {
+        return 0;
     }
-    else {
-        stage = PyObject_GetAttr(processor, s_stage);
-        quiet = stage == NULL ? NULL : PyObject_GetAttr(processor, s_quiet);
-        most = quiet == NULL ? -1 : PyLong_AsSsize_t(quiet);
-        Py_XDECREF(quiet);
-    }
-    Py_ssize_t staged = PyErr_Occurred() ? -1 : stage == NULL ? 0 : PyObject_Size(stage);
+    Py_INCREF(stage);
+    Py_ssize_t staged = PyObject_Size(stage), most = ((StageCore *)processor)->quiet;
     int put = staged < 0 ? -1 : staged < most;
     if (put > 0) {
         PyObject *done = PyObject_CallMethodOneArg(stage, s_append, (PyObject *)self);
         put = done == NULL ? -1 : 1;
         Py_XDECREF(done);
     }
-    Py_XDECREF(stage);
+    Py_DECREF(stage);
     return put;
 }
 
