@@ -14,7 +14,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SOURCE = "tracing_lib/_native.c"
+SOURCE = "tracing_lib/fast/_native.c"
 
 
 class _NotBuiltError(Exception):

@@ -11,7 +11,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.tracing_lib.surfaces.grpc_cases import contrib, observe_all, ours, table
+from tests.tracing_lib.instrument.grpc_cases import contrib, observe_all, ours, table
 
 PAGE = Path(__file__).parents[1] / "docs" / "library" / "grpc.md"
 MARKED = re.compile(r"(?<=<!-- outcomes -->\n).*?(?=<!-- /outcomes -->)", re.DOTALL)

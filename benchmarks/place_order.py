@@ -23,8 +23,8 @@ from urllib.parse import urlsplit
 
 from examples.virtengine.load import DEPOSIT_PER_CPU, persons
 from examples.virtengine.system import Options, System
-from stacks.local import deploy
-from stacks.source import read
+from stacks.environment.source import read
+from stacks.placement.local import deploy
 
 RESULTS = Path(__file__).parent / "results" / "place_order.json"
 WARM_UP = 150

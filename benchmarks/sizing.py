@@ -1,4 +1,4 @@
-"""The figures that ``stacks.sizing`` multiplies with: what a waiting span takes of a gateway's memory, and a stored one of Badger's disk.
+"""The figures that ``stacks.environment.sizing`` multiplies with: a waiting span in a gateway, a stored one in Badger.
 
 ``python -m benchmarks.sizing`` runs the real servers on a folder of its own and prints a table; ``--json`` for programs. Spans have five
 attributes and come in traces of ten.
@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from stacks.config import KEY, parse
-from stacks.local import deploy
-from stacks.source import ROOT, Named
+from stacks.environment.model import KEY, parse
+from stacks.environment.source import ROOT, Named
+from stacks.placement.local import deploy
 from tests.servers.conftest import merged
 from tests.servers.spans import Sender, missing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from stacks.local import Running
+    from stacks.placement.local import Running
 
 ATTRIBUTES: Mapping[str, str | int] = {
     "rpc.system.name": "grpc",

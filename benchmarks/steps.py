@@ -18,9 +18,9 @@ SETTLED = 2
 
 def measure(interval: float, intervals: int) -> dict[str, Any]:
     """Step through the rates; sampled and begun traces of each operation by half interval, and ratios at their ends."""
-    from tracing_lib.samplers import TargetSampler
-    from tracing_lib.strategies import Goal, ratio_strategy
-    from tracing_lib.tracers import ShortTracerProvider
+    from tracing_lib.fast.tracer import ShortTracerProvider
+    from tracing_lib.sampling.sampler import TargetSampler
+    from tracing_lib.sampling.strategies import Goal, ratio_strategy
 
     goals = {name: Goal(target, floor=FLOOR) for name, target in TARGETS.items()}
     sampler = TargetSampler(ratio_strategy(1.0), goals, interval_seconds=interval)

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
-from stacks.config import PROJECT, BadEnvironmentError
-from stacks.outputs import OTLP_HEADERS, exported, otlp_headers
-from stacks.plan import plan
-from stacks.source import named
-from stacks.targets import addresses_of
+from stacks.environment.model import PROJECT, BadEnvironmentError
+from stacks.environment.source import named
+from stacks.placement.outputs import OTLP_HEADERS, exported, otlp_headers
+from stacks.plan.plan import plan
+from stacks.plan.targets import addresses_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from components.workload import Plan
-    from stacks.outputs import Outputs
-    from stacks.source import Named
+    from stacks.environment.source import Named
+    from stacks.placement.outputs import Outputs
 
 Secrets = dict[tuple[str, str], "pulumi.Output[str]"]
 """Values by the name of a Secret and the entry in it."""
@@ -73,11 +73,11 @@ def _place(here: Named, wanted: Plan, secrets: Mapping[tuple[str, str], pulumi.O
     target = here.environment.target
     match target.kind:
         case "docker":
-            from stacks import docker
+            from stacks.placement import docker
 
             return docker.deploy(wanted, here.environment, target, secrets)
         case "kubernetes":
-            from stacks import kubernetes
+            from stacks.placement import kubernetes
 
             return kubernetes.deploy(wanted, here.environment, target, secrets, certificate)
         case "local":

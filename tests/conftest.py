@@ -24,15 +24,15 @@ WITH_SERVICES = tuple(
         "examples",
         "components/local",
         "tracing_lib/doctor",
-        "tracing_lib/kit",
+        "tracing_lib/testing",
         "tracing_lib/pages",
         "tracing_lib/privacy/test_real_surfaces.py",
-        "tracing_lib/surfaces",
-        "tracing_lib/test_delivery.py",
-        "tracing_lib/test_endings.py",
+        "tracing_lib/instrument",
+        "tracing_lib/export/test_delivery.py",
+        "tracing_lib/export/test_endings.py",
         "tracing_lib/test_provider.py",
-        "tracing_lib/test_shutdown.py",
-        "tracing_lib/test_strategies.py",
+        "tracing_lib/export/test_shutdown.py",
+        "tracing_lib/sampling/test_strategies.py",
     )
 )
 

@@ -18,8 +18,8 @@ from pulumi.runtime.mocks import MockMonitor
 from pulumi.runtime.settings import set_root_resource
 from pulumi.runtime.stack import run_in_stack
 
-from stacks.config import PROJECT
-from stacks.source import ROOT
+from stacks.environment.model import PROJECT
+from stacks.environment.source import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -35,9 +35,9 @@ def test_every_import_contract_is_kept() -> None:
 
 
 WRONG = [
-    ("components/documents/text.py", "import stacks.config", "components never import stacks"),
-    ("tracing_lib/contract.py", "import components.workload", "the library never imports the bundle, nor pulumi"),
-    ("stacks/plan.py", "import pulumi", "no pulumi before the placements"),
+    ("components/documents/text.py", "import stacks.environment.model", "components never import stacks"),
+    ("tracing_lib/contract/outputs.py", "import components.workload", "the library never imports the bundle, nor pulumi"),
+    ("stacks/plan/plan.py", "import pulumi", "no pulumi before the placements"),
 ]
 
 
@@ -76,8 +76,8 @@ def test_only_outputs_and_what_asks_a_running_backbone_import_the_library() -> N
         if not path.is_relative_to(ROOT / "tracing_lib")
     }
     importers = {path: names for path, names in importers.items() if names}
-    assert set(importers) == {"stacks/outputs.py", "stacks/story.py", "stacks/trace.py"}
-    assert importers["stacks/outputs.py"] == {"tracing_lib.contract", "tracing_lib.errors"}
+    assert set(importers) == {"stacks/placement/outputs.py", "stacks/show/story.py", "stacks/show/trace.py"}
+    assert importers["stacks/placement/outputs.py"] == {"tracing_lib.contract.outputs", "tracing_lib.base.errors"}
 
 
 def functions(path: Path) -> Iterator[tuple[str, int]]:

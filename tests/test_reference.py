@@ -6,8 +6,8 @@ import difflib
 
 import pytest
 
-from stacks.cli import main
-from stacks.source import ROOT
+from stacks.cli.cli import main
+from stacks.environment.source import ROOT
 
 FOLDER = ROOT / "docs" / "reference"
 GENERATED = {"stack-file.schema.json": [], "settings.md": ["--reference"], "outputs.schema.json": ["--outputs"]}

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from stacks.source import ROOT
+from stacks.environment.source import ROOT
 
 TABLE = ROOT / "docs" / "requirements.md"
 SOURCE = ROOT.parent / "shared" / "requirements" / "task-31b-distributed-tracing.md"

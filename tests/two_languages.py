@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from stacks.source import ROOT
+from stacks.environment.source import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -9,15 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from tracing_lib.asgi import AsgiTracing
-    from tracing_lib.attributes import Attribute, Privacy, Shape, declare, declare_names
-    from tracing_lib.baggage import inject, outbound_to, set_baggage
-    from tracing_lib.context import ContextThread, ContextThreadPoolExecutor, carry, carry_in_executors
-    from tracing_lib.contract import OperationTarget, Outputs, PrivacyRule
-    from tracing_lib.current import current_span
-    from tracing_lib.delivery import ShutdownReport
-    from tracing_lib.doctor import Diagnosis, diagnose
-    from tracing_lib.errors import (
+    from tracing_lib.base.errors import (
         AlreadyConfiguredError,
         ContractError,
         JobTokenError,
@@ -27,93 +19,101 @@ if TYPE_CHECKING:
         SlurmError,
         TraceNotFoundError,
     )
-    from tracing_lib.fingerprints import ErrorReport, fingerprint, report
-    from tracing_lib.functions import traced
-    from tracing_lib.grpc_channel import trace_aio_channel
-    from tracing_lib.grpc_client import grpc_aio_client_interceptors, grpc_client_interceptors
-    from tracing_lib.grpc_server import grpc_aio_server_interceptor, grpc_server_interceptor
-    from tracing_lib.httpx_client import trace_httpx
-    from tracing_lib.jobs import JobContext, consume, continued, link_to_transaction, produce, transaction
-    from tracing_lib.keepers import trace_ante, trace_keeper
-    from tracing_lib.kubernetes import TracedApiClient, carry_context
-    from tracing_lib.link_sampling import FollowsLinks
+    from tracing_lib.base.fingerprints import ErrorReport, fingerprint, report
+    from tracing_lib.contract.outputs import OperationTarget, Outputs, PrivacyRule
+    from tracing_lib.contract.settings import TracingSettings
+    from tracing_lib.doctor import Diagnosis, diagnose
+    from tracing_lib.export.processor import ShutdownReport
+    from tracing_lib.instrument.functions import traced
+    from tracing_lib.instrument.grpc.channel import trace_aio_channel
+    from tracing_lib.instrument.grpc.client import grpc_aio_client_interceptors, grpc_client_interceptors
+    from tracing_lib.instrument.grpc.server import grpc_aio_server_interceptor, grpc_server_interceptor
+    from tracing_lib.instrument.grpc.servicer import trace_servicer
+    from tracing_lib.instrument.http.asgi import AsgiTracing
+    from tracing_lib.instrument.http.client import trace_httpx
+    from tracing_lib.instrument.jobs import JobContext, consume, continued, link_to_transaction, produce, transaction
+    from tracing_lib.instrument.keepers import trace_ante, trace_keeper
+    from tracing_lib.instrument.remote.kubernetes import TracedApiClient, carry_context
+    from tracing_lib.instrument.remote.slurm import SlurmClient
+    from tracing_lib.instrument.remote.waldur import waldur_client
+    from tracing_lib.instrument.websocket.client import trace_websocket
     from tracing_lib.logs import JsonFormatter, TraceContextFilter, configure_logging
-    from tracing_lib.otlp_json import Span, Trace
-    from tracing_lib.privacy import PrivacyPolicy
+    from tracing_lib.privacy.policy import PrivacyPolicy
+    from tracing_lib.privacy.registry import Attribute, Privacy, Shape, declare, declare_names
+    from tracing_lib.propagation.baggage import inject, outbound_to, set_baggage
+    from tracing_lib.propagation.current import current_span
+    from tracing_lib.propagation.threads import ContextThread, ContextThreadPoolExecutor, carry, carry_in_executors
     from tracing_lib.provider import Tracing, configure
-    from tracing_lib.query import fetch_trace
-    from tracing_lib.servicers import trace_servicer
-    from tracing_lib.settings import TracingSettings
-    from tracing_lib.slurm import SlurmClient
-    from tracing_lib.tree import render_tree
-    from tracing_lib.waldur import waldur_client
-    from tracing_lib.websocket_client import trace_websocket
+    from tracing_lib.reading.query import fetch_trace
+    from tracing_lib.reading.trace import Span, Trace
+    from tracing_lib.reading.tree import render_tree
+    from tracing_lib.sampling.links import FollowsLinks
 
 _HOMES: Final = {
-    "AlreadyConfiguredError": "errors",
-    "AsgiTracing": "asgi",
-    "Attribute": "attributes",
-    "ContextThread": "context",
-    "ContextThreadPoolExecutor": "context",
-    "ContractError": "errors",
+    "AlreadyConfiguredError": "base.errors",
+    "AsgiTracing": "instrument.http.asgi",
+    "Attribute": "privacy.registry",
+    "ContextThread": "propagation.threads",
+    "ContextThreadPoolExecutor": "propagation.threads",
+    "ContractError": "base.errors",
     "Diagnosis": "doctor",
-    "ErrorReport": "fingerprints",
-    "FollowsLinks": "link_sampling",
-    "JobContext": "jobs",
-    "JobTokenError": "errors",
+    "ErrorReport": "base.fingerprints",
+    "FollowsLinks": "sampling.links",
+    "JobContext": "instrument.jobs",
+    "JobTokenError": "base.errors",
     "JsonFormatter": "logs",
-    "OperationTarget": "contract",
-    "Outputs": "contract",
-    "Privacy": "attributes",
-    "PrivacyError": "errors",
-    "PrivacyPolicy": "privacy",
-    "PrivacyRule": "contract",
-    "QueryError": "errors",
-    "SettingsError": "errors",
-    "Shape": "attributes",
-    "ShutdownReport": "delivery",
-    "SlurmClient": "slurm",
-    "SlurmError": "errors",
-    "Span": "otlp_json",
-    "Trace": "otlp_json",
+    "OperationTarget": "contract.outputs",
+    "Outputs": "contract.outputs",
+    "Privacy": "privacy.registry",
+    "PrivacyError": "base.errors",
+    "PrivacyPolicy": "privacy.policy",
+    "PrivacyRule": "contract.outputs",
+    "QueryError": "base.errors",
+    "SettingsError": "base.errors",
+    "Shape": "privacy.registry",
+    "ShutdownReport": "export.processor",
+    "SlurmClient": "instrument.remote.slurm",
+    "SlurmError": "base.errors",
+    "Span": "reading.trace",
+    "Trace": "reading.trace",
     "TraceContextFilter": "logs",
-    "TraceNotFoundError": "errors",
-    "TracedApiClient": "kubernetes",
+    "TraceNotFoundError": "base.errors",
+    "TracedApiClient": "instrument.remote.kubernetes",
     "Tracing": "provider",
-    "TracingSettings": "settings",
-    "carry": "context",
-    "carry_context": "kubernetes",
-    "carry_in_executors": "context",
+    "TracingSettings": "contract.settings",
+    "carry": "propagation.threads",
+    "carry_context": "instrument.remote.kubernetes",
+    "carry_in_executors": "propagation.threads",
     "configure": "provider",
     "configure_logging": "logs",
-    "consume": "jobs",
-    "continued": "jobs",
-    "current_span": "current",
-    "declare": "attributes",
-    "declare_names": "attributes",
+    "consume": "instrument.jobs",
+    "continued": "instrument.jobs",
+    "current_span": "propagation.current",
+    "declare": "privacy.registry",
+    "declare_names": "privacy.registry",
     "diagnose": "doctor",
-    "fetch_trace": "query",
-    "fingerprint": "fingerprints",
-    "grpc_aio_client_interceptors": "grpc_client",
-    "grpc_aio_server_interceptor": "grpc_server",
-    "grpc_client_interceptors": "grpc_client",
-    "grpc_server_interceptor": "grpc_server",
-    "inject": "baggage",
-    "link_to_transaction": "jobs",
-    "outbound_to": "baggage",
-    "produce": "jobs",
-    "render_tree": "tree",
-    "report": "fingerprints",
-    "set_baggage": "baggage",
-    "trace_aio_channel": "grpc_channel",
-    "trace_ante": "keepers",
-    "trace_httpx": "httpx_client",
-    "trace_keeper": "keepers",
-    "trace_servicer": "servicers",
-    "trace_websocket": "websocket_client",
-    "traced": "functions",
-    "transaction": "jobs",
-    "waldur_client": "waldur",
+    "fetch_trace": "reading.query",
+    "fingerprint": "base.fingerprints",
+    "grpc_aio_client_interceptors": "instrument.grpc.client",
+    "grpc_aio_server_interceptor": "instrument.grpc.server",
+    "grpc_client_interceptors": "instrument.grpc.client",
+    "grpc_server_interceptor": "instrument.grpc.server",
+    "inject": "propagation.baggage",
+    "link_to_transaction": "instrument.jobs",
+    "outbound_to": "propagation.baggage",
+    "produce": "instrument.jobs",
+    "render_tree": "reading.tree",
+    "report": "base.fingerprints",
+    "set_baggage": "propagation.baggage",
+    "trace_aio_channel": "instrument.grpc.channel",
+    "trace_ante": "instrument.keepers",
+    "trace_httpx": "instrument.http.client",
+    "trace_keeper": "instrument.keepers",
+    "trace_servicer": "instrument.grpc.servicer",
+    "trace_websocket": "instrument.websocket.client",
+    "traced": "instrument.functions",
+    "transaction": "instrument.jobs",
+    "waldur_client": "instrument.remote.waldur",
 }
 
 __all__ = [
@@ -185,14 +185,14 @@ __all__ = [
 
 
 _EXTRAS: Final = {
-    "grpc_channel": "grpc",
-    "grpc_client": "grpc",
-    "grpc_server": "grpc",
-    "httpx_client": "http",
-    "kubernetes": "kubernetes",
-    "servicers": "grpc",
-    "waldur": "waldur",
-    "websocket_client": "websockets",
+    "instrument.grpc.channel": "grpc",
+    "instrument.grpc.client": "grpc",
+    "instrument.grpc.server": "grpc",
+    "instrument.http.client": "http",
+    "instrument.remote.kubernetes": "kubernetes",
+    "instrument.grpc.servicer": "grpc",
+    "instrument.remote.waldur": "waldur",
+    "instrument.websocket.client": "websockets",
 }
 """The modules that need more than the library does, with the extra that brings it."""
 
@@ -207,7 +207,7 @@ def __getattr__(name: str) -> object:
     except ModuleNotFoundError as error:
         if home not in _EXTRAS:
             raise
-        from tracing_lib.errors import explain
+        from tracing_lib.base.errors import explain
 
         then = f"pip install 'virtengine-tracing[{_EXTRAS[home]}]'"
         raise ModuleNotFoundError(

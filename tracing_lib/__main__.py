@@ -10,11 +10,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tracing_lib.contract import Outputs
-from tracing_lib.environment import OUTPUTS
-from tracing_lib.errors import ContractError, QueryError, explain
-from tracing_lib.query import fetch_trace
-from tracing_lib.tree import render_tree
+from tracing_lib.base.errors import ContractError, QueryError, explain
+from tracing_lib.contract.environment import OUTPUTS
+from tracing_lib.contract.outputs import Outputs
+from tracing_lib.reading.query import fetch_trace
+from tracing_lib.reading.tree import render_tree
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

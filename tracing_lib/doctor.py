@@ -18,10 +18,10 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import quote, urlsplit
 
-from tracing_lib import environment
-from tracing_lib.contract import Outputs
-from tracing_lib.errors import ContractError, QueryError, SettingsError
-from tracing_lib.settings import TracingSettings
+from tracing_lib.base.errors import ContractError, QueryError, SettingsError
+from tracing_lib.contract import environment
+from tracing_lib.contract.outputs import Outputs
+from tracing_lib.contract.settings import TracingSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -276,7 +276,7 @@ def _span_in(settings: TracingSettings) -> tuple[Check, str]:
 
 
 def _span_out(outputs: Outputs | None, trace_id: str | None, wait_seconds: float) -> Check:
-    from tracing_lib.query import fetch_trace
+    from tracing_lib.reading.query import fetch_trace
 
     if outputs is None:
         return Check("test span out", "skipped", f"no query address is known; give the stack's outputs ({environment.OUTPUTS})")

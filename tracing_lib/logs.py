@@ -24,14 +24,14 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from opentelemetry import trace
 
-from tracing_lib.fingerprints import describe, report
-from tracing_lib.names import MASK, phrase
-from tracing_lib.privacy import PrivacyPolicy
+from tracing_lib.base.fingerprints import describe, report
+from tracing_lib.privacy.names import MASK, phrase
+from tracing_lib.privacy.policy import PrivacyPolicy
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from tracing_lib.settings import TracingSettings
+    from tracing_lib.contract.settings import TracingSettings
 
 TRACE_ID: Final = "trace_id"
 SPAN_ID: Final = "span_id"
@@ -189,7 +189,7 @@ def configure_logging(
 
     It takes the place of all handlers of the root logger: one that is left would write what this one leaves out.
     """
-    from tracing_lib.privacy import policy_of
+    from tracing_lib.privacy.policy import policy_of
 
     policy = None if settings is None else policy_of(settings)
     formatter = JsonFormatter if as_json else TextFormatter

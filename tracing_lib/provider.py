@@ -11,27 +11,27 @@ from typing import TYPE_CHECKING, Final, Self
 from opentelemetry import propagate, trace
 from opentelemetry.metrics import get_meter_provider
 
-from tracing_lib.accounts import NOTHING
-from tracing_lib.delivery import ShutdownReport, SpanDelivery
-from tracing_lib.endings import Endings
-from tracing_lib.errors import AlreadyConfiguredError, explain
-from tracing_lib.identifiers import ContextIdGenerator
-from tracing_lib.link_sampling import FollowsLinks
-from tracing_lib.own_metrics import observe
-from tracing_lib.privacy import policy_of
-from tracing_lib.resources import build_resource
-from tracing_lib.samplers import build_sampler
-from tracing_lib.strategy_poller import StrategyPoller
-from tracing_lib.trace_headers import OwnPropagator
-from tracing_lib.tracers import ShortTracerProvider
+from tracing_lib.base.errors import AlreadyConfiguredError, explain
+from tracing_lib.export.accounts import NOTHING
+from tracing_lib.export.exit import Endings
+from tracing_lib.export.metrics import observe
+from tracing_lib.export.processor import ShutdownReport, SpanDelivery
+from tracing_lib.export.resource import build_resource
+from tracing_lib.fast.tracer import ShortTracerProvider
+from tracing_lib.privacy.policy import policy_of
+from tracing_lib.propagation.headers import OwnPropagator
+from tracing_lib.propagation.ids import ContextIdGenerator
+from tracing_lib.sampling.links import FollowsLinks
+from tracing_lib.sampling.poller import StrategyPoller
+from tracing_lib.sampling.sampler import build_sampler
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from opentelemetry.metrics import MeterProvider
 
-    from tracing_lib.accounts import Accounts
-    from tracing_lib.settings import TracingSettings
+    from tracing_lib.contract.settings import TracingSettings
+    from tracing_lib.export.accounts import Accounts
 
 _logger: Final = logging.getLogger("tracing_lib")
 

@@ -75,7 +75,7 @@ PRIVACY_RULES: tuple[PrivacyRule, ...] = (
 
 
 def as_json() -> str:
-    """The rules as the library carries them for a service that is not told its stack's: ``tracing_lib/privacy_rules.json``."""
+    """The rules as the library carries them for a service that is not told its stack's: ``tracing_lib/privacy/rules.json``."""
     return json.dumps([asdict(rule) for rule in PRIVACY_RULES], indent=2) + "\n"
 
 

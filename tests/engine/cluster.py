@@ -12,9 +12,9 @@ import pytest
 import yaml
 from kubernetes import client as untyped
 
-from stacks.cluster import ClusterError, client
-from stacks.config import KEY
-from stacks.source import ROOT
+from stacks.deploy.cluster import ClusterError, client
+from stacks.environment.model import KEY
+from stacks.environment.source import ROOT
 from tests.engine.verbs import Verbs
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ import pytest
 import yaml
 
 from components.documents.images import SERVERS, TOOLBOX
-from stacks.config import KEY
-from stacks.daemon import DaemonError, ping
-from stacks.source import ROOT
+from stacks.deploy.docker_api import DaemonError, ping
+from stacks.environment.model import KEY
+from stacks.environment.source import ROOT
 from tests.engine.cluster import placed
 from tests.engine.verbs import Verbs
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from stacks.cluster import client
+from stacks.deploy.cluster import client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

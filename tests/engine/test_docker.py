@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from stacks.source import ROOT
+from stacks.environment.source import ROOT
 from tests.engine.conftest import HOST, docker
 from tests.two_languages import build_quotes, trace_of_both
 from tracing_lib import Outputs, fetch_trace

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from stacks.config import KEY
-from stacks.source import ROOT
+from stacks.environment.model import KEY
+from stacks.environment.source import ROOT
 from tests.two_languages import clean
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stacks.plan import plan
-from stacks.render import files
-from stacks.source import read
-from stacks.targets import addresses_of
+from stacks.environment.source import read
+from stacks.placement.render import files
+from stacks.plan.plan import plan
+from stacks.plan.targets import addresses_of
 from tests.stacks import samples
 
 FOLDER = Path(__file__).resolve().parent / "files"

@@ -14,15 +14,15 @@ from components.documents.images import SERVERS
 from components.local.build import RECIPES
 from components.local.errors import MissingProgramError
 from components.local.programs import find_program
-from stacks.config import KEY, parse
-from stacks.local import deploy
-from stacks.source import ROOT, Named
+from stacks.environment.model import KEY, parse
+from stacks.environment.source import ROOT, Named
+from stacks.placement.local import deploy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from stacks.local import Running
+    from stacks.placement.local import Running
 
     Deploy = Callable[..., AbstractContextManager[Running]]
 

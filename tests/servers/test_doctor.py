@@ -8,10 +8,10 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from stacks.source import ROOT
+from stacks.environment.source import ROOT
 from tests.servers.conftest import named
+from tracing_lib.contract.settings import TracingSettings
 from tracing_lib.doctor import Diagnosis, diagnose
-from tracing_lib.settings import TracingSettings
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,8 +15,8 @@ import pytest
 
 from components.documents import ports
 from components.local.files import write_documents
-from stacks.addresses import OnDocker, OnKubernetes, OnThisMachine
-from stacks.plan import plan
+from stacks.plan.addresses import OnDocker, OnKubernetes, OnThisMachine
+from stacks.plan.plan import plan
 from tests.servers.conftest import named
 from tests.servers.spans import CLIENT, SERVER, Sender, missing, stored
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from components.workload import Plan
-    from stacks.addresses import Addresses
+    from stacks.plan.addresses import Addresses
     from tests.servers.conftest import Deploy
 
 TARGETS: dict[str, Addresses] = {"kubernetes": OnKubernetes("observability"), "docker": OnDocker("observability")}
@@ -77,7 +77,7 @@ def test_the_servers_find_each_other_when_port_constants_change(deployed: Deploy
         for workload, own in ports.BY_WORKLOAD.items()
     }
     monkeypatch.setattr(ports, "BY_WORKLOAD", changed)
-    for module in ("stacks.addresses", "stacks.local"):
+    for module in ("stacks.plan.addresses", "stacks.placement.local"):
         monkeypatch.setattr(f"{module}.BY_WORKLOAD", changed)
     with deployed(named("dev")) as running:
         sender = Sender(running.outputs, seed=11)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from stacks.source import ROOT
+from stacks.environment.source import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,7 @@ from opentelemetry.trace import Status, StatusCode
 
 from tests.servers.conftest import named
 from tests.tracing_lib.privacy.canaries import MAKERS, Canary, found
-from tracing_lib.query import fetch_trace
+from tracing_lib.reading.query import fetch_trace
 
 if TYPE_CHECKING:
     from tests.servers.conftest import Deploy

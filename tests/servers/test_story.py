@@ -7,11 +7,11 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from stacks.source import ROOT
-from stacks.story import gather, wait_for
+from stacks.environment.source import ROOT
+from stacks.show.story import gather, wait_for
 from tests.servers.conftest import named
 from tracing_lib import JobContext, TracingSettings, configure, consume, produce
-from tracing_lib.search import find_traces
+from tracing_lib.reading.search import find_traces
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from stacks.outputs import exported
+from stacks.placement.outputs import exported
 from tests.servers.conftest import named
 from tests.two_languages import build_quotes, trace_of_both
 from tracing_lib import fetch_trace

@@ -18,7 +18,7 @@ import pytest
 from components.documents.images import TEST_SERVERS
 from components.local.errors import MissingProgramError
 from components.local.programs import find_program
-from stacks.source import ROOT
+from stacks.environment.source import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

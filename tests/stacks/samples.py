@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from stacks.addresses import OnDocker, OnKubernetes, OnThisMachine
-from stacks.config import KEY, parse
-from stacks.plan import plan
-from stacks.source import ROOT, Named
+from stacks.environment.model import KEY, parse
+from stacks.environment.source import ROOT, Named
+from stacks.plan.addresses import OnDocker, OnKubernetes, OnThisMachine
+from stacks.plan.plan import plan
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from components.workload import Plan
-    from stacks.addresses import Addresses
+    from stacks.plan.addresses import Addresses
 
 FILES: Mapping[str, Path] = {
     "dev": ROOT / "Pulumi.dev.yaml",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.tracing_lib.receivers import Received
-    from tracing_lib.contract import Protocol
+    from tracing_lib.contract.outputs import Protocol
 
 PROTOCOLS: list[Protocol] = ["http/protobuf", "grpc"]
 
@@ -145,7 +145,7 @@ import os, sys
 os.environ["OTEL_PROPAGATORS"] = "none"  # what OpenTelemetry would go by without us
 from opentelemetry import baggage, propagate, trace
 from tracing_lib import AlreadyConfiguredError, TracingSettings, configure
-from tracing_lib.baggage import inject
+from tracing_lib.propagation.baggage import inject
 
 settings = TracingSettings(service_name="portal", endpoint=sys.argv[1])
 tracing = configure(settings)

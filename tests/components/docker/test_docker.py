@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from components.docker import containers
-from stacks.config import KEY
-from stacks.plan import plan
-from stacks.source import ROOT, read
-from stacks.targets import addresses_of
+from stacks.environment.model import KEY
+from stacks.environment.source import ROOT, read
+from stacks.plan.plan import plan
+from stacks.plan.targets import addresses_of
 from tests.program import config_of, run
 
 if TYPE_CHECKING:
@@ -169,8 +169,8 @@ def test_durations_are_written_as_the_daemon_answers_them(seconds: int, text: st
 def test_the_outputs_are_those_of_the_plan_and_hold_what_is_deployed(deployed: Deployed) -> None:
     from json import loads
 
-    from stacks.config import parse
-    from stacks.outputs import Outputs, outputs
+    from stacks.environment.model import parse
+    from stacks.placement.outputs import Outputs, outputs
 
     named = read("dev")
     here = plan(named.environment, addresses_of(named), name="dev")

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from stacks.config import KEY, Environment, parse
-from stacks.manifests import kubernetes_objects
-from stacks.plan import plan
-from stacks.source import ROOT, Named
-from stacks.targets import addresses_of
+from stacks.environment.model import KEY, Environment, parse
+from stacks.environment.source import ROOT, Named
+from stacks.placement.manifests import kubernetes_objects
+from stacks.plan.plan import plan
+from stacks.plan.targets import addresses_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

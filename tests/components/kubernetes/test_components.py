@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from stacks.config import KEY
-from stacks.source import ROOT
+from stacks.environment.model import KEY
+from stacks.environment.source import ROOT
 from tests import program
 from tests.components.kubernetes import plans
 

@@ -13,9 +13,9 @@ import yaml
 from components.kubernetes.names import quantity
 from components.kubernetes.objects import protected_claims, workload_objects
 from components.workload import Document, Health, Identity, Port, Resources, SecretFile, Server, Volume, Workload
-from stacks.diff import difference
-from stacks.render import files, render
-from stacks.source import Named
+from stacks.changes.diff import difference
+from stacks.environment.source import Named
+from stacks.placement.render import files, render
 from tests.components.kubernetes import plans
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ import pytest
 
 from examples.virtengine.load import Load
 from examples.virtengine.system import SERVICES, Options, System
-from stacks.story import Story, wait_for
+from stacks.show.story import Story, wait_for
 from tests.servers.conftest import deployed, named, programs
 from tracing_lib import fetch_trace
-from tracing_lib.search import find_traces
+from tracing_lib.reading.search import find_traces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from examples.virtengine.load import Outcome
-    from stacks.local import Running
+    from stacks.placement.local import Running
     from tests.servers.conftest import Deploy
     from tracing_lib import Outputs, Trace
 

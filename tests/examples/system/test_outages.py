@@ -15,7 +15,7 @@ from components.documents.ports import TELEMETRY
 from examples.virtengine.system import SERVICES, Options
 
 if TYPE_CHECKING:
-    from stacks.story import Story
+    from stacks.show.story import Story
     from tests.examples.system.conftest import Town, VirtEngine
     from tracing_lib import Span
 

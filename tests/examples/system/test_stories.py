@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stacks.story import joined
+from stacks.show.story import joined
 from tracing_lib import fetch_trace
 
 if TYPE_CHECKING:
-    from stacks.story import Story
+    from stacks.show.story import Story
     from tests.examples.system.conftest import Town, VirtEngine
     from tracing_lib import Span, Trace
 

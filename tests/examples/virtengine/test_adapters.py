@@ -16,7 +16,7 @@ from kubernetes import client as k8s
 from tests.examples.virtengine.spans import ORDER_ID
 from tests.examples.virtengine.town import DAEMON, held_town, linked, trace_of
 from tests.tracing_lib.receivers import attributes, http_receiver
-from tracing_lib.kubernetes import ANNOTATION
+from tracing_lib.instrument.remote.kubernetes import ANNOTATION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

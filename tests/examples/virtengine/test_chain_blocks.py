@@ -32,7 +32,7 @@ from examples.virtengine.protos import escrow_pb2, market_pb2, veid_pb2
 from examples.virtengine.signing import Key
 from tracing_lib import JobContext
 from tracing_lib.logs import JsonFormatter
-from tracing_lib.testing import RecordedTraces, attributes_of, links_of
+from tracing_lib.testing.kit import RecordedTraces, attributes_of, links_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

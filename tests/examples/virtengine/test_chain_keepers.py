@@ -10,7 +10,7 @@ import pytest
 from examples.virtengine.chain.keepers import DepositTooSmallError, IdentityError, Keepers, NotFoundError, OrderStateError
 from examples.virtengine.chain.storage import open_state
 from examples.virtengine.protos import market_pb2, veid_pb2
-from tracing_lib.testing import RecordedTraces, attributes_of
+from tracing_lib.testing.kit import RecordedTraces, attributes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tracing_lib.pytest_plugin import traces
+from tracing_lib.testing.pytest_plugin import traces
 
 __all__ = ["traces"]

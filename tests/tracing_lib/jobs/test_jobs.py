@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from opentelemetry import trace
 from opentelemetry.trace import StatusCode
 
-from tracing_lib.errors import JobTokenError
-from tracing_lib.identifiers import transaction_span
-from tracing_lib.jobs import JobContext, consume, continued, produce, transaction
+from tracing_lib.base.errors import JobTokenError
+from tracing_lib.contract.settings import TracingSettings
+from tracing_lib.instrument.jobs import JobContext, consume, continued, produce, transaction
+from tracing_lib.propagation.ids import transaction_span
 from tracing_lib.provider import configure
-from tracing_lib.settings import TracingSettings
-from tracing_lib.testing import RecordedTraces, attributes_of
+from tracing_lib.testing.kit import RecordedTraces, attributes_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,8 +57,8 @@ def test_the_link_survives_the_process_that_made_it(traces: RecordedTraces, tmp_
     database = tmp_path / "jobs.db"
     program = """
 import sqlite3, sys
-from tracing_lib.jobs import produce
-from tracing_lib.testing import RecordedTraces
+from tracing_lib.instrument.jobs import produce
+from tracing_lib.testing.kit import RecordedTraces
 provider = RecordedTraces().provider
 with produce("another", provider=provider):
     pass

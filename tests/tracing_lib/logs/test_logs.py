@@ -13,13 +13,13 @@ import pytest
 import structlog
 from opentelemetry import trace
 
-from tracing_lib.fingerprints import describe, fingerprint, fingerprint_of_text, report
+from tracing_lib.base.fingerprints import describe, fingerprint, fingerprint_of_text, report
 from tracing_lib.logs import JsonFormatter, PrivateEvent, TextFormatter, TraceContextFilter, add_trace_context, configure_logging
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tracing_lib.testing import RecordedTraces
+    from tracing_lib.testing.kit import RecordedTraces
 
 JANE = "Jane Doe"
 
@@ -100,7 +100,7 @@ def test_an_argument_is_written_only_where_it_is_no_text(log: Log, arguments: tu
 
 
 def test_an_error_in_a_log_leads_to_the_span_that_failed(log: Log, traces: RecordedTraces) -> None:
-    from tracing_lib.jobs import consume
+    from tracing_lib.instrument.jobs import consume
 
     def work() -> None:
         with consume("provision", None):
@@ -206,7 +206,7 @@ def _chained() -> Exception:
 
 @pytest.mark.parametrize("make", [lambda: _raise(ValueError("x")), _chained, lambda: ExceptionGroup("g", [_raise(KeyError("k"))])])
 def test_a_recorded_stack_trace_gives_the_same_fingerprint_as_the_error(make: Callable[[], Exception], traces: RecordedTraces) -> None:
-    from tracing_lib.testing import RecordedTraces
+    from tracing_lib.testing.kit import RecordedTraces
 
     raw = RecordedTraces(private=False)
     error = make()

@@ -13,18 +13,18 @@ from opentelemetry import propagate, trace
 from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from tests.tracing_lib.adapters.conftest import waldur
-from tracing_lib.baggage import OwnBaggagePropagator
-from tracing_lib.pytest_plugin import traces
+from tests.tracing_lib.remote.conftest import waldur
+from tracing_lib.propagation.baggage import OwnBaggagePropagator
+from tracing_lib.testing.pytest_plugin import traces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.sites.kubernetes import ApiServer
     from tests.sites.slurm import SlurmSite
-    from tests.tracing_lib.adapters.waldur_server import WaldurServer
     from tests.tracing_lib.receivers import Received
-    from tracing_lib.testing import RecordedTraces
+    from tests.tracing_lib.remote.waldur_server import WaldurServer
+    from tracing_lib.testing.kit import RecordedTraces
 
 __all__ = ["traces", "waldur"]
 

@@ -6,7 +6,7 @@ import string
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tracing_lib.privacy_rules import own_rules
+from tracing_lib.privacy.rules import own_rules
 
 if TYPE_CHECKING:
     import random

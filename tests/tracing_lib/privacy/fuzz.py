@@ -13,13 +13,13 @@ from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
 from tests.tracing_lib.privacy.canaries import STRUCTURAL, Canary, any_canary, found, patterned
-from tracing_lib.attributes import Attribute, Privacy, Registry, Shape, library_registry
-from tracing_lib.baggage import OwnBaggagePropagator
-from tracing_lib.groups import Group
+from tracing_lib.export.groups import Group
+from tracing_lib.export.packing import EncodedPacking
+from tracing_lib.fast.tracer import ShortTracerProvider
 from tracing_lib.logs import JsonFormatter
-from tracing_lib.packing import EncodedPacking
-from tracing_lib.privacy import PrivacyPolicy
-from tracing_lib.tracers import ShortTracerProvider
+from tracing_lib.privacy.policy import PrivacyPolicy
+from tracing_lib.privacy.registry import Attribute, Privacy, Registry, Shape, library_registry
+from tracing_lib.propagation.baggage import OwnBaggagePropagator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -92,7 +92,7 @@ class Rig:
     def carry(self, key: str, value: str, to: str) -> None:
         from opentelemetry import context as contexts
 
-        from tracing_lib.baggage import outbound_to
+        from tracing_lib.propagation.baggage import outbound_to
 
         with outbound_to(to):
             headers: dict[str, str] = {}

@@ -10,11 +10,11 @@ import pytest
 
 from tests.tracing_lib.privacy.canaries import every_rule_has_a_canary
 from tests.tracing_lib.privacy.fuzz import DROPPED, Rig, leaks, policies
-from tracing_lib.attributes import Attribute, Privacy, Registry, Shape
-from tracing_lib.baggage import OwnBaggagePropagator
 from tracing_lib.logs import LogPrivacy
-from tracing_lib.privacy import PrivacyPolicy
-from tracing_lib.privacy_rules import ValueRules, own_rules
+from tracing_lib.privacy.policy import PrivacyPolicy
+from tracing_lib.privacy.registry import Attribute, Privacy, Registry, Shape
+from tracing_lib.privacy.rules import ValueRules, own_rules
+from tracing_lib.propagation.baggage import OwnBaggagePropagator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

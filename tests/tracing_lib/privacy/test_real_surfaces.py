@@ -22,11 +22,11 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route, WebSocketRoute
 
 from examples.virtengine.protos import market_pb2, market_pb2_grpc
-from tests.tracing_lib.adapters.waldur_server import serving
+from tests.tracing_lib.instrument import chain
+from tests.tracing_lib.instrument.served import served
 from tests.tracing_lib.privacy.canaries import MAKERS, STRUCTURAL, Canary, found
 from tests.tracing_lib.privacy.fuzz import Leaving
-from tests.tracing_lib.surfaces import chain
-from tests.tracing_lib.surfaces.served import served
+from tests.tracing_lib.remote.waldur_server import serving
 from tracing_lib import (
     AsgiTracing,
     SlurmClient,
@@ -42,7 +42,7 @@ from tracing_lib import (
     traced,
     waldur_client,
 )
-from tracing_lib.privacy import PrivacyPolicy
+from tracing_lib.privacy.policy import PrivacyPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable

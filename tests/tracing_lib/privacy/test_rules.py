@@ -9,8 +9,8 @@ import pytest
 
 from components.documents.attributes import PRIVACY_RULES, as_json
 from tests.tracing_lib.privacy.canaries import MAKERS
-from tracing_lib.contract import PrivacyRule
-from tracing_lib.privacy_rules import combined_rules, own_rules
+from tracing_lib.contract.outputs import PrivacyRule
+from tracing_lib.privacy.rules import combined_rules, own_rules
 
 ROOT = Path(__file__).parents[3]
 
@@ -33,7 +33,7 @@ HARMLESS = [
 
 
 def test_the_library_carries_the_rules_of_the_collector() -> None:
-    file = ROOT / "tracing_lib" / "privacy_rules.json"
+    file = ROOT / "tracing_lib" / "privacy" / "rules.json"
     assert file.read_text(encoding="utf-8") == as_json(), "write it anew: make reference"
 
 

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from opentelemetry.trace import Link, SpanContext, TraceState
 
 from tracing_lib import PrivacyRule, SettingsError, TracingSettings
-from tracing_lib.attributes import Attribute, Privacy, Registry, Shape, library_registry
-from tracing_lib.errors import PrivacyError
-from tracing_lib.hosts import OWN_HOSTS, host_of, is_own
-from tracing_lib.privacy import PrivacyPolicy, policy_of
-from tracing_lib.testing import RecordedTraces
+from tracing_lib.base.errors import PrivacyError
+from tracing_lib.base.hosts import OWN_HOSTS, host_of, is_own
+from tracing_lib.privacy.policy import PrivacyPolicy, policy_of
+from tracing_lib.privacy.registry import Attribute, Privacy, Registry, Shape, library_registry
+from tracing_lib.testing.kit import RecordedTraces
 
 
 def recorded_attributes() -> st.SearchStrategy[dict[str, str | int | float | bool]]:

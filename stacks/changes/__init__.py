@@ -1,0 +1,1 @@
+"""What changes between two environments, and what that does."""

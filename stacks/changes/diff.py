@@ -1,0 +1,170 @@
+"""What changes between two environments, in the words of the pipeline, and what that does to what runs."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
+
+from stacks.changes.consequences import consequence
+from stacks.environment.schema import Setting, settings
+from stacks.plan.plan import plan
+from stacks.plan.targets import addresses_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from components.workload import Plan, Workload
+    from stacks.environment.source import Named
+
+Key = tuple[str, ...]
+Effect = Literal["created", "removed", "restarts", "reloads", "scales"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A setting that differs: its key, both values as a file would have them, and what that means."""
+
+    key: str
+    old: object
+    new: object
+    sentence: str
+    consequence: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadChange:
+    """What happens to a workload, and why: the documents or properties that differ."""
+
+    workload: str
+    effect: Effect
+    because: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """All that differs between two environments."""
+
+    changes: tuple[Change, ...]
+    workloads: tuple[WorkloadChange, ...]
+    documents: str
+
+    def __bool__(self) -> bool:
+        return bool(self.changes or self.workloads)
+
+
+def difference(old: Named, new: Named) -> Difference:
+    """What changes when ``new`` takes the place of ``old``."""
+    before, after = (plan(side.environment, addresses_of(side), name=new.name) for side in (old, new))
+    return Difference(tuple(_changes(old, new)), tuple(_workloads(before, after)), _documents(before, after))
+
+
+def leaves(value: object, path: Key = ()) -> Iterator[tuple[Key, object]]:
+    """Every leaf of a dumped environment with its path; an empty mapping has none."""
+    if isinstance(value, dict):
+        for name, child in value.items():
+            yield from leaves(child, (*path, name))
+    else:
+        yield path, value
+
+
+@cache
+def _by_pattern() -> Mapping[Key, Setting]:
+    return {setting.path: setting for setting in settings()}
+
+
+def setting_at(path: Key) -> Setting | None:
+    """The setting that a path of a dumped environment belongs to."""
+    for pattern, setting in _by_pattern().items():
+        if len(pattern) == len(path) and all(want in {"*", part} for want, part in zip(pattern, path, strict=True)):
+            return setting
+    return None
+
+
+def _changes(old: Named, new: Named) -> Iterator[Change]:
+    before, after = (dict(leaves(side.environment.model_dump(mode="json"))) for side in (old, new))
+    for path in dict.fromkeys([*after, *before]):
+        was, becomes = before.get(path), after.get(path)
+        # A section that is absent is dumped as null; its settings tell what it becomes.
+        setting = setting_at(path)
+        if was == becomes or setting is None:
+            continue
+        text = f"{_noun(setting, path)} {_transition(setting, was, becomes)}"
+        yield Change(".".join(path), was, becomes, text, consequence(setting.key, was, becomes, old.environment, new.environment))
+
+
+def _noun(setting: Setting, path: Key) -> str:
+    """What a setting is called in a sentence, with the names that the user chose."""
+    names = [part for want, part in zip(setting.path, path, strict=True) if want == "*"]
+    return " of ".join([setting.title, *(f'"{name}"' for name in reversed(names))])
+
+
+def _transition(setting: Setting, was: object, becomes: object) -> str:
+    if isinstance(was, list) and isinstance(becomes, list) and set(was) != set(becomes):
+        gone, come = ([item for item in side if item not in other] for side, other in ((was, becomes), (becomes, was)))
+        return ", ".join([*(f"+ {item}" for item in come), *(f"- {item}" for item in gone)])  # a sign before each name
+    return f"{_value(setting, was)} → {_value(setting, becomes)}"
+
+
+def _value(setting: Setting, value: object) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(str, value)) + "]"
+    number = f"{value:,g}" if isinstance(value, int | float) and abs(value) < 10**6 else str(value)
+    return f"{number} {setting.unit}" if setting.unit else number
+
+
+def _workloads(before: Plan, after: Plan) -> Iterator[WorkloadChange]:
+    old, new = ({w.name: w for w in side.workloads} for side in (before, after))
+    moved = before.target != after.target or before.namespace != after.namespace
+    for name in dict.fromkeys([*old, *new]):
+        if name not in new or (moved and name in old):
+            yield WorkloadChange(name, "removed", ("target",) if name in new else ("plan",))
+        if name not in old or (moved and name in new):
+            yield WorkloadChange(name, "created", ("target",) if name in old else ("plan",))
+        elif name in new and (change := _same_place(old[name], new[name])):
+            yield change
+
+
+_AT_START = ("server", "arguments", "resources", "environment", "secret_files", "secret_variables", "grace_seconds", "identity")
+
+
+def _same_place(old: Workload, new: Workload) -> WorkloadChange | None:
+    """What happens to a workload that stays where it is."""
+    texts = {document.name: document for document in old.documents}
+    changed = [d for d in new.documents if texts.get(d.name) != d]
+    properties = [name for name in _AT_START if getattr(old, name) != getattr(new, name)]
+    if [v.storage_class for v in old.volumes] != [v.storage_class for v in new.volumes]:
+        properties.append("volume")  # a larger one grows in place, one of another class is another volume
+    restarting = [d.name for d in changed if d.on_change == "restart"] + properties
+    if restarting:
+        return WorkloadChange(new.name, "restarts", tuple(restarting))
+    if changed:
+        return WorkloadChange(new.name, "reloads", tuple(d.name for d in changed))
+    if old.replicas != new.replicas:
+        return WorkloadChange(new.name, "scales", (f"replicas {old.replicas} → {new.replicas}",))
+    return None
+
+
+def _documents(before: Plan, after: Plan) -> str:
+    """A unified diff of all documents."""
+    old, new = ({f"{w.name}/{d.name}": d.text for w in side.workloads for d in w.documents} for side in (before, after))
+    parts: list[str] = []
+    for name in dict.fromkeys([*old, *new]):
+        lines = [side.get(name, "").splitlines(keepends=True) for side in (old, new)]
+        parts += difflib.unified_diff(lines[0], lines[1], f"a/{name}", f"b/{name}")
+    return "".join(parts)
+
+
+def as_json(found: Difference) -> dict[str, Any]:
+    """A difference for programs."""
+    return {
+        "changes": [
+            {"key": c.key, "old": c.old, "new": c.new, "sentence": c.sentence, "consequence": c.consequence} for c in found.changes
+        ],
+        "workloads": [{"workload": w.workload, "effect": w.effect, "because": list(w.because)} for w in found.workloads],
+    }

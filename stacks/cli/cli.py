@@ -1,0 +1,279 @@
+"""``python -m stacks <verb>``: what can be asked of an environment, run and deployed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stacks.cli.verbs import add_verbs
+from stacks.environment.model import BadEnvironmentError
+from stacks.environment.source import read
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+OK, DIFFERENT, FAILED = 0, 1, 2
+"""Exit statuses, as diff has them: 1 tells that something differs, or was not found, 2 that it could not be done."""
+
+STATE = "folder for traces, queues, ports and logs, one folder in it for each environment (default: .state/local)"
+ENVIRONMENT = "name of an environment (dev), path of a stack file, or dev@REVISION as git has it"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb and return its exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    # What stands behind "--" is a command with options of its own, which argparse would take apart.
+    own, command = (given[: given.index("--")], given[given.index("--") + 1 :]) if "--" in given else (given, [])
+    parsed = _parser().parse_args(own)
+    parsed.command = command
+    try:
+        status: int = parsed.verb(parsed)
+    except (BadEnvironmentError, FileExistsError) as error:
+        _complain(str(error))
+        return FAILED
+    return status
+
+
+def _complain(message: str) -> None:
+    sys.stderr.write(f"{message}\n")
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m stacks", description="The tracing backbone of VirtEngine.")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+
+    check = verbs.add_parser("check", help="validate an environment and say what it will be")
+    check.add_argument("environment", help=ENVIRONMENT)
+    check.add_argument("--json", action="store_true", help="print it for programs")
+    check.set_defaults(verb=_check)
+
+    metrics = verbs.add_parser("metrics", help="list the series that the gateways of an environment make of traces")
+    metrics.add_argument("environment", help=ENVIRONMENT)
+    metrics.add_argument("--json", action="store_true", help="print them for programs")
+    metrics.set_defaults(verb=_metrics)
+
+    render = verbs.add_parser("render", help="write the plan and every document of it")
+    render.add_argument("environment", help=ENVIRONMENT)
+    render.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder to write")
+    render.set_defaults(verb=_render)
+
+    schema = verbs.add_parser("schema", help="print the JSON schema of stack files, or of the outputs, or the reference of settings")
+    what = schema.add_mutually_exclusive_group()
+    what.add_argument("--outputs", action="store_true", help="the JSON schema of the outputs")
+    what.add_argument("--reference", action="store_true", help="the reference of settings, in Markdown")
+    schema.set_defaults(verb=_schema)
+
+    diff = verbs.add_parser("diff", help="say what changes from one environment to another; exits with 1 when something does")
+    diff.add_argument("old", help=ENVIRONMENT)
+    diff.add_argument("new", help=ENVIRONMENT)
+    form = diff.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print it for programs")
+    form.add_argument("--documents", action="store_true", help="print the difference of the servers' documents instead")
+    diff.set_defaults(verb=_diff)
+
+    _add_running(verbs)
+    add_verbs(verbs)
+    return parser
+
+
+def _add_running(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """The verbs about what runs on this machine."""
+    usage = "python -m stacks run [-h] [--once] ENVIRONMENT [-- COMMAND ...]"
+    run = verbs.add_parser("run", help="run an environment on this machine until Ctrl-C, and a command against it", usage=usage)
+    run.add_argument("environment", help=ENVIRONMENT)
+    run.add_argument("--once", action="store_true", help="end when the command has ended and its traces were shown")
+    run.add_argument("--state", type=Path, metavar="DIR", help=STATE)
+    run.set_defaults(verb=_run)
+
+    servers = verbs.add_parser("servers", help="find the servers that toolchain/ can build, or build them")
+    servers.set_defaults(verb=_servers)
+
+    trace = verbs.add_parser("trace", help="show a trace that an environment on this machine has stored")
+    trace.add_argument("id", help="trace id, 32 hexadecimal digits")
+    trace.add_argument("environment", nargs="?", default="dev", help="name of the running environment (default: dev)")
+    trace.add_argument("--json", action="store_true", help="print the spans for programs")
+    trace.add_argument("--wait", type=float, default=10.0, metavar="SECONDS", help="how long to wait for it (default: 10)")
+    trace.add_argument("--state", type=Path, metavar="DIR", help=STATE)
+    trace.set_defaults(verb=_trace)
+
+    story = verbs.add_parser("story", help="show all traces of one order as one tree, from an environment on this machine")
+    story.add_argument("value", help="value of the attribute, such as an order's id")
+    story.add_argument("environment", nargs="?", default="dev", help="name of the running environment (default: dev)")
+    story.add_argument("--attribute", default="virtengine.order.id", metavar="KEY", help="default: virtengine.order.id")
+    story.add_argument("--hours", type=float, default=24.0, help="how far back to look (default: 24)")
+    story.add_argument("--json", action="store_true", help="print the spans for programs")
+    story.add_argument("--state", type=Path, metavar="DIR", help=STATE)
+    story.set_defaults(verb=_story)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from stacks.plan.plan import plan
+    from stacks.plan.targets import addresses_of
+    from stacks.show.describe import describe
+
+    named = read(arguments.environment)
+    lines = describe(named.environment, plan(named.environment, addresses_of(named), name=named.name))
+    if arguments.json:
+        document = {"environment": named.name, "source": named.source, "settings": named.environment.model_dump(mode="json")}
+        _print(json.dumps(document | {"summary": dict(lines)}, indent=2, ensure_ascii=False))
+        return OK
+    width = max(len(word) for word, _ in lines)
+    _print("\n".join([f"{named.source}: right", *(f"  {word:<{width}}  {text}" for word, text in lines)]))
+    return OK
+
+
+def _metrics(arguments: argparse.Namespace) -> int:
+    from components.documents.series import series
+    from stacks.plan.roles import trace_metrics
+
+    found = series(trace_metrics(read(arguments.environment).environment.aggregation, ""))
+    if arguments.json:
+        _print(json.dumps([asdict(one) for one in found], indent=2))
+    else:
+        from stacks.show.tables import print_series
+
+        print_series(found)
+    return OK
+
+
+def _render(arguments: argparse.Namespace) -> int:
+    from stacks.placement.render import render
+    from stacks.plan.plan import plan
+    from stacks.plan.targets import addresses_of
+
+    named = read(arguments.environment)
+    try:
+        written = render(plan(named.environment, addresses_of(named), name=named.name), arguments.output, certificate=named.certificate)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        _complain(f"{error.filename or arguments.output}: cannot be written: {error.strerror}; name another folder with -o")
+        return FAILED
+    for path in written:
+        _print(str(path))
+    return OK
+
+
+def _schema(arguments: argparse.Namespace) -> int:
+    if arguments.reference:
+        from stacks.environment.reference import reference
+
+        _print(reference())
+        return OK
+    if arguments.outputs:
+        from stacks.placement.outputs import outputs_schema as schema
+    else:
+        from stacks.environment.schema import stack_file_schema as schema
+    _print(json.dumps(schema(), indent=2, ensure_ascii=False))
+    return OK
+
+
+def _diff(arguments: argparse.Namespace) -> int:
+    from stacks.changes.diff import as_json, difference
+
+    found = difference(read(arguments.old), read(arguments.new))
+    if arguments.json:
+        _print(json.dumps(as_json(found), indent=2, ensure_ascii=False))
+    elif arguments.documents:
+        sys.stdout.write(found.documents)
+    else:
+        from stacks.show.tables import print_difference
+
+        print_difference(found, arguments.old, arguments.new)
+    return DIFFERENT if found else OK
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from components.local.errors import InterruptedStartError, LocalError
+    from stacks.cli.run import run
+
+    named = read(arguments.environment)
+    try:
+        return run(named, arguments.command, once=arguments.once, state=arguments.state)
+    except InterruptedStartError as error:
+        _complain(str(error))
+        return 130  # what a shell reports of a program that Ctrl-C ended
+    except LocalError as error:
+        _complain(str(error))
+        return FAILED
+
+
+def _servers(_: argparse.Namespace) -> int:
+    from components.documents.images import SERVERS, TEST_SERVERS
+    from components.local.build import RECIPES
+    from components.local.errors import LocalError
+    from components.local.programs import find_program
+    from stacks.environment.source import ROOT
+
+    known = {**SERVERS, **TEST_SERVERS}
+    try:
+        for program in RECIPES:
+            _print(f"{program:<16} {find_program(known[program], toolchain=ROOT / 'toolchain', say=_complain)}")
+    except LocalError as error:
+        _complain(str(error))
+        return FAILED
+    return OK
+
+
+def _running(arguments: argparse.Namespace) -> Path | None:
+    """The outputs file of an environment that runs on this machine; none, and a complaint, where it does not."""
+    from stacks.placement.local import outputs_path
+
+    path = outputs_path(arguments.environment, state=arguments.state)
+    if path.is_file():
+        return path
+    _complain(f"{arguments.environment}: does not run on this machine; start it: python -m stacks run {arguments.environment}")
+    return None
+
+
+def _trace(arguments: argparse.Namespace) -> int:
+    from stacks.placement.outputs import Outputs
+    from stacks.show.tables import print_trace
+    from stacks.show.trace import QueryError, as_json, fetch
+
+    if (path := _running(arguments)) is None:
+        return FAILED
+    outputs = Outputs.read(path)
+    try:
+        trace = fetch(outputs, arguments.id, wait_seconds=arguments.wait)
+    except QueryError as error:
+        _complain(str(error))
+        return DIFFERENT
+    if arguments.json:
+        _print(as_json(trace))
+    else:
+        print_trace(outputs, trace, path.parent / "pages")
+    return OK
+
+
+def _story(arguments: argparse.Namespace) -> int:
+    from stacks.placement.outputs import Outputs
+    from stacks.show.story import as_mapping, gather
+    from stacks.show.tables import print_story
+    from stacks.show.trace import QueryError
+
+    if (path := _running(arguments)) is None:
+        return FAILED
+    now = time.time()
+    try:
+        story = gather(Outputs.read(path), arguments.attribute, arguments.value, since=now - arguments.hours * 3600, until=now)
+    except QueryError as error:
+        _complain(str(error))
+        return DIFFERENT
+    if not story.traces:
+        _complain(f"no stored trace has {story.subject}; look further back with --hours, or whether it was sampled")
+        return DIFFERENT
+    if arguments.json:
+        _print(json.dumps(as_mapping(story), sort_keys=True, indent=2, default=bytes.hex))
+    else:
+        print_story(story, path.parent / "pages")
+    return OK

@@ -1,0 +1,1 @@
+"""Deploying with the Pulumi engine, and what to do when that goes wrong."""

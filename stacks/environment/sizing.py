@@ -1,0 +1,175 @@
+"""What the expected load needs of disk and memory, and the refusal of an environment that cannot hold it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from stacks.environment.units import approximate_bytes, format_bytes, format_duration, format_percent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from stacks.environment.model import Environment
+
+DISK_BYTES_PER_SPAN_BYTE = {"jaeger": 363 / 270, "tempo": 128 / 245}
+"""Bytes on disk for each byte of a span in OTLP, indexes included. Badger: 363 bytes measured for a span of 270 under steady load; the
+smaller figure that `benchmarks/sizing.py` prints is of a store at rest. Tempo: 128 bytes measured for a span of 245 in a
+fresh block, 76 once it is compacted."""
+
+FREE_SHARE = 0.2
+"""Share of a volume that stays free: Badger and Tempo write new tables before they delete old ones."""
+
+SPANS_PER_SECOND = {True: 1_800, False: 10_000}
+"""Spans that Badger takes per second with and without synchronous writes, measured with one sender on two cores."""
+
+HELD_BYTES_PER_SPAN_BYTE = 6.0
+"""Bytes of memory that a tail sampler holds for each byte of a span in OTLP. `benchmarks/sizing.py` measures 4.9 with 200,000 spans
+held; the rest is for what the garbage collector has not taken back yet."""
+
+COLLECTOR_BYTES = 150 * 2**20
+"""Memory that a collector uses without holding any span."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Spans per second at each step: sent by services, kept by tail sampling, and what one gateway sees and keeps."""
+
+    recorded: float
+    kept: float
+    gateways: int
+
+    @property
+    def kept_share(self) -> float:
+        """Share of the recorded spans that is stored."""
+        return self.kept / self.recorded if self.recorded else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One thing that the load needs: which setting provides it, the arithmetic in words, and both amounts in bytes."""
+
+    key: str
+    what: str
+    arithmetic: str
+    needed: float
+    provided: int
+
+    @property
+    def met(self) -> bool:
+        """Whether the setting provides enough."""
+        return self.needed <= self.provided
+
+
+def flow(environment: Environment) -> Flow:
+    """How many spans pass each step.
+
+    The head ratio stands for all services: strategies and targets of single services would need the load of each.
+    """
+    load, sampling = environment.load, environment.sampling
+    recorded = load.spans_per_second * sampling.head_ratio
+    always = min(1.0, (load.failed if sampling.tail.errors else 0.0) + (load.slow if sampling.tail.slow is not None else 0.0))
+    baseline = recorded * (1 - always) * sampling.tail.baseline
+    gateways = environment.collectors.gateway.replicas if environment.target.kind == "kubernetes" else 1
+    if sampling.tail.baseline_limit is not None:
+        baseline = min(baseline, sampling.tail.baseline_limit * gateways)
+    return Flow(recorded, recorded * always + baseline, gateways)
+
+
+def stored_bytes_per_day(environment: Environment) -> float:
+    """Bytes that a day of traces takes on the backend's disk."""
+    per_span = environment.load.bytes_per_span * DISK_BYTES_PER_SPAN_BYTE[environment.backend.kind]
+    return flow(environment).kept * per_span * 86_400
+
+
+def held_traces(environment: Environment) -> int:
+    """Traces that one gateway may hold while they wait for their decision: twice what the load brings, never under a thousand."""
+    spans = flow(environment)
+    waiting = spans.recorded / spans.gateways / environment.load.spans_per_trace * environment.sampling.tail.wait.total_seconds()
+    return max(1000, math.ceil(2 * waiting / 1000) * 1000)
+
+
+def queue_seconds(environment: Environment) -> float:
+    """How long the gateways' queues can take what is kept while the backend is away."""
+    spans = flow(environment)
+    room = environment.collectors.gateway.queue.size * (1 - FREE_SHARE) * spans.gateways
+    return room / (spans.kept * environment.load.bytes_per_span) if spans.kept else math.inf
+
+
+def needs(environment: Environment) -> Iterator[Need]:
+    """Everything that is checked against the load."""
+    if (volume := _volume(environment)) is not None:
+        key, provided = volume
+        yield _disk(environment, key, provided)
+    yield _memory(environment)
+
+
+def _volume(environment: Environment) -> tuple[str, int] | None:
+    """The setting that gives the volume of the traces its size, and that size; a bucket has none."""
+    backend = environment.backend
+    if backend.kind == "jaeger":
+        return "backend.volume.size", backend.volume.size
+    return ("backend.storage.size", backend.storage.size) if backend.storage.kind == "volume" else None
+
+
+def _disk(environment: Environment, key: str, provided: int) -> Need:
+    spans, days = flow(environment), environment.retention.traces.total_seconds() / 86_400
+    per_span = environment.load.bytes_per_span * DISK_BYTES_PER_SPAN_BYTE[environment.backend.kind]
+    total = stored_bytes_per_day(environment) * days
+    needed = total / (1 - FREE_SHARE)
+    arithmetic = (
+        f"{spans.recorded:,.0f} spans/s × {format_percent(round(spans.kept_share, 4))} kept × {per_span:,.0f} B × "
+        f"{format_duration(environment.retention.traces)} = {approximate_bytes(total)}, "
+        f"with {format_percent(FREE_SHARE)} left free {approximate_bytes(needed)}"
+    )
+    return Need(key, f"{format_duration(environment.retention.traces)} of traces", arithmetic, needed, provided)
+
+
+def _memory(environment: Environment) -> Need:
+    spans, gateway = flow(environment), environment.collectors.gateway
+    wait, per_span = environment.sampling.tail.wait, environment.load.bytes_per_span * HELD_BYTES_PER_SPAN_BYTE
+    held = spans.recorded / spans.gateways * wait.total_seconds() * per_span
+    needed = (held + COLLECTOR_BYTES) / gateway.memory_limit
+    arithmetic = (
+        f"{spans.recorded / spans.gateways:,.0f} spans/s and gateway × {format_duration(wait)} × {per_span:,.0f} B + "
+        f"{approximate_bytes(COLLECTOR_BYTES)}, at a memory limit of {format_percent(gateway.memory_limit)}, = {approximate_bytes(needed)}"
+    )
+    return Need(
+        "collectors.gateway.resources.memory", "the traces that wait for tail sampling", arithmetic, needed, gateway.resources.memory
+    )
+
+
+def too_small(environment: Environment) -> Iterator[tuple[str, str]]:
+    """The key of each setting that provides too little, and what is wrong and would be right."""
+    yield from _too_fast(environment)
+    remedies = {
+        "collectors.gateway.resources.memory": "sampling.tail.wait or sampling.head_ratio",
+    }
+    for need in needs(environment):
+        if not need.met:
+            other = remedies.get(need.key, "retention.traces or sampling.tail.baseline")
+            yield (
+                need.key,
+                (
+                    f"{format_bytes(need.provided)} cannot hold {need.what}: {need.arithmetic}; "
+                    f'write "{_round_up(need.needed)}" or more, or lower {other}'
+                ),
+            )
+
+
+def _too_fast(environment: Environment) -> Iterator[tuple[str, str]]:
+    backend, kept = environment.backend, flow(environment).kept
+    if backend.kind != "jaeger" or kept <= SPANS_PER_SECOND[backend.sync_writes]:
+        return
+    taken = f"Badger takes {SPANS_PER_SECOND[backend.sync_writes]:,} spans/s and {kept:,.0f} would be kept"
+    if backend.sync_writes and kept <= SPANS_PER_SECOND[False]:
+        yield "backend.sync_writes", f"with synchronous writes {taken}; write false, or lower sampling.tail.baseline"
+    else:
+        yield "backend.kind", f"{taken}; write kind: tempo, or lower sampling.tail.baseline"
+
+
+def _round_up(needed: float) -> str:
+    """A size of at least so many bytes that a person would write."""
+    unit = 2**30 if needed > 2**30 else 2**26
+    return format_bytes(math.ceil(needed / unit) * unit)

@@ -1,0 +1,202 @@
+"""Reading an environment: from its stack file, from another file, or as it stood in a git revision."""
+
+from __future__ import annotations
+
+import shlex
+import ssl
+import subprocess
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from stacks.environment.model import KEY, PROJECT, BadEnvironmentError, Environment, Problem, parse
+from stacks.environment.sizing import too_small
+from stacks.environment.units import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """An environment with the name that its file gives it, and what messages call its file.
+
+    ``certificate`` is the PEM of the authority behind the intake's certificate, where the file has it beside the environment.
+    """
+
+    name: str
+    source: str
+    environment: Environment
+    certificate: str | None = None
+
+
+class _RefusedError(yaml.MarkedYAMLError):
+    """What this loader refuses; its problem also says what would be right."""
+
+
+_LONGEST_NUMBER = 100
+
+
+class _Loader(yaml.SafeLoader):
+    """A loader that refuses what PyYAML passes over, a key that stands twice, of which the first would be lost, or trips over."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - overridden
+        """A mapping, each key of which stands once."""
+        seen: set[object] = set()
+        for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise _refusal("a list or a mapping cannot be a key; write text", key_node)
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                # Merges of merges grow without bound, and a reader has to merge them in the head.
+                raise _refusal('"<<" is not taken; write the settings out', key_node)
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise _refusal(f"the key {shown(key)} stands twice; keep one of them", key_node)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: ANN401, FBT001, FBT002 - overridden
+        """A value, whose text is one of its kind."""
+        if node.tag == "tag:yaml.org,2002:int" and len(node.value) > _LONGEST_NUMBER:
+            raise _refusal(f"{shown(node.value)} has more digits than any setting; write fewer", node)
+        try:
+            return super().construct_object(node, deep)
+        except ValueError:
+            what = node.tag.rpartition(":")[2].replace("int", "number")
+            raise _refusal(f"{shown(node.value)} looks like a {what} and is none; correct it, or put it in quotes", node) from None
+
+
+def _refusal(message: str, node: yaml.Node) -> _RefusedError:
+    return _RefusedError(None, None, message, node.start_mark)
+
+
+def read(wanted: str, *, root: Path = ROOT) -> Named:
+    """The environment that ``wanted`` names: ``dev``, a path of a stack file, or ``dev@REVISION`` as git has it.
+
+    Raises ``BadEnvironmentError`` when it cannot be read or used, with every problem that was found.
+    """
+    path = Path(wanted)
+    if "@" in wanted and not _is_file(path):
+        name, revision = wanted.split("@", 1)
+        source = f"Pulumi.{name}.yaml@{revision}"
+        return _parse(_decoded(_at_revision(name, revision, root), source, wanted), source=source, name=name, wanted=wanted)
+    if path.suffix not in {".yaml", ".yml"} and not _is_file(path):
+        path = root / f"Pulumi.{wanted}.yaml"
+    source = str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+    content = _decoded(_content(path, source, wanted, root), source, wanted)
+    return _parse(content, source=source, name=path.stem.removeprefix("Pulumi."), wanted=wanted)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that no file can have
+        return False
+
+
+def _decoded(content: bytes, source: str, wanted: str) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise _refused(source, wanted, f"is not UTF-8 at byte {error.start}; save it as UTF-8") from None
+
+
+def _content(path: Path, source: str, wanted: str, root: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        there = ", ".join(sorted(p.stem.removeprefix("Pulumi.") for p in root.glob("Pulumi.*.yaml")))
+        raise _refused(source, wanted, f"no such file; name the path of a stack file, or an environment here: {there or 'none'}") from None
+    except OSError as error:
+        raise _refused(source, wanted, f"cannot be read: {error.strerror}; check the path and its permissions") from None
+
+
+def _at_revision(name: str, revision: str, root: Path) -> bytes:
+    source = f"Pulumi.{name}.yaml@{revision}"
+    # A revision that begins with a dash would be an option of git.
+    command = ["git", "-C", str(root), "show", "--end-of-options", f"{revision}:Pulumi.{name}.yaml"]
+    found = subprocess.run(command, capture_output=True, check=False)
+    if found.returncode:
+        reason = found.stderr.decode(errors="replace").strip().splitlines()[-1].removeprefix("fatal: ").rstrip(".")
+        problem = Problem("", f"git does not have it: {reason}; name a revision that has the file")
+        raise BadEnvironmentError(source, [problem], f"git log --oneline -- Pulumi.{name}.yaml")
+    return found.stdout
+
+
+def _refused(source: str, wanted: str, message: str) -> BadEnvironmentError:
+    return BadEnvironmentError(source, [Problem("", message)], _again(wanted))
+
+
+def _again(wanted: str) -> str:
+    return f"python -m stacks check {shlex.quote(wanted)}"
+
+
+def _parse(text: str, *, source: str, name: str, wanted: str) -> Named:
+    """The environment in the text of a stack file."""
+    try:
+        document = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+    except yaml.MarkedYAMLError as error:
+        raise _refused(source, wanted, _not_yaml(error)) from None
+    except yaml.YAMLError as error:
+        raise _refused(source, wanted, f"is not YAML: {str(error).splitlines()[0]}; compare with Pulumi.dev.yaml") from None
+    except RecursionError:
+        raise _refused(source, wanted, "nests deeper than any setting; compare with Pulumi.dev.yaml") from None
+    found = named(_settings(document, source, wanted), source=source, name=name, wanted=wanted)
+    key = f"{PROJECT}:{found.environment.ingest.tls_secret}.ca.crt"
+    return replace(found, certificate=_certificate(document["config"].get(key), source, wanted, key))
+
+
+def _certificate(value: object, source: str, wanted: str, key: str) -> str | None:
+    """The authority behind the intake. An encrypted value is not read here, and it is no secret."""
+    if not isinstance(value, str):
+        return None
+    try:
+        ssl.create_default_context(cadata=value)
+    except (ssl.SSLError, ValueError):
+        problem = Problem(key, f"{shown(value)} is no certificate; write its PEM, -----BEGIN CERTIFICATE----- and on")
+        raise BadEnvironmentError(source, [problem], _again(wanted)) from None
+    return value
+
+
+def named(settings: object, *, source: str, name: str, wanted: str | None = None) -> Named:
+    """The environment ``name`` that a mapping of settings describes, its volumes and memory found large enough.
+
+    ``wanted`` is how the user named it, for the command that a message advises. Raises ``BadEnvironmentError``.
+    """
+    environment = parse(settings, source=source, name=wanted or name)
+    if small := [Problem(f"environment.{key}", message) for key, message in too_small(environment)]:
+        raise BadEnvironmentError(source, small, _again(wanted or name))
+    return Named(name, source, environment)
+
+
+def _not_yaml(error: yaml.MarkedYAMLError) -> str:
+    """Where the text stops to be YAML, what is wrong there and what would be right."""
+    problem, mark = str(error.problem), error.problem_mark or error.context_mark
+    if isinstance(error, _RefusedError):
+        right = ""
+    elif "'\\t'" in problem:
+        right = "; indent with spaces"
+    elif "quoted scalar" in str(error.context):
+        # The parser stops where the file does; what is to be corrected is where the text begins.
+        problem, mark, right = "a quote is opened and not closed", error.context_mark, "; close it"
+    else:
+        right = "; see https://yaml.org/spec/1.1 or compare with Pulumi.dev.yaml"
+    return (f"line {mark.line + 1}, column {mark.column + 1}: " if mark else "") + problem + right
+
+
+def _settings(document: object, source: str, wanted: str) -> object:
+    """What stands under the structured key of a stack file."""
+    if document is None:
+        raise _refused(source, wanted, f'is empty; write "config:" and below it "{KEY}:", as in Pulumi.dev.yaml')
+    if not isinstance(document, dict):
+        raise _refused(source, wanted, f'holds no mapping; write "config:" and below it "{KEY}:", as in Pulumi.dev.yaml')
+    config = document.get("config")
+    if not isinstance(config, dict):
+        raise _refused(source, wanted, f'"config" is missing or holds no mapping; write "config:" and below it "{KEY}:"')
+    if KEY not in config:
+        raise _refused(source, wanted, f'config has no "{KEY}"; write it, as in Pulumi.dev.yaml')
+    return config[KEY]

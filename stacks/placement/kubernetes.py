@@ -1,0 +1,58 @@
+"""The placement on a cluster: a plan as objects in a namespace of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pulumi
+import pulumi_kubernetes
+
+from components.kubernetes.access import Access, Consumers
+from components.kubernetes.backend import Backend
+from components.kubernetes.collectors import Collectors
+from components.kubernetes.namespace import Namespace
+from stacks.placement.outputs import consumer_config, consumer_secret, outputs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from components.workload import Plan, Workload
+    from stacks.environment import sections
+    from stacks.environment.model import Environment
+    from stacks.placement.outputs import Outputs
+
+    Secrets = Mapping[tuple[str, str], pulumi.Output[str]]
+
+
+def deploy(plan: Plan, environment: Environment, target: sections.Kubernetes, secrets: Secrets, certificate: str | None = None) -> Outputs:
+    """Place every workload of a plan on the cluster that ``target`` names, whatever context is current.
+
+    ``secrets`` are values by name of the Secret and entry in it; ``certificate`` is the PEM of the authority behind the intake's own.
+    """
+    provider = pulumi_kubernetes.Provider(
+        "kubernetes",
+        context=target.context,
+        # Else a changed document would be another object, deleted and made again under pods that have it mounted.
+        enable_config_map_mutable=True,
+        enable_secret_mutable=True,
+    )
+    options = pulumi.ResourceOptions(providers={"kubernetes": provider})
+    contract = outputs(plan, certificate=certificate)
+    filled: dict[str, dict[str, pulumi.Output[str]]] = {}
+    for (secret, key), value in secrets.items():
+        filled.setdefault(secret, {})[key] = value
+
+    namespace = Namespace("tracing", plan, secrets=filled, opts=options)
+    backend = Backend("backend", plan, _of(plan, "backend", "ui"), after=[namespace], opts=options)
+    Collectors("collectors", plan, _of(plan, "agent", "gateway", "sampling"), after=[namespace, backend], opts=options)
+    if proxies := _of(plan, "access"):
+        Access("access", plan, proxies, after=[namespace, backend], opts=options)
+    token = secrets.get((str(environment.ingest.token_secret), "token"))
+    told = None if token is None else token.apply(lambda value: consumer_secret(contract, value))
+    Consumers("consumers", plan, variables=consumer_config(contract), secrets=told, opts=options)
+    return contract
+
+
+def _of(plan: Plan, *roles: str) -> list[Workload]:
+    """The workloads that have one of these roles."""
+    return [workload for workload in plan.workloads if workload.role in roles]

@@ -1,0 +1,101 @@
+"""What every placement returns: the contract, made of the plan. The only file on this side that knows it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any
+
+from stacks.plan.plan_text import plan_json
+from tracing_lib.base.errors import ContractError
+from tracing_lib.contract.outputs import SCHEMA_VERSION, OperationTarget, Outputs, PrivacyRule
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from components.workload import Plan
+    from stacks.environment.model import Environment
+
+__all__ = ["ContractError", "Outputs", "outputs", "outputs_schema"]
+
+CONSUMER_OBJECT = "virtengine-tracing"
+"""Name of the ConfigMap, and of the Secret, in each namespace that may send."""
+
+CERTIFICATE_KEY = "otlp-ca.crt"
+CERTIFICATE_PATH = f"/etc/virtengine-tracing/{CERTIFICATE_KEY}"
+"""Entry of the ConfigMap that holds the certificate of the intake, and where a service is expected to mount it."""
+
+OTLP_HEADERS = "OTEL_EXPORTER_OTLP_HEADERS"
+"""The variable with which every OpenTelemetry SDK is given the token."""
+
+
+def outputs(plan: Plan, *, certificate: str | None = None) -> Outputs:
+    """What services and operators need to know of a backbone that runs this plan.
+
+    ``certificate`` is the PEM of the authority behind the intake's own; None means plain text, or a public authority.
+    """
+    ends, head = plan.endpoints, plan.head_sampling
+    return Outputs(
+        schema_version=SCHEMA_VERSION,
+        environment=plan.environment,
+        namespace=plan.namespace,
+        backend=plan.backend,
+        otlp_grpc_endpoint=ends.otlp_grpc,
+        otlp_http_endpoint=ends.otlp_http,
+        strategies_url=ends.strategies,
+        query_url=ends.query,
+        ui_url=ends.ui,
+        span_metrics_url=ends.span_metrics,
+        otlp_certificate=certificate,
+        retention_seconds=plan.retention_seconds,
+        head_ratio=head.ratio,
+        strategies_poll_seconds=head.poll_seconds,
+        targets=tuple(OperationTarget(**dataclasses.asdict(target)) for target in head.targets),
+        privacy=tuple(PrivacyRule(**dataclasses.asdict(rule)) for rule in plan.privacy),
+    )
+
+
+def outputs_schema() -> dict[str, Any]:
+    """JSON schema of the outputs."""
+    return Outputs.json_schema()
+
+
+def exported(contract: Outputs, plan: Plan, environment: Environment) -> dict[str, Any]:
+    """The stack outputs by name, secrets excepted: the contract, what other languages read, and what is deployed.
+
+    ``settings`` and ``plan`` are JSON text, because an output forgets entries that are null, and ``slow: null`` has a meaning.
+    """
+    present = {name: value for name, value in contract.to_mapping().items() if value is not None}
+    return present | {
+        "otel": contract.to_otel_environment(certificate_path=CERTIFICATE_PATH),
+        "settings": json.dumps(environment.model_dump(mode="json"), ensure_ascii=False),
+        "plan": plan_json(plan),
+    }
+
+
+def otlp_headers(contract: Outputs, token: str) -> str:
+    """The value of ``OTEL_EXPORTER_OTLP_HEADERS`` that carries the token. Raises ``ContractError`` for one that no header can hold."""
+    whole = Outputs.parse({**contract.to_mapping(), "otlp_token": token}, place="the token of the intake")
+    return whole.to_otel_environment(secrets=True, certificate_path=CERTIFICATE_PATH)[OTLP_HEADERS]
+
+
+def consumer_config(contract: Outputs) -> dict[str, str]:
+    """The entries of the ConfigMap in each namespace that may send: with ``envFrom`` they configure a service of any language.
+
+    ``VIRTENGINE_TRACING_OUTPUTS_JSON`` is what ``tracing_lib`` reads, the ``OTEL_*`` variables what every SDK reads.
+    """
+    variables = contract.to_otel_environment(certificate_path=CERTIFICATE_PATH)
+    entries = variables | {"VIRTENGINE_TRACING_OUTPUTS_JSON": json.dumps(contract.to_mapping(), sort_keys=True, ensure_ascii=False)}
+    if contract.otlp_certificate is not None:
+        entries[CERTIFICATE_KEY] = contract.otlp_certificate
+    return entries
+
+
+def consumer_secret(contract: Outputs, token: str) -> dict[str, str]:
+    """The entries of the Secret beside it, for ``envFrom`` as well."""
+    return {"VIRTENGINE_TRACING_TOKEN": token, OTLP_HEADERS: otlp_headers(contract, token)}
+
+
+def parse_deployed(mapping: Mapping[str, Any], *, place: str) -> Outputs:
+    """The contract in the outputs of a stack. Raises ``ContractError``."""
+    return Outputs.parse(dict(mapping), place=place)

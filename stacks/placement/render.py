@@ -1,0 +1,53 @@
+"""The plan, its documents and its Kubernetes objects as files, byte for byte the same for the same environment."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from typing import TYPE_CHECKING
+
+from stacks.placement.manifests import FOLDER, manifests
+from stacks.plan.plan_text import plan_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from components.workload import Plan
+
+
+def files(plan: Plan, *, certificate: str | None = None) -> dict[str, str]:
+    """Every file of a rendered plan by its path; ``certificate`` is what services are told to trust the intake by."""
+    documents = {f"{w.name}/{d.name}": d.text for w in plan.workloads for d in w.documents}
+    return {"plan.json": plan_json(plan)} | documents | manifests(plan, certificate=certificate)
+
+
+def render(plan: Plan, folder: Path, *, certificate: str | None = None) -> list[Path]:
+    """Write a plan into ``folder``, and take away what an earlier one left there.
+
+    Raises ``FileExistsError`` when the folder holds something else than a rendered plan.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        _remove(folder)
+    written = []
+    for name, text in files(plan, certificate=certificate).items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        written.append(path)
+    return written
+
+
+def _remove(folder: Path) -> None:
+    """Remove what the plan in a folder lists, and nothing else."""
+    try:
+        names = [workload["name"] for workload in json.loads((folder / "plan.json").read_text())["workloads"]]
+        ours = all(re.fullmatch("[a-z]+", name) for name in names)
+    except (OSError, ValueError, TypeError, KeyError):
+        ours, names = False, []
+    if not ours:
+        raise FileExistsError(f"{folder}: holds files that are no rendered plan; name another folder, or empty it")
+    for name in names:
+        shutil.rmtree(folder / name, ignore_errors=True)
+    shutil.rmtree(folder / FOLDER, ignore_errors=True)
+    (folder / "plan.json").unlink()

@@ -1,0 +1,1 @@
+"""The plan of an environment: which workloads run, and who may talk to whom."""

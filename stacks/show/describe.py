@@ -1,0 +1,121 @@
+"""What an environment will be, in ten lines."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from stacks.environment.sizing import flow, needs, queue_seconds
+from stacks.environment.units import approximate_bytes, format_bytes, format_cores, format_duration, format_percent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from components.workload import Plan
+    from stacks.environment.model import Environment
+    from stacks.environment.sections import Resources
+
+
+def describe(environment: Environment, plan: Plan) -> list[tuple[str, str]]:
+    """Pairs of a word and what it will be."""
+    return [
+        ("target", _target(environment)),
+        ("intake", _intake(environment)),
+        ("sampling", _sampling(environment)),
+        ("gateway", _gateway(environment)),
+        ("backend", _backend(environment, plan)),
+        *_needs(environment),
+        ("metrics", _metrics(environment)),
+        ("access", _access(environment)),
+        ("servers", ", ".join(sorted({f"{w.server.program} {w.server.tag}" for w in plan.workloads}))),
+    ]
+
+
+def left_out(environment: Environment, kind: str) -> list[str]:
+    """What the environment asks for and a single host does not have, so that nobody takes it for granted."""
+    if kind == "kubernetes":
+        return []
+    asked = [
+        ("the login proxy and its Ingress (the user interface is on loopback)", environment.access is not None),
+        ("TLS on the intake", environment.ingest.tls_secret is not None),
+        ("the token of the intake", environment.ingest.token_secret is not None),
+        ("the namespaces that may send or scrape", bool(environment.ingest.namespaces or environment.aggregation.scraper_namespaces)),
+        (f"{environment.collectors.gateway.replicas} gateways (one here)", environment.collectors.gateway.replicas > 1),
+    ]
+    return [what for what, is_asked in asked if is_asked]
+
+
+def _share(resources: Resources) -> str:
+    return f"{format_cores(resources.cpu)} CPU and {format_bytes(resources.memory)}"
+
+
+def _target(environment: Environment) -> str:
+    target = environment.target
+    match target.kind:
+        case "kubernetes":
+            return f"Kubernetes, context {target.context}, namespace {environment.namespace}"
+        case "docker":
+            return f"Docker at {target.host}, names begin with {environment.namespace}"
+        case "local":
+            return "processes on this machine"
+
+
+def _intake(environment: Environment) -> str:
+    if environment.target.kind != "kubernetes":
+        return "one collector on loopback, OTLP over gRPC and HTTP"
+    ingest = environment.ingest
+    guards = [what for what, there in (("TLS", ingest.tls_secret), ("a token", ingest.token_secret)) if there]
+    how = f"with {' and '.join(guards)}" if guards else "in plain text"
+    return f"an agent on each of {environment.load.nodes} nodes, {how}, from {', '.join(ingest.namespaces)}"
+
+
+def _sampling(environment: Environment) -> str:
+    tail = environment.sampling.tail
+    kept = [*(["failed"] if tail.errors else []), *([f"{format_duration(tail.slow)} or slower"] if tail.slow is not None else [])]
+    limit = f", {tail.baseline_limit:g} spans/s and gateway at most" if tail.baseline_limit is not None else ""
+    noise = f", none of {', '.join(sorted(tail.noise))}" if tail.noise else ""
+    rest = f"{format_percent(tail.baseline)} of the rest{limit}{noise}"
+    return f"{format_percent(environment.sampling.head_ratio)} recorded; kept: {', '.join([*kept, rest])}"
+
+
+def _gateway(environment: Environment) -> str:
+    gateway, spans = environment.collectors.gateway, flow(environment)
+    covered = queue_seconds(environment)
+    outage = "any outage" if math.isinf(covered) else f"{format_duration(timedelta(hours=covered // 3600))} of outage"
+    wait = format_duration(environment.sampling.tail.wait)
+    return (
+        f"{spans.gateways} × {_share(gateway.resources)}, decides after {wait}; queue of {format_bytes(gateway.queue.size)} covers {outage}"
+    )
+
+
+def _backend(environment: Environment, plan: Plan) -> str:
+    backend, kept = environment.backend, format_duration(environment.retention.traces)
+    protected = "protected" if backend.protect else "not protected"
+    version = plan.workload(backend.kind).server.tag
+    if backend.kind == "jaeger":
+        return f"Jaeger {version} on Badger, {format_bytes(backend.volume.size)}, {_share(backend.resources)}, {kept}, {protected}"
+    storage = backend.storage
+    place = format_bytes(storage.size) if storage.kind == "volume" else f"bucket {storage.bucket} at {storage.endpoint}"
+    return f"Tempo {version} on {place}, {_share(backend.resources)}, {kept}, {protected}"
+
+
+def _needs(environment: Environment) -> Iterator[tuple[str, str]]:
+    for need in needs(environment):
+        word = "memory" if need.key.endswith("memory") else "disk"
+        yield word, f"{need.arithmetic} of {approximate_bytes(need.provided)}"
+
+
+def _metrics(environment: Environment) -> str:
+    spans = environment.aggregation.span_metrics
+    extra = f" and {', '.join(spans.dimensions)}" if spans.dimensions else ""
+    return f"spans by service, name, kind, status{extra} ({spans.cardinality_limit:,} series a service at most); service graph"
+
+
+def _access(environment: Environment) -> str:
+    if environment.target.kind != "kubernetes":
+        return "user interface on 127.0.0.1"
+    access = environment.access
+    if access is None:
+        return "user interface by port-forward alone"
+    return f"https://{access.host} for {', '.join(access.operator_groups)}, logged in at {access.oidc_issuer}"

@@ -1,0 +1,97 @@
+"""Results that people compare, as tables. Imported only by what prints one: the table library costs more to import than a plan."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from stacks.show.page import write_page
+from stacks.show.story import joined, summaries, tell
+from stacks.show.trace import links, render_tree, services
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from components.documents.series import Series
+    from stacks.changes.diff import Difference
+    from stacks.placement.outputs import Outputs
+    from stacks.show.story import Story
+    from tracing_lib.reading.trace import Trace
+
+PIPED_WIDTH = 160
+
+
+def _print(*parts: RenderableType) -> None:
+    """Print as wide as the terminal is; where there is none, without folding much of what is kept in a file."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = PIPED_WIDTH
+    with console.capture() as capture:
+        for part in parts:
+            console.print(part, soft_wrap=isinstance(part, Text))
+    sys.stdout.writelines(f"{line.rstrip()}\n" for line in capture.get().splitlines())
+    sys.stdout.flush()
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def print_difference(found: Difference, old: str, new: str) -> None:
+    """Print what changes, what that means, and what happens to what runs."""
+    if not found:
+        _print(Text(f"{old} and {new} are the same"))
+        return
+    changes = _table("change", "what it means")
+    for change in found.changes:
+        changes.add_row(Text(change.sentence), Text(change.consequence or ""))
+    if not found.workloads:
+        _print(changes, Text("nothing restarts"))
+        return
+    effects = _table("workload", "", "because of")
+    for effect in found.workloads:
+        effects.add_row(effect.workload, effect.effect, Text(", ".join(effect.because)))
+    _print(changes, effects)
+
+
+def print_series(found: Iterable[Series]) -> None:
+    """Print the metrics that are made of traces, with their labels and the bounds of their buckets."""
+    table = _table("metric", "", "labels", "buckets up to, seconds")
+    for one in found:
+        table.add_row(one.name, one.kind, ", ".join(one.labels), ", ".join(f"{bound:g}" for bound in one.bounds))
+    _print(table)
+
+
+def print_trace(outputs: Outputs, trace: Trace, pages: Path) -> None:
+    """Print a trace as a tree, a table by service, and where to look at it; its page goes into the folder ``pages``."""
+    table = _table("service", "spans", "errors", "own time")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for row in services(trace):
+        table.add_row(row.service, str(row.spans), str(row.errors), f"{row.own_milliseconds:.1f} ms")
+    where = [Text(f"{word:<4} {url}") for word, url in links(outputs, trace, pages)]
+    _print(Text(render_tree(trace)), table, *where)
+
+
+def print_story(story: Story, pages: Path) -> None:
+    """Print a story as one tree over its linked traces, and where to look at it; its page goes into the folder ``pages``."""
+    _print(Text(tell(story)), Text(""), Text(f"page {write_page(joined(story), pages).as_uri()}"))
+
+
+def print_summaries(heading: str, traces: Iterable[Trace]) -> None:
+    """Print a row for each service over all these traces."""
+    table = _table("service", "spans", "errors", "p95")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for row in summaries(traces):
+        table.add_row(row.service, str(row.spans), str(row.errors), f"{row.p95_milliseconds:.1f} ms")
+    _print(Text(heading), table)

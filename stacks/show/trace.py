@@ -1,0 +1,90 @@
+"""A stored trace, read back and shown: the tree, a table by service, and where to look at it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+from urllib.request import urlopen
+
+from stacks.show.page import write_page
+from tracing_lib.base.errors import QueryError
+from tracing_lib.reading.query import fetch_trace
+from tracing_lib.reading.tree import render_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+    from pathlib import Path
+
+    from stacks.placement.outputs import Outputs
+    from tracing_lib.reading.trace import Trace
+
+__all__ = ["QueryError", "as_json", "fetch", "links", "render_tree", "services"]
+
+PLACEHOLDER_MARK = b"not compiled with the UI assets"
+"""What the page of a Jaeger says that was built from its Go module, which lacks the user interface."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRow:
+    """What one service did in a trace; the time is that of its own spans less the spans below them, in milliseconds."""
+
+    service: str
+    spans: int
+    errors: int
+    own_milliseconds: float
+
+
+def fetch(outputs: Outputs, trace_id: str, *, wait_seconds: float, services: Collection[str] = ()) -> Trace:
+    """The trace as the backend has it, waited for until it has spans of all ``services``. Raises ``QueryError``."""
+    return fetch_trace(outputs, trace_id, wait_seconds=wait_seconds, until=services or None)
+
+
+def services(trace: Trace) -> list[ServiceRow]:
+    """A row for each service, in the order in which they first appear."""
+    below: dict[str, int] = {}
+    for span in trace.spans:
+        if span.parent_id:
+            below[span.parent_id] = below.get(span.parent_id, 0) + span.duration_ns
+    rows = []
+    for name in trace.services:
+        spans = [span for span in trace.spans if span.service == name]
+        own = sum(max(span.duration_ns - below.get(span.span_id, 0), 0) for span in spans)
+        rows.append(ServiceRow(name, len(spans), sum(span.status == "error" for span in spans), own / 1e6))
+    return rows
+
+
+def links(outputs: Outputs, trace: Trace, pages: Path) -> Iterator[tuple[str, str]]:
+    """Where to look at a trace: a word and a URL. Where there is no user interface, a page is written into the folder ``pages``."""
+    trace_id = trace.trace_id
+    if outputs.backend == "tempo":
+        yield "ui", f"{outputs.ui_url}/explore?schemaVersion=1&panes={quote(json.dumps(_pane(trace_id)))}"
+        yield "api", f"{outputs.query_url}/api/v2/traces/{trace_id}"
+        return
+    if _has_interface(outputs.ui_url):
+        yield "ui", f"{outputs.ui_url}/trace/{trace_id}"
+    else:
+        yield "page", write_page(trace, pages).as_uri()
+    yield "api", f"{outputs.query_url}/api/v3/traces/{trace_id}"
+
+
+def _pane(trace_id: str) -> dict[str, object]:
+    """Grafana's Explore, opened on one trace."""
+    query = {"refId": "A", "datasource": {"type": "tempo", "uid": "tempo"}, "queryType": "traceql", "query": trace_id}
+    return {"trace": {"datasource": "tempo", "queries": [query], "range": {"from": "now-1h", "to": "now"}}}
+
+
+def _has_interface(url: str) -> bool:
+    if not url.startswith(("http://", "https://")):
+        return False
+    try:
+        with urlopen(url, timeout=2) as page:  # noqa: S310 - the scheme was looked at
+            return PLACEHOLDER_MARK not in page.read()
+    except OSError:
+        return False
+
+
+def as_json(trace: Trace) -> str:
+    """A trace for programs."""
+    return json.dumps(asdict(trace), sort_keys=True, indent=2, default=bytes.hex)

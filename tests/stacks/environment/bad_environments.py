@@ -1,0 +1,276 @@
+"""Environments that cannot be used: what is changed in prod, or the whole file, and what must be said of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+
+from stacks.environment.sizing import COLLECTOR_BYTES, DISK_BYTES_PER_SPAN_BYTE, HELD_BYTES_PER_SPAN_BYTE
+from stacks.environment.units import approximate_bytes
+from tests.stacks.samples import ABSENT, Changes, Key, settings, text
+
+
+@dataclass(frozen=True)
+class Bad:
+    """What is changed, the key that must be named, and words of what is wrong and of what would be right there."""
+
+    id: str
+    key: str
+    wrong: str
+    right: str
+    changes: Changes = field(default_factory=dict)
+    content: bytes | None = None
+
+    @property
+    def file(self) -> bytes:
+        return self.content if self.content is not None else text(settings("prod", self.changes)).encode()
+
+
+def _value(id_: str, key: str, value: object, wrong: str, right: str, *, named: str = "", more: Changes | None = None) -> Bad:
+    """One value put in the place of a setting; ``named`` is the key of the message where it is another one."""
+    return Bad(id_, f"environment.{named or key}", wrong, right, {key: value} | dict(more or {}))
+
+
+def _file(id_: str, content: str | bytes, wrong: str, right: str, *, key: str = "") -> Bad:
+    return Bad(id_, key, wrong, right, content=content.encode() if isinstance(content, str) else content)
+
+
+LONG = "x" * 5000
+HEAD = "config:\n  virtengine-tracing:environment:\n"
+COMPLETE = text(settings("prod"))
+BOMB = "a: &a [1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n" for before, name in zip("abcdefghijkl", "bcdefghijklm", strict=True)
+)
+MERGES = "a: &a {x: 1}\n" + "".join(
+    f"{name}: &{name} {{<<: [{', '.join([f'*{before}'] * 10)}]}}\n" for before, name in zip("abcdefghijkl", "bcdefghijklm", strict=True)
+)
+TARGET: Key = ("sampling", "targets", "chain", "virtengine.market.v1.Query/Orders")
+STRATEGY, RATE = "sampling.strategies.services.portal", ".traces_per_second"
+
+UNITS = [
+    _value("duration without a unit", "retention.traces", "30", '"30" has no unit', 'write "30d" or "720h"'),
+    _value("duration as a number", "retention.traces", 30, "30 has no unit", 'write "30d" or "720h"'),
+    _value("short duration as a number", "sampling.tail.wait", 10, "10 has no unit", 'write "10s" or "10000ms"'),
+    _value("large number without a unit", "retention.traces", 2592000, "2592000 has no unit", 'write "2592000d" or "62208000h"'),
+    _value("duration in words", "retention.traces", "30 days", '"30 days" is not a duration', 'for example "1d"'),
+    _value("negative duration", "retention.traces", "-30d", '"-30d" is not a duration', 'for example "1d"'),
+    _value("truth value for a duration", "retention.traces", value=True, wrong="true is not a duration", right="ms, s, m, h, d"),
+    _value("list for a duration", "retention.traces", ["30d"], "a list is not a duration", "ms, s, m, h, d"),
+    _value("null for a duration", "retention.traces", None, "null is not a duration", "ms, s, m, h, d"),
+    _value("no time at all", "retention.traces", "0d", '"0d" is too short', 'write "1m" or more'),
+    _value("finer than a millisecond", "sampling.tail.wait", "0.5ms", "finer than a millisecond", 'for example "1ms"'),
+    _value("longer than a life", "retention.traces", "999999999999999d", "is too long", 'write "36500d" or less'),
+    _value("digits without end", "retention.traces", "9" * 5000 + "d", "is too long", 'write "36500d" or less'),
+    _value("percent without sign", "sampling.tail.baseline", 5, "5 has no percent sign", 'write "5 %"'),
+    _value("ratio for a percentage", "sampling.tail.baseline", 0.05, "0.05 has no percent sign", 'write "0.05 %" or "5 %"'),
+    _value("more than everything", "sampling.head_ratio", "150 %", '"150 %" is more than everything', 'write "100 %" or less'),
+    _value("negative percentage", "sampling.tail.baseline", "-5 %", '"-5 %" is not a percentage', 'for example "5 %"'),
+    _value("size without a unit", "backend.volume.size", 500, "500 has no unit", '"500Gi" or "500Mi"'),
+    _value("size in decimal letters", "backend.volume.size", "500GB", '"500GB" is not a size', 'for example "10Gi"'),
+    _value("negative size", "collectors.gateway.queue.size", "-1Gi", '"-1Gi" is not a size', "Ki, Mi, Gi, Ti"),
+    _value("no room", "collectors.agent.queue.size", "0Gi", "is no room at all", 'for example "1Gi"'),
+    _value("larger than any disk", "backend.volume.size", "9" * 400 + "Ti", "is more than any disk", 'write "65536Ti" or less'),
+    _value("CPU in words", "backend.resources.cpu", "2 cores", "is not an amount of CPU", '"2" or "500m"'),
+    _value("no CPU", "access.resources.cpu", 0, "0 is no CPU at all", 'for example "100m"'),
+    _value("CPU without end", "backend.resources.cpu", "9" * 400, "more than any machine has", 'write "10000" or less'),
+]
+
+TYPES = [
+    _value("number for text", "target.context", 5, "5 stands where text belongs", "put it in quotes"),
+    _value("date for text", "namespace", date(2024, 1, 1), "2024-01-01 stands where text belongs", "write text"),
+    _value("text for a whole number", "collectors.gateway.replicas", "3", '"3" stands where a whole number belongs', "without quotes"),
+    _value("truth value for a number", "load.spans_per_second", value=True, wrong="true stands where a number", right="write digits"),
+    _value("fraction for a whole number", "load.nodes", 1.5, "1.5 stands where a whole number belongs", "write digits"),
+    _value("infinite load", "load.spans_per_second", float("inf"), "inf is no finite number", "write one"),
+    _value("load that is no number", "load.spans_per_second", float("nan"), "nan is no finite number", "write one"),
+    _value("unthinkable load", "load.spans_per_second", 1e300, "1e+300 is too much", "write 1e+09 or less"),
+    _value("negative load", "load.spans_per_second", -1, "-1 is too little", "write 0.001 or more"),
+    _value("text for a truth value", "backend.protect", "yes", '"yes" stands where a truth value belongs', "write true or false"),
+    _value("number for a truth value", "sampling.tail.errors", 1, "1 stands where a truth value belongs", "write true or false"),
+    _value("list where a mapping belongs", "sampling", ["tail"], "a list stands where a mapping of settings", "write its settings"),
+    _value("scalar where a mapping belongs", "collectors", "one", '"one" stands where a mapping of settings', "write its settings"),
+    _value("null where a mapping belongs", "ingest", None, "null stands where a mapping of settings", "write its settings"),
+    _value(
+        "list where names belong", "sampling.strategies.services", ["portal"], "a list stands where a mapping by name", "write the names"
+    ),
+    _value("scalar where a list belongs", "access.operator_groups", "ops", '"ops" stands where a list belongs', "for example [ops]"),
+    _value("mapping where a list belongs", "ingest.namespaces", {"a": "b"}, "a mapping stands where a list belongs", "for example [a, b]"),
+    _value("number in a list of texts", "access.operator_groups", [1], "1 stands where text", "quotes", named="access.operator_groups.0"),
+    _value("number as a name", "images.digests", {5: "sha256:" + "0" * 64}, "5 is not known", '"jaeger"', named="images.digests.5"),
+    _value("half a character", "access.client_id", "a\ud800", "holds half a character", "write whole ones"),
+]
+
+KEYS = [
+    _value("unknown section", "retentoin", {"traces": "30d"}, "unknown key", "did you mean retention?"),
+    _value("unknown key in a section", "sampling.tail.basline", "5 %", "unknown key", "did you mean baseline?"),
+    _value("unknown key like no other", "backend.zzz", 1, "unknown key", "known here: kind, protect, replicas"),
+    _value("key of another kind", "target.host", "unix:///x", "unknown key", "known here: context, kind"),
+    _value("control characters in a key", "a\x1b[31m\nb", 1, "unknown key", "known here: access", named="a\\x1b[31m\\nb"),
+    _value("missing section", "load", ABSENT, "is required and missing", "write its settings below it"),
+    _value("missing key", "sampling.tail.baseline", ABSENT, "is required and missing", 'write for example "5 %"'),
+    _value("missing kind", "backend.kind", ABSENT, "is required and missing", '"jaeger" or "tempo"', named="backend.kind"),
+    _value("unknown kind of target", "target.kind", "nomad", '"nomad" is not known', 'write "local", "docker" or "kubernetes"'),
+    _value("unknown kind of backend", "backend.kind", "cassandra", '"cassandra" is not known', 'write "jaeger" or "tempo"'),
+    _value("list for a kind", "target.kind", ["local"], "a list is not known", 'write "local", "docker" or "kubernetes"'),
+    _value("unknown storage", "backend", {"kind": "tempo", "storage": {"kind": "gcs"}}, '"gcs" is', '"s3"', named="backend.storage.kind"),
+    _value("missing storage", "backend", {"kind": "tempo"}, "is required and missing", "write its settings", named="backend.storage"),
+    _value(
+        "unknown program", "images.digests", {"jeager": "sha256:" + "0" * 64}, "is not known", '"jaeger"', named="images.digests.jeager"
+    ),
+    _value(
+        "cluster without a context",
+        "target.context",
+        ABSENT,
+        "is required and missing",
+        'write for example "virtengine-prod". Context of the kubeconfig, one that `kubectl config get-contexts` lists. '
+        "Required: a stack never deploys to whatever context",
+    ),
+]
+
+FORMS = [
+    _value("empty text", "target.context", "", '"" is too short', "length 1 or more"),
+    _value("empty list of groups", "access.operator_groups", [], "an empty list leaves nothing", "write one or more"),
+    _value("name that Kubernetes refuses", "namespace", "Virt_Engine", "is not a name that Kubernetes takes", "write lower-case letters"),
+    _value("name that ends with a newline", "namespace", "tracing\n", '"tracing\\n" is not a name', "write lower-case letters"),
+    _value("name that is too long", "namespace", "a" * 64, "is not a name that Kubernetes takes", "63 at most"),
+    _value("host with a scheme", "access.host", "https://traces", "is not a host name", '"traces.example.org"'),
+    _value("issuer without TLS", "access.oidc_issuer", "http://login.example.org", "is not an https address", "write for example"),
+    _value("issuer of half an address", "access.oidc_issuer", "https://[::1", "is not an https address", "write for example"),
+    _value("issuer with a space", "access.oidc_issuer", "https://a b/", "is not an https address", "write for example"),
+    _value("digest that is none", "images.digests", {"jaeger": "latest"}, "is not a digest", '"sha256:"', named="images.digests.jaeger"),
+    _value("network that is none", "access.trusted_proxies", ["ten"], "is not a network", "/8", named="access.trusted_proxies.0"),
+    _value("network with a host", "access.trusted_proxies", ["10.1.2.3/8"], "not a network", "/8", named="access.trusted_proxies.0"),
+    _value("rate that the protocol cuts", STRATEGY, {"traces_per_second": 0.5}, "whole number", "digits", named=STRATEGY + RATE),
+    _value("mirror with a scheme", "images.registry", "https://mirror", "does not have the form", "registry.example.org/mirror"),
+    _value("very long value", "namespace", LONG, "x…", "63 at most"),
+]
+
+RULES = [
+    _value("nobody may send", "ingest.namespaces", [], "no namespace may send", "[virtengine]"),
+    _value("the backbone sends to itself", "ingest.namespaces", ["virtengine-observability"], "own namespace", "name those of your"),
+    _value("Badger with two replicas", "backend.replicas", 2, "opened by one process, not shared by 2", "write 1, or choose kind: tempo"),
+    Bad(
+        "Tempo with two replicas",
+        "environment.backend.replicas",
+        "is one process without Kafka and cannot be 2",
+        "write 1",
+        {"backend": {"kind": "tempo", "storage": {"kind": "volume", "size": "500Gi"}, "replicas": 2}},
+    ),
+    _value("wait as long as the grace period", "sampling.tail.wait", "90s", "not shorter than collectors.gateway.grace_period", "110s"),
+    _value("wait of half a second", "sampling.tail.wait", "10500ms", "10500ms is cut to whole seconds", 'write "10s"'),
+    _value("slow as long as the wait", "sampling.tail.slow", "10s", "not shorter than sampling.tail.wait", "write less than 10s"),
+    _value("nothing is kept", "sampling.tail", {"baseline": "0 %", "errors": False, "slow": None}, "no trace at all", "errors: true"),
+    _value("ratio and rate", STRATEGY, {"ratio": "5 %", "traces_per_second": 5}, "has both ratio and", "exactly one of them"),
+    _value("neither ratio nor rate", STRATEGY, {}, "has neither ratio nor", "exactly one of them"),
+    _value(
+        "operations beside a rate",
+        STRATEGY,
+        {"traces_per_second": 5, "operations": {"GET /": "5 %"}},
+        "which the protocol does not know",
+        "write ratio in its place",
+        named=f"{STRATEGY}.operations",
+    ),
+    Bad(
+        "floor above the ceiling",
+        "environment.sampling.targets.chain.virtengine.market.v1.Query/Orders.floor",
+        "50 % is above the ceiling of 10 %",
+        "write that or less",
+        {TARGET: {"traces_per_second": 5, "floor": "50 %", "ceiling": "10 %"}},
+    ),
+    _value("buckets that do not rise", "aggregation.span_metrics.buckets", ["1s", "10ms", "1s"], "do not rise", "write [10ms, 1s]"),
+    _value("graph buckets that do not rise", "aggregation.service_graph.buckets", ["1s", "10ms"], "do not rise", "write [10ms, 1s]"),
+    _value("expiry within a flush", "aggregation.span_metrics.expiry", "15s", "series would vanish", "write 1m or more"),
+    _value("agent limited too late", "collectors.agent.memory_limit", "95 %", "95 % is out of bounds", "write 40 % to 85 %"),
+    _value("gateway limited too soon", "collectors.gateway.memory_limit", "10 %", "10 % is out of bounds", "write 40 % to 85 %"),
+    _value("token in clear", "ingest.tls_secret", None, "cross the network in clear", "ingest.tls_secret too", named="ingest.token_secret"),
+]
+
+SIZES = [
+    _value(
+        "more than Badger writes at once",
+        "sampling.tail.baseline_limit",
+        None,
+        "with synchronous writes Badger takes 1,800 spans/s and",
+        "write false, or lower sampling.tail.baseline",
+        named="backend.sync_writes",
+        more={"sampling.tail.baseline": "100 %", "backend.volume.size": "9Ti"},
+    ),
+    _value(
+        "more than Badger takes",
+        "load.spans_per_second",
+        100_000,
+        "Badger takes 1,800 spans/s and 100,000 would be kept",
+        "write kind: tempo, or lower sampling.tail.baseline",
+        named="backend.kind",
+        more={
+            "sampling.tail.baseline": "100 %",
+            "sampling.tail.baseline_limit": None,
+            "backend.volume.size": "900Ti",
+            "collectors.gateway.resources.memory": "64Gi",
+        },
+    ),
+    _value(
+        "volume that cannot hold the retention",
+        "backend.volume.size",
+        "100Gi",
+        "100Gi cannot hold 30d of traces: 2,000 spans/s × 6.9 % kept × 538 B × 30d = 179Gi, with 20 % left free 224Gi",
+        'write "224Gi" or more, or lower retention.traces or sampling.tail.baseline',
+    ),
+    Bad(
+        "Tempo volume that cannot hold the retention",
+        "environment.backend.storage.size",
+        f"10Gi cannot hold 30d of traces: 2,000 spans/s × 6.9 % kept × {400 * DISK_BYTES_PER_SPAN_BYTE['tempo']:,.0f} B × 30d = ",
+        'Gi" or more, or lower retention.traces or sampling.tail.baseline',
+        {"backend": {"kind": "tempo", "storage": {"kind": "volume", "size": "10Gi"}}},
+    ),
+    _value(
+        "memory that cannot hold what waits",
+        "collectors.gateway.resources.memory",
+        "128Mi",
+        "128Mi cannot hold the traces that wait for tail sampling: 667 spans/s and gateway × 10s × "
+        f"{400 * HELD_BYTES_PER_SPAN_BYTE:,.0f} B + {approximate_bytes(COLLECTOR_BYTES)}, at a memory limit of 80 %, = ",
+        'write "256Mi" or more, or lower sampling.tail.wait or sampling.head_ratio',
+    ),
+]
+
+FILES = [
+    _file("empty file", "", "is empty", 'write "config:"'),
+    _file("only a comment", "# nothing yet\n", "is empty", 'write "config:"'),
+    _file("a list for a file", "- config\n", "holds no mapping", 'write "config:"'),
+    _file("a scalar for a file", "prod\n", "holds no mapping", 'write "config:"'),
+    _file("no config", "encryptionsalt: v1:x\n", '"config" is missing', 'write "config:"'),
+    _file("a list for config", "config: [a]\n", "holds no mapping", 'write "config:"'),
+    _file("config of another project", "config:\n  aws:region: x\n", 'config has no "virtengine-tracing:environment"', "write it"),
+    _file("null environment", HEAD, "nothing stands where a mapping", "stacks schema", key="environment"),
+    _file("list for the environment", HEAD + "  - a\n", "a list stands where a mapping", "stacks schema", key="environment"),
+    _file("JSON text for the environment", HEAD[:-1] + " '{}'\n", "text stands where a mapping", "stacks schema", key="environment"),
+    _file("wrong indent", "config:\n  a: 1\n b: 2\n", "line 3, column 2: expected <block end>", "compare with Pulumi.dev.yaml"),
+    _file("tab", "config:\n\ta: 1\n", "line 2, column 1: found character", "indent with spaces"),
+    _file("quote not closed", 'config:\n  a: "b\n', "line 2, column 6: a quote is opened and not closed", "close it"),
+    _file("two documents", "a: 1\n---\nb: 2\n", "line 2, column 1: but found another document", "compare with"),
+    _file("duplicate key", COMPLETE + "    namespace: a\n    namespace: b\n", 'the key "namespace" stands twice', "keep one of them"),
+    _file("duplicate key at the top", "config: {}\nconfig: {}\n", 'the key "config" stands twice', "keep one of them"),
+    _file("list as a key", "? [a]\n: b\n", "a list or a mapping cannot be a key", "write text"),
+    _file("number as a key", COMPLETE + "    5: a\n", "the key 5 is no text", "put it in quotes", key="environment.5"),
+    _file("day that there is not", HEAD + "    namespace: 2024-13-45\n", "looks like a timestamp and is none", "quotes"),
+    _file("number that is none", HEAD + "    namespace: !!int foo\n", "looks like a number and is none", "quotes"),
+    _file("number without end", HEAD + f"    namespace: {'1' * 5000}\n", "has more digits than any setting", "write fewer"),
+    _file("hexadecimal without end", HEAD + f"    namespace: 0x{'f' * 5000}\n", "has more digits than any setting", "write fewer"),
+    _file("Python object", HEAD + "    namespace: !!python/object/apply:os.getpid []\n", "could not determine a constructor", "compare"),
+    _file("unknown alias", "config: *nowhere\n", "found undefined alias", "compare with Pulumi.dev.yaml"),
+    _file("deeper than the stack", "[" * 3000, "nests deeper than any setting", "compare with Pulumi.dev.yaml"),
+    _file("control character", "config: \0\n", "is not YAML", "compare with Pulumi.dev.yaml"),
+    _file("merge key", "a: &a {b: 1}\nconfig:\n  <<: *a\n", '"<<" is not taken', "write the settings out"),
+    _file("merges of merges", MERGES, '"<<" is not taken', "write the settings out"),
+    _file(
+        "anchors of anchors",
+        BOMB + COMPLETE.replace("traces: 30d", "traces: *m"),
+        "a list is not a duration",
+        "ms, s, m, h, d",
+        key="environment.retention.traces",
+    ),
+    _file("not UTF-8", b"config: \xff\n", "is not UTF-8 at byte 8", "save it as UTF-8"),
+    _file("UTF-16", "config: {}\n".encode("utf-16"), "is not UTF-8 at byte 0", "save it as UTF-8"),
+]
+
+ALL = [*UNITS, *TYPES, *KEYS, *FORMS, *RULES, *SIZES, *FILES]

@@ -1,0 +1,143 @@
+"""For each setting of the schema a pair of environments that differ in it alone, made from the setting's type."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from stacks.changes.diff import leaves
+from stacks.environment.model import BadEnvironmentError, Environment, parse
+from stacks.environment.sizing import too_small
+from stacks.environment.source import Named
+from tests.stacks import samples
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from stacks.environment.schema import Setting
+
+RICH = {
+    "sampling.strategies.services.orders": {"traces_per_second": 20},
+    "images": {"registry": "registry.example.org/mirror", "digests": {"jaeger": "sha256:" + "1" * 64}},
+}
+"""What prod does not need and a setting may be about."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two environments, the path in which they differ and what stands there."""
+
+    old: Named
+    new: Named
+    path: tuple[str, ...]
+    was: object
+    becomes: object
+
+
+@cache
+def bases() -> Mapping[str, Environment]:
+    """Environments that together hold every setting."""
+    return {
+        "dev": samples.named("dev").environment,
+        "prod": samples.named("prod", RICH).environment,
+        "prod-tempo": samples.named("prod-tempo").environment,
+        "prod-tempo-s3": samples.named("prod-tempo-s3").environment,
+        "local": samples.named("dev", {"target": {"kind": "local"}}).environment,
+    }
+
+
+@cache
+def _dumped(base: str) -> dict[str, Any]:
+    return bases()[base].model_dump(mode="json")
+
+
+def candidates(shape: Mapping[str, Any], was: object) -> Iterator[object]:  # noqa: C901, PLR0912 - one branch for each type
+    """Other values of the type that a schema describes, for want of knowing the rules that bind it."""
+    for variant in shape.get("anyOf", [shape]):
+        kind, pattern = variant.get("type"), variant.get("pattern", "")
+        if kind == "boolean":
+            yield not was
+        elif kind in {"integer", "number"}:
+            number = was if isinstance(was, int | float) else variant.get("minimum", 1)
+            yield from (number + 1, number * 2, max(number - 1, 1))
+        elif kind == "array":
+            items = variant["items"]
+            item = next(candidates(items, None))
+            yield [*was, item] if isinstance(was, list) else [item]
+        elif kind == "string" and "(ms|s|m|h|d)" in pattern:
+            yield from ("59s", "61s", "7s", "11s", "41d", "13d")
+        elif kind == "string" and "%" in pattern:
+            yield from ("41 %", "7 %", "61 %")
+        elif kind == "string" and "Ki" in pattern:
+            yield from ("900Gi", "3Gi")
+        elif kind == "string" and r"(m|" in pattern:
+            yield "1700m"
+        elif kind == "string" and "sha256" in pattern:
+            yield "sha256:" + "2" * 64
+        elif kind == "string" and variant.get("format") == "hostname":
+            yield "other.example.org"
+        elif kind == "string" and variant.get("format") == "uri":
+            yield "https://other.example.org/realm"
+        elif kind == "string" and "/" in str(variant.get("examples", "")):
+            yield "10.9.0.0/16"
+        elif kind == "string" and "const" not in variant and (not pattern or re.search(pattern, "other")):
+            yield "other"
+
+
+def _changed(tree: dict[str, Any], path: tuple[str, ...], value: object) -> dict[str, Any]:
+    head, *rest = path
+    return tree | {head: _changed(tree[head], tuple(rest), value) if rest else value}
+
+
+def _at(tree: object, path: tuple[str, ...]) -> Any:  # noqa: ANN401 - JSON
+    for part in path:
+        tree = tree.get(part) if isinstance(tree, dict) else None
+    return tree
+
+
+def _environment(tree: dict[str, Any], *, rules: bool) -> Environment | None:
+    try:
+        environment = parse(tree, source="mutated", name="mutated") if rules else Environment.model_validate(tree)
+    except (BadEnvironmentError, ValidationError):
+        return None
+    return None if rules and list(too_small(environment)) else environment
+
+
+def _matching(setting: Setting, tree: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], object]]:
+    for path, value in leaves(tree):
+        if len(path) == len(setting.path) and all(want in {"*", part} for want, part in zip(setting.path, path, strict=True)):
+            yield path, value
+
+
+def _values(setting: Setting, path: tuple[str, ...], was: object) -> Iterator[tuple[tuple[str, ...], object]]:
+    """Where something is put in place, and what: another kind comes with the section that it belongs to."""
+    if setting.path[-1] != "kind":
+        yield from ((path, value) for value in candidates(setting.shape, was) if value != was)
+        return
+    for base in bases():
+        section = _at(_dumped(base), path[:-1])
+        if isinstance(section, dict) and section["kind"] != was:
+            yield path[:-1], section
+
+
+def pair(setting: Setting) -> Pair | None:
+    """A change of that setting which the rules allow, or None where none was found."""
+    # The replicas of a backend have one value today that no rule refuses, and a sentence all the same.
+    return _pair(setting, rules=True) or _pair(setting, rules=False)
+
+
+def _pair(setting: Setting, *, rules: bool) -> Pair | None:
+    for base in bases():
+        tree = _dumped(base)
+        for path, was in _matching(setting, tree):
+            for place, value in _values(setting, path, was):
+                environment = _environment(_changed(tree, place, value), rules=rules)
+                if environment is not None:
+                    becomes = _at(environment.model_dump(mode="json"), path)
+                    old, new = (Named("sample", "Pulumi.sample.yaml", side) for side in (bases()[base], environment))
+                    return Pair(old, new, path, was, becomes)
+    return None

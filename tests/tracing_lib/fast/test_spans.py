@@ -1,0 +1,150 @@
+"""A recorded span is what the SDK's is, whatever is done to it; it ends once, and what nobody reads is not made."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, SpanProcessor
+from opentelemetry.trace import Link, SpanContext, Status, StatusCode, TraceFlags
+
+from tests.tracing_lib.instrument.recorder import own_provider
+from tracing_lib.export.encoder import Encoder
+from tracing_lib.fast.span import RecordedSpan, attributes_of, events_of, links_of
+from tracing_lib.fast.tracer import ShortTracer, ShortTracerProvider
+from tracing_lib.sampling.sampler import TargetSampler
+from tracing_lib.sampling.strategies import ratio_strategy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from opentelemetry.trace import Span
+
+KEYS = st.sampled_from(["a", "b", "c", "d", "", 5])
+VALUES = st.sampled_from(["x", "longer than four", 1, True, 1.5, 2**70, [1, 2], ("a",), ["a", 1], b"raw", None, {"k": [1]}, object])
+CONTEXT = SpanContext(1, 2, is_remote=True)
+
+
+def _operations() -> st.SearchStrategy[list[Callable[[Any], None]]]:
+    mapping = st.dictionaries(KEYS, VALUES, max_size=5)
+    one = st.one_of(
+        st.builds(lambda key, value: lambda span: span.set_attribute(key, value), KEYS, VALUES),
+        st.builds(lambda values: lambda span: span.set_attributes(values), mapping),
+        st.builds(lambda values: lambda span: span.add_event("e", values, 7), mapping),
+        st.builds(lambda values: lambda span: span.add_link(CONTEXT, values), mapping),
+        st.builds(lambda name: lambda span: span.update_name(name), st.sampled_from(["one", "two"])),
+        st.builds(lambda code: lambda span: span.set_status(code, "why"), st.sampled_from(list(StatusCode))),
+        st.just(lambda span: span.set_status(Status(StatusCode.ERROR, "x"))),
+        st.just(lambda span: span.record_exception(ValueError("no"), timestamp=3)),
+        st.just(lambda span: span.end(9)),
+    )
+    return st.lists(one, max_size=12)
+
+
+def shown(span: ReadableSpan) -> list[object]:
+    return [
+        span.name,
+        list((span.attributes or {}).items()),
+        [(event.name, event.timestamp, list((event.attributes or {}).items()), event.dropped_attributes) for event in span.events],
+        [(link.context, list((link.attributes or {}).items()), link.dropped_attributes) for link in span.links],
+        (span.status.status_code, span.status.description),
+        (span.dropped_attributes, span.dropped_events, span.dropped_links),
+        (span.start_time, span.end_time, span.resource, span.instrumentation_scope),
+    ]
+
+
+class _Ended(SpanProcessor):
+    def __init__(self) -> None:
+        self.spans: list[ReadableSpan] = []
+
+    def on_end(self, span: ReadableSpan) -> None:
+        self.spans.append(span)
+
+
+LIMITS = [
+    SpanLimits(),
+    SpanLimits(max_span_attributes=2, max_events=1, max_links=1, max_event_attributes=1, max_link_attributes=1),
+    SpanLimits(max_attributes=0, max_events=0, max_links=0),
+    SpanLimits(max_attribute_length=4),
+    SpanLimits(max_span_attributes=SpanLimits.UNSET),
+]
+
+
+@pytest.mark.parametrize("limits", LIMITS)
+@settings(max_examples=80, deadline=None)
+@given(first=st.dictionaries(st.sampled_from("abc"), VALUES, max_size=4), operations=_operations())
+def test_whatever_is_done_to_a_span_it_is_the_sdks(
+    limits: SpanLimits, first: dict[str, Any], operations: list[Callable[[Span], None]]
+) -> None:
+    provider = ShortTracerProvider(sampler=TargetSampler(ratio_strategy(1.0)), span_limits=limits, shutdown_on_exit=False)
+    ended = _Ended()
+    provider.add_span_processor(ended)
+    short = provider.get_tracer("t")
+    assert isinstance(short, ShortTracer)
+    links = [Link(CONTEXT, {"l": 1, "m": 2})] if len(first) > 2 else []
+    for tracer in (short, short.inner):
+        span = tracer.start_span("s", None, attributes=first, links=links, start_time=5)
+        for operation in operations:
+            operation(span)
+        span.end(9)
+    ours, sdks = ended.spans
+    assert type(ours) is RecordedSpan
+    assert shown(ours) == shown(sdks)
+    encoder = Encoder()
+    # Of two spans that are otherwise equal, the ids differ.
+    assert len(encoder.span(ours)) == len(encoder.span(sdks))
+
+
+def test_a_span_that_many_threads_end_is_ended_once() -> None:
+    provider, ended = own_provider(), _Ended()
+    provider.add_span_processor(ended)
+    tracer = provider.get_tracer("t")
+    spans = [tracer.start_span("s") for _ in range(200)]
+    barrier = threading.Barrier(8)
+
+    def end() -> None:
+        barrier.wait()
+        for span in spans:
+            span.end()
+
+    threads = [threading.Thread(target=end) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(ended.spans) == len({id(span) for span in ended.spans}) == 200
+
+
+def test_what_a_span_has_none_of_is_not_made_for_a_reader() -> None:
+    span: Any = own_provider().get_tracer("t").start_span("s", attributes={"a": 1})
+    assert (events_of(span), links_of(span), attributes_of(span)["a"]) == ((), (), 1)
+    span.end()
+    Encoder().span(span)
+    assert not {"_events", "_links", "_lock", "_status"} & set(span.__dict__)
+
+
+def test_a_link_for_later_is_made_when_the_span_is_read_and_stands_after_those_that_were_there() -> None:
+    made = []
+
+    def make() -> Link:
+        made.append(1)
+        return Link(CONTEXT)
+
+    tracer = own_provider().get_tracer("t")
+    span: Any = tracer.start_span("s")
+    span.add_link_later(make)
+    span.end()
+    assert made == []
+    assert [link.context for link in span.links] == [link.context for link in span.links] == [CONTEXT]
+    assert made == [1]
+
+    sampled = SpanContext(3, 4, is_remote=True, trace_flags=TraceFlags(1))
+    other: Any = tracer.start_span("s", links=[Link(sampled)])
+    other.add_link_later(make)
+    other.end()
+    assert [link.context.trace_id for link in other.links] == [3, 1]
+    other.add_link_later(make)
+    assert len(other.links) == 2, "a span that ended takes nothing more"

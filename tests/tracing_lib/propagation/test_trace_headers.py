@@ -1,0 +1,91 @@
+"""The shorter way with headers reads and writes what OpenTelemetry's propagators do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry import baggage, trace
+from opentelemetry.context import Context
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from tracing_lib import Attribute, declare, outbound_to
+from tracing_lib.base.hosts import OWN_HOSTS
+from tracing_lib.propagation.headers import OwnPropagator
+
+PROPAGATOR = OwnPropagator(OWN_HOSTS)
+STOCK = TraceContextTextMapPropagator()
+TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+PARENTS = st.one_of(
+    st.builds(
+        lambda *parts: "-".join(parts),
+        st.sampled_from(["00", "01", "ff", "0"]),
+        st.sampled_from([TRACE, "0" * 32, TRACE.upper(), "_" + TRACE[1:], TRACE[1:]]),
+        st.sampled_from([SPAN, "0" * 16, "+" + SPAN[1:]]),
+        st.sampled_from(["00", "01", "02", "03", "ff", "1", "01-more"]),
+    ),
+    st.just(f" 00-{TRACE}-{SPAN}-01 "),
+    st.text(max_size=60),
+)
+STATES = st.sampled_from([None, "ot=th:0", "ot=th:8;rv:1,ve=x", "", "bad state", "a=1," * 40])
+
+
+@given(parent=st.one_of(st.none(), PARENTS), state=STATES)
+def test_headers_are_read_as_by_the_stock_propagator_the_first_time_and_again(parent: str | None, state: str | None) -> None:
+    headers = {key: value for key, value in (("traceparent", parent), ("tracestate", state)) if value is not None}
+    wanted = trace.get_current_span(STOCK.extract(headers, Context())).get_span_context()
+    for _ in range(2):
+        found = trace.get_current_span(PROPAGATOR.extract(headers, Context())).get_span_context()
+        assert found == wanted
+        assert found.trace_state == wanted.trace_state
+        for pairs in (headers.items(), [(key.encode(), value.encode("latin-1", "replace")) for key, value in headers.items()]):
+            caller = PROPAGATOR.caller(pairs)
+            assert caller is False or (caller or trace.INVALID_SPAN_CONTEXT) == wanted
+
+
+def test_what_came_twice_or_brings_baggage_is_not_for_the_shorter_way() -> None:
+    one = ("traceparent", f"00-{TRACE}-{SPAN}-01")
+    assert PROPAGATOR.caller([one]) == SpanContext(int(TRACE, 16), int(SPAN, 16), is_remote=True, trace_flags=TraceFlags(1))
+    assert PROPAGATOR.caller([one, one]) is False
+    assert PROPAGATOR.caller([one, ("baggage", "virtengine.order.id=order-1")]) is False
+    assert PROPAGATOR.caller([("accept", "*/*")]) is None
+
+
+@pytest.mark.parametrize("state", [None, TraceState([("ot", "th:8"), ("ve", "x")])])
+@pytest.mark.parametrize("ids", [(5, 6), (2**128 - 1, 2**64 - 1)])
+def test_headers_are_written_as_by_the_stock_propagator(ids: tuple[int, int], state: TraceState | None) -> None:
+    span = NonRecordingSpan(SpanContext(*ids, is_remote=False, trace_flags=TraceFlags(3), trace_state=state))
+    context = trace.set_span_in_context(span, Context())
+    ours: dict[str, Any] = {}
+    stock: dict[str, Any] = {}
+    PROPAGATOR.inject(ours, context)
+    STOCK.inject(stock, context)
+    assert ours == stock
+    nothing: dict[str, Any] = {}
+    PROPAGATOR.inject(nothing, Context())
+    assert nothing == {}
+
+
+def test_baggage_goes_the_long_way_and_arrives() -> None:
+    declare(Attribute("virtengine.tests.tenant", "A tenant of a test.", baggage=True))
+    context = baggage.set_baggage("virtengine.tests.tenant", "t-1", Context())
+    headers: dict[str, Any] = {}
+    with outbound_to("chain.virtengine.svc"):
+        from opentelemetry.context import attach, detach, get_current
+
+        token = attach(baggage.set_baggage("virtengine.tests.tenant", "t-1", get_current()))
+        PROPAGATOR.inject(headers)
+        detach(token)
+    assert headers == {"baggage": "virtengine.tests.tenant=t-1"}
+    assert baggage.get_all(PROPAGATOR.extract(headers, Context())) == baggage.get_all(context)
+
+
+def test_a_trace_state_that_came_in_two_headers_is_read_as_by_the_stock_propagator() -> None:
+    headers: dict[str, Any] = {"traceparent": f"00-{TRACE}-{SPAN}-01", "tracestate": ["a=1", "b=2"]}
+    stock = STOCK.extract(headers, Context())
+    found = PROPAGATOR.extract(headers, Context())
+    assert trace.get_current_span(found).get_span_context() == trace.get_current_span(stock).get_span_context()
+    assert trace.get_current_span(found).get_span_context().trace_state.get("b") == "2"

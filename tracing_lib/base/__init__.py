@@ -1,0 +1,1 @@
+"""What every room stands on: errors, names of the conventions, hosts, the background threads."""

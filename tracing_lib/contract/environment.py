@@ -1,0 +1,266 @@
+"""Settings as environment variables say them: the outputs of a tracing stack, then the standard variables on top."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
+
+from pydantic import SecretStr
+
+from tracing_lib.base.errors import SettingsError, explain
+from tracing_lib.contract.outputs import Outputs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tracing_lib.contract.outputs import Protocol
+
+OUTPUTS: Final = "VIRTENGINE_TRACING_OUTPUTS"
+"""Path of the JSON file with the outputs of the tracing stack."""
+
+OUTPUTS_JSON: Final = "VIRTENGINE_TRACING_OUTPUTS_JSON"
+"""The outputs themselves, as JSON."""
+
+TOKEN: Final = "VIRTENGINE_TRACING_TOKEN"  # noqa: S105  the name of a variable
+"""Bearer token of the collector, so that the outputs can be public. Wins over a token in the outputs."""
+
+EXCEPTION_TEXT: Final = "VIRTENGINE_TRACING_EXCEPTION_TEXT"
+"""``true`` lets messages and stack traces of exceptions leave the process."""
+
+HASH_KEY: Final = "VIRTENGINE_TRACING_HASH_KEY"
+"""Key of the digests of the privacy class hash."""
+
+OWN_HOSTS: Final = "VIRTENGINE_TRACING_OWN_HOSTS"
+"""Hosts that baggage may be sent to, by commas."""
+
+_RATIOS: Final[Mapping[str, float | None]] = {
+    "always_on": 1.0,
+    "always_off": 0.0,
+    "traceidratio": None,
+    "parentbased_always_on": 1.0,
+    "parentbased_always_off": 0.0,
+    "parentbased_traceidratio": None,
+}
+"""The samplers of the specification that a head ratio can express, with the ratio; None: it is the argument."""
+
+_RESOURCE: Final = {
+    "service.name": "service_name",
+    "service.version": "service_version",
+    "service.namespace": "service_namespace",
+    "service.instance.id": "instance_id",
+    "deployment.environment.name": "environment",
+}
+"""Resource attributes that settings decide. Others in ``OTEL_RESOURCE_ATTRIBUTES`` are read by the SDK itself."""
+
+_NUMBERS: Final = {
+    "OTEL_BSP_MAX_QUEUE_SIZE": ("queue_size", 1),
+    "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": ("batch_size", 1),
+    "OTEL_BSP_SCHEDULE_DELAY": ("export_interval_seconds", 1000),
+    "OTEL_EXPORTER_OTLP_TIMEOUT": ("export_timeout_seconds", 1000),
+    "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT": ("export_timeout_seconds", 1000),
+}
+"""Variables that hold one whole number: the setting, and how many of the variable's unit make one of the setting's.
+
+Durations are milliseconds, as the specification has them (the Python SDK reads the timeout as seconds).
+"""
+
+_CHOICES: Final = {
+    "OTEL_EXPORTER_OTLP_COMPRESSION": "compression",
+    "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION": "compression",
+    "VIRTENGINE_TRACING_EXPORTER": "exporter",
+}
+"""Variables that hold one of a few words; the settings know which."""
+
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_RESTART = "correct the variable, or unset it, and start the service again"
+
+
+class _Reading:
+    """The values read so far, and under which variable's name each was found."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self.values: dict[str, object] = {}
+        self.places: dict[str, str] = {}
+
+    def variable(self, *names: str) -> tuple[str, str] | None:
+        """Return name and value of the first variable that is set; an empty one counts as unset (OpenTelemetry specification)."""
+        return next(((name, value) for name in names if (value := self._environ.get(name, "").strip())), None)
+
+    def put(self, place: str, setting: str, value: object) -> None:
+        self.values[setting] = value
+        self.places[setting] = place
+
+
+def values_of(outputs: Outputs, protocol: Protocol) -> dict[str, object]:
+    """Return the settings that a stack's outputs decide for a service that sends by ``protocol``."""
+    return {
+        "environment": outputs.environment,
+        "protocol": protocol,
+        "endpoint": outputs.otlp_grpc_endpoint if protocol == "grpc" else outputs.otlp_http_endpoint,
+        "certificate": outputs.otlp_certificate,
+        "token": outputs.otlp_token,
+        "head_ratio": outputs.head_ratio,
+        "strategies_url": outputs.strategies_url,
+        "strategies_poll_seconds": outputs.strategies_poll_seconds,
+        "targets": outputs.targets,
+        "privacy": outputs.privacy,
+    }
+
+
+def read(environ: Mapping[str, str]) -> tuple[dict[str, object], dict[str, str]]:
+    """Return the settings that the variables decide, and the variable that each came from.
+
+    Read are ``VIRTENGINE_TRACING_OUTPUTS``, ``…_OUTPUTS_JSON``, ``…_TOKEN``, ``…_EXPORTER``, ``…_EXCEPTION_TEXT``, ``…_HASH_KEY`` and
+    ``…_OWN_HOSTS`` (by commas), and from the OpenTelemetry specification
+    ``OTEL_SDK_DISABLED``, ``OTEL_SERVICE_NAME``, ``OTEL_RESOURCE_ATTRIBUTES``, ``OTEL_TRACES_SAMPLER`` with ``_ARG``,
+    ``OTEL_EXPORTER_OTLP_ENDPOINT``, ``_PROTOCOL``, ``_CERTIFICATE``, ``_HEADERS``, ``_COMPRESSION`` and ``_TIMEOUT`` (for each, the
+    form with ``_TRACES`` wins), ``OTEL_BSP_MAX_QUEUE_SIZE``, ``OTEL_BSP_MAX_EXPORT_BATCH_SIZE`` and ``OTEL_BSP_SCHEDULE_DELAY``.
+    Raises ``ContractError`` for outputs and ``SettingsError`` for a variable that cannot be used.
+    """
+    reading = _Reading(environ)
+    _read_outputs(reading)
+    _read_exporter(reading)
+    _read_headers(reading)
+    _read_sampler(reading)
+    _read_resource(reading)
+    for name, setting in _CHOICES.items():
+        if found := reading.variable(name):
+            reading.put(name, setting, found[1])
+    _read_privacy(reading)
+    for name, (setting, scale) in _NUMBERS.items():
+        if found := reading.variable(name):
+            number = _number(name, found[1])
+            reading.put(name, setting, number if scale == 1 else number / scale)
+    if (found := reading.variable("OTEL_SDK_DISABLED")) and found[1].lower() == "true":
+        reading.put(found[0], "enabled", value=False)
+    return reading.values, reading.places
+
+
+def _read_outputs(reading: _Reading) -> None:
+    """Take what the outputs decide; a token given on its own stands in for theirs, even where that is a placeholder."""
+    token, path, inline = reading.variable(TOKEN), reading.variable(OUTPUTS), reading.variable(OUTPUTS_JSON)
+    if path and inline:
+        wrong = f"{OUTPUTS_JSON} is set as well"
+        raise SettingsError(explain(OUTPUTS, wrong, "one of the two", f"unset {OUTPUTS} or unset {OUTPUTS_JSON}"))
+    protocol = _protocol(reading)
+    outputs = None
+    if path:
+        outputs = Outputs.read(path[1], place=f"{OUTPUTS} ({path[1]})", without_token=token is not None)
+    elif inline:
+        outputs = Outputs.parse_json(inline[1], place=OUTPUTS_JSON, without_token=token is not None)
+    if outputs:
+        reading.values.update(values_of(outputs, protocol))
+    else:
+        reading.values["protocol"] = protocol
+    if token:
+        reading.put(TOKEN, "token", SecretStr(token[1]))
+
+
+def _protocol(reading: _Reading) -> Protocol:
+    name, value = reading.variable("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL") or ("", "http/protobuf")
+    if value == "grpc":
+        return "grpc"
+    if value == "http/protobuf":
+        return "http/protobuf"
+    raise SettingsError(explain(name, f"is {value[:40]!r}", "grpc or http/protobuf", _RESTART))
+
+
+def _read_exporter(reading: _Reading) -> None:
+    """Take endpoint and certificate. The endpoint for traces alone is a full path (OTLP exporter specification): it is cut to its base."""
+    if found := reading.variable("OTEL_EXPORTER_OTLP_ENDPOINT"):
+        reading.put(found[0], "endpoint", found[1])
+    if found := reading.variable("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
+        name, value = found
+        base = value.removesuffix("/v1/traces")
+        if reading.values["protocol"] == "http/protobuf" and base == value:
+            right = "a URL that ends in /v1/traces"
+            raise SettingsError(explain(name, "has another path", right, "add /v1/traces, or give the base in OTEL_EXPORTER_OTLP_ENDPOINT"))
+        reading.put(name, "endpoint", base)
+    if found := reading.variable("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"):
+        name, path = found
+        try:
+            reading.put(name, "certificate", Path(path).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            wrong = f"names {path}, which cannot be read ({getattr(error, 'strerror', None) or type(error).__name__})"
+            raise SettingsError(explain(name, wrong, "the path of a PEM file with CA certificates", _RESTART)) from None
+
+
+def _read_headers(reading: _Reading) -> None:
+    """Take ``name=value,name=value`` with percent-encoded values; an authorization with a bearer token becomes the token."""
+    found = reading.variable("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS")
+    if not found:
+        return
+    headers = {}
+    for position, pair in enumerate(filter(None, (part.strip() for part in found[1].split(","))), start=1):
+        name, separator, value = pair.partition("=")
+        name, value = name.strip().lower(), unquote(value.strip())
+        if not separator or not _HEADER_NAME.fullmatch(name) or not value.isprintable():
+            # The pair is not shown: where it is malformed, what looks like a name may be a key.
+            raise SettingsError(explain(found[0], f"entry {position} is malformed", "name=value, percent-encoded, by commas", _RESTART))
+        if name == "authorization" and value.lower().startswith("bearer "):
+            reading.put(found[0], "token", SecretStr(value[len("bearer ") :].strip()))
+        else:
+            headers[name] = SecretStr(value)
+    reading.put(found[0], "headers", headers)
+
+
+def _read_sampler(reading: _Reading) -> None:
+    """Take the head ratio. Samplers without a parent's say become parent-based ones: a trace is never cut in the middle here.
+
+    An operator who names a sampler wants that one: strategies and targets of the outputs are put aside.
+    """
+    found = reading.variable("OTEL_TRACES_SAMPLER")
+    if not found:
+        return
+    reading.values.update(strategies_url=None, targets=())
+    name, sampler = found
+    if sampler not in _RATIOS:
+        raise SettingsError(explain(name, f"is {sampler[:40]!r}", f"one of {', '.join(_RATIOS)}", _RESTART))
+    ratio = _RATIOS[sampler]
+    argument = reading.variable("OTEL_TRACES_SAMPLER_ARG")
+    if ratio is not None:
+        reading.put(name, "head_ratio", ratio)
+    elif argument is None:
+        reading.put(name, "head_ratio", 1.0)
+    else:
+        reading.put(argument[0], "head_ratio", _ratio(*argument))
+
+
+def _read_resource(reading: _Reading) -> None:
+    """Take the resource attributes that are settings; ``OTEL_SERVICE_NAME`` wins over ``service.name`` (specification)."""
+    if found := reading.variable("OTEL_RESOURCE_ATTRIBUTES"):
+        for pair in found[1].split(","):
+            key, _, value = pair.partition("=")
+            if value.strip() and (setting := _RESOURCE.get(key.strip())):
+                reading.put(f"{found[0]} ({key.strip()})", setting, unquote(value.strip()))
+    if found := reading.variable("OTEL_SERVICE_NAME"):
+        reading.put(found[0], "service_name", found[1])
+
+
+def _read_privacy(reading: _Reading) -> None:
+    """Take what loosens or keys the wall around the process."""
+    if found := reading.variable(EXCEPTION_TEXT):
+        if found[1].lower() not in {"true", "false"}:
+            raise SettingsError(explain(EXCEPTION_TEXT, f"is {found[1][:40]!r}", "true or false", _RESTART))
+        reading.put(found[0], "exception_text", found[1].lower() == "true")
+    if found := reading.variable(HASH_KEY):
+        reading.put(found[0], "hash_key", SecretStr(found[1]))
+    if found := reading.variable(OWN_HOSTS):
+        reading.put(found[0], "own_hosts", tuple(host.strip().lower() for host in found[1].split(",") if host.strip()))
+
+
+def _ratio(name: str, value: str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        raise SettingsError(explain(name, f"is {value[:40]!r}", "a number from 0 to 1", _RESTART)) from None
+
+
+def _number(name: str, value: str) -> int:
+    try:
+        return int(value)
+    except ValueError:
+        raise SettingsError(explain(name, f"is {value[:40]!r}", "a whole number", _RESTART)) from None

@@ -1,0 +1,1 @@
+"""From an ended span to the collector: queue, encoder, transport, accounts."""

@@ -1,0 +1,83 @@
+"""The ways in which a process ends, each of which delivers what is queued: exit, SIGTERM, and the end of a forked child."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import sys
+import threading
+import weakref
+from typing import TYPE_CHECKING, Final
+
+from tracing_lib.base.background import start_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+_FIRST_OF_ALL: Final = 100
+"""Priority among multiprocessing's finalizers: before the queues and managers that a program may have."""
+
+
+class Endings:
+    """Calls ``shutdown`` once the process is about to end, until ``forget`` is called.
+
+    - Normal exit, ``sys.exit``, an exception, Ctrl-C (SIGINT is an exception in Python): ``atexit``.
+    - SIGTERM, where it would end the process at once: ``shutdown`` runs in a thread of its own, because the main thread may hold a lock
+      that it needs, and then the signal ends the process as it would have. A handler of the program's own is left in place: such a
+      program ends normally.
+    - A child that ``multiprocessing`` forked ends by ``os._exit``, without ``atexit``: its own finalizers are used.
+
+    ``os._exit``, SIGKILL and a fatal signal cannot be helped.
+    """
+
+    def __init__(self, shutdown: Callable[[], object], *, on_sigterm: bool) -> None:
+        self._shutdown = shutdown
+        self._handling: threading.Thread | None = None
+        self._installed = False
+        atexit.register(shutdown)
+        if on_sigterm and threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, self._on_sigterm)
+            self._installed = True
+        if hasattr(os, "register_at_fork"):
+            after_fork = weakref.WeakMethod(self._after_fork)
+            os.register_at_fork(after_in_child=lambda: (method := after_fork()) and method())
+
+    def forget(self) -> None:
+        """Leave the process alone again."""
+        atexit.unregister(self._shutdown)
+        main = threading.current_thread() is threading.main_thread()
+        if self._installed and self._handling is None and main and signal.getsignal(signal.SIGTERM) == self._on_sigterm:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            self._installed = False
+
+    def _on_sigterm(self, number: int, _frame: FrameType | None) -> None:
+        if self._handling is None:
+            self._handling = start_thread("sigterm", lambda: self._end(number))
+        elif not self._handling.is_alive():
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+
+    def _end(self, number: int) -> None:
+        try:
+            self._shutdown()
+        finally:
+            # Handlers can be changed by the main thread alone: it is interrupted until this thread is seen to be gone.
+            ended = threading.current_thread()
+            start_thread("sigterm-again", lambda: _again(ended, number))
+
+    def _after_fork(self) -> None:
+        self._handling = None
+        utilities = sys.modules.get("multiprocessing.util")
+        if utilities is not None:
+            # Finalizers of the parent are cleared in the child after this; what is registered so is called after that.
+            utilities.register_after_fork(self, Endings._finalize_with_multiprocessing)
+
+    def _finalize_with_multiprocessing(self) -> None:
+        sys.modules["multiprocessing.util"].Finalize(None, self._shutdown, exitpriority=_FIRST_OF_ALL)
+
+
+def _again(first: threading.Thread, number: int) -> None:
+    first.join()
+    os.kill(os.getpid(), number)

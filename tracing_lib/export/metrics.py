@@ -1,0 +1,81 @@
+"""The accounts as metrics, named as the semantic conventions name them ("OpenTelemetry SDK metrics", ``otel.sdk.*``)."""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from typing import TYPE_CHECKING, Final
+
+from opentelemetry.metrics import Observation
+
+from tracing_lib.export.accounts import ALREADY_SHUTDOWN, ENCODING, QUEUE_FULL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from opentelemetry.metrics import CallbackOptions, MeterProvider
+
+    from tracing_lib.contract.settings import TracingSettings
+    from tracing_lib.export.accounts import Accounts
+    from tracing_lib.export.processor import SpanDelivery
+
+_BY_THE_PROCESSOR: Final = frozenset({QUEUE_FULL, ALREADY_SHUTDOWN, ENCODING})
+"""Reasons for which a span never reached the exporter."""
+_SAMPLED: Final = {"otel.span.sampling_result": "RECORD_AND_SAMPLE"}
+_numbers: Final = itertools.count()
+
+_Found = list[tuple[int, dict[str, str]]]
+
+
+def observe(delivery: SpanDelivery, settings: TracingSettings, provider: MeterProvider) -> None:
+    """Offer the accounts to a meter provider, read when it collects; without an SDK for metrics that costs nothing.
+
+    Started and live spans are those of sampled traces: the library makes no span in others. ``otel.sdk.processor.span.queue.capacity``
+    is offered only where the queue is bounded in spans; its bound in bytes and its fill are ``virtengine.tracing.queue.*``.
+    """
+    instance, weak = str(next(_numbers)), weakref.ref(delivery)
+    processor = {"otel.component.type": "virtengine_span_processor", "otel.component.name": f"virtengine_span_processor/{instance}"}
+    kind = "otlp_grpc_span_exporter" if settings.protocol == "grpc" else "otlp_http_span_exporter"
+    exporter = {"otel.component.type": kind, "otel.component.name": f"{kind}/{instance}"}
+
+    def callback(read: Callable[[Accounts], _Found]) -> Callable[[CallbackOptions], Iterable[Observation]]:
+        def observed(_options: CallbackOptions) -> Iterable[Observation]:
+            found = weak()
+            return [Observation(value, attributes) for value, attributes in read(found.accounts())] if found else []
+
+        return observed
+
+    def dropped(accounts: Accounts, attributes: dict[str, str], *, early: bool) -> _Found:
+        reasons = accounts.dropped.items()
+        return [(count, {**attributes, "error.type": reason}) for reason, count in reasons if (reason in _BY_THE_PROCESSOR) is early]
+
+    def processed(accounts: Accounts) -> _Found:
+        late = sum(count for count, _ in dropped(accounts, exporter, early=False))
+        return [(accounts.exported + late, processor), *dropped(accounts, processor, early=True)]
+
+    meter = provider.get_meter("tracing_lib")
+    counters: dict[str, Callable[[Accounts], _Found]] = {
+        "otel.sdk.span.started": lambda accounts: [(accounts.started, _SAMPLED)],
+        "otel.sdk.processor.span.processed": processed,
+        "otel.sdk.exporter.span.exported": lambda accounts: [
+            (accounts.exported, exporter),
+            *dropped(accounts, exporter, early=False),
+        ],
+    }
+    levels: dict[str, Callable[[Accounts], _Found]] = {
+        "otel.sdk.span.live": lambda accounts: [(accounts.live, _SAMPLED)],
+        "otel.sdk.processor.span.queue.size": lambda accounts: [(accounts.queued - accounts.inflight, processor)],
+        "otel.sdk.exporter.span.inflight": lambda accounts: [(accounts.inflight, exporter)],
+    }
+    if settings.queue_size is not None:
+        levels["otel.sdk.processor.span.queue.capacity"] = lambda _accounts: [(settings.queue_size or 0, processor)]
+    for name, read in counters.items():
+        meter.create_observable_counter(name, [callback(read)], "{span}")
+    for name, read in levels.items():
+        meter.create_observable_up_down_counter(name, [callback(read)], "{span}")
+    in_bytes: dict[str, Callable[[Accounts], _Found]] = {
+        "virtengine.tracing.queue.size": lambda accounts: [(accounts.queued_bytes, processor)],
+        "virtengine.tracing.queue.capacity": lambda _accounts: [(settings.queue_bytes, processor)],
+    }
+    for name, read in in_bytes.items():
+        meter.create_observable_up_down_counter(name, [callback(read)], "By")

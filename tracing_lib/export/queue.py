@@ -1,0 +1,221 @@
+"""Ended spans that wait for the collector: bounded in bytes, with an exact account of where each span went."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from bisect import bisect_left
+from collections import Counter, deque
+from dataclasses import dataclass
+from itertools import accumulate, repeat
+from typing import TYPE_CHECKING, Any, Final
+
+from tracing_lib.export.accounts import ALREADY_SHUTDOWN, QUEUE_FULL, SHUTDOWN, Accounts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tracing_lib.export.groups import Group
+
+OVERHEAD_BYTES: Final = 64
+"""What a waiting span takes beside its own bytes: the header of the object (33 bytes), two places in a queue (16), and the allocator's
+rounding."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """Spans that are under way together."""
+
+    groups: Sequence[Group]
+    """What each of them has in common with others."""
+    spans: Sequence[Any]
+    size: int
+    """Memory that they take, in bytes; it counts against the queue's bound until the batch is settled."""
+    failed: int
+    """How many of them failed; these come first."""
+    settled: bool = False
+    """Whether it is known what became of them."""
+
+    def __len__(self) -> int:
+        return len(self.spans)
+
+
+class SpanQueue:
+    """A queue that refuses rather than grows.
+
+    A full queue refuses what comes, so that what was there before arrives whole; a failed span takes the place of the oldest that did
+    not fail, and leaves first. Every method takes microseconds and may be called from any thread, and from a signal handler: the lock
+    is reentrant.
+    """
+
+    def __init__(self, capacity_bytes: int, capacity_spans: int | None = None, *, size_of: Callable[[Any], int] = len) -> None:
+        self.capacity_bytes = capacity_bytes
+        self.capacity_spans = capacity_spans
+        self._size_of = size_of
+        self._starts = itertools.count(1)
+        self.start: Final[Callable[[], int]] = self._starts.__next__
+        """Count a sampled span that starts: one step in C, so that no count is lost between threads."""
+        self._not_ours = 0
+        self._ended = 0
+        self.reset()
+
+    def reset(self, *, staged: int = 0) -> None:
+        """Begin anew in the child after a fork: what waits is the parent's, and a lock may be held by a thread that is not there.
+
+        Spans that were live at the fork are live in the child as well. ``staged``: ended spans that were on their way to the queue.
+        """
+        self._lock = threading.RLock()
+        # Group and span take turns in each: half the memory of pairs.
+        self._failed: deque[Any] = deque()
+        self._others: deque[Any] = deque()
+        self._batch: Batch | None = None
+        self._bytes = 0
+        self._not_ours += self._ended + staged
+        self._ended = self._exported = 0
+        self._dropped: Counter[str] = Counter()
+        self._closed = False
+        self.full = False
+        """Whether a span was dropped for want of room, and none has left since."""
+
+    @property
+    def _started(self) -> int:
+        # An iterator that counts tells where it is by its representation alone: "count(8)" after seven spans.
+        return int(repr(self._starts)[len("count(") : -1]) - 1 - self._not_ours
+
+    def refuses(self) -> bool:
+        """Whether a span that did not fail would be dropped now; if so, it is counted as ended and dropped, and need not be encoded."""
+        if not self.full and not self._closed:
+            return False
+        with self._lock:
+            self._ended += 1
+            self._dropped[ALREADY_SHUTDOWN if self._closed else QUEUE_FULL] += 1
+        return True
+
+    def put(self, group: Group, span: object, *, failed: bool) -> None:
+        """Take in an ended span, or drop it."""
+        size = self._size_of(span) + OVERHEAD_BYTES
+        with self._lock:
+            self._ended += 1
+            if self._closed:
+                self._dropped[ALREADY_SHUTDOWN] += 1
+            elif self._fits(size) or (failed and self._make_room(size)):
+                line = self._failed if failed else self._others
+                line += (group, span)
+                self._bytes += size
+            else:
+                self._dropped[QUEUE_FULL] += 1
+                self.full = True
+
+    def drop(self, reason: str) -> None:
+        """Count a span that ended and cannot be queued."""
+        with self._lock:
+            self._ended += 1
+            self._dropped[reason] += 1
+
+    def _fits(self, size: int) -> bool:
+        return self._bytes + size <= self.capacity_bytes and (self.capacity_spans is None or self.held < self.capacity_spans)
+
+    def _make_room(self, size: int) -> bool:
+        while self._others and not self._fits(size):
+            self._others.popleft()
+            gone = self._size_of(self._others.popleft()) + OVERHEAD_BYTES
+            self._bytes -= gone
+            self._dropped[QUEUE_FULL] += 1
+            self.full = True
+        return self._fits(size)
+
+    @property
+    def waiting(self) -> int:
+        """Spans that are queued and not under way."""
+        return (len(self._failed) + len(self._others)) // 2
+
+    @property
+    def fill(self) -> float:
+        """How full the queue is, from 0 to 1."""
+        by_bytes = self._bytes / self.capacity_bytes
+        return by_bytes if self.capacity_spans is None else max(by_bytes, self.waiting / self.capacity_spans)
+
+    @property
+    def held(self) -> int:
+        """Spans that wait or are under way."""
+        with self._lock:
+            return self.waiting + (len(self._batch) if self._batch else 0)
+
+    @property
+    def done(self) -> int:
+        """Spans that ended and are not held: exported or dropped."""
+        with self._lock:
+            return self._exported + sum(self._dropped.values())
+
+    def take(self, most: int) -> Batch | None:
+        """Return up to so many spans, failed ones first, oldest first; none when nothing waits.
+
+        The batch before must be settled or given back. A batch is at most a quarter of the queue, and at least one span: what is under
+        way cannot make room for a failed span.
+        """
+        with self._lock:
+            if not self.waiting or self._closed:
+                return None
+            failed = min(most, len(self._failed) // 2)
+            parts = _leave(self._failed, failed) + _leave(self._others, min(most - failed, len(self._others) // 2))
+            ends = list(accumulate(map(self._size_of, parts[1::2])))
+            quarter = self.capacity_bytes // 4
+            number = 1 + bisect_left(range(len(ends) - 1), quarter, key=lambda at: ends[at] + (at + 1) * OVERHEAD_BYTES)
+            self._come_back(parts[2 * number :], max(0, failed - number))
+            size = ends[number - 1] + number * OVERHEAD_BYTES
+            self._batch = Batch(parts[: 2 * number : 2], parts[1 : 2 * number : 2], size, min(failed, number))
+            return self._batch
+
+    def _come_back(self, parts: list[Any], failed: int) -> None:
+        """Put groups and spans, of which so many failed, back to where they were."""
+        self._others.extendleft(reversed(parts[2 * failed :]))
+        self._failed.extendleft(reversed(parts[: 2 * failed]))
+
+    def give_back(self, batch: Batch) -> None:
+        """Put a batch that could not be delivered back to where it was, to be taken again. After ``close`` it is too late."""
+        with self._lock:
+            if batch.settled:
+                return
+            batch.settled = True
+            self._batch = None
+            self._come_back([part for pair in zip(batch.groups, batch.spans, strict=True) for part in pair], batch.failed)
+
+    def settle(self, batch: Batch, *, exported: int, reason: str = "") -> None:
+        """Say what became of a batch: so many exported, the others dropped for this reason. After ``close`` it is too late."""
+        with self._lock:
+            if batch.settled:
+                return
+            batch.settled = True
+            self._batch = None
+            self._bytes -= batch.size
+            self.full = False
+            self._exported += exported
+            if exported < len(batch):
+                self._dropped[reason] += len(batch) - exported
+
+    def close(self) -> None:
+        """Drop what waits or is under way, and all that comes later."""
+        with self._lock:
+            self._closed = True
+            left = self.waiting
+            if self._batch is not None and not self._batch.settled:
+                self._batch.settled = True
+                left += len(self._batch)
+            if left:
+                self._dropped[SHUTDOWN] += left
+            self._failed.clear()
+            self._others.clear()
+            self._batch, self._bytes = None, 0
+
+    def accounts(self) -> Accounts:
+        """Return what became of the spans so far."""
+        with self._lock:
+            inflight = len(self._batch) if self._batch else 0
+            live = self._started - self._ended
+            queued = self.waiting + inflight
+            return Accounts(self._started, live, queued, self._bytes, inflight, self._exported, dict(self._dropped))
+
+
+def _leave(line: deque[Any], number: int) -> list[Any]:
+    """Take so many spans from a line, each after its group: in one step in C, so that no pair is torn by who comes in between."""
+    return list(map(deque.popleft, repeat(line, 2 * number)))

@@ -1,0 +1,23 @@
+# What the twins in Python have: the module in C has the same names, with the same results.
+from tracing_lib.fast.exchanges import ExchangeCore as ExchangeCore
+from tracing_lib.fast.exchanges import exchange as exchange
+from tracing_lib.fast.pure import PackCore as PackCore
+from tracing_lib.fast.pure import PairsCore as PairsCore
+from tracing_lib.fast.pure import Recording as Recording
+from tracing_lib.fast.pure import SourceCore as SourceCore
+from tracing_lib.fast.pure import SpanCore as SpanCore
+from tracing_lib.fast.pure import StageCore as StageCore
+from tracing_lib.fast.pure import TracerCore as TracerCore
+from tracing_lib.fast.pure import caller as caller
+from tracing_lib.fast.pure import carried as carried
+from tracing_lib.fast.pure import current as current
+from tracing_lib.fast.pure import derived as derived
+from tracing_lib.fast.pure import enter as enter
+from tracing_lib.fast.pure import record as record
+from tracing_lib.fast.pure import root as root
+from tracing_lib.fast.pure import serve as serve
+from tracing_lib.fast.pure import token as token
+from tracing_lib.fast.pure import traceparent as traceparent
+from tracing_lib.fast.readings import follow as follow
+from tracing_lib.fast.readings import set_arguments as set_arguments
+from tracing_lib.fast.readings import set_results as set_results

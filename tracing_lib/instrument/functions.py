@@ -1,0 +1,219 @@
+"""``traced``: a function whose every call is a span; plain, asynchronous, generator or asynchronous generator."""
+
+from __future__ import annotations
+
+import contextvars
+import functools
+import inspect
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar, cast, overload
+
+from opentelemetry.trace import SpanKind
+
+from tracing_lib.fast.native import enter as quick_enter
+from tracing_lib.instrument import generators as stepping
+from tracing_lib.instrument.entering import enter
+from tracing_lib.instrument.paths import NOTHING, AttributePaths, compile_paths
+from tracing_lib.instrument.source import TracerSource, fail, restore
+from tracing_lib.propagation.current import attach, get_current, set_current_span
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from opentelemetry.trace import Span, TracerProvider
+    from opentelemetry.util.types import AttributeValue
+
+    from tracing_lib.instrument.generators import Begin, End
+    from tracing_lib.instrument.paths import OnCall, OnReturn
+
+_F = TypeVar("_F", bound="Callable[..., object]")
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+_SCOPE: Final = "tracing_lib.instrument.functions"
+
+
+class SpanPlan:
+    """What the spans of one function are like: name, kind, fixed attributes, and attributes by path."""
+
+    __slots__ = ("attributes", "kind", "name", "on_call", "on_return", "source")
+
+    on_call: OnCall | None
+    """What sets attributes before the call; none where that is nothing."""
+    on_return: OnReturn | None
+    """What sets attributes once it returned; none where that is nothing."""
+
+    def __init__(
+        self,
+        name: str,
+        source: TracerSource,
+        *,
+        kind: SpanKind = SpanKind.INTERNAL,
+        attributes: Mapping[str, AttributeValue] | None = None,
+        paths: AttributePaths = NOTHING,
+    ) -> None:
+        self.name = name
+        self.source = source
+        self.kind = kind
+        self.attributes = attributes
+        self.on_call, self.on_return = paths
+
+
+@overload
+def traced(function: _F, /) -> _F: ...
+
+
+@overload
+def traced(
+    *,
+    name: str | None = None,
+    kind: SpanKind = SpanKind.INTERNAL,
+    attributes: Mapping[str, str] | None = None,
+    tracer_provider: TracerProvider | None = None,
+) -> Callable[[_F], _F]: ...
+
+
+def traced(
+    function: Callable[..., object] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    kind: SpanKind = SpanKind.INTERNAL,
+    attributes: Mapping[str, str] | None = None,
+    tracer_provider: TracerProvider | None = None,
+) -> object:
+    """Make every call of a function a span; use it bare (``@traced``) or with keywords (``@traced(name="market.match")``).
+
+    The function may be plain, ``async``, a generator or an asynchronous generator, and keeps its signature. The span is current inside
+    it. Of a generator, the span lasts from the first step to the last, and is current in the generator's body only, never in its
+    consumer; the body runs in a context of its own, so that what it sets there does not reach the consumer either.
+
+    ``name``: the span's, of few different values; by default module and function. ``attributes``: attribute keys with the paths of
+    their values among arguments and result (``{"virtengine.order.id": "order.id", "virtengine.bid.price": "return.price"}``).
+    ``tracer_provider``: by default OpenTelemetry's global one, also when it is set later.
+
+    An exception makes the span an error of its type, is recorded once in its trace, and travels on; its text is not recorded. A
+    cancellation is no error: it sets ``virtengine.cancelled``. Raises ``ValueError`` for a path that fits no parameter, and
+    ``TypeError`` for what is not callable.
+    """
+    if function is None:
+        return functools.partial(_decorate, name=name, kind=kind, attributes=attributes, provider=tracer_provider)
+    return _decorate(function, name=name, kind=kind, attributes=attributes, provider=tracer_provider)
+
+
+def _decorate(
+    function: Callable[..., object],
+    *,
+    name: str | None,
+    kind: SpanKind,
+    attributes: Mapping[str, str] | None,
+    provider: TracerProvider | None,
+) -> Callable[..., object]:
+    if isinstance(function, staticmethod | classmethod | property | type):
+        raise TypeError(
+            f"traced: is put on {function!r}. Wanted: a function or a method. "
+            "Next: put @traced below @staticmethod, @classmethod or @property, and on a class's methods instead of the class"
+        )
+    full = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', type(function).__qualname__)}".replace(
+        "<locals>.", ""
+    )
+    paths = compile_paths(attributes, function, place=f"traced {full}")
+    return wrap(function, SpanPlan(name or full, TracerSource(_SCOPE, provider), kind=kind, paths=paths))
+
+
+def wrap(function: Callable[..., object], plan: SpanPlan) -> Callable[..., object]:
+    """Return the function with each call a span, in the kind of function that it is."""
+    if inspect.isasyncgenfunction(function):
+        return stepping.async_generator(function, _generator_begin(plan))
+    if inspect.iscoroutinefunction(function):
+        return _coroutine(cast("Callable[..., Awaitable[object]]", function), plan)
+    if inspect.isgeneratorfunction(function):
+        return stepping.generator(function, _generator_begin(plan))
+    return _plain(function, plan)
+
+
+def _plain(function: Callable[_P, _T], plan: SpanPlan) -> Callable[_P, _T]:
+    source, name, kind, attributes = plan.source, plan.name, plan.kind, plan.attributes
+    on_call, on_return = plan.on_call, plan.on_return
+
+    @functools.wraps(function)
+    def call(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        entered = quick_enter(source, name, kind, attributes) or enter(source, name, kind, attributes)
+        if entered is None:
+            return function(*args, **kwargs)
+        span, before = entered
+        try:
+            if on_call is not None:
+                on_call(span, args, kwargs)
+            result = function(*args, **kwargs)
+            if on_return is not None:
+                on_return(span, result)
+        except BaseException as error:
+            fail(span, error)
+            raise
+        else:
+            return result
+        finally:
+            attach(before)
+            span.end()
+
+    return call
+
+
+def _coroutine(function: Callable[_P, Awaitable[_T]], plan: SpanPlan) -> Callable[_P, Awaitable[_T]]:
+    source, name, kind, attributes = plan.source, plan.name, plan.kind, plan.attributes
+    on_call, on_return = plan.on_call, plan.on_return
+
+    @functools.wraps(function)
+    async def call(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        entered = quick_enter(source, name, kind, attributes) or enter(source, name, kind, attributes)
+        if entered is None:
+            return await function(*args, **kwargs)
+        span, before = entered
+        active, closed = get_current(), False
+        try:
+            if on_call is not None:
+                on_call(span, args, kwargs)
+            result = await function(*args, **kwargs)
+            if on_return is not None:
+                on_return(span, result)
+        except BaseException as error:
+            closed = isinstance(error, GeneratorExit)
+            fail(span, error)
+            raise
+        else:
+            return result
+        finally:
+            restore(active, before, closed=closed)
+            span.end()
+
+    return call
+
+
+def _generator_begin(plan: SpanPlan) -> Begin:
+    """Return what starts the span of a generator at its first step."""
+
+    def begin(args: tuple[object, ...], kwargs: dict[str, object]) -> tuple[contextvars.Context, End] | None:
+        tracer = plan.source.get()
+        if tracer is None:
+            return None
+        span = tracer.start_span(plan.name, get_current(), plan.kind, plan.attributes)
+        if plan.on_call is not None:
+            plan.on_call(span, args, kwargs)
+
+        def end(error: BaseException | None, result: object) -> None:
+            if error is None:
+                if plan.on_return is not None:
+                    plan.on_return(span, result)
+            elif not isinstance(error, GeneratorExit):  # then the consumer has enough, and all is well
+                fail(span, error)
+            span.end()
+
+        return context_of(span), end
+
+    return begin
+
+
+def context_of(span: Span) -> contextvars.Context:
+    """Return a copy of the execution context in which the span is current."""
+    context = contextvars.copy_context()
+    context.run(set_current_span, span)
+    return context

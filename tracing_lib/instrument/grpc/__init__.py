@@ -1,0 +1,1 @@
+"""Spans of gRPC calls, on the server and on the client."""

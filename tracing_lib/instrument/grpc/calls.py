@@ -1,0 +1,309 @@
+"""One call that a server takes, from its metadata to its outcome; shared by the interceptors and by ``trace_servicer``."""
+
+from __future__ import annotations
+
+import contextvars
+import functools
+import inspect
+import math
+import time
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, cast
+
+import grpc
+import grpc.aio
+from opentelemetry.context import Context, create_key
+
+from tracing_lib.base import conventions
+from tracing_lib.fast.native import serve as quick_serve
+from tracing_lib.instrument import generators as stepping
+from tracing_lib.instrument.entering import serve
+from tracing_lib.instrument.grpc.spans import OK, code_of, end_server, method_of
+from tracing_lib.instrument.paths import compile_paths
+from tracing_lib.instrument.source import TracerSource, leave, restore
+from tracing_lib.propagation.current import SPAN_KEY, SUPPRESSED, attach, get_current
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
+
+    from opentelemetry.trace import Span, Tracer
+
+    from tracing_lib.fast.plain import PlainAttributes
+    from tracing_lib.instrument.generators import Begin, End
+
+_DEADLINE_SECONDS: Final = 0.02
+_DEADLINE_SHARE: Final = 0.02
+"""How close to its end a call counts as overdue: a client gives up on its own clock, and gRPC rounds the time it sends up by 1 %."""
+
+
+class _Kind(NamedTuple):
+    """What a class of contexts has: grpcio's two, and stand-ins for them."""
+
+    calls_back: bool
+    asynchronous: bool
+
+
+_KINDS: Final[dict[type, _Kind]] = {}
+_QUICK: Final[set[type]] = set()
+"""Classes of contexts of ``grpc.aio``, which need no more than to be asked for metadata and code."""
+
+
+def _kind_of(context: grpc.ServicerContext) -> _Kind:
+    found = _Kind(hasattr(context, "add_callback"), not hasattr(context, "is_active"))
+    # A stand-in that passes on what it is asked for has no class that tells.
+    if not hasattr(type(context), "__getattr__"):
+        _KINDS[type(context)] = found
+        if found.asynchronous and not found.calls_back:
+            _QUICK.add(type(context))
+    return found
+
+
+_SERVED: Final = create_key("virtengine-rpc")
+"""Key under which a context holds the name and the span of the call that is served in it."""
+
+
+class CallPlan:
+    """What the spans of a server's calls are like."""
+
+    __slots__ = ("paths", "source")
+
+    def __init__(self, source: TracerSource, attributes: Mapping[str, str] | None, *, place: str) -> None:
+        self.source = source
+        self.paths = compile_paths(attributes, _parameters, place=place)
+
+
+def _parameters(request: object, context: object) -> None:
+    """Have the parameters that every servicer's method has, whatever it calls them."""
+
+
+class ServerCall:
+    """A call that is being served: its span, the context in which it is current, and how it ended."""
+
+    __slots__ = ("_context", "_early", "_kind", "_own", "active", "before", "span")
+
+    def __init__(self, context: grpc.ServicerContext, span: Span, active: Context, before: Context, *, own: bool = True) -> None:
+        self._context: Any = context
+        self._kind = _KINDS.get(type(context)) or _kind_of(context)
+        self._early: grpc.StatusCode | None = None
+        self._own = own
+        self.span, self.active, self.before = span, active, before
+        if own and self._kind.calls_back:
+            self._context.add_callback(self._terminated)
+
+    @classmethod
+    def begin(
+        cls, source: TracerSource, tracer: Tracer, method: tuple[str, PlainAttributes], context: grpc.ServicerContext, before: Context
+    ) -> Self:
+        """Start the span of a call."""
+        served = cast("tuple[str, Span] | None", before.get(_SERVED))
+        # An interceptor and trace_servicer on one call: the span is the outer one's, the attributes are both's.
+        if served is not None and served[0] == method[0] and served[1] is before.get(SPAN_KEY):
+            return cls(context, served[1], before, before, own=False)
+        headers = context.invocation_metadata() or ()
+        span, active = quick_serve(source, before, *method, headers, _SERVED) or serve(tracer, headers, *method, _SERVED)
+        return cls(context, span, active, before)
+
+    def end(self, error: BaseException | None) -> None:
+        """End the span with the outcome that the caller saw."""
+        if not self._own:
+            return
+        code = self._early or self._code_of_early_end(error)
+        if code is not None:
+            raised = error if isinstance(error, Exception) and not self._aborted(error) else None
+            end_server(self.span, code, raised)
+            return
+        code = code_of(self._context.code())
+        if error is None:
+            end_server(self.span, code or grpc.StatusCode.OK)
+        else:
+            end_server(self.span, code or grpc.StatusCode.UNKNOWN, None if self._aborted(error) else error)
+
+    def _aborted(self, error: BaseException) -> bool:
+        """Whether the exception is the one that ``abort`` leaves the servicer with; ``grpc.server`` raises a bare ``Exception``."""
+        bare = type(error) is Exception and not error.args and code_of(self._context.code()) is not None
+        return bare or isinstance(error, grpc.aio.AbortError)
+
+    def _code_of_early_end(self, error: BaseException | None) -> grpc.StatusCode | None:
+        if not self._kind.asynchronous:
+            return self._why_early() if not self._context.is_active() or isinstance(error, GeneratorExit) else None
+        gone = error is not None and not isinstance(error, Exception)  # asyncio's cancellation, or a generator nobody asks any more
+        return self._why_early() if gone else None
+
+    def _terminated(self) -> None:
+        """Note, while it can still be told, which of the two ended a call that nobody answered."""
+        self._early = self._why_early()
+
+    def _why_early(self) -> grpc.StatusCode:
+        remaining: float | None = self._context.time_remaining()
+        if remaining is None or math.isinf(remaining):
+            return grpc.StatusCode.CANCELLED
+        started: int | None = getattr(self.span, "start_time", None)
+        whole = remaining if started is None else remaining + (time.time_ns() - started) / 1e9
+        overdue = remaining <= max(_DEADLINE_SECONDS, _DEADLINE_SHARE * whole)
+        return grpc.StatusCode.DEADLINE_EXCEEDED if overdue else grpc.StatusCode.CANCELLED
+
+
+def wrap_behavior(
+    behavior: Callable[..., object], plan: CallPlan, method: str, *, request_streaming: bool, response_streaming: bool
+) -> Callable[..., object]:
+    """Return a servicer's method with each call a span, in the kind of function that it is."""
+    start = _Starter(plan, method, request_streaming=request_streaming)
+    if inspect.isasyncgenfunction(behavior):
+        return stepping.async_generator(behavior, start.begin)
+    if inspect.iscoroutinefunction(behavior):
+        return _coroutine(cast("Callable[..., Awaitable[object]]", behavior), start)
+    if response_streaming:
+        return stepping.generator(cast("Callable[..., Iterator[object]]", behavior), start.begin)
+    return _plain(behavior, start)
+
+
+class _Starter:
+    """Starts the spans of one method's calls."""
+
+    def __init__(self, plan: CallPlan, method: str, *, request_streaming: bool) -> None:
+        self.source = plan.source
+        self.method = method_of(method)
+        self.on_call = None if request_streaming else plan.paths.on_call
+        self.on_return = plan.paths.on_return
+
+    def call(self, request: object, context: grpc.ServicerContext) -> ServerCall | None:
+        """Start the span of a call; None where nobody would receive it."""
+        tracer = self.source.get()
+        before = get_current()
+        if tracer is None or before.get(SUPPRESSED):
+            return None
+        call = ServerCall.begin(self.source, tracer, self.method, context, before)
+        if self.on_call is not None:
+            self.on_call(call.span, (request,), {})
+        return call
+
+    @property
+    def begin(self) -> Begin:
+        """What starts the span of a call whose answers are a generator's."""
+
+        def begin(args: tuple[object, ...], _kwargs: dict[str, object]) -> tuple[contextvars.Context, End] | None:
+            call = self.call(args[0], cast("grpc.ServicerContext", args[1]))
+            if call is None:
+                return None
+            body = contextvars.copy_context()
+            body.run(attach, call.active)
+            return body, lambda error, _result: call.end(error)
+
+        return begin
+
+
+def _plain(behavior: Callable[..., object], start: _Starter) -> Callable[..., object]:
+    on_return = start.on_return
+
+    @functools.wraps(behavior)
+    def serve(request: object, context: grpc.ServicerContext) -> object:
+        known = context if hasattr(context, "code") else cast("grpc.ServicerContext", _Noting(context))
+        call = start.call(request, known)
+        if call is None:
+            return behavior(request, context)
+        attach(call.active)
+        try:
+            response = behavior(request, known)
+        except BaseException as error:
+            call.end(error)
+            raise
+        else:
+            if on_return is not None:
+                on_return(call.span, response)
+            call.end(None)
+            return response
+        finally:
+            attach(call.before)
+
+    return serve
+
+
+def _coroutine(behavior: Callable[..., Awaitable[object]], start: _Starter) -> Callable[..., Awaitable[object]]:
+    on_return = start.on_return
+
+    async def serve(request: object, context: grpc.ServicerContext) -> object:
+        call = start.call(request, context)
+        if call is None:
+            return await behavior(request, context)
+        attach(call.active)
+        closed = False
+        try:
+            response = await behavior(request, context)
+        except BaseException as error:
+            closed = isinstance(error, GeneratorExit)
+            call.end(error)
+            raise
+        else:
+            if on_return is not None:
+                on_return(call.span, response)
+            call.end(None)
+            return response
+        finally:
+            restore(call.active, call.before, closed=closed)
+
+    return _quick(behavior, start, serve)
+
+
+def _quick(
+    behavior: Callable[..., Awaitable[object]], start: _Starter, otherwise: Callable[..., Awaitable[object]]
+) -> Callable[..., Awaitable[object]]:
+    """Return the same for contexts of ``grpc.aio``, without an object for a call that ends well."""
+    source, (name, attributes), on_call, on_return = start.source, start.method, start.on_call, start.on_return
+
+    @functools.wraps(behavior)
+    async def serve(request: object, context: Any) -> object:  # noqa: ANN401  a ServicerContext; grpcio's two have no class in common
+        before, entered = get_current(), None
+        if type(context) in _QUICK and not before.get(SUPPRESSED):
+            entered = quick_serve(source, before, name, attributes, context.invocation_metadata() or (), _SERVED)
+        if entered is None:
+            return await otherwise(request, context)
+        (span, active), closed = entered, False
+        if on_call is not None:
+            on_call(span, (request,), {})
+        attach(active)
+        try:
+            response = await behavior(request, context)
+        except BaseException as error:
+            closed = isinstance(error, GeneratorExit)
+            ServerCall(context, span, active, before).end(error)
+            raise
+        else:
+            if on_return is not None:
+                on_return(span, response)
+            if context.code():
+                ServerCall(context, span, active, before).end(None)
+            else:
+                span.set_attribute(conventions.RPC_RESPONSE_STATUS_CODE, OK)
+                span.end()
+            return response
+        finally:
+            if closed:
+                leave(active, before)
+            else:  # as ``restore``, without a function more for each call that ends well
+                attach(before)
+
+    return serve
+
+
+class _Noting:
+    """The context of a plain servicer on an asyncio server, which takes a status code and does not tell it."""
+
+    def __init__(self, context: grpc.ServicerContext) -> None:
+        self._context = context
+        self._code: grpc.StatusCode | None = None
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._context, name)
+
+    def code(self) -> grpc.StatusCode | None:
+        """Return the code that was set or aborted with."""
+        return self._code
+
+    def set_code(self, code: grpc.StatusCode) -> None:
+        """Pass the code on, and keep it."""
+        self._code = code
+        self._context.set_code(code)
+
+    def abort(self, code: grpc.StatusCode, *args: object, **kwargs: object) -> object:
+        """Pass the code on, and keep it."""
+        self._code = code
+        return self._context.abort(code, *args, **kwargs)  # type: ignore[arg-type]  # as the servicer gave them

@@ -1,0 +1,129 @@
+"""``trace_aio_channel``: a channel of ``grpc.aio`` whose every call is a span, without an interceptor's cost."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import grpc
+import grpc.aio
+from opentelemetry.trace import SpanKind
+
+from tracing_lib.fast.native import PairsCore, carried
+from tracing_lib.fast.native import enter as quick_enter
+from tracing_lib.instrument.entering import enter
+from tracing_lib.instrument.grpc.client import Calls, aio_done, raised, with_headers
+from tracing_lib.instrument.grpc.spans import end_client
+from tracing_lib.propagation.current import SUPPRESSED, attach, get_current
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from opentelemetry.trace import TracerProvider
+
+_CLIENT: Final = SpanKind.CLIENT  # an enumeration looks its members up in Python
+_new: Final = PairsCore.__new__
+_AFTER_THE_REQUESTS: Final = ("timeout", "metadata", "credentials", "wait_for_ready", "compression")
+"""Parameters that calls with a stream of requests take by position, too."""
+
+
+def trace_aio_channel(
+    channel: grpc.aio.Channel, target: str | None = None, *, tracer_provider: TracerProvider | None = None
+) -> grpc.aio.Channel:
+    """Return the channel with each call a span; make stubs with it, and close it, in the channel's stead.
+
+    The spans are those of ``grpc_aio_client_interceptors``. With those, grpcio runs every call in a task of its own behind a second call
+    object, which costs more than the span. Give a channel the one or the other.
+
+    ``target``: the channel's, for ``server.address`` and ``server.port``, and because baggage goes to our own hosts only.
+    ``tracer_provider``: by default OpenTelemetry's global one, also when it is set later. Raises ``ValueError`` for a target whose port
+    is no number.
+    """
+    return _TracedChannel(channel, Calls(target, tracer_provider))
+
+
+class _TracedChannel(grpc.aio.Channel):
+    def __init__(self, channel: grpc.aio.Channel, calls: Calls) -> None:
+        self._channel = channel
+        self._calls = calls
+
+    def unary_unary(self, method: str, *args: Any, **options: Any) -> Any:  # noqa: ANN401  as the channel's own, here and below
+        return _Method(self._channel.unary_unary(method, *args, **options), method, self._calls)
+
+    def unary_stream(self, method: str, *args: Any, **options: Any) -> Any:  # noqa: ANN401
+        return _Method(self._channel.unary_stream(method, *args, **options), method, self._calls)
+
+    def stream_unary(self, method: str, *args: Any, **options: Any) -> Any:  # noqa: ANN401
+        return _Method(self._channel.stream_unary(method, *args, **options), method, self._calls)
+
+    def stream_stream(self, method: str, *args: Any, **options: Any) -> Any:  # noqa: ANN401
+        return _Method(self._channel.stream_stream(method, *args, **options), method, self._calls)
+
+    async def __aenter__(self) -> Self:
+        await self._channel.__aenter__()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        await self._channel.__aexit__(kind, error, traceback)
+
+    async def close(self, grace: float | None = None) -> None:
+        await self._channel.close(grace)
+
+    def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:  # noqa: FBT001, FBT002  the interface's
+        return self._channel.get_state(try_to_connect)
+
+    async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
+        await self._channel.wait_for_state_change(last_observed_state)
+
+    async def channel_ready(self) -> None:
+        await self._channel.channel_ready()
+
+
+class _Headers(PairsCore, grpc.aio.Metadata):
+    """Metadata that is made once and read once, by grpcio, which asks for its length and its pairs; an interceptor may ask for more."""
+
+    @functools.cached_property
+    def changeable(self) -> grpc.aio.Metadata:
+        """What the pairs are in from now on."""
+        pairs, self.pairs = self.pairs, None
+        return grpc.aio.Metadata(*pairs or ())
+
+    @property
+    def _metadata(self) -> Any:  # noqa: ANN401  what all else of the base class works on
+        return vars(self.changeable)["_metadata"]
+
+
+class _Method:
+    """One method of a channel, of whichever shape: calling it returns the channel's own call."""
+
+    __slots__ = ("_attributes", "_call", "_name", "_source", "_target")
+
+    def __init__(self, call: Callable[..., Any], path: str, calls: Calls) -> None:
+        self._call = call
+        self._name, self._attributes = calls.of(path)
+        self._source, self._target = calls.source, calls.target
+
+    def __call__(self, *request: object, metadata: object = None, **options: object) -> Any:  # noqa: ANN401  one of four kinds
+        if len(request) > 1:
+            options.update(zip(_AFTER_THE_REQUESTS, request[1:], strict=False))
+            request, metadata = request[:1], options.pop("metadata", metadata)
+        source, name, attributes = self._source, self._name, self._attributes
+        if get_current().get(SUPPRESSED):
+            return self._call(*request, metadata=metadata, **options)
+        entered = quick_enter(source, name, _CLIENT, attributes) or enter(source, name, _CLIENT, attributes)
+        if entered is None:
+            return self._call(*request, metadata=metadata, **options)
+        span, before = entered
+        try:
+            headers = _new(_Headers)
+            pairs = carried(source, span, before) if metadata is None else None
+            headers.pairs = tuple(with_headers(metadata, get_current(), self._target)) if pairs is None else pairs
+            call = self._call(*request, metadata=headers, **options)
+        except BaseException as error:
+            end_client(span, None, raised(error))
+            raise
+        finally:
+            attach(before)
+        call.add_done_callback(functools.partial(aio_done, span))
+        return call

@@ -1,0 +1,289 @@
+"""Interceptors that make every call a gRPC client makes a span: all four shapes, for ``grpc`` and for ``grpc.aio``."""
+
+from __future__ import annotations
+
+import contextvars
+import functools
+import weakref
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
+
+import grpc
+import grpc.aio
+from opentelemetry.trace import SpanKind
+
+from tracing_lib.base import conventions
+from tracing_lib.base.errors import explain
+from tracing_lib.fast.plain import PlainAttributes
+from tracing_lib.instrument.grpc.spans import OK, SCOPE, end_client, method_of
+from tracing_lib.instrument.source import TracerSource, suppressed
+from tracing_lib.propagation.carrier import leaving
+from tracing_lib.propagation.current import attach, get_current, with_span
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from opentelemetry.context import Context
+    from opentelemetry.trace import Span, Tracer, TracerProvider
+
+_Call: TypeAlias = Any  # the four shapes' calls share no type that grpcio or its stubs name
+_Interceptor: TypeAlias = (
+    "grpc.UnaryUnaryClientInterceptor[Any, Any] | grpc.UnaryStreamClientInterceptor[Any, Any] | "
+    "grpc.StreamUnaryClientInterceptor[Any, Any] | grpc.StreamStreamClientInterceptor[Any, Any]"
+)
+_Continuation: TypeAlias = "Callable[[Any, Any], Any]"
+_MOST_METHODS: Final = 4096
+_SCHEMES: Final = ("dns:", "ipv4:", "ipv6:", "unix:", "xds:", "passthrough:")
+
+
+def grpc_client_interceptors(target: str | None = None, *, tracer_provider: TracerProvider | None = None) -> Sequence[_Interceptor]:
+    """Return interceptors for ``grpc.intercept_channel(channel, *interceptors)``.
+
+    Each call becomes a span named ``package.Service/Method`` that lasts until its last answer, and carries its trace to the server in the
+    metadata. Every code but ``OK`` makes it an error; the words of a status never enter it. What a stream of requests does while it is
+    read belongs to the span too.
+
+    ``target``: the channel's, for ``server.address`` and ``server.port``, and because baggage goes to our own hosts only; an
+    interceptor cannot see it. ``tracer_provider``: by default
+    OpenTelemetry's global one, also when it is set later. Raises ``ValueError`` for a target whose port is no number.
+    """
+    return (_ClientInterceptor(Calls(target, tracer_provider)),)
+
+
+def grpc_aio_client_interceptors(
+    target: str | None = None, *, tracer_provider: TracerProvider | None = None
+) -> Sequence[grpc.aio.ClientInterceptor]:
+    """Return interceptors for ``grpc.aio.insecure_channel(..., interceptors=...)``; everything is as for ``grpc_client_interceptors``."""
+    calls = Calls(target, tracer_provider)
+    interceptors = (_AioUnaryUnary(calls), _AioUnaryStream(calls), _AioStreamUnary(calls), _AioStreamStream(calls))
+    return cast("Sequence[grpc.aio.ClientInterceptor]", interceptors)
+
+
+class Calls:
+    """Starts the spans of one channel's calls."""
+
+    def __init__(self, target: str | None, provider: TracerProvider | None) -> None:
+        self.source = TracerSource(SCOPE, provider)
+        self._server = _server_of(target) if target else {}
+        self._known: dict[str | bytes, tuple[str, PlainAttributes]] = {}
+        self.target = target
+
+    def tracer(self) -> Tracer | None:
+        """Return the tracer; None where nobody would receive a span."""
+        return None if suppressed() else self.source.get()
+
+    def of(self, method: str | bytes) -> tuple[str, PlainAttributes]:
+        """Return the name of a method's spans and the attributes that they start with."""
+        known = self._known.get(method)
+        if known is None:
+            name, attributes = method_of(method)
+            known = name, PlainAttributes({**attributes, **self._server})
+            if len(self._known) < _MOST_METHODS:
+                self._known[method] = known
+        return known
+
+    def start(self, tracer: Tracer, method: str | bytes, context: Context) -> Span:
+        """Start a call's span, as a child of the context's."""
+        name, attributes = self.of(method)
+        return tracer.start_span(name, context, SpanKind.CLIENT, attributes)
+
+
+def _server_of(target: str) -> dict[str, str | int]:
+    """Return host and port of a channel's target as gRPC names it ("gRPC Name Resolution"); of several addresses the first."""
+    scheme = next((scheme for scheme in _SCHEMES if target.startswith(scheme)), "")
+    rest = target.removeprefix(scheme)
+    if scheme == "unix:":
+        return {conventions.SERVER_ADDRESS: rest.removeprefix("//")}
+    address = rest.rpartition("/")[2].partition(",")[0]
+    host, separator, port = address.rpartition(":")
+    if not separator or address.endswith("]"):
+        return {conventions.SERVER_ADDRESS: address.strip("[]")}
+    if not port.isdigit():
+        wrong, right = f"the target's port is {port[:20]!r}", "a target such as chain.virtengine:9090"
+        raise ValueError(explain("grpc_client_interceptors", wrong, right, "give the target that the channel was made with"))
+    return {conventions.SERVER_ADDRESS: host.strip("[]"), conventions.SERVER_PORT: int(port)}
+
+
+def with_headers(metadata: object, context: Context, target: str | None) -> Iterable[tuple[str, str | bytes]]:
+    """Return the call's metadata with the headers of its span; a header that is there already gives way."""
+    headers = leaving(context, target)
+    if not metadata:
+        return headers.items()
+    given = [pair for pair in cast("Sequence[tuple[str, str | bytes]]", metadata) if pair[0] not in headers]
+    return [*given, *headers.items()]
+
+
+class _Details(NamedTuple):
+    method: str
+    timeout: float | None
+    metadata: Sequence[tuple[str, str | bytes]]
+    credentials: grpc.CallCredentials | None
+    wait_for_ready: bool | None
+    compression: grpc.Compression | None
+
+
+class _ClientInterceptor(
+    grpc.UnaryUnaryClientInterceptor,  # type: ignore[type-arg]  # generic in the stubs alone, here and below
+    grpc.UnaryStreamClientInterceptor,  # type: ignore[type-arg]
+    grpc.StreamUnaryClientInterceptor,  # type: ignore[type-arg]
+    grpc.StreamStreamClientInterceptor,  # type: ignore[type-arg]
+):
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    def intercept_unary_unary(self, continuation: _Continuation, client_call_details: grpc.ClientCallDetails, request: object) -> _Call:
+        """Trace a call with one request and one response."""
+        return self._trace(continuation, client_call_details, request)
+
+    def intercept_unary_stream(self, continuation: _Continuation, client_call_details: grpc.ClientCallDetails, request: object) -> _Call:
+        """Trace a call with one request and a stream of responses."""
+        return self._trace(continuation, client_call_details, request)
+
+    def intercept_stream_unary(
+        self, continuation: _Continuation, client_call_details: grpc.ClientCallDetails, request_iterator: Iterator[object]
+    ) -> _Call:
+        """Trace a call with a stream of requests and one response."""
+        return self._trace(continuation, client_call_details, request_iterator, streams=True)
+
+    def intercept_stream_stream(
+        self, continuation: _Continuation, client_call_details: grpc.ClientCallDetails, request_iterator: Iterator[object]
+    ) -> _Call:
+        """Trace a call with streams both ways."""
+        return self._trace(continuation, client_call_details, request_iterator, streams=True)
+
+    def _trace(self, continuation: _Continuation, details: grpc.ClientCallDetails, request: object, *, streams: bool = False) -> _Call:
+        tracer = self._calls.tracer()
+        if tracer is None:
+            return continuation(details, request)
+        before = get_current()
+        span = self._calls.start(tracer, details.method, before)
+        active = with_span(span, before)
+        attach(active)
+        try:
+            carried = _Details(
+                details.method,
+                details.timeout,
+                list(with_headers(details.metadata, active, self._calls.target)),
+                details.credentials,
+                getattr(details, "wait_for_ready", None),
+                getattr(details, "compression", None),
+            )
+            call = continuation(carried, _carried(cast("Iterator[object]", request)) if streams else request)
+        except BaseException as error:
+            end_client(span, None, error)
+            raise
+        finally:
+            attach(before)
+        # Not add_done_callback: it keeps the call alive, and one that is dropped would never be cancelled.
+        if _is_done(call) or not call.add_callback(functools.partial(_ended, span, weakref.ref(call))):
+            _done(span, call)
+        return call
+
+
+def _is_done(call: _Call) -> bool:
+    # Of all calls those that grpcio's channel makes can wait, and no others tell a callback about it.
+    return not hasattr(call, "add_callback") or (isinstance(call, grpc.Future) and call.done())
+
+
+def _ended(span: Span, reference: weakref.ref[_Call]) -> None:
+    call = reference()
+    if call is None:
+        end_client(span, grpc.StatusCode.CANCELLED)  # by grpcio, when the last reference went
+    else:
+        _done(span, call)
+
+
+def _carried(requests: Iterator[object]) -> Iterator[object]:
+    """Read the requests in the caller's context: grpcio reads them in a thread of its own, which has none."""
+    context = contextvars.copy_context()
+    iterator = iter(requests)
+    while True:
+        try:
+            item = context.run(next, iterator)
+        except StopIteration:
+            return
+        yield item
+
+
+def _done(span: Span, call: _Call) -> None:
+    code = call.code()
+    error = call.exception() if code is grpc.StatusCode.INTERNAL and isinstance(call, grpc.Future) else None
+    end_client(span, code, None if isinstance(error, grpc.RpcError) else error)
+
+
+class _AioInterceptor:
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    async def _trace(self, continuation: _Continuation, details: _Call, request: object) -> _Call:
+        tracer = self._calls.tracer()
+        if tracer is None:
+            return await continuation(details, request)
+        before = get_current()
+        span = self._calls.start(tracer, details.method, before)
+        active = with_span(span, before)
+        attach(active)
+        try:
+            metadata = with_headers(details.metadata, active, self._calls.target)
+            call = await continuation(details._replace(metadata=grpc.aio.Metadata(*metadata)), request)
+        except BaseException as error:
+            end_client(span, None if isinstance(error, Exception) else grpc.StatusCode.CANCELLED, raised(error))
+            raise
+        finally:
+            attach(before)
+        call.add_done_callback(functools.partial(aio_done, span))
+        return call
+
+
+def raised(error: BaseException) -> BaseException | None:
+    """Return an exception that is one of the call's, and none for a cancellation."""
+    return error if isinstance(error, Exception) else None
+
+
+def aio_done(span: Span, call: grpc.aio.Call) -> None:
+    """End a span with the outcome of a call that is done."""
+    held = getattr(call, "_cython_call", None)
+    if held is not None and held.is_ok():
+        span.set_attribute(conventions.RPC_RESPONSE_STATUS_CODE, OK)
+        span.end()
+        return
+    # ``code`` is a coroutine, and a callback cannot wait; for a call that is done it does not wait either.
+    asked = call.code()
+    try:
+        asked.send(None)
+    except StopIteration as answer:
+        end_client(span, answer.value)
+    else:
+        asked.close()
+        end_client(span, None)
+
+
+class _AioUnaryUnary(_AioInterceptor, grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[type-arg]
+    async def intercept_unary_unary(
+        self, continuation: _Continuation, client_call_details: grpc.aio.ClientCallDetails, request: object
+    ) -> _Call:
+        """Trace a call with one request and one response."""
+        return await self._trace(continuation, client_call_details, request)
+
+
+class _AioUnaryStream(_AioInterceptor, grpc.aio.UnaryStreamClientInterceptor):  # type: ignore[type-arg]
+    async def intercept_unary_stream(
+        self, continuation: _Continuation, client_call_details: grpc.aio.ClientCallDetails, request: object
+    ) -> _Call:
+        """Trace a call with one request and a stream of responses."""
+        return await self._trace(continuation, client_call_details, request)
+
+
+class _AioStreamUnary(_AioInterceptor, grpc.aio.StreamUnaryClientInterceptor):  # type: ignore[type-arg]
+    async def intercept_stream_unary(
+        self, continuation: _Continuation, client_call_details: grpc.aio.ClientCallDetails, request_iterator: object
+    ) -> _Call:
+        """Trace a call with a stream of requests and one response."""
+        return await self._trace(continuation, client_call_details, request_iterator)
+
+
+class _AioStreamStream(_AioInterceptor, grpc.aio.StreamStreamClientInterceptor):  # type: ignore[type-arg]
+    async def intercept_stream_stream(
+        self, continuation: _Continuation, client_call_details: grpc.aio.ClientCallDetails, request_iterator: object
+    ) -> _Call:
+        """Trace a call with streams both ways."""
+        return await self._trace(continuation, client_call_details, request_iterator)

@@ -1,0 +1,1 @@
+"""Spans of HTTP requests, on the server and on the client."""

@@ -1,0 +1,196 @@
+"""``trace_httpx``: the requests that an httpx client makes."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, Self, TypeVar
+
+import httpx
+from opentelemetry import context as contexts
+from opentelemetry.trace import SpanKind, set_span_in_context
+
+from tracing_lib.base import conventions
+from tracing_lib.base.errors import explain
+from tracing_lib.instrument.http.spans import CLIENT_ERRORS, SCOPE, method_of, name_of, set_status
+from tracing_lib.instrument.source import TracerSource, fail, suppressed
+from tracing_lib.propagation.carrier import leaving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
+
+    from opentelemetry.context import Context
+    from opentelemetry.trace import Span, Tracer, TracerProvider
+
+_C = TypeVar("_C", httpx.Client, httpx.AsyncClient)
+_EXTENSION: Final = "url_template"
+_PARAMETER: Final = re.compile(r"\\\{[^{}/]+\\\}")
+_PORTS: Final = {"http": 80, "https": 443}
+_SUPPRESS_HTTP: Final = getattr(contexts, "_SUPPRESS_HTTP_INSTRUMENTATION_KEY", "suppress_http_instrumentation")
+
+
+def trace_httpx(client: _C, *, templates: Iterable[str] = (), tracer_provider: TracerProvider | None = None) -> _C:
+    """Make every request of an httpx client a span, and return the client.
+
+    The span is named by method and URL template, and carries its trace to the server in the headers. ``templates``: those of the paths
+    that the client asks for (``["/orders/{order_id}"]``), the first that fits wins; one request can give its own in
+    ``extensions={"url_template": "/orders/{order_id}"}``. Without a template the span is named by its method alone. Never
+    recorded are the path that was asked for, the query, user and password, headers, and bodies.
+
+    An answer from 400 on is an error (semantic conventions, "HTTP client span"), a redirect a span of its own. Where
+    opentelemetry-instrumentation-httpx is active as well, a request of this client is one span, and this one.
+    ``tracer_provider``: by default OpenTelemetry's global one, also when it is set later. Raises ``ValueError`` for a template that
+    does not start with a slash, and when the client is traced already.
+    """
+    requests = _Requests(templates, tracer_provider)
+    if isinstance(client._transport, TracedTransport | AsyncTracedTransport):  # noqa: SLF001  httpx gives no other way in, see below
+        wrong, then = "the client is traced already", "call trace_httpx once, where the client is made"
+        raise ValueError(explain("trace_httpx", wrong, "a client as httpx made it", then))  # noqa: TRY004  the type is right
+    # Its mounts and proxies are made from arguments and environment by the client itself; wrapping is what leaves them as they are.
+    if isinstance(client, httpx.Client):
+        client._transport = TracedTransport(client._transport, requests)  # noqa: SLF001
+        client._mounts = {  # noqa: SLF001
+            pattern: None if mounted is None else TracedTransport(mounted, requests)
+            for pattern, mounted in client._mounts.items()  # noqa: SLF001
+        }
+    else:
+        client._transport = AsyncTracedTransport(client._transport, requests)  # noqa: SLF001
+        client._mounts = {  # noqa: SLF001
+            pattern: None if mounted is None else AsyncTracedTransport(mounted, requests)
+            for pattern, mounted in client._mounts.items()  # noqa: SLF001
+        }
+    return client
+
+
+class _Requests:
+    """Starts the spans of one client's requests."""
+
+    def __init__(self, templates: Iterable[str], provider: TracerProvider | None) -> None:
+        self._source = TracerSource(SCOPE, provider)
+        self._templates = [(_pattern(template), template) for template in templates]
+
+    def tracer(self) -> Tracer | None:
+        """Return the tracer; None where nobody would receive a span."""
+        return None if suppressed() or contexts.get_value(_SUPPRESS_HTTP) else self._source.get()
+
+    def start(self, tracer: Tracer, request: httpx.Request) -> tuple[Span, Context]:
+        """Start a request's span and put its headers on the request; return it with the context in which it is current."""
+        method, template = method_of(request.method), self._template_of(request)
+        attributes: dict[str, str | int] = {conventions.HTTP_REQUEST_METHOD: method, conventions.SERVER_ADDRESS: request.url.host}
+        port = request.url.port or _PORTS.get(request.url.scheme)
+        if port is not None:
+            attributes[conventions.SERVER_PORT] = port
+        if template is not None:
+            attributes[conventions.URL_TEMPLATE] = template
+        span = tracer.start_span(name_of(method, template), kind=SpanKind.CLIENT, attributes=attributes)
+        active = set_span_in_context(span)
+        # A request that is sent again after a redirect has the headers of the first; and none may survive from another trace.
+        for name in ("traceparent", "tracestate", "baggage"):
+            if name in request.headers:
+                del request.headers[name]
+        request.headers.update(leaving(active, f"{request.url.scheme}://{request.url.netloc.decode('ascii')}"))
+        return span, contexts.set_value(_SUPPRESS_HTTP, value=True, context=active)
+
+    def _template_of(self, request: httpx.Request) -> str | None:
+        given = request.extensions.get(_EXTENSION)
+        if isinstance(given, str):
+            return given
+        path = request.url.path
+        return next((template for pattern, template in self._templates if pattern.fullmatch(path)), None)
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    if not template.startswith("/"):
+        wrong, right = f"the template {template[:80]!r} is no path", "one such as /orders/{order_id}"
+        raise ValueError(explain("trace_httpx", wrong, right, "give the path of the URL, from its first slash"))
+    return re.compile(_PARAMETER.sub("[^/]+", re.escape(template)))
+
+
+def _answered(span: Span, response: httpx.Response) -> None:
+    if span.is_recording():
+        set_status(span, response.status_code, CLIENT_ERRORS)
+        version = response.extensions.get("http_version")
+        if isinstance(version, bytes):
+            span.set_attribute(conventions.NETWORK_PROTOCOL_VERSION, version.decode("ascii", "ignore").removeprefix("HTTP/"))
+
+
+class TracedTransport(httpx.BaseTransport):
+    """An httpx transport with each request a span; made by ``trace_httpx``."""
+
+    def __init__(self, transport: httpx.BaseTransport, requests: _Requests) -> None:
+        self._transport = transport
+        self._requests = requests
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request in its span."""
+        tracer = self._requests.tracer()
+        if tracer is None:
+            return self._transport.handle_request(request)
+        before = contexts.get_current()
+        span, active = self._requests.start(tracer, request)
+        contexts.attach(active)
+        try:
+            response = self._transport.handle_request(request)
+            _answered(span, response)
+        except BaseException as error:
+            fail(span, error)
+            raise
+        else:
+            return response
+        finally:
+            contexts.attach(before)
+            span.end()
+
+    def close(self) -> None:
+        """Close the transport inside."""
+        self._transport.close()
+
+    def __exit__(
+        self, kind: type[BaseException] | None = None, error: BaseException | None = None, traceback: TracebackType | None = None
+    ) -> None:
+        self._transport.__exit__(kind, error, traceback)
+
+    def __enter__(self) -> Self:
+        self._transport.__enter__()
+        return self
+
+
+class AsyncTracedTransport(httpx.AsyncBaseTransport):
+    """An asynchronous httpx transport with each request a span; made by ``trace_httpx``."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport, requests: _Requests) -> None:
+        self._transport = transport
+        self._requests = requests
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request in its span."""
+        tracer = self._requests.tracer()
+        if tracer is None:
+            return await self._transport.handle_async_request(request)
+        before = contexts.get_current()
+        span, active = self._requests.start(tracer, request)
+        contexts.attach(active)
+        try:
+            response = await self._transport.handle_async_request(request)
+            _answered(span, response)
+        except BaseException as error:
+            fail(span, error)
+            raise
+        else:
+            return response
+        finally:
+            contexts.attach(before)
+            span.end()
+
+    async def aclose(self) -> None:
+        """Close the transport inside."""
+        await self._transport.aclose()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None = None, error: BaseException | None = None, traceback: TracebackType | None = None
+    ) -> None:
+        await self._transport.__aexit__(kind, error, traceback)
+
+    async def __aenter__(self) -> Self:
+        await self._transport.__aenter__()
+        return self

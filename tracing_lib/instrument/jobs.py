@@ -1,0 +1,279 @@
+"""Jobs and events that outlive the request that made them: a compact token leads from the work back to who asked for it.
+
+Producer and consumer are spans of different traces, joined by a link (semantic conventions, "Messaging spans"): a trace that lasts for
+days, over restarts, could not be sampled, stored or read as one.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import functools
+import time
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
+
+from opentelemetry.trace import Link, NonRecordingSpan, NoOpTracer, SpanContext, SpanKind, TraceFlags
+
+from tracing_lib.base.errors import JobTokenError, explain
+from tracing_lib.base.fingerprints import report
+from tracing_lib.fast.native import token
+from tracing_lib.fast.pure import JOB_PREFIX
+from tracing_lib.fast.span import RecordedSpan, context_of
+from tracing_lib.fast.tracer import ShortTracer
+from tracing_lib.instrument.source import TracerSource, fail
+from tracing_lib.propagation.carrier import without_span
+from tracing_lib.propagation.current import attach, current_span, ids_of, set_current_span
+from tracing_lib.propagation.ids import fixed_ids, hash_bytes, transaction_span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from types import TracebackType
+
+    from opentelemetry.trace import Span, Tracer, TracerProvider
+    from opentelemetry.util.types import AttributeValue
+
+    from tracing_lib.fast.span import Ids
+
+_BYTES: Final = 16 + 8 + 1 + 5
+_LATEST: Final = 2**40 - 1
+"""Hundredths of a second that five bytes hold: enough until the year 2318."""
+_HUNDREDTHS: Final = 100
+_HUNDREDTH: Final = 1_000_000_000 // _HUNDREDTHS
+"""One of them in nanoseconds."""
+
+_SCOPE: Final = "tracing_lib.instrument.jobs"
+_PRODUCER: Final = SpanKind.PRODUCER  # an enumeration looks its members up in Python
+_NO_TRACER: Final = NoOpTracer()
+_source: Final = TracerSource(_SCOPE, None)
+
+
+class JobContext(NamedTuple):
+    """Who asked for a job, and when: what is to be stored beside it. It holds ids and a time, nothing of the job."""
+
+    trace_id: int
+    """Trace of the producer."""
+    span_id: int
+    """Span of the producer."""
+    sampled: bool
+    """Whether the producer's trace was sampled at its head."""
+    made_at: float
+    """When it was made, seconds since 1970 (UTC), to a hundredth."""
+
+    @classmethod
+    def of(cls, span: Span) -> Self | None:
+        """Return the context of a span; none where it has no valid ids, as when tracing is off."""
+        ids = span.ids if type(span) is RecordedSpan else ids_of(span)
+        made_at = time.time_ns() // _HUNDREDTH / _HUNDREDTHS
+        return tuple.__new__(cls, (ids[0], ids[1], ids[3] & 1 == 1, made_at)) if ids[5] else None
+
+    @classmethod
+    def current(cls) -> Self | None:
+        """Return the context of the current span, or none outside of one."""
+        return cls.of(current_span())
+
+    @classmethod
+    def of_transaction(cls, tx_hash: str | bytes) -> Self:
+        """Return the context of a transaction's own trace, for a hop that carries its hash and no header.
+
+        Raises ``PrivacyError`` for what is no hash of 32 bytes.
+        """
+        ids = transaction_span(tx_hash)
+        return cls(ids.trace_id, ids.span_id, ids.trace_flags.sampled, time.time_ns() // _HUNDREDTH / _HUNDREDTHS)
+
+    @property
+    def token(self) -> str:
+        """The context as 44 characters: letters, digits and ``._-``, fit for a database row, a chain event, a label or an annotation."""
+        trace_id, span_id, sampled, made_at = self
+        hundredths = int(made_at * _HUNDREDTHS + 0.5)
+        if not 0 <= hundredths <= _LATEST:
+            hundredths = 0 if hundredths < 0 else _LATEST
+        return token(trace_id, span_id, sampled, hundredths)
+
+    @classmethod
+    def from_token(cls, token: str) -> Self:
+        """Return the context in a token. Raises ``JobTokenError`` for anything else; the token is not shown."""
+        try:
+            raw = base64.b64decode(token.removeprefix(JOB_PREFIX).encode("ascii"), altchars=b"-_", validate=True)
+        except (ValueError, binascii.Error):
+            raw = b""
+        # Of the flags one bit has a meaning so far: other bits are a damaged token, or one of a version that has another prefix.
+        if len(raw) != _BYTES or not token.startswith(JOB_PREFIX) or raw[24] > 1:
+            wrong = f"is no token of this library ({len(token)} characters)"
+            raise JobTokenError(explain("job token", wrong, "what JobContext.token gave, unchanged", "start the job without it"))
+        made_at = int.from_bytes(raw[25:30], "big") / _HUNDREDTHS
+        made = cls(int.from_bytes(raw[:16], "big"), int.from_bytes(raw[16:24], "big"), bool(raw[24]), made_at)
+        if not made.span_context.is_valid:
+            raise JobTokenError(explain("job token", "has ids of zero", "what JobContext.token gave", "start the job without it"))
+        return made
+
+    @property
+    def span_context(self) -> SpanContext:
+        """The producer's span as OpenTelemetry has it, for a link of your own."""
+        flags = TraceFlags(TraceFlags.SAMPLED if self.sampled else TraceFlags.DEFAULT)
+        return SpanContext(self.trace_id, self.span_id, is_remote=True, trace_flags=flags)
+
+    def link(self, attributes: Mapping[str, AttributeValue] | None = None) -> Link:
+        """Return a link to the producer."""
+        return Link(self.span_context, attributes)
+
+
+def _tracer(provider: TracerProvider | None) -> Tracer:
+    # A provider makes a new scope, under a lock, for each tracer that it is asked for.
+    return (_source.get() or _NO_TRACER) if provider is None else provider.get_tracer(_SCOPE)
+
+
+def produce(
+    name: str, *, attributes: Mapping[str, AttributeValue] | None = None, provider: TracerProvider | None = None
+) -> AbstractContextManager[JobContext | None]:
+    """Hand a job out: a producer span named ``create NAME`` in the current trace.
+
+    Yields what is to be stored with the job, or none when tracing is off. ``name`` is the kind of job (``provision``), not one job.
+    """
+    return _Producing(_tracer(provider), name, {"virtengine.job.kind": name, **attributes} if attributes else {"virtengine.job.kind": name})
+
+
+class _Producing(AbstractContextManager["JobContext | None"]):
+    __slots__ = ("_attributes", "_before", "_name", "_span", "_tracer")
+
+    def __init__(self, tracer: Tracer, name: str, attributes: Mapping[str, AttributeValue]) -> None:
+        self._tracer, self._name, self._attributes = tracer, name, attributes
+
+    def __enter__(self) -> JobContext | None:
+        self._span = self._tracer.start_span(f"create {self._name}", None, _PRODUCER, self._attributes)
+        self._before = set_current_span(self._span)
+        return JobContext.of(self._span)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        attach(self._before)
+        if error is not None:
+            fail(self._span, error)
+        self._span.end()
+
+
+def link_to_transaction(tx_hash: str | bytes) -> None:
+    """Link the current span to a transaction's own trace: for the request that sent it.
+
+    The ids are derived when the span is encoded, which no request waits for. Raises ``PrivacyError`` for what is no hash of 32 bytes.
+    """
+    raw, span = hash_bytes(tx_hash), current_span()
+    if type(span) is RecordedSpan:
+        span.add_link_later(functools.partial(_transaction_link, raw))
+    elif span.is_recording():
+        span.add_link(transaction_span(raw))
+
+
+def _transaction_link(tx_hash: bytes) -> Link:
+    return Link(transaction_span(tx_hash))
+
+
+@contextmanager
+def consume(
+    name: str,
+    job: JobContext | str | None,
+    *,
+    attempt: int | None = None,
+    attributes: Mapping[str, AttributeValue] | None = None,
+    provider: TracerProvider | None = None,
+) -> Iterator[Span]:
+    """Do a job: a consumer span named ``process NAME``, the root of a trace of its own, linked to who handed it out.
+
+    ``job`` is the stored context or its token. One that cannot be read, or none, leaves the link away and nothing else: work is never
+    refused for want of a trace. ``attempt`` counts from 1. An exception that leaves the block is the span's error.
+    """
+    context = _readable(job)
+    described: dict[str, AttributeValue] = {"virtengine.job.kind": name}
+    if context is not None:
+        described["virtengine.job.wait_seconds"] = round(max(time.time() - context.made_at, 0.0), 2)
+    if attempt is not None:
+        described["virtengine.job.attempt"] = attempt
+    asked = None if context is None else context.span_context
+    with _Rooted(_tracer(provider), f"process {name}", SpanKind.CONSUMER, {**described, **(attributes or {})}, asked) as span:
+        yield span
+
+
+def transaction(
+    name: str, tx_hash: str | bytes, *, attributes: Mapping[str, AttributeValue] | None = None, provider: TracerProvider | None = None
+) -> AbstractContextManager[Span]:
+    """Work on a transaction in the block that holds it: the root of the trace that everyone who knows the hash can name.
+
+    It is for the one place that executes the transaction; others link to it by ``JobContext.of_transaction(tx_hash).link()``. The
+    span that is current, if any, is linked to. Ids are derived only under a provider made by ``configure`` or the test kit. Raises
+    ``PrivacyError`` for what is no hash.
+    """
+    wanted, here = transaction_span(tx_hash), ids_of(current_span())
+    shown = tx_hash.hex().upper() if isinstance(tx_hash, bytes) else tx_hash.removeprefix("0x").upper()
+    described = {"virtengine.tx.hash": shown, **attributes} if attributes else {"virtengine.tx.hash": shown}
+    return _Rooted(_tracer(provider), name, SpanKind.INTERNAL, described, here if here[5] else None, wanted)
+
+
+class _Rooted(AbstractContextManager["Span"]):
+    """A root span in the current context, so that baggage stays; the error that leaves the block is the span's.
+
+    ``to``: the span that it is linked to. ``wanted``: ids that it is to have.
+    """
+
+    __slots__ = ("_before", "_made", "_span")
+
+    def __init__(  # noqa: PLR0917  called for every job
+        self,
+        tracer: Tracer,
+        name: str,
+        kind: SpanKind,
+        attributes: Mapping[str, AttributeValue],
+        to: Ids | None,
+        wanted: SpanContext | None = None,
+    ) -> None:
+        self._made = tracer, name, kind, attributes, to, wanted
+
+    def __enter__(self) -> Span:
+        tracer, name, kind, attributes, to, wanted = self._made
+        if isinstance(tracer, ShortTracer):
+            span = tracer.follow(name, kind, attributes, to, wanted)
+        else:
+            with fixed_ids(wanted) if wanted else nullcontext():
+                span = tracer.start_span(name, without_span(), kind, attributes, [Link(context_of(to))] if to else [])
+        self._span = span
+        self._before = set_current_span(span)
+        return span
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        try:
+            if error is not None:
+                report(error, self._span)
+                fail(self._span, error)
+        finally:
+            attach(self._before)
+            self._span.end()
+
+
+def _readable(job: JobContext | str | None) -> JobContext | None:
+    if not isinstance(job, str):
+        return job
+    try:
+        return JobContext.from_token(job)
+    except JobTokenError:
+        return None
+
+
+def continued(job: JobContext | str | None) -> AbstractContextManager[None]:
+    """Make the producer's span the current one: for work that belongs to its trace, seconds later.
+
+    Spans in the block are its children, and a ``transaction`` in it is linked to it. ``job`` is the stored context or its token; with
+    one that cannot be read, or none, nothing changes.
+    """
+    context = _readable(job)
+    return nullcontext() if context is None else _Continued(context)
+
+
+class _Continued(AbstractContextManager[None]):
+    __slots__ = ("_before", "_job")
+
+    def __init__(self, job: JobContext) -> None:
+        self._job = job
+
+    def __enter__(self) -> None:
+        self._before = set_current_span(NonRecordingSpan(self._job.span_context))
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        attach(self._before)

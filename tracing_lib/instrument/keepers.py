@@ -1,0 +1,204 @@
+"""``trace_keeper``: every public method of a chain module's keeper a span, in one line where the keeper is made."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast, overload
+
+from tracing_lib.base import conventions
+from tracing_lib.base.errors import explain
+from tracing_lib.instrument.ante import Verdict
+from tracing_lib.instrument.functions import SpanPlan, wrap
+from tracing_lib.instrument.paths import RESULT, compile_paths
+from tracing_lib.instrument.source import TracerSource
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping
+
+    from opentelemetry.trace import TracerProvider
+
+_K = TypeVar("_K")
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+_SCOPE: Final = "tracing_lib.instrument.keepers"
+_INNER: Final = "_virtengine_keeper"
+
+
+def trace_keeper(
+    keeper: _K,
+    *,
+    module: str | None = None,
+    attributes: Mapping[str, str] | None = None,
+    tracer_provider: TracerProvider | None = None,
+) -> _K:
+    """Return the keeper with every public method a span, named ``<module>.keeper.<Method>`` as in ``market.keeper.CreateOrder``.
+
+    Give the returned keeper to whoever calls it, other keepers too: a call across modules is then a span inside the caller's, in
+    one trace. The type stays the keeper's, for type checkers and for ``isinstance``; attributes and properties are read and set
+    on the keeper itself. Methods may be plain, ``async``, generators or asynchronous generators. What a keeper calls on itself
+    is part of the call, and no span; nor are methods with a leading underscore.
+
+    ``module``: by default from the class (``MarketKeeper``: ``market``), for a class named ``Keeper`` from its Python module
+    (``x.market.keeper``: ``market``). ``attributes``: attribute keys with paths among the arguments and the result, as for
+    ``traced``; each is set by the methods that have a parameter of that name. ``tracer_provider``: by default OpenTelemetry's
+    global one, also when it is set later.
+
+    Raises ``ValueError`` when no module can be told, when there is no public method, and for a path that no method has a parameter for.
+    """
+    kind = type(keeper)
+    place = f"trace_keeper {kind.__qualname__}"
+    module = module or _module_of(kind)
+    if not module:
+        raise ValueError(explain(place, "the name of its module cannot be told", "a class such as MarketKeeper", "pass module="))
+    methods = public_methods(kind)
+    if not methods:
+        raise ValueError(explain(place, "has no public method", "a keeper, not its class or its module", "pass the instance"))
+    _check_paths(place, methods, attributes)
+    source = TracerSource(_SCOPE, tracer_provider)
+    traced, own = stand_in(keeper)
+    for name, function in methods.items():
+        bound = getattr(keeper, name)
+        paths = compile_paths(attributes, bound, place=f"{place}.{name}", lenient=True)
+        plan = SpanPlan(f"{module}.keeper.{camel(name)}", source, attributes={conventions.MODULE: module}, paths=paths)
+        # The kind of function shows on the class: a bound method of a wrapped one may hide it.
+        own[name] = wrap(_bound_like(function, bound), plan)
+    return traced
+
+
+@overload
+def trace_ante(
+    handler: Callable[_P, Coroutine[object, object, _T]],
+    *,
+    name: str = "ante.Handle",
+    attributes: Mapping[str, str] | None = None,
+    rejected: Callable[[_T], bool] | None = None,
+    tracer_provider: TracerProvider | None = None,
+) -> Callable[_P, Coroutine[object, object, _T]]: ...
+
+
+@overload
+def trace_ante(
+    handler: Callable[_P, _T],
+    *,
+    name: str = "ante.Handle",
+    attributes: Mapping[str, str] | None = None,
+    rejected: Callable[[_T], bool] | None = None,
+    tracer_provider: TracerProvider | None = None,
+) -> Callable[_P, _T]: ...
+
+
+def trace_ante(
+    handler: Callable[..., object],
+    *,
+    name: str = "ante.Handle",
+    attributes: Mapping[str, str] | None = None,
+    rejected: Callable[[Any], bool] | None = None,
+    tracer_provider: TracerProvider | None = None,
+) -> Callable[..., object]:
+    """Return a transaction's ante handler with each transaction a span of its own; a rejection is the span's error.
+
+    A handler rejects by raising. Where it answers instead (with a code, as ABCI does), ``rejected`` tells from the answer whether it
+    was a rejection; the error's type is then ``rejected``. Either way ``virtengine.tx.accepted`` says what became of the transaction.
+    The handler may be plain or ``async``. ``attributes``: as for ``traced``. Usable as a decorator, with ``functools.partial``.
+    """
+    paths = compile_paths(attributes, handler, place=f"trace_ante {name}")
+    verdict = Verdict(name, TracerSource(_SCOPE, tracer_provider), paths=paths, rejected=rejected)
+    return wrap(handler, verdict)
+
+
+def stand_in(target: _K) -> tuple[_K, dict[str, object]]:
+    """Return an object that stands in for another in all but the attributes put into the dictionary beside it."""
+    traced = _proxy_type(cast("Hashable", type(target)))(target)
+    return cast("_K", traced), object.__getattribute__(traced, "__dict__")
+
+
+def public_methods(kind: type) -> dict[str, Callable[..., object]]:
+    """Return what a class's instances can be called for: methods of every kind without a leading underscore, and no properties."""
+    found: dict[str, Callable[..., object]] = {}
+    for name in dir(kind):
+        if name.startswith("_"):
+            continue
+        member = inspect.getattr_static(kind, name)
+        if isinstance(member, staticmethod | classmethod):
+            found[name] = member.__func__
+        elif callable(member) and not isinstance(member, type):
+            found[name] = member
+        elif isinstance(member, functools.partialmethod):
+            found[name] = member.func
+    return found
+
+
+def camel(name: str) -> str:
+    """Return a method's name as protobuf services write it: ``create_order`` is ``CreateOrder``."""
+    return "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+
+
+def _bound_like(function: Callable[..., object], bound: Callable[..., object]) -> Callable[..., object]:
+    """Return the bound method in the kind of function that its definition is."""
+    kinds = (inspect.iscoroutinefunction, inspect.isasyncgenfunction, inspect.isgeneratorfunction)
+    if any(is_kind(function) != is_kind(bound) for is_kind in kinds) and inspect.iscoroutinefunction(function):
+
+        @functools.wraps(bound)
+        async def call(*args: object, **kwargs: object) -> object:
+            return await cast("Callable[..., Awaitable[object]]", bound)(*args, **kwargs)
+
+        return call
+    return bound
+
+
+def _module_of(kind: type) -> str | None:
+    stem = re.sub(r"_?keeper$", "", kind.__name__.lstrip("_"), flags=re.IGNORECASE)
+    if stem and stem.lower() != kind.__name__.lstrip("_").lower():
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", stem).lower()
+    parts = [part for part in kind.__module__.split(".") if part.lower() not in ("keeper", "keepers")]
+    return parts[-1] if stem == "" and parts and parts[-1] != "__main__" else None
+
+
+def _check_paths(place: str, methods: Mapping[str, Callable[..., object]], attributes: Mapping[str, str] | None) -> None:
+    parameters = {parameter for function in methods.values() for parameter in inspect.signature(function).parameters} | {RESULT}
+    for key, path in (attributes or {}).items():
+        if path.split(".")[0] not in parameters:
+            wrong = f"{key} has the path {path!r}, and no public method has that parameter"
+            raise ValueError(explain(place, wrong, "a parameter of one of its methods, or return, first", "correct the path"))
+
+
+@functools.cache
+def _proxy_type(kind: type) -> type:
+    """Return the class of stand-ins for keepers of a class: everything but the traced methods is the keeper's own."""
+    forwarded = {name: _forward(name) for name in dir(kind) if name.startswith("__") and name.endswith("__") and not hasattr(_Proxy, name)}
+    return type(f"Traced{kind.__name__}", (_Proxy,), forwarded)
+
+
+class _Proxy:
+    """Stands in for a keeper. Its own dictionary holds the keeper and the traced methods, and nothing else."""
+
+    def __init__(self, keeper: object) -> None:
+        object.__getattribute__(self, "__dict__")[_INNER] = keeper
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(object.__getattribute__(self, "__dict__")[_INNER], name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        setattr(object.__getattribute__(self, "__dict__")[_INNER], name, value)
+
+    def __delattr__(self, name: str) -> None:
+        delattr(object.__getattribute__(self, "__dict__")[_INNER], name)
+
+    def __repr__(self) -> str:
+        return f"traced {object.__getattribute__(self, '__dict__')[_INNER]!r}"
+
+    @property  # type: ignore[misc]  # overriding __class__ is how a stand-in passes isinstance, as unittest.mock's do
+    def __class__(self) -> type:
+        return type(object.__getattribute__(self, "__dict__")[_INNER])
+
+
+def _forward(name: str) -> Callable[..., object]:
+    """Return a special method that is the keeper's: Python looks these up on the class, past ``__getattr__``."""
+
+    def special(self: _Proxy, *args: object, **kwargs: object) -> object:
+        return getattr(object.__getattribute__(self, "__dict__")[_INNER], name)(*args, **kwargs)
+
+    special.__name__ = name
+    return special

@@ -1,0 +1,1 @@
+"""Clients of Waldur, Kubernetes and SLURM whose calls are spans."""

@@ -1,0 +1,65 @@
+"""What the clients of Waldur, Kubernetes and SLURM share: one client span for each call, and the context that it hands on."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from opentelemetry import trace
+from opentelemetry.trace import INVALID_SPAN, SpanKind, StatusCode
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from tracing_lib.base import conventions
+from tracing_lib.base.fingerprints import report
+from tracing_lib.instrument.source import fail, suppressed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from opentelemetry.trace import Span
+    from opentelemetry.util.types import AttributeValue
+
+    from tracing_lib.instrument.source import TracerSource
+
+_FIRST_ERROR: Final = 400
+_W3C: Final = TraceContextTextMapPropagator()
+
+
+@contextmanager
+def client_span(source: TracerSource, name: str, attributes: Mapping[str, AttributeValue]) -> Iterator[Span]:
+    """Run a call to another system in a client span; an exception that leaves is its error, and keeps the trace it belongs to."""
+    tracer = source.get()
+    if tracer is None or suppressed():
+        yield INVALID_SPAN
+        return
+    with tracer.start_as_current_span(
+        name, kind=SpanKind.CLIENT, attributes=dict(attributes), record_exception=False, set_status_on_exception=False
+    ) as span:
+        try:
+            yield span
+        except BaseException as error:
+            if isinstance(error, Exception):
+                report(error, span)
+            fail(span, error)
+            raise
+
+
+def answered(span: Span, status: int) -> None:
+    """Give a client span the status of an HTTP answer: from 400 on it is an error (semantic conventions, "HTTP client span")."""
+    span.set_attribute(conventions.HTTP_RESPONSE_STATUS_CODE, status)
+    if status >= _FIRST_ERROR:
+        span.set_attribute(conventions.ERROR_TYPE, str(status))
+        span.set_status(StatusCode.ERROR)
+
+
+def carried() -> dict[str, str]:
+    """Return the current trace context as ``traceparent`` and ``tracestate``, for what is started and not called: W3C, never baggage."""
+    carrier: dict[str, str] = {}
+    if trace.get_current_span().get_span_context().is_valid:
+        _W3C.inject(carrier)
+    return carrier
+
+
+def carried_environment() -> dict[str, str]:
+    """Return the same as environment variables (OpenTelemetry specification, "Environment Variables as Context Propagation Carriers")."""
+    return {name.upper(): value for name, value in carried().items()}

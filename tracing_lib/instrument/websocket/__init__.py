@@ -1,0 +1,1 @@
+"""Spans of WebSocket connections and of their events."""

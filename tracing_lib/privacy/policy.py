@@ -1,0 +1,369 @@
+"""The wall around the process: what leaves it is made anew from what is declared, and not the span that was recorded.
+
+``PrivacyPolicy`` holds the rules as pure functions; delivery asks it for each span before it is queued. Sources: the registry of
+attributes, and the privacy rules of the contract, which the collector's redaction (the second wall) has as well.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+import secrets
+from typing import TYPE_CHECKING, Final, TypeVar
+from urllib.parse import urlsplit
+
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import Link, SpanContext, Status, StatusCode, TraceState
+
+from tracing_lib.base.fingerprints import fingerprint_of_text
+from tracing_lib.fast.span import attributes_of, events_of, links_of
+from tracing_lib.privacy.names import CODE, HOST, LONGEST_NAME, path, route, span_name, url
+from tracing_lib.privacy.registry import Privacy, Registry, Shape, library_registry
+from tracing_lib.privacy.rules import MASKED, ValueRules, combined_rules
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from opentelemetry.util.types import AnyValue
+
+    from tracing_lib.contract.outputs import PrivacyRule
+    from tracing_lib.contract.settings import TracingSettings
+    from tracing_lib.privacy.registry import Attribute
+
+_ID: Final = re.compile(r"(?=[^0-9]*[0-9])[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
+_VERSION: Final = re.compile(r"v?[0-9][A-Za-z0-9.+_-]{0,31}|[0-9a-f]{7,40}")
+_NUMBER: Final = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,12})?")
+_SHORT_NUMBER: Final = re.compile(r"[0-9]{1,5}")
+_FLAG: Final = re.compile(r"[Tt]rue|[Ff]alse")
+_PATTERNS: Final = {
+    Shape.ID: _ID,
+    Shape.CODE: CODE,
+    Shape.NUMBER: _NUMBER,
+    Shape.VERSION: _VERSION,
+    Shape.FLAG: _FLAG,
+    Shape.HOST: HOST,
+}
+_FLAGS: Final = frozenset({Shape.FLAG, Shape.TEXT})
+_NUMBERS: Final = frozenset({Shape.NUMBER, Shape.ID, Shape.CODE, Shape.TEXT})
+"""Shapes of attributes whose values may be numbers."""
+_IDS_OR_WORDS: Final = frozenset({"k8s.namespace.name", "service.instance.id", "messaging.message.conversation_id"})
+"""Identifiers that a person may have chosen to be words."""
+_EXCEPTION_LIKE: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_.]{0,119})(?=: |$)")
+_TRACE_STATE_KEYS: Final = frozenset({"ve", "ot"})
+"""Vendors whose trace state leaves the process: our own and OpenTelemetry's sampling state."""
+_TRACE_STATE_VALUE: Final = re.compile(r"[a-z]{1,3}:[0-9a-f.]{1,16}(;[a-z]{1,3}:[0-9a-f.]{1,16}){0,3}")
+"""Short keys with numbers (OpenTelemetry specification, "TraceState: Probability Sampling")."""
+_MESSAGE: Final = "exception.message"
+_STACK: Final = "exception.stacktrace"
+_TYPE: Final = "exception.type"
+_FINGERPRINT: Final = "virtengine.error.fingerprint"
+_CACHED: Final = 4096
+"""Names and strings whose treatment is remembered; then the memory is emptied, so that it cannot grow with what users send."""
+_FEW: Final = 64
+_LONGEST_TEXT: Final = 8192
+
+_T = TypeVar("_T")
+Scalar = bool | int | float | str
+
+
+class PrivacyPolicy:
+    """What may leave the process, as pure functions of what was recorded.
+
+    ``registry`` holds the declarations (default: this process's). ``rules`` are the contract's; the library's own copy is always
+    among them. ``hash_key`` keys the digests of the class ``HASH``: services that share it get equal digests for equal values;
+    default: a random one for this process. ``exception_text`` lets messages and stack traces of exceptions out as free text.
+    """
+
+    def __init__(
+        self,
+        registry: Registry | None = None,
+        rules: Sequence[PrivacyRule] = (),
+        *,
+        hash_key: bytes | None = None,
+        exception_text: bool = False,
+    ) -> None:
+        self.registry = library_registry() if registry is None else registry
+        self.rules: ValueRules = combined_rules(rules)
+        self.exception_text = exception_text
+        self._hash_key = hash_key or secrets.token_bytes(32)
+        self._rewritten: Mapping[Shape, Callable[[str], str | None]] = {
+            Shape.TEXT: self.text,
+            Shape.URL: self._url,
+            Shape.ROUTE: route,
+            Shape.PATH: lambda value: path(value, self.registry),
+        }
+        self._resources: dict[int, tuple[Resource, Resource]] = {}
+        self._scopes: dict[int, tuple[InstrumentationScope, InstrumentationScope]] = {}
+        self._names: dict[str, str] = {}
+        self._passing: set[tuple[str, type, object]] = set()
+        # Of keys whose values leave as they are where they have one form, which most have.
+        self._patterns: dict[str, re.Pattern[str]] = {}
+        self._passing_state: TraceState | None = None
+        self._version = self.registry.version
+
+    @property
+    def version(self) -> int:
+        """Another number whenever more may leave than before."""
+        return self.registry.version
+
+    # A value or key for which there is no rule is never let through: every function ends in "none" or in a mask.
+
+    def attribute(self, key: str, value: object) -> AnyValue:
+        """Return what leaves of an attribute's value, or ``None`` when it stays in the process."""
+        if self._version != self.registry.version:
+            self._forget()
+        pattern = self._patterns.get(key)
+        if pattern is not None and type(value) is str:
+            return value if pattern.fullmatch(value) and not self.rules.found(value) else None
+        declared = self.registry.get(key)
+        if declared is None or declared.privacy is Privacy.DROP or self.rules.key(key):
+            return None
+        if (
+            declared.privacy is Privacy.KEEP
+            and declared.shape in _PATTERNS
+            and declared.shape is not Shape.CODE
+            and key not in _IDS_OR_WORDS
+        ):
+            self._patterns[key] = _PATTERNS[declared.shape]
+        if isinstance(value, Scalar):
+            return self._scalar(declared, value)
+        if isinstance(value, list | tuple):
+            kept = [self._scalar(declared, item) for item in value if isinstance(item, Scalar)]
+            # One sequence has one type in OTLP's attributes; a masked item is left out rather than put beside numbers.
+            return [item for item in kept if item is not None] or None
+        return None
+
+    def _scalar(self, declared: Attribute, value: Scalar) -> Scalar | None:
+        if declared.privacy is Privacy.HASH:
+            return self.hashed(str(value))
+        if not isinstance(value, str):
+            return self.number(declared.shape, value)
+        fitted = self.fitted(declared, value)
+        if fitted is None or declared.shape is Shape.TEXT:
+            return fitted
+        return None if self.rules.found(fitted) else fitted
+
+    def number(self, shape: Shape, value: float) -> float | None:
+        """Return a number where its attribute's shape has numbers. A number under another shape may be one to call."""
+        if isinstance(value, bool):
+            return value if shape in _FLAGS else None
+        return value if shape in _NUMBERS else None
+
+    def fitted(self, declared: Attribute, value: str) -> str | None:
+        """Return a string in the shape that its declaration asks for, or ``None`` when it has another."""
+        rewritten = self._rewritten.get(declared.shape)
+        if rewritten is not None:
+            return rewritten(value)
+        if declared.shape is Shape.CHOICE:
+            return value if value in declared.values else None
+        if declared.key in _IDS_OR_WORDS and CODE.fullmatch(value):
+            return value
+        if declared.shape is Shape.CODE and _SHORT_NUMBER.fullmatch(value):
+            # Statuses, such as the 404 of error.type.
+            return value
+        return value if _PATTERNS[declared.shape].fullmatch(value) else None
+
+    def _url(self, value: str) -> str | None:
+        # Looked at as it came: a host is lower-cased, and a token in its place would no longer be recognised.
+        clean = url(value, self.registry)
+        return None if clean is None or self.rules.found(urlsplit(value).netloc) else clean
+
+    def hashes(self, key: str) -> bool:
+        """Whether a digest leaves of an attribute, and never its value."""
+        declared = self.registry.get(key)
+        return declared is not None and declared.privacy is Privacy.HASH
+
+    def hashed(self, value: str) -> str:
+        """Return the keyed digest of a value: ``h:`` and 16 hexadecimal digits of HMAC-SHA-256 (RFC 2104)."""
+        return "h:" + hmac.digest(self._hash_key, value.encode("utf-8", "surrogatepass"), "sha256").hex()[:16]
+
+    def text(self, value: str) -> str:
+        """Return free text with everything masked that a value rule finds."""
+        return self.rules.masked(value[:_LONGEST_TEXT])
+
+    def name(self, value: str) -> str:
+        """Return the name of a span or event as far as it is code; see ``tracing_lib.privacy.names``."""
+        if self._version != self.registry.version:
+            self._forget()
+        known = self._names.get(value)
+        if known is None:
+            known = self.rules.masked(span_name(value, self.registry))
+            if len(self._names) >= _CACHED:
+                self._names.clear()
+            if len(value) <= LONGEST_NAME:
+                self._names[value] = known
+        return known
+
+    def _forget(self) -> None:
+        """Forget what was remembered under declarations that have changed since."""
+        self._version = self.registry.version
+        for memory in (self._names, self._resources, self._scopes, self._passing, self._patterns):
+            memory.clear()
+
+    def attributes(self, recorded: Mapping[str, AnyValue] | None) -> dict[str, AnyValue]:
+        """Return the attributes that leave, of a span or a link."""
+        if self._version != self.registry.version:
+            self._forget()
+        return {key: kept for key, value in (recorded or {}).items() if (kept := self._kept(key, value)) is not None}
+
+    def _kept(self, key: str, value: AnyValue) -> AnyValue:
+        if not isinstance(value, Scalar):
+            return self.attribute(key, value)
+        pair = key, value.__class__, value
+        if pair in self._passing:
+            return value
+        kept = self.attribute(key, value)
+        self._remember_passing(pair, value, kept)
+        return kept
+
+    def event(self, event: Event) -> Event:
+        """Return an event with the attributes that leave. An exception's text becomes the fingerprint of the error."""
+        recorded = event.attributes or {}
+        kept = self.attributes(recorded)
+        if _TYPE in recorded and _FINGERPRINT not in kept:
+            kept[_FINGERPRINT] = fingerprint_of_text(str(recorded[_TYPE]), str(recorded.get(_STACK, "")))
+        kept.update(self.exception(recorded))
+        return Event(self.name(event.name), kept, event.timestamp)
+
+    def exception(self, recorded: Mapping[str, AnyValue]) -> dict[str, AnyValue]:
+        """Return message and stack trace of a recorded exception: nothing, unless opted in, and then as masked text."""
+        if not self.exception_text:
+            return {}
+        return {key: self.text(str(recorded[key])) for key in (_MESSAGE, _STACK) if key in recorded}
+
+    def link(self, link: Link) -> Link:
+        """Return a link with the attributes that leave."""
+        if not link.attributes and not link.context.trace_state:
+            return link
+        return Link(self.context(link.context), self.attributes(link.attributes))
+
+    def status(self, status: Status) -> Status:
+        """Return a status; of its description the type of an error, or all of it as masked text where exception text was opted in."""
+        description = status.description
+        if status.status_code is not StatusCode.ERROR or not description:
+            return Status(status.status_code)
+        if self.exception_text:
+            return Status(status.status_code, self.text(description))
+        # A type's name has a capital or a dot; a single lower-case word may be the beginning of anything.
+        found = _EXCEPTION_LIKE.match(description)
+        kept = found[0] if found and (found[0] != found[0].lower() or "." in found[0]) else None
+        return Status(status.status_code, None if kept is None or self.rules.found(kept) else kept)
+
+    def context(self, context: SpanContext) -> SpanContext:
+        """Return a span's context with the trace state of known vendors only."""
+        if not context.trace_state:
+            return context
+        kept = [(key, value) for key, value in context.trace_state.items() if self.trace_state(key, value)]
+        return SpanContext(context.trace_id, context.span_id, context.is_remote, context.trace_flags, TraceState(kept))
+
+    def trace_state(self, key: str, value: str) -> bool:
+        """Whether an entry of the trace state leaves: it came with a request, and anyone may have written it."""
+        return key in _TRACE_STATE_KEYS and bool(_TRACE_STATE_VALUE.fullmatch(value)) and not self.rules.found(value)
+
+    def resource(self, resource: Resource) -> Resource:
+        """Return what is said about the process, as far as it is declared."""
+        known = self._resources.get(id(resource))
+        if known is None or known[0] is not resource:
+            known = (resource, Resource(self.attributes(resource.attributes), resource.schema_url))
+            self._remember(self._resources, resource, known)
+        return known[1]
+
+    @staticmethod
+    def _remember(memory: dict[int, _T], key: object, value: _T) -> None:
+        # By identity, beside the thing itself, so that its id is not given to another: a process has few of them.
+        if len(memory) >= _FEW:
+            memory.clear()
+        memory[id(key)] = value
+
+    def scope(self, scope: InstrumentationScope | None) -> InstrumentationScope | None:
+        """Return name and version of the instrumentation, as far as they are code."""
+        if scope is None:
+            return None
+        known = self._scopes.get(id(scope))
+        if known is None or known[0] is not scope:
+            known = (scope, self._scope(scope))
+            self._remember(self._scopes, scope, known)
+        return known[1]
+
+    def _scope(self, scope: InstrumentationScope) -> InstrumentationScope:
+        name = scope.name if CODE.fullmatch(scope.name) and not self.rules.found(scope.name) else MASKED
+        version = scope.version if scope.version and _VERSION.fullmatch(scope.version) and not self.rules.found(scope.version) else None
+        return InstrumentationScope(name, version, None, self.attributes(scope.attributes))
+
+    def leaving(self, span: ReadableSpan) -> ReadableSpan:
+        """Return what leaves of a span: the span itself where all of it may, which most may, else a copy. Not its resource and scope.
+
+        Those are the same for many spans: ``resource`` and ``scope``.
+        """
+        return span if self._passes(span) else self.span(span)
+
+    def _passes(self, span: ReadableSpan) -> bool:
+        """Whether a span leaves as it was recorded. Sure of the plain ones only: without events and status."""
+        name, status = span.name, span.status
+        if events_of(span) or status.status_code is not StatusCode.UNSET or status.description:
+            return False
+        if (self._version != self.registry.version or self._names.get(name) != name) and self.name(name) != name:
+            return False
+        links = links_of(span)
+        if links and not all(self._link_passes(link) for link in links):
+            return False
+        return self._state_passes(span.context) and self._attributes_pass(attributes_of(span))
+
+    def _link_passes(self, link: Link) -> bool:
+        return self._state_passes(link.context) and (not link.attributes or self._attributes_pass(dict(link.attributes)))
+
+    def _state_passes(self, context: SpanContext | None) -> bool:
+        state = None if context is None else context.trace_state
+        if state and state is not self._passing_state:
+            if not all(self.trace_state(key, value) for key, value in state.items()):
+                return False
+            self._passing_state = state
+        return True
+
+    def _attributes_pass(self, attributes: Mapping[str, object]) -> bool:
+        passing = self._passing
+        for key, value in attributes.items():
+            # With its type: True is equal to 1, and not the same attribute.
+            pair = key, value.__class__, value
+            try:
+                known = pair in passing
+            except TypeError:  # a list cannot be looked up
+                return False
+            if not known and not (isinstance(value, Scalar) and self._remember_passing(pair, value, self.attribute(key, value))):
+                return False
+        return True
+
+    def _remember_passing(self, pair: tuple[str, type, object], value: Scalar, kept: AnyValue) -> bool:
+        """Remember an attribute that leaves as it was recorded; return whether it does."""
+        if kept is None or kept != value:
+            return False
+        if len(self._passing) >= _CACHED:
+            self._passing.clear()
+        if not isinstance(value, str) or len(value) <= LONGEST_NAME:
+            self._passing.add(pair)
+        return True
+
+    def span(self, span: ReadableSpan) -> ReadableSpan:
+        """Return a span made of what may leave. The recorded one is not changed."""
+        return ReadableSpan(
+            name=self.name(span.name),
+            context=None if span.context is None else self.context(span.context),
+            parent=None if span.parent is None else self.context(span.parent),
+            resource=self.resource(span.resource),
+            attributes=self.attributes(span.attributes),
+            events=[self.event(event) for event in span.events],
+            links=[self.link(link) for link in span.links],
+            kind=span.kind,
+            status=self.status(span.status),
+            start_time=span.start_time,
+            end_time=span.end_time,
+            instrumentation_scope=self.scope(span.instrumentation_scope),
+        )
+
+
+def policy_of(settings: TracingSettings, registry: Registry | None = None) -> PrivacyPolicy:
+    """Return the policy that the settings ask for."""
+    key = None if settings.hash_key is None else settings.hash_key.get_secret_value().encode()
+    return PrivacyPolicy(registry, settings.privacy, hash_key=key, exception_text=settings.exception_text)

@@ -1,0 +1,1 @@
+"""Trace context across processes and threads: headers, baggage, the current span."""

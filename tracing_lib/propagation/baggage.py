@@ -1,0 +1,133 @@
+"""Baggage by allow-list only, and only to hosts that are ours (W3C Baggage; its section on privacy asks for both).
+
+Baggage is sent with every request by whatever instrumentation injects context, to whoever is called. So nothing of it leaves unless
+the caller has said where it goes: our own clients do, within ``outbound_to(host)``; others send trace context alone.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from opentelemetry import baggage, propagate
+from opentelemetry import context as contexts
+from opentelemetry.baggage.propagation import W3CBaggagePropagator
+from opentelemetry.propagators.textmap import TextMapPropagator, default_getter, default_setter
+
+from tracing_lib.base.errors import PrivacyError, explain
+from tracing_lib.base.hosts import OWN_HOSTS, is_own
+from tracing_lib.privacy.policy import PrivacyPolicy
+from tracing_lib.privacy.registry import library_registry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from opentelemetry.context import Context
+    from opentelemetry.propagators.textmap import CarrierT, Getter, Setter
+
+_HEADER: Final = "baggage"
+_MOST_ENTRIES: Final = 64
+"""Entries that are looked at (W3C Baggage, "Limits")."""
+_ENTRY: Final = re.compile(r"[A-Za-z0-9_.-]+=[A-Za-z0-9._:/%-]{1,256}")
+
+_DESTINATION: Final = contexts.create_key("virtengine-destination")
+
+
+def set_baggage(key: str, value: str, context: Context | None = None) -> Context:
+    """Return a context with a value that travels to our own services with every call made in it.
+
+    Raises ``PrivacyError`` when the key is not declared with ``baggage=True``, or when the value has not the shape declared for it:
+    better here than silently lost on the way.
+    """
+    declared = library_registry().get(key)
+    place = f"baggage {key[:80]!r}"
+    if declared is None or not declared.baggage:
+        right = "a key declared with Attribute(..., baggage=True)"
+        raise PrivacyError(explain(place, "may not travel as baggage", right, "declare it, or pass the value in the request itself"))
+    if PrivacyPolicy().attribute(key, value) != value:
+        wrong = "has a value that is not shown here, and not of its declared shape"
+        raise PrivacyError(explain(place, wrong, f"the shape {declared.shape.value}", "pass an identifier; personal data never"))
+    return baggage.set_baggage(key, value, context)
+
+
+@contextmanager
+def outbound_to(target: str) -> Iterator[None]:
+    """Say where the context injected inside goes: a URL, ``host:port`` or a gRPC target. Baggage is sent only to our own hosts."""
+    token = contexts.attach(contexts.set_value(_DESTINATION, target))
+    try:
+        yield
+    finally:
+        contexts.detach(token)
+
+
+def inject(
+    carrier: CarrierT,
+    *,
+    to: str,
+    context: Context | None = None,
+    setter: Setter[CarrierT] = default_setter,
+) -> None:
+    """Write trace context into the headers of a request to ``to`` and, where that is one of our own hosts, allowed baggage."""
+    propagate.inject(carrier, contexts.set_value(_DESTINATION, to, context), setter)
+
+
+class OwnBaggagePropagator(TextMapPropagator):
+    """W3C baggage, of which only declared keys with fitting values pass, in both directions, and out only to ``own_hosts``."""
+
+    def __init__(self, own_hosts: Sequence[str] = OWN_HOSTS, policy: PrivacyPolicy | None = None) -> None:
+        self._own_hosts = tuple(own_hosts)
+        self._policy = policy
+        self._inner = W3CBaggagePropagator()
+
+    @property
+    def fields(self) -> set[str]:
+        """The header's name."""
+        return self._inner.fields
+
+    def extract(
+        self,
+        carrier: CarrierT,
+        context: Context | None = None,
+        getter: Getter[CarrierT] = default_getter,
+    ) -> Context:
+        """Return the context with what is allowed of the request's baggage."""
+        base = contexts.get_current() if context is None else context
+        entries = [entry for header in getter.get(carrier, _HEADER) or () for entry in header.split(",")]
+        # Chosen before they are parsed: OpenTelemetry's propagator logs what it cannot parse, value and all.
+        declared = [entry.strip() for entry in entries[:_MOST_ENTRIES] if self._declared(entry.partition("=")[0].strip())]
+        fitting = [entry for entry in declared if _ENTRY.fullmatch(entry)]
+        return self._with_allowed(base, self._inner.extract({_HEADER: ",".join(fitting)}, contexts.Context()) if fitting else base)
+
+    def _declared(self, key: str) -> bool:
+        found = library_registry().get(key) if self._policy is None else self._policy.registry.get(key)
+        return found is not None and found.baggage
+
+    def inject(
+        self,
+        carrier: CarrierT,
+        context: Context | None = None,
+        setter: Setter[CarrierT] = default_setter,
+    ) -> None:
+        """Write what is allowed of the context's baggage, when the context says that it goes to one of our own hosts."""
+        context = contexts.get_current() if context is None else context
+        target = contexts.get_value(_DESTINATION, context)
+        if isinstance(target, str) and self.own(target):
+            self._inner.inject(carrier, self._with_allowed(contexts.Context(), context), setter)
+
+    def own(self, target: str) -> bool:
+        """Whether baggage may be sent to a URL, address or gRPC target."""
+        return is_own(target, self._own_hosts)
+
+    def allowed(self, key: str, value: object) -> bool:
+        """Whether an entry may travel: a key declared for it, and a value of its shape in which no privacy rule finds anything."""
+        if self._policy is None:
+            self._policy = PrivacyPolicy()
+        declared = self._policy.registry.get(key)
+        return declared is not None and declared.baggage and self._policy.attribute(key, value) == value
+
+    def _with_allowed(self, base: Context, source: Context) -> Context:
+        for key, value in baggage.get_all(source).items():
+            if self.allowed(key, value):
+                base = baggage.set_baggage(key, value, base)
+        return base

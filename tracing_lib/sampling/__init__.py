@@ -1,0 +1,1 @@
+"""Which traces are recorded: the sampler, and the strategies that it follows."""

@@ -1,0 +1,121 @@
+"""Asks the strategy server, in a thread of its own, so that no request waits for it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import threading
+import weakref
+from typing import TYPE_CHECKING, Final
+
+from tracing_lib.base.background import start_thread
+from tracing_lib.base.responses import CHUNK_BYTES, TooLongAnswerError, read_answer
+from tracing_lib.sampling.strategies import Strategy, StrategyError, parse_strategy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tracing_lib.base.http_session import SettingsSession
+    from tracing_lib.contract.settings import TracingSettings
+
+_logger: Final = logging.getLogger("tracing_lib")
+_TIMEOUT_SECONDS: Final = 5.0
+_LONGEST_ANSWER: Final = 2**20
+_OK: Final = 200
+_FIRST_PAUSE: Final = 1.0
+_EARLIEST: Final = 0.8
+"""Waits are a random share of the interval, from this to the whole, so that a fleet does not ask at once, and none asks late."""
+
+
+class StrategyPoller:
+    """Polls strategies (Jaeger remote sampling over HTTP) and hands on those that changed; keeps the last good one meanwhile.
+
+    After a failure it asks again after a second, then after twice as long, up to the interval: a strategy server that is back is
+    heard within one. Each change of state is one line in the log.
+    """
+
+    def __init__(self, settings: TracingSettings, apply: Callable[[Strategy], None]) -> None:
+        from tracing_lib.base.http_session import SettingsSession
+
+        self._settings = settings
+        self._open = SettingsSession
+        self._apply = apply
+        self._strategy: Strategy | None = None
+        self._said: str | None = None
+        self._begin()
+        if hasattr(os, "register_at_fork"):
+            begin_again = weakref.WeakMethod(self._after_fork)
+            os.register_at_fork(after_in_child=lambda: (method := begin_again()) and method())
+
+    def _begin(self) -> None:
+        self._stopped = threading.Event()
+        self._session: SettingsSession | None = None
+        start_thread("strategies", self._work)
+
+    def _after_fork(self) -> None:
+        if not self._stopped.is_set():
+            self._begin()
+
+    def stop(self) -> None:
+        """Ask no more. A request that hangs is left to its thread."""
+        self._stopped.set()
+        if self._session is not None:
+            self._session.close()
+
+    def _work(self) -> None:
+        interval, failures = self._settings.strategies_poll_seconds, 0
+        pause = 0.0
+        while not self._stopped.wait(pause * random.uniform(_EARLIEST, 1.0)):  # noqa: S311  no secret
+            problem = self._poll()
+            if self._stopped.is_set():
+                return
+            self._say(problem)
+            failures = failures + 1 if problem else 0
+            pause = min(interval, _FIRST_PAUSE * 2 ** min(failures - 1, 16)) if problem else interval
+
+    def _poll(self) -> str:
+        """Ask once, and hand on a strategy that changed; return what was wrong, or nothing."""
+        try:
+            strategy = parse_strategy(self._ask())
+            if strategy != self._strategy:
+                self._apply(strategy)
+                self._strategy = strategy
+        except StrategyError as error:
+            return f"answers with no strategy ({error})"
+        except TooLongAnswerError:
+            return "answers without end"
+        except OSError as error:  # `requests` derives its own from it
+            return f"cannot be reached ({type(error).__name__})"
+        except Exception:
+            _logger.exception("%s: polling strategies failed", self._settings.service_name)
+            return "could not be asked (an error of the library)"
+        return ""
+
+    def _ask(self) -> bytes:
+        if self._session is None:
+            self._session = self._open(self._settings.certificate)
+        timeout = min(_TIMEOUT_SECONDS, self._settings.strategies_poll_seconds)
+        with self._session.get(
+            str(self._settings.strategies_url),
+            params={"service": self._settings.service_name},
+            timeout=timeout,
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            if response.status_code != _OK:
+                raise StrategyError(f"HTTP {response.status_code}")
+            return read_answer(response.iter_content(CHUNK_BYTES), timeout, _LONGEST_ANSWER)
+
+    def _say(self, problem: str) -> None:
+        state = problem.partition(" (")[0]  # how a server cannot be reached differs from time to time
+        if state == self._said or (not state and self._said is None):
+            self._said = state
+            return
+        self._said = state
+        place = (self._settings.service_name, self._settings.strategies_url)
+        if not problem:
+            _logger.info("%s: the strategy server %s answers again", *place)
+        else:
+            kept = "the last strategy stays" if self._strategy else "the head ratio holds"
+            _logger.warning("%s: the strategy server %s %s; %s", *place, problem, kept)

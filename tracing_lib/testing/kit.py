@@ -1,0 +1,293 @@
+"""A test kit for services: a provider of each test's own, ids and times that are the same in every run, span trees as text.
+
+As a pytest plugin (installed with this package, or ``pytest_plugins = ["tracing_lib.testing.pytest_plugin"]``)
+it gives the fixture ``traces``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+import textwrap
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from opentelemetry import trace
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.id_generator import IdGenerator
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+from opentelemetry.trace import ProxyTracerProvider, SpanKind, StatusCode
+
+from tracing_lib.base.errors import AlreadyConfiguredError, explain
+from tracing_lib.privacy.policy import PrivacyPolicy
+from tracing_lib.propagation.ids import ContextIdGenerator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from opentelemetry.context import Context
+    from opentelemetry.sdk.trace import Span
+    from opentelemetry.sdk.trace.sampling import Sampler
+    from opentelemetry.trace import Link, Tracer
+    from opentelemetry.util.types import Attributes, AttributeValue
+
+START: Final = 1_700_000_000_000_000_000
+"""Time of the first tick, nanoseconds since 1970: 2023-11-14T22:13:20Z."""
+
+TICK: Final = 1_000_000
+"""Nanoseconds between two ticks: each start and each end of a span takes one."""
+
+_INDENT: Final = "  "
+_KINDS: Final = {
+    SpanKind.SERVER: "server",
+    SpanKind.CLIENT: "client",
+    SpanKind.PRODUCER: "producer",
+    SpanKind.CONSUMER: "consumer",
+}
+
+
+class SequentialIds(IdGenerator):
+    """Trace ids 1, 2, 3 and span ids 1, 2, 3: the same in every run of a test."""
+
+    def __init__(self) -> None:
+        self._traces = itertools.count(1)
+        self._spans = itertools.count(1)
+
+    def generate_trace_id(self) -> int:
+        """Return the next trace id."""
+        return next(self._traces)
+
+    def generate_span_id(self) -> int:
+        """Return the next span id."""
+        return next(self._spans)
+
+
+class _Recording(SpanProcessor):
+    """Keeps ended spans as they would leave the process, their times replaced by ticks in the order in which they started and ended."""
+
+    def __init__(self, policy: PrivacyPolicy | None) -> None:
+        self._policy = policy
+        self._ticks = itertools.count()
+        self._lock = threading.Lock()
+        self._started: dict[tuple[int, int], tuple[int, str]] = {}
+        self.ended: list[ReadableSpan] = []
+
+    def _tick(self) -> int:
+        return START + next(self._ticks) * TICK
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002  the interface's
+        """Note when a span started."""
+        context = span.get_span_context()
+        with self._lock:
+            self._started[context.trace_id, context.span_id] = (self._tick(), span.name)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Keep an ended span."""
+        assert span.context is not None  # noqa: S101  the SDK gives every span one
+        with self._lock:
+            started, _ = self._started.pop((span.context.trace_id, span.context.span_id), (START, ""))
+            clean = span if self._policy is None else self._policy.span(span)
+            self.ended.append(_timed(clean, started, self._tick()))
+
+    def open(self) -> list[str]:
+        """The names of spans that were started and did not end."""
+        with self._lock:
+            return [name for _, name in sorted(self._started.values())]
+
+
+def _timed(span: ReadableSpan, start: int, end: int) -> ReadableSpan:
+    return ReadableSpan(
+        name=span.name,
+        context=span.context,
+        parent=span.parent,
+        resource=span.resource,
+        attributes=span.attributes,
+        events=span.events,
+        links=span.links,
+        kind=span.kind,
+        status=span.status,
+        start_time=start,
+        end_time=end,
+        instrumentation_scope=span.instrumentation_scope,
+    )
+
+
+class RecordedTraces:
+    """The spans of one test, and what can be asked of them.
+
+    ``provider`` is the test's own. Spans are kept as they would leave the process, behind the privacy wall, so that a test sees what an
+    operator will see; ``private=False`` keeps them as they were recorded.
+    """
+
+    def __init__(self, *, service_name: str = "test", private: bool = True, sampler: Sampler = ALWAYS_ON) -> None:
+        self._recording = _Recording(PrivacyPolicy() if private else None)
+        self.provider = TracerProvider(
+            sampler=sampler,
+            resource=Resource({"service.name": service_name}),
+            id_generator=ContextIdGenerator(SequentialIds()),
+            shutdown_on_exit=False,
+        )
+        self.provider.add_span_processor(self._recording)
+
+    @property
+    def spans(self) -> list[ReadableSpan]:
+        """Ended spans in the order in which they started."""
+        return sorted(self._recording.ended, key=lambda span: span.start_time or 0)
+
+    @property
+    def unended(self) -> list[str]:
+        """Names of the spans that were started and did not end: forgotten, or still at work."""
+        return self._recording.open()
+
+    def span(self, name: str) -> ReadableSpan:
+        """Return the only span of that name. Raises ``AssertionError`` when there is none, or more than one."""
+        found = [span for span in self.spans if span.name == name]
+        if len(found) != 1:
+            raise AssertionError(f"{len(found)} spans are named {name!r}; there are:\n{self.tree()}")
+        return found[0]
+
+    def clear(self) -> None:
+        """Forget the spans that ended."""
+        self._recording.ended.clear()
+
+    def tree(self, *, attributes: Sequence[str] = ()) -> str:
+        """Return the spans as text: one line each, children below their parent, in the order in which they started.
+
+        A line has the span's name, its kind unless internal (``(client)``), the chosen ``attributes`` (``key=value``), ``! TYPE`` for
+        an error, and ``~> NAME`` for each link to another span of the test (``~> elsewhere`` for others).
+        """
+        return render(self.spans, attributes=attributes)
+
+    def assert_tree(self, expected: str, *, attributes: Sequence[str] = ()) -> None:
+        """Compare ``tree(...)`` with a text, whose common indent and outer blank lines do not count.
+
+        Raises ``AssertionError`` with the difference, and when a span was started and did not end.
+        """
+        # pytest leaves this frame out of its report: the line that matters is the test's.
+        __tracebackhide__ = True
+        if self.unended:
+            raise AssertionError(f"spans that did not end: {', '.join(self.unended)}")
+        wanted = textwrap.dedent(expected).strip("\n").rstrip().splitlines()
+        found = self.tree(attributes=attributes).splitlines()
+        if wanted != found:
+            difference = "\n".join(difflib.unified_diff(wanted, found, "expected", "recorded", lineterm=""))
+            raise AssertionError(f"the span tree is another:\n{difference}")
+
+
+def render(spans: Sequence[ReadableSpan], *, attributes: Sequence[str] = ()) -> str:
+    """Return spans as the text that ``RecordedTraces.tree`` describes."""
+    names = {_key(span): span.name for span in spans}
+    children: dict[tuple[int, int] | None, list[ReadableSpan]] = {}
+    for span in sorted(spans, key=lambda each: each.start_time or 0):
+        parent = (span.parent.trace_id, span.parent.span_id) if span.parent is not None else None
+        children.setdefault(parent if parent in names else None, []).append(span)
+    lines: list[str] = []
+
+    def add(span: ReadableSpan, depth: int) -> None:
+        lines.append(_INDENT * depth + _line(span, names, attributes))
+        for child in children.get(_key(span), ()):
+            add(child, depth + 1)
+
+    for root in children.get(None, ()):
+        add(root, 0)
+    return "\n".join(lines)
+
+
+def _key(span: ReadableSpan) -> tuple[int, int]:
+    assert span.context is not None  # noqa: S101  the SDK gives every span one
+    return (span.context.trace_id, span.context.span_id)
+
+
+def _line(span: ReadableSpan, names: Mapping[tuple[int, int], str], attributes: Sequence[str]) -> str:
+    parts = [span.name]
+    if span.kind in _KINDS:
+        parts.append(f"({_KINDS[span.kind]})")
+    recorded: Mapping[str, object] = span.attributes or {}
+    parts += [f"{key}={recorded[key]}" for key in attributes if key in recorded]
+    if span.status.status_code is StatusCode.ERROR:
+        parts.append(f"! {(span.attributes or {}).get('error.type') or span.status.description or 'error'}")
+    parts += [f"~> {names.get((link.context.trace_id, link.context.span_id), 'elsewhere')}" for link in span.links]
+    return " ".join(parts)
+
+
+class _RoutedTracer(trace.Tracer):
+    """The tracer of the test that runs now, for code that took its tracer when it was imported."""
+
+    def __init__(self, current: Callable[[], trace.TracerProvider], *arguments: object) -> None:
+        self._current = current
+        self._arguments = arguments
+
+    def _tracer(self) -> Tracer:
+        return self._current().get_tracer(*self._arguments)  # type: ignore[arg-type]  # as they were given
+
+    def start_span(self, *arguments: object, **keywords: object) -> trace.Span:
+        """Start a span in the current test."""
+        return self._tracer().start_span(*arguments, **keywords)  # type: ignore[arg-type]  # as they were given
+
+    @contextmanager
+    def start_as_current_span(self, *arguments: object, **keywords: object) -> Iterator[trace.Span]:  # type: ignore[override]  # passed on
+        """Start a span in the current test and make it current."""
+        with self._tracer().start_as_current_span(*arguments, **keywords) as span:  # type: ignore[arg-type]  # as they were given
+            yield span
+
+
+class _RoutingProvider(trace.TracerProvider):
+    """A global provider that leads to the provider of the test that runs now, and to nothing between tests."""
+
+    def __init__(self) -> None:
+        self._nothing: trace.TracerProvider = trace.NoOpTracerProvider()
+        self._stack: list[trace.TracerProvider] = []
+
+    def current(self) -> trace.TracerProvider:
+        return self._stack[-1] if self._stack else self._nothing
+
+    def get_tracer(
+        self,
+        instrumenting_module_name: str,
+        instrumenting_library_version: str | None = None,
+        schema_url: str | None = None,
+        attributes: Attributes | None = None,
+    ) -> Tracer:
+        """Return a tracer that follows the tests."""
+        return _RoutedTracer(self.current, instrumenting_module_name, instrumenting_library_version, schema_url, attributes)
+
+    @contextmanager
+    def leading_to(self, provider: trace.TracerProvider) -> Iterator[None]:
+        self._stack.append(provider)
+        try:
+            yield
+        finally:
+            self._stack.pop()
+
+
+_ROUTING: Final = _RoutingProvider()
+
+
+@contextmanager
+def as_global(traces: RecordedTraces) -> Iterator[RecordedTraces]:
+    """Make code that asks OpenTelemetry for its global provider record into ``traces`` while the block runs.
+
+    OpenTelemetry takes a global provider once for the life of a process; this one stays and leads to the test that runs. One test at a
+    time in a process: run tests in parallel by processes (pytest-xdist). Raises ``AlreadyConfiguredError`` when another is in place.
+    """
+    found = trace.get_tracer_provider()
+    if isinstance(found, ProxyTracerProvider):
+        trace.set_tracer_provider(_ROUTING)
+    elif found is not _ROUTING:
+        wrong = f"the global tracer provider is a {type(found).__module__}.{type(found).__qualname__}"
+        then = "do not call configure in the tests' process, or give it set_global=False"
+        raise AlreadyConfiguredError(explain("traces", wrong, "none, or the test kit's", then))
+    with _ROUTING.leading_to(traces.provider):
+        yield traces
+
+
+def attributes_of(span: ReadableSpan) -> dict[str, AttributeValue]:
+    """Return a span's attributes as a plain dictionary, for comparisons."""
+    return {key: value for key, value in (span.attributes or {}).items() if value is not None}
+
+
+def links_of(span: ReadableSpan) -> list[Link]:
+    """Return a span's links."""
+    return list(span.links)
