@@ -122,7 +122,7 @@ def _wait_until_ready(server: ApiServer, log: Path) -> None:
     deadline = time.monotonic() + _READY_SECONDS
     headers = {"Authorization": f"Bearer {server.token}"}
     # The server's certificate is its own, made at its start.
-    with httpx.Client(base_url=server.url, headers=headers, verify=False) as client:  # noqa: S501
+    with httpx.Client(base_url=server.url, headers=headers, verify=False, timeout=_READY_SECONDS) as client:  # noqa: S501
         while client.get("/readyz").status_code != 200:
             assert time.monotonic() < deadline, log.read_text(errors="replace")[-2000:]
             time.sleep(0.2)
