@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import itertools
 import os
@@ -75,13 +76,22 @@ def around_fork(
     ``os.register_at_fork``. An error in one is printed by ``sys.excepthook`` and does not keep the others from running.
     """
     number = next(_numbers)
+    _hooks[number] = _Hooks(*(_held(method, number) for method in (before, in_parent, in_child)))
 
-    def hold(method: Callable[[], object] | None) -> Callable[[], Callable[[], object] | None]:
-        if inspect.ismethod(method):
-            return weakref.WeakMethod(method, lambda _: _hooks.pop(number, None))
+
+def _held(method: Callable[[], object] | None, number: int) -> Callable[[], Callable[[], object] | None]:
+    """Return a call that gives the method, or None once its object is gone, which also ends the registration of this number."""
+    if not inspect.ismethod(method):
         return lambda: method
+    function, forget = method.__func__, _hooks.pop
+    # Not weakref.WeakMethod: its callback fails at the interpreter's exit, when the globals of its module are already None.
+    owner = weakref.ref(method.__self__, lambda _: forget(number, None))
 
-    _hooks[number] = _Hooks(hold(before), hold(in_parent), hold(in_child))
+    def method_of_owner() -> Callable[[], object] | None:
+        found = owner()
+        return None if found is None else functools.partial(function, found)
+
+    return method_of_owner
 
 
 def _run(references: Iterable[Callable[[], Callable[[], object] | None]]) -> None:

@@ -110,3 +110,9 @@ def test_calls_of_a_background_thread_are_not_traced() -> None:
     seen: list[object] = []
     background.start_thread("test", lambda: seen.append(get_value(background.SUPPRESSED))).join()
     assert seen == [True]
+
+
+def test_a_registration_that_outlives_the_program_says_nothing_at_exit() -> None:
+    program = "from tracing_lib.privacy.registry import Registry\nkept = Registry()\nkept.itself = kept"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
