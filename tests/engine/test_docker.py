@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from stacks.environment.source import ROOT
+from stacks.show.query import fetch_trace
 from tests.engine.conftest import HOST, docker
 from tests.two_languages import build_quotes, trace_of_both
-from tracing_lib import Outputs, fetch_trace
+from tracing_lib import Outputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,9 +6,9 @@ import json
 from typing import TYPE_CHECKING
 
 from stacks.placement.outputs import exported
+from stacks.show.query import fetch_trace
 from tests.servers.conftest import named
 from tests.two_languages import build_quotes, trace_of_both
-from tracing_lib import fetch_trace
 
 if TYPE_CHECKING:
     from pathlib import Path
