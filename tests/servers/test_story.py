@@ -8,10 +8,11 @@ import time
 from typing import TYPE_CHECKING
 
 from stacks.environment.source import ROOT
+from stacks.show.search import find_traces
 from stacks.show.story import gather, wait_for
 from tests.servers.conftest import named
-from tracing_lib import JobContext, TracingSettings, configure, consume, produce
-from tracing_lib.reading.search import find_traces
+from tracing_lib import TracingSettings, configure
+from tracing_lib.instrument import JobContext, consume, produce
 
 if TYPE_CHECKING:
     from pathlib import Path

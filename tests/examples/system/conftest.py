@@ -13,10 +13,10 @@ import pytest
 
 from examples.virtengine.load import Load
 from examples.virtengine.system import SERVICES, Options, System
+from stacks.show.search import find_traces
 from stacks.show.story import Story, wait_for
 from tests.servers.conftest import deployed, named, programs
-from tracing_lib import fetch_trace
-from tracing_lib.reading.search import find_traces
+from tracing_lib.reading import fetch_trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from examples.virtengine.load import Outcome
     from stacks.placement.local import Running
     from tests.servers.conftest import Deploy
-    from tracing_lib import Outputs, Trace
+    from tracing_lib import Outputs
+    from tracing_lib.reading import Trace
 
     Town = Callable[..., AbstractContextManager["VirtEngine"]]
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from examples.virtengine.load import Outcome
     from tests.examples.system.conftest import Town, VirtEngine
     from tests.servers.test_series import Sample
-    from tracing_lib import Span, Trace
+    from tracing_lib.reading import Span, Trace
 
 ORDERS = 2_000
 PER_SECOND = 25.0

@@ -17,7 +17,7 @@ from examples.virtengine.system import SERVICES, Options
 if TYPE_CHECKING:
     from stacks.show.story import Story
     from tests.examples.system.conftest import Town, VirtEngine
-    from tracing_lib import Span
+    from tracing_lib.reading import Span
 
 ALL = ("portal", "chain", "provider-daemon", "waldur")
 ENDED = re.compile(r"tracing ended: (\d+) spans, (\d+) delivered")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stacks.show.story import joined
-from tracing_lib import fetch_trace
+from tracing_lib.reading import fetch_trace
 
 if TYPE_CHECKING:
     from stacks.show.story import Story
     from tests.examples.system.conftest import Town, VirtEngine
-    from tracing_lib import Span, Trace
+    from tracing_lib.reading import Span, Trace
 
 
 def trace_with(story: Story, service: str, name: str) -> Trace:

@@ -19,7 +19,9 @@ from starlette.routing import WebSocketRoute
 
 from examples.virtengine.protos import escrow_pb2, escrow_pb2_grpc, market_pb2, market_pb2_grpc
 from tests.examples.virtengine.processes import free_port
-from tracing_lib import AsgiTracing, grpc_aio_server_interceptor, transaction
+from tracing_lib.instrument import transaction
+from tracing_lib.instrument.grpc import grpc_aio_server_interceptor
+from tracing_lib.instrument.http import AsgiTracing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator

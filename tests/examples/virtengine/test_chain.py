@@ -20,13 +20,13 @@ from tests.examples.virtengine.chain_processes import KEY, PROVIDER, STRANGER, C
 from tests.examples.virtengine.processes import outputs
 from tests.examples.virtengine.spans import Spans
 from tests.tracing_lib import receivers
-from tracing_lib import JobContext
+from tracing_lib.instrument import JobContext
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tracing_lib import AsgiTracing
+    from tracing_lib.instrument.http import AsgiTracing
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ from examples.virtengine.chain.keepers import Keepers
 from examples.virtengine.chain.storage import Mempool, open_committed, open_state
 from examples.virtengine.protos import escrow_pb2, market_pb2, veid_pb2
 from examples.virtengine.signing import Key
-from tracing_lib import JobContext
+from tracing_lib.instrument import JobContext
 from tracing_lib.logs import JsonFormatter
 from tracing_lib.testing.kit import RecordedTraces, attributes_of, links_of
 

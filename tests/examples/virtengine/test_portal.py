@@ -20,7 +20,7 @@ from examples.virtengine.signing import Key
 from tests.examples.virtengine.chain_processes import CUSTOMER, NOTE
 from tests.examples.virtengine.chain_processes import running as chain_and_portal
 from tests.tracing_lib.receivers import attributes, http_receiver
-from tracing_lib import JobContext
+from tracing_lib.instrument import JobContext
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,8 @@ from examples.virtengine.daemon.adapters.waldur import WaldurAdapter
 from tests.examples.virtengine.processes import Service, outputs
 from tests.examples.virtengine.spans import Spans
 from tests.tracing_lib.receivers import attributes, http_receiver
-from tracing_lib import TracingSettings, configure, waldur_client
+from tracing_lib import TracingSettings, configure
+from tracing_lib.instrument.remote import waldur_client
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator

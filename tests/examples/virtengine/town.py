@@ -12,7 +12,8 @@ from tests.examples.virtengine.fake_chain import FakeChain, fake_chain
 from tests.examples.virtengine.processes import Service, outputs
 from tests.examples.virtengine.real_chain import RealChain
 from tests.examples.virtengine.spans import Spans
-from tracing_lib import JobContext, TracingSettings, configure
+from tracing_lib import TracingSettings, configure
+from tracing_lib.instrument import JobContext
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,8 +16,9 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.trace import StatusCode
 
 from tests.tracing_lib.scripted import Answer, Collector
-from tracing_lib import OperationTarget, TracingSettings, configure
+from tracing_lib import TracingSettings, configure
 from tracing_lib.base.responses import rejected_spans, retry_after
+from tracing_lib.contract import OperationTarget
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -172,7 +172,7 @@ class Instrumentation(NamedTuple):
 
 def ours(*, intercepted: bool = True) -> Instrumentation:
     """Return the library's; on asyncio with the client's interceptors, or with the traced channel."""
-    from tracing_lib import (
+    from tracing_lib.instrument.grpc import (
         grpc_aio_client_interceptors,
         grpc_aio_server_interceptor,
         grpc_client_interceptors,

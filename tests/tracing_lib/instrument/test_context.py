@@ -12,7 +12,8 @@ import pytest
 from opentelemetry import trace
 
 from tests.tracing_lib.instrument.recorder import attributes, id_of, is_child, trace_of
-from tracing_lib import ContextThread, ContextThreadPoolExecutor, carry, carry_in_executors, traced
+from tracing_lib import carry, traced
+from tracing_lib.propagation import ContextThread, ContextThreadPoolExecutor, carry_in_executors
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

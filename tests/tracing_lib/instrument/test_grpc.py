@@ -22,15 +22,15 @@ from examples.virtengine.protos import market_pb2, market_pb2_grpc
 from tests.tracing_lib.instrument import chain, grpc_cases
 from tests.tracing_lib.instrument.grpc_cases import OUTCOMES, SERVICE, SHAPES
 from tests.tracing_lib.instrument.recorder import Recorder, attributes, id_of, is_child
-from tracing_lib import (
+from tracing_lib import traced
+from tracing_lib.instrument import trace_keeper
+from tracing_lib.instrument.grpc import (
     grpc_aio_client_interceptors,
     grpc_aio_server_interceptor,
     grpc_client_interceptors,
     grpc_server_interceptor,
     trace_aio_channel,
-    trace_keeper,
     trace_servicer,
-    traced,
 )
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from starlette.routing import Mount, Route
 
 from tests.tracing_lib.instrument.recorder import attributes, id_of, is_child
 from tests.tracing_lib.instrument.served import served
-from tracing_lib import AsgiTracing, trace_httpx
+from tracing_lib.instrument.http import AsgiTracing, trace_httpx
 from tracing_lib.propagation.baggage import OwnBaggagePropagator
 
 if TYPE_CHECKING:
