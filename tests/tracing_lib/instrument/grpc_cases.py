@@ -31,7 +31,7 @@ OUTCOMES: Final = ("success", "exception", "abort", "abort_with_status", "cancel
 SHAPES: Final = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
 MODES: Final = ("sync", "aio")
 _DEADLINE_SECONDS: Final = 0.4
-_LONG_SECONDS: Final = 10.0
+_LONG_SECONDS: Final = 120.0
 _C: Final = grpc.StatusCode
 
 
@@ -190,7 +190,7 @@ def ours(*, intercepted: bool = True) -> Instrumentation:
         lambda provider: grpc_aio_server_interceptor(tracer_provider=provider),
         lambda channel, provider: grpc.intercept_channel(channel, *grpc_client_interceptors(tracer_provider=provider)),
         aio_channel,
-        settle_seconds=10,
+        settle_seconds=120,
     )
 
 

@@ -97,7 +97,7 @@ def test_without_help_python_loses_it_which_is_what_the_helpers_are_for(recorder
 
 def test_calls_of_a_carried_function_may_overlap(recorder: Recorder) -> None:
     with recorder.tracer.start_as_current_span("caller") as caller:
-        barrier = threading.Barrier(8, timeout=10)
+        barrier = threading.Barrier(8, timeout=120)
 
         def work() -> int:
             with recorder.tracer.start_as_current_span("work"):

@@ -90,7 +90,7 @@ def address(recorder: Recorder) -> Iterator[str]:
 
 @pytest.fixture
 def client(recorder: Recorder, address: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=f"http://{address}", timeout=5) as made:
+    with httpx.Client(base_url=f"http://{address}", timeout=120) as made:
         yield trace_httpx(made, templates=["/orders/{order_id}"], tracer_provider=recorder.provider)
 
 
