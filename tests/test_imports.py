@@ -28,10 +28,26 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 LIBRARY = "layers of the library"
 FOR_TYPING = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    "
 
+LAYERS, CIRCLE, PULUMI = "the layers of stacks", "no circle in stacks and components", "no pulumi before the placements"
+BUNDLE = "environment, plan and changes never import the library"
 TRIALS = [
     ("components/documents/text.py", "import stacks.environment.model", "components never import stacks"),
     ("tracing_lib/contract/outputs.py", "import components.workload", "the library never imports the bundle, nor pulumi"),
-    ("stacks/plan/plan.py", "import pulumi", "no pulumi before the placements"),
+    ("stacks/environment/units.py", "import stacks.plan.addresses", LAYERS),
+    ("stacks/plan/plan_text.py", FOR_TYPING + "import stacks.changes.diff", LAYERS),
+    ("stacks/show/trace.py", FOR_TYPING + "import stacks.placement.outputs", LAYERS),
+    ("stacks/placement/outputs.py", "import stacks.show.page", LAYERS),
+    ("stacks/deploy/hints.py", "import stacks.main", LAYERS),
+    ("stacks/main.py", "import stacks.cli.verbs", LAYERS),
+    ("stacks/environment/model.py", FOR_TYPING + "import stacks.environment.parse", CIRCLE),
+    ("components/workload.py", FOR_TYPING + "import components.documents.ports", CIRCLE),
+    ("stacks/plan/plan.py", "import tracing_lib.contract.outputs", BUNDLE),
+    ("stacks/environment/rules.py", "import pulumi", PULUMI),
+    ("stacks/plan/plan.py", "import pulumi", PULUMI),
+    ("stacks/changes/diff.py", "import pulumi_docker", PULUMI),
+    ("stacks/show/page.py", "import components.kubernetes.place", PULUMI),
+    ("stacks/placement/render.py", "import pulumi_kubernetes", PULUMI),
+    ("components/docker/host.py", FOR_TYPING + "import components.local.errors", "the placements never import each other"),
     ("components/local/__init__.py", "import components.docker", "the placements never import each other"),
     ("tracing_lib/base/errors.py", "import tracing_lib.contract.outputs", LIBRARY),
     ("tracing_lib/privacy/attribute.py", FOR_TYPING + "import tracing_lib.sampling.links", LIBRARY),

@@ -17,7 +17,7 @@ from tracing_lib.reading.trace import Span, Trace
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from stacks.placement.outputs import Outputs
+    from tracing_lib.contract.outputs import Outputs
 POLL_SECONDS = 0.5
 FETCH_SECONDS = 5.0
 LINK_MARK = "~> "

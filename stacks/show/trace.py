@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from pathlib import Path
 
-    from stacks.placement.outputs import Outputs
+    from tracing_lib.contract.outputs import Outputs
     from tracing_lib.reading.trace import Trace
 
 __all__ = ["QueryError", "as_json", "fetch", "links", "render_tree", "services"]
