@@ -16,7 +16,7 @@ from stacks.deploy.early import probed, sent_early
 from stacks.deploy.engine import Engine, EngineError, EngineInterruptedError, EngineStoppedError
 from stacks.deploy.hints import interrupted, stopped
 from stacks.deploy.workspace import open_engine
-from stacks.environment.model import BadEnvironmentError
+from stacks.environment.parse import BadEnvironmentError
 from stacks.environment.source import Named, named
 from stacks.placement.outputs import parse_deployed
 from stacks.plan.plan import plan
