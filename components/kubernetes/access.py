@@ -14,6 +14,7 @@ from components.kubernetes.place import place, place_workloads
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from components.kubernetes.place import Secrets
     from components.workload import Plan, Workload
 
 
@@ -27,10 +28,11 @@ class Access(pulumi.ComponentResource):
         workloads: Sequence[Workload],
         *,
         after: Sequence[pulumi.Resource],
+        secrets: Secrets,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("virtengine:tracing:Access", name, {}, opts)
-        place_workloads(plan, workloads, parent=self, name=name, after=after)
+        place_workloads(plan, workloads, parent=self, name=name, after=after, secrets=secrets)
         self.register_outputs({"workloads": [workload.name for workload in workloads]})
 
 
