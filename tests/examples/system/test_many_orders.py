@@ -10,7 +10,7 @@ import httpx
 
 from components.documents.series import series
 from examples.virtengine.system import SERVICES
-from stacks.plan.roles import trace_metrics
+from stacks.plan.collectors import trace_metrics
 from tests.examples.system.conftest import ORDER
 from tests.servers.conftest import named
 from tests.servers.test_series import scraped_values
