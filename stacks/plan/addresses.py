@@ -6,7 +6,7 @@ Pure: the free ports of a local run are chosen elsewhere and come in as numbers.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from components.documents.ports import BY_WORKLOAD
 
@@ -16,12 +16,21 @@ if TYPE_CHECKING:
     from components.workload import Port, TargetKind
 
 
+Shape = Literal["one-host", "cluster"]
+"""How many machines a plan is laid out for. On one host the gateway takes the agents' place and the user interface is on loopback without
+a login; in a cluster there are agents, as many gateways as the environment names, and the login proxy that it asks for."""
+
+
 class Addresses(Protocol):
     """What the plan asks of a target."""
 
     @property
     def kind(self) -> TargetKind:
         """The target."""
+
+    @property
+    def shape(self) -> Shape:
+        """One host or a cluster."""
 
     @property
     def listen_host(self) -> str:
@@ -64,6 +73,7 @@ class OnKubernetes(_Containers):
 
     namespace: str
     kind: TargetKind = "kubernetes"
+    shape: Shape = "cluster"
 
     def call_host(self, workload: str) -> str:
         """The name of the service, which resolves in every namespace of the cluster."""
@@ -80,6 +90,7 @@ class OnDocker(_Containers):
 
     namespace: str
     kind: TargetKind = "docker"
+    shape: Shape = "one-host"
 
     def call_host(self, workload: str) -> str:
         """The name of the container."""
@@ -97,6 +108,7 @@ class OnThisMachine:
     folder: str
     numbers: Mapping[tuple[str, str], int] = field(default_factory=dict)
     kind: TargetKind = "local"
+    shape: Shape = "one-host"
     listen_host: str = "127.0.0.1"
 
     def ports(self, workload: str) -> tuple[Port, ...]:
