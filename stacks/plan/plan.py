@@ -43,7 +43,7 @@ def plan(environment: Environment, addresses: Addresses, *, name: str) -> Plan:
 
 
 def _workloads(environment: Environment, addresses: Addresses) -> Iterator[Workload]:
-    clustered = addresses.kind == "kubernetes"
+    clustered = addresses.shape == "cluster"
     if clustered:
         yield roles.agent(environment, addresses)
     yield roles.gateway(environment, addresses)
@@ -57,7 +57,7 @@ def _workloads(environment: Environment, addresses: Addresses) -> Iterator[Workl
 
 def _entry(addresses: Addresses) -> str:
     """The workload that services send to."""
-    return "agent" if addresses.kind == "kubernetes" else "gateway"
+    return "agent" if addresses.shape == "cluster" else "gateway"
 
 
 def _ui(environment: Environment) -> tuple[str, str]:
@@ -141,7 +141,7 @@ def _endpoints(environment: Environment, addresses: Addresses) -> Endpoints:
         return f"{scheme}://{addresses.offer_host(workload)}:{Bound(addresses, workload)[port].number}"
 
     backend_query = ports.JAEGER_QUERY if environment.backend.kind == "jaeger" else ports.TEMPO_QUERY
-    proxied = environment.access if addresses.kind == "kubernetes" else None
+    proxied = environment.access if addresses.shape == "cluster" else None
     return Endpoints(
         otlp_grpc=url(entry, ports.OTLP_GRPC, "https" if secure else "http"),
         otlp_http=url(entry, ports.OTLP_HTTP, "https" if secure else "http"),

@@ -55,12 +55,12 @@ def agent(environment: Environment, addresses: Addresses) -> Workload:
     """The collector on each node, which services send to."""
     section, bound = environment.collectors.agent, Bound(addresses, "agent")
     queue = Volume("queue", addresses.volume("agent", "queue"), section.queue.size, holds="queue", survives="instance")
-    files = _intake_secrets(environment.ingest)
+    files = _intake_secrets(environment.ingest, addresses)
     text = collector.agent(
         collector.Intake(bound.bind(ports.OTLP_GRPC), bound.bind(ports.OTLP_HTTP), _intake_security(files)),
         _operation(bound, section, queue),
-        gateway_service=f"gateway.{environment.namespace}",
-        gateway_port=Bound(addresses, "gateway")[ports.OTLP_GRPC].number,
+        gateways=_gateways(environment, addresses),
+        enriched=addresses.kind == "kubernetes",
     )
     return Workload(
         name="agent",
@@ -83,14 +83,22 @@ def agent(environment: Environment, addresses: Addresses) -> Workload:
     )
 
 
+def _gateways(environment: Environment, addresses: Addresses) -> collector.Gateways:
+    """How agents find the gateways among which they divide the traces."""
+    port, hosts = Bound(addresses, "gateway")[ports.OTLP_GRPC].number, addresses.known_instances("gateway")
+    if hosts is None:
+        return collector.ServiceOfGateways(f"gateway.{environment.namespace}", port)
+    return collector.ListOfGateways(tuple(f"{host}:{port}" for host in hosts))
+
+
 def _go(memory_bytes: int) -> dict[str, str]:
     """The Go runtime collects before the kernel kills: nine tenths of the memory, as its documentation of the limit advises."""
     return {"GOMEMLIMIT": f"{memory_bytes * 9 // 10}B"}
 
 
-def _intake_secrets(ingest: sections.Ingest) -> tuple[SecretFile, ...]:
+def _intake_secrets(ingest: sections.Ingest, addresses: Addresses) -> tuple[SecretFile, ...]:
     """The certificate and the token of the intake, as files; where the collector finds them is the same on every node."""
-    folder = "/etc/virtengine-tracing-ingest"
+    folder = addresses.secrets("ingest")
     named = ((ingest.tls_secret, "tls.crt"), (ingest.tls_secret, "tls.key"), (ingest.token_secret, "token"))
     return tuple(SecretFile(secret, key, f"{folder}/{key}") for secret, key in named if secret is not None)
 
@@ -117,9 +125,9 @@ def gateway(environment: Environment, addresses: Addresses) -> Workload:
         _tail_sampling(environment),
         trace_metrics(environment.aggregation, bound.bind(ports.SPAN_METRICS)),
         backend=Bound(addresses, environment.backend.kind).call(ports.OTLP_GRPC),
-        redact=addresses.kind != "kubernetes",
+        redact=addresses.shape == "one-host",
     )
-    clustered = addresses.kind == "kubernetes"
+    clustered = addresses.shape == "cluster"
     return Workload(
         name="gateway",
         role="gateway",
@@ -174,7 +182,7 @@ def backend(environment: Environment, addresses: Addresses) -> list[Workload]:
     chosen = environment.backend
     if chosen.kind == "jaeger":
         return [_jaeger(environment, chosen, addresses)]
-    shown_at = f"https://{environment.access.host}/" if environment.access and addresses.kind == "kubernetes" else None
+    shown_at = f"https://{environment.access.host}/" if environment.access and addresses.shape == "cluster" else None
     return [_tempo(environment, chosen, addresses), _grafana(environment, chosen, addresses, root_url=shown_at)]
 
 
@@ -332,7 +340,7 @@ def _grafana(environment: Environment, section: sections.Tempo, addresses: Addre
 def login_proxy(section: sections.Access, images: sections.Images, addresses: Addresses, *, upstream: str) -> Workload:
     """oauth2-proxy before the user interface at the URL ``upstream``."""
     bound, documents = Bound(addresses, "access"), addresses.documents("access")
-    authority = _authority(section.oidc_ca_secret)
+    authority = _authority(section.oidc_ca_secret, addresses)
     login = access.Login(
         section.oidc_issuer,
         section.client_id,
@@ -368,6 +376,6 @@ def login_proxy(section: sections.Access, images: sections.Images, addresses: Ad
     )
 
 
-def _authority(secret: str | None) -> SecretFile | None:
+def _authority(secret: str | None, addresses: Addresses) -> SecretFile | None:
     """The certificate of a private authority, as a file."""
-    return SecretFile(secret, "ca.crt", "/etc/virtengine-tracing-issuer/ca.crt") if secret is not None else None
+    return SecretFile(secret, "ca.crt", f"{addresses.secrets('issuer')}/ca.crt") if secret is not None else None
