@@ -87,7 +87,9 @@ def place_workloads(
 
 def _digest(plan: Plan, workload: Workload, secrets: Secrets) -> pulumi.Output[str] | None:
     """The digest of what a workload reads of the stack's secrets; None when it reads none."""
-    read = {(one.secret, one.key) for one in (*workload.secret_files, *workload.secret_variables)} & set(secrets)
+    read = {(file.secret, file.key) for file in workload.secret_files}
+    read |= {(variable.secret, variable.key) for variable in workload.secret_variables}
+    read &= set(secrets)
     if not read:
         return None
     values = pulumi.Output.all(**{f"{secret}.{key}": secrets[secret, key] for secret, key in read})

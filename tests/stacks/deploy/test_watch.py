@@ -14,6 +14,7 @@ from stacks.deploy.watch import ClusterWatch
 from tests.waiting import STALL_SECONDS, until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.stacks.deploy.clusters import Cluster
@@ -79,16 +80,18 @@ def _template(labels: dict[str, str], image: str) -> dict[str, Any]:
     }
 
 
-def _stopped(watch: ClusterWatch) -> str | None:
-    """The verdict of a watch, waited for."""
+def _stopped(watch: ClusterWatch, then: Callable[[], None] = lambda: None) -> str | None:
+    """The verdict of a watch on what happens ``then``, waited for."""
     stopped = threading.Event()
     with watch.beside(stopped.set):
+        then()
         assert stopped.wait(STALL_SECONDS)
     return watch.verdict
 
 
 def test_an_engine_that_waits_for_an_image_in_vain_is_stopped_and_says_why(cluster: Cluster, tmp_path: Path) -> None:
-    jaeger, said = Jaeger(cluster), []
+    said: list[str] = []
+    jaeger = Jaeger(cluster)
     jaeger.says(LOST)
     program = tmp_path / "pulumi"
     program.write_text(PROGRAM.format(python=sys.executable))
@@ -114,8 +117,8 @@ def test_a_server_that_ends_at_its_start_is_told_with_its_exit_code(cluster: Clu
 
 def test_pods_that_their_controller_may_not_make_are_told(cluster: Cluster) -> None:
     jaeger = Jaeger(cluster)
-    jaeger.warned(("apps/v1", "StatefulSet", "jaeger"), "FailedCreate", 'pods "jaeger-1" is forbidden: exceeded quota: backbone')
-    told = str(_stopped(jaeger.watch([])))
+    about, message = ("apps/v1", "StatefulSet", "jaeger"), 'pods "jaeger-1" is forbidden: exceeded quota: backbone'
+    told = str(_stopped(jaeger.watch([]), lambda: jaeger.warned(about, "FailedCreate", message)))
     assert "StatefulSet jaeger: " in told
     assert "exceeded quota: backbone" in told
     assert "describe statefulset/jaeger" in told
@@ -130,7 +133,8 @@ def test_pods_that_their_controller_may_not_make_are_told(cluster: Cluster) -> N
     ],
 )
 def test_what_may_still_come_is_said_and_waited_for(cluster: Cluster, container: dict[str, Any]) -> None:
-    jaeger, said = Jaeger(cluster), []
+    said: list[str] = []
+    jaeger = Jaeger(cluster)
     jaeger.says(container)
     watch = jaeger.watch(said)
     with watch.beside(lambda: said.append("stopped")):
@@ -143,7 +147,8 @@ def test_what_may_still_come_is_said_and_waited_for(cluster: Cluster, container:
 
 
 def test_a_failure_that_goes_away_in_time_stops_nothing(cluster: Cluster) -> None:
-    jaeger, said = Jaeger(cluster), []
+    said: list[str] = []
+    jaeger = Jaeger(cluster)
     jaeger.says(LOST)
     watch = jaeger.watch(said, hopeless_seconds=STALL_SECONDS)
     with watch.beside(lambda: said.append("stopped")):
@@ -155,7 +160,8 @@ def test_a_failure_that_goes_away_in_time_stops_nothing(cluster: Cluster) -> Non
 
 
 def test_a_pod_of_an_older_template_is_on_its_way_out_and_not_judged(cluster: Cluster) -> None:
-    jaeger, said = Jaeger(cluster, image="registry.example/jaeger:2", of_pod=IMAGE), []
+    said: list[str] = []
+    jaeger = Jaeger(cluster, image="registry.example/jaeger:2", of_pod=IMAGE)
     jaeger.says(LOST)
     jaeger.warned(("v1", "Pod", "another"), "FailedMount", "no matter")
     watch = jaeger.watch(said)
