@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    import grpc
-
 _FULL_SUCCESS: Final = frozenset({b"", b"\x0a\x00"})
 """An empty answer, and one with an empty partial success: what collectors send nearly always."""
 _LONGEST_ANSWER: Final = 64 * 1024
@@ -58,23 +56,4 @@ def retry_after(value: str | None) -> float | None:
         return max(0.0, float(int(value)))
     with suppress(ValueError, TypeError):
         return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
-    return None
-
-
-def retry_info(error: grpc.RpcError) -> float | None:
-    """Return the seconds that a ``google.rpc.RetryInfo`` among the details of a gRPC error asks to wait; None without one."""
-    details = next((pair.value for pair in error.trailing_metadata() or () if pair.key == "grpc-status-details-bin"), None)
-    if details is None:
-        return None
-    from google.protobuf.message import DecodeError
-    from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]  # googleapis-common-protos has no types
-    from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
-
-    try:
-        for detail in Status.FromString(details).details:
-            info = RetryInfo()
-            if detail.Unpack(info):
-                return float(info.retry_delay.seconds + info.retry_delay.nanos / 1e9)
-    except DecodeError:
-        return None
     return None
