@@ -64,8 +64,6 @@ class TracingSettings(Model):
     adapt_seconds: float = Field(default=10.0, gt=0)
     """How long traffic is counted before an operation's ratio is adapted to it, in seconds. Default 10: a target of ten traces a second
     is then met within a tenth by chance alone. A burst ends the count early."""
-    exporter: Literal["own", "stock"] = "own"
-    """Who encodes and sends. Default ``own``: half the CPU of OpenTelemetry's ``stock`` exporter for the same bytes."""
     compression: Literal["none", "gzip"] = "none"
     """Compression of requests. Default none: to a collector on the same host or in the same cluster, CPU is dearer than bytes."""
     queue_bytes: int = Field(default=16 * 2**20, ge=64 * 2**10)
