@@ -11,8 +11,13 @@ if TYPE_CHECKING:
 class Metadatum(Protocol):
     """A key and a value of gRPC metadata."""
 
-    key: str
-    value: str | bytes
+    @property
+    def key(self) -> str:
+        """Name of the entry, in lower case."""
+
+    @property
+    def value(self) -> str | bytes:
+        """Value of the entry; bytes for a key that ends in ``-bin``."""
 
 
 class FailedCall(Protocol):
