@@ -16,6 +16,7 @@ from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import ProxyTracerProvider, SpanKind, StatusCode
 
+from tracing_lib.base.background import after_fork
 from tracing_lib.base.errors import AlreadyConfiguredError, explain
 from tracing_lib.privacy.policy import PrivacyPolicy
 from tracing_lib.propagation.ids import ContextIdGenerator
@@ -66,9 +67,14 @@ class _Recording(SpanProcessor):
     def __init__(self, policy: PrivacyPolicy | None) -> None:
         self._policy = policy
         self._ticks = itertools.count()
-        self._lock = threading.Lock()
+        self._renew_lock()
         self._started: dict[tuple[int, int], tuple[int, str]] = {}
         self.ended: list[ReadableSpan] = []
+        after_fork(self._renew_lock)
+
+    def _renew_lock(self) -> None:
+        # A lock that another thread holds during a fork stays locked in the child.
+        self._lock = threading.Lock()
 
     def _tick(self) -> int:
         return START + next(self._ticks) * TICK
