@@ -69,7 +69,6 @@ Durations are milliseconds, as in the specification (the Python SDK reads the ti
 _CHOICES: Final = {
     "OTEL_EXPORTER_OTLP_COMPRESSION": "compression",
     "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION": "compression",
-    "VIRTENGINE_TRACING_EXPORTER": "exporter",
 }
 """Variables with one of a few words, which the settings check."""
 
@@ -113,7 +112,7 @@ def values_of(outputs: Outputs, protocol: Protocol) -> dict[str, object]:
 def read(environ: Mapping[str, str]) -> tuple[dict[str, object], dict[str, str]]:
     """Return the settings that the variables contain, and the variable of each.
 
-    The variables are ``VIRTENGINE_TRACING_OUTPUTS``, ``…_OUTPUTS_JSON``, ``…_TOKEN``, ``…_EXPORTER``, ``…_EXCEPTION_TEXT``,
+    The variables are ``VIRTENGINE_TRACING_OUTPUTS``, ``…_OUTPUTS_JSON``, ``…_TOKEN``, ``…_EXCEPTION_TEXT``,
     ``…_HASH_KEY`` and ``…_OWN_HOSTS`` (by commas), and from the OpenTelemetry specification
     ``OTEL_SDK_DISABLED``, ``OTEL_SERVICE_NAME``, ``OTEL_RESOURCE_ATTRIBUTES``, ``OTEL_TRACES_SAMPLER`` with ``_ARG``,
     ``OTEL_EXPORTER_OTLP_ENDPOINT``, ``_PROTOCOL``, ``_CERTIFICATE``, ``_HEADERS``, ``_COMPRESSION`` and ``_TIMEOUT`` (for each, the

@@ -64,8 +64,6 @@ class TracingSettings(Model):
     adapt_seconds: float = Field(default=10.0, gt=0)
     """Interval over which the traffic of an operation is counted to adapt its ratio, in seconds. A burst ends it early. Default 10, because
     chance then moves a target of ten traces a second by a tenth at most."""
-    exporter: Literal["own", "stock"] = "own"
-    """Exporter: the library's ``own``, or OpenTelemetry's ``stock`` one. Default ``own``, which takes half the CPU for the same bytes."""
     compression: Literal["none", "gzip"] = "none"
     """Compression of requests. Default none, because CPU costs more than bytes on the way to a collector in the same cluster."""
     queue_bytes: int = Field(default=16 * 2**20, ge=64 * 2**10)
