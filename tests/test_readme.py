@@ -20,7 +20,7 @@ MAKE = re.compile(r"^\s*(?:\$ )?make ([a-z][a-z-]*)\b", re.MULTILINE)
 
 def code_of(text: str) -> str:
     """All that is written as code: fenced or indented blocks, and code in a line."""
-    blocks = re.findall(r"^```\w*\n(.*?)^```|^((?: {4}.*\n)+)|`([^`\n]+)`", text, re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```\w*\n(.*?)^```|^((?: {4}[^\n]*\n)+)|`([^`\n]+)`", text, re.MULTILINE | re.DOTALL)
     return "\n".join("".join(parts) for parts in blocks)
 
 

@@ -80,7 +80,7 @@ def test_a_signal_while_a_server_comes_up_stops_it(stage: Stage) -> None:
     assert stage.journal == ["start backend", "stop backend"]
 
 
-def test_a_supervisor_that_is_killed_leaves_nothing_behind_not_even_what_it_had_restarted(stage: Stage) -> None:
+def test_a_killed_supervisor_leaves_no_process_not_even_a_restarted_one(stage: Stage) -> None:
     with supervising(stage) as process:
         first = server_of(process)
         subprocess.run(["kill", "-KILL", str(first)], check=True)
@@ -95,7 +95,7 @@ def test_a_supervisor_that_is_killed_leaves_nothing_behind_not_even_what_it_had_
         assert eventually(lambda: not lives(again))
 
 
-def test_an_environment_that_another_process_runs_is_refused_and_free_again_when_that_is_killed(stage: Stage) -> None:
+def test_a_running_environment_is_refused_until_the_process_that_runs_it_is_killed(stage: Stage) -> None:
     with supervising(stage) as process:
         server_of(process)
         with pytest.raises(FolderInUseError, match=f"kill {process.pid}"), hold_folder(stage.folder / "state"):

@@ -88,7 +88,7 @@ def test_a_server_sees_its_own_environment_and_little_of_ours(stage: Stage, monk
     assert seen == {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "LANG": "C", "GIVEN": "backend"}
 
 
-def test_a_server_that_exits_at_its_start_fails_it_at_once_with_its_log_and_stops_the_others(stage: Stage) -> None:
+def test_a_server_that_exits_at_start_fails_it_with_its_log_and_stops_the_others(stage: Stage) -> None:
     stage.add("backend")
     stage.add("gateway", calls=["backend"], start_seconds=600, refused=True)
     since = time.monotonic()
@@ -167,7 +167,7 @@ def test_a_killed_server_is_started_again_and_that_is_said(stage: Stage) -> None
     assert "backend died (SIGKILL); started again in 0.5 s (restart 1)" in stage.said
 
 
-def test_the_wait_before_a_restart_doubles_up_to_a_bound_and_is_forgotten_after_a_steady_minute() -> None:
+def test_the_wait_before_a_restart_doubles_to_a_bound_until_a_steady_minute() -> None:
     delays = [0.0]
     for _ in range(8):
         delays.append(next_delay(delays[-1], lived=1))
@@ -253,7 +253,7 @@ def test_stopping_waits_for_what_a_wrapper_has_started(stage: Stage) -> None:
         assert stage.journal[-2:] == ["stop backend", "drained"]
 
 
-def test_after_the_end_no_process_and_no_pid_file_is_left_and_stopping_again_is_harmless(stage: Stage) -> None:
+def test_after_the_end_no_process_or_pid_file_is_left_and_stopping_is_harmless(stage: Stage) -> None:
     stage.add("backend")
     stage.add("gateway", calls=["backend"])
     with stage.running() as supervisor:

@@ -131,7 +131,7 @@ def test_an_engine_that_ended_by_itself_was_ended_by_no_signal(code: int) -> Non
     assert ended_by(code) is None
 
 
-def test_a_message_that_names_the_next_command_is_left_alone_and_its_command_is_the_last_that_is_said() -> None:
+def test_a_message_that_names_the_next_command_is_not_given_another_one() -> None:
     said = "Pulumi.dev.yaml: wrong, and protected\nthen: python -m stacks check dev"
     assert hint(said, "dev") == said
     assert hint(f"{said}\nerror: program exited with code 1", "dev", shown=True) == "then: python -m stacks check dev"
@@ -193,7 +193,7 @@ def test_nothing_is_deployed_over_what_a_killed_up_had_begun() -> None:
         up(Deployment(named, Engine("no engine is asked", {}, "dev", ROOT), named, begun=("jaeger-server",)))
 
 
-def test_the_outputs_for_consumers_configure_both_libraries_and_carry_the_token_in_the_secret_alone() -> None:
+def test_consumer_outputs_configure_both_libraries_with_the_token_in_the_secret() -> None:
     contract = outputs(_plan(read("prod")), certificate=None)
     config, secret = consumer_config(contract), consumer_secret(contract, "t0ken")
     assert "t0ken" not in json.dumps(config)
