@@ -200,7 +200,9 @@ class Reader(ast.NodeVisitor):
             case ast.Name(id=variable) if variable in self._modules and variable not in self._own.classes:
                 return name in self._own.names
             case ast.Name(id=variable):
-                return self._own.defines(self._types[-1].get(variable, variable), name)
+                kind = self._types[-1].get(variable, variable)
+                made_by_class = kind == "cls" and bool(self._classes)
+                return self._own.has(self._classes[-1], name) if made_by_class else self._own.defines(kind, name)
             case ast.Call(func=made):
                 return self._own.defines(last(made), name)
             case _:
