@@ -115,7 +115,7 @@ def test_what_is_placed_is_what_is_rendered_and_the_secrets(variant: str) -> Non
 
 
 @each
-def test_every_component_is_finished_and_every_object_has_the_named_provider_and_a_component_above_it(variant: str) -> None:
+def test_every_object_has_the_named_provider_and_a_finished_component_above_it(variant: str) -> None:
     found = deployed(variant)
     components = {urn for urn, r in found.resources.items() if r.type.startswith("virtengine:tracing:")}
     assert components <= found.finished
@@ -127,7 +127,7 @@ def test_every_component_is_finished_and_every_object_has_the_named_provider_and
 
 
 @each
-def test_stored_traces_and_the_namespace_around_them_are_protected_where_the_environment_says_so(variant: str) -> None:
+def test_stored_traces_and_their_namespace_are_protected_where_the_file_says_so(variant: str) -> None:
     protected = {(r.type.rpartition(":")[2], r.inputs["metadata"]["name"]) for r in kubernetes(variant) if r.protect}
     backend = plans.planned(variant).backend
     claims = {("PersistentVolumeClaim", f"traces-{backend}-0"), ("Namespace", "virtengine-observability")}
