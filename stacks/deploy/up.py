@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from stacks.changes.diff import difference
 from stacks.deploy import leftovers
 from stacks.deploy.early import probed, sent_early
-from stacks.deploy.engine import Engine, EngineError, EngineInterruptedError, EngineStoppedError
+from stacks.deploy.engine import OUTPUTS, Engine, EngineError, EngineInterruptedError, EngineStoppedError
 from stacks.deploy.hints import interrupted, stopped
 from stacks.deploy.workspace import open_engine
 from stacks.environment.parse import BadEnvironmentError
@@ -184,15 +184,16 @@ def up(deployment: Deployment) -> Outputs:
         )
     with sent_early(_whole(deployment), partial(deployed_outputs, deployment.engine, show_secrets=True)) as early:
         events = preview(deployment)
-        changing = [event for event in events if event.operation != "same"]
+        changing = [event for event in events if event.operation not in {"same", OUTPUTS}]
         if changing:
             _ask(f"deploy this to {deployment.name}?")
         since = time.monotonic()
-        # Outputs that differ, as after a changed load, are no resources, and are deployed all the same.
-        _deploy(deployment)
+        if changing or any(event.operation == OUTPUTS for event in events):
+            _deploy(deployment)
     say(f"deployed in {time.monotonic() - since:.0f} s" if changing else "nothing that runs has changed")
+    sent = None if changing else early.result()
     contract = deployed_outputs(deployment.engine, show_secrets=True)
-    trace = probed(deployment.named.environment, contract, None if changing else early.result(), say=say)
+    trace = probed(deployment.named.environment, contract, sent, say=say)
     say(f"trace {trace.trace_id} came out: the backbone works")
     return contract
 
