@@ -78,7 +78,7 @@ def test_every_component_registers_its_outputs(deployed: Deployed) -> None:
     assert components <= deployed.finished
 
 
-def test_nothing_is_published_but_otlp_strategies_and_the_user_interface_and_that_on_loopback(deployed: Deployed) -> None:
+def test_only_otlp_strategies_and_the_user_interface_are_published_on_loopback(deployed: Deployed) -> None:
     ports = {(name, port["external"], port["ip"]) for name, r in deployed.by_type(CONTAINER).items() for port in r.inputs.get("ports", [])}
     assert ports == {
         ("gateway-server", 4317, "127.0.0.1"),
@@ -121,7 +121,7 @@ def test_images_stay_on_the_host_when_the_stack_goes(deployed: Deployed) -> None
     assert all(image.inputs["keepLocally"] is True for image in images.values())
 
 
-def test_protection_covers_the_traces_and_nothing_else_and_only_where_it_is_asked_for(deployed: Deployed, tmp_path: Path) -> None:
+def test_protection_covers_the_traces_alone_and_only_where_it_is_asked_for(deployed: Deployed, tmp_path: Path) -> None:
     assert not any(r.protect for r in deployed.resources.values())
     file = tmp_path / "Pulumi.dev.yaml"
     file.write_text((ROOT / "Pulumi.dev.yaml").read_text().replace("protect: false", "protect: true"))
@@ -161,15 +161,10 @@ def test_a_workload_that_wants_secret_files_is_refused_and_not_run_without_them(
         containers.server(dev, workload)
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(5, "5s"), (60, "1m0s"), (300, "5m0s"), (3600, "1h0m0s"), (3661, "1h1m1s")])
-def test_durations_are_written_as_the_daemon_answers_them(seconds: int, text: str) -> None:
-    assert containers.go_duration(seconds) == text
-
-
 def test_the_outputs_are_those_of_the_plan_and_hold_what_is_deployed(deployed: Deployed) -> None:
     from json import loads
 
-    from stacks.environment.model import parse
+    from stacks.environment.parse import parse
     from stacks.placement.outputs import Outputs, outputs
 
     named = read("dev")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from opentelemetry import propagate
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 
+from tests.waiting import until
 from tracing_lib.base.hosts import OWN_HOSTS
 from tracing_lib.contract.settings import TracingSettings
 from tracing_lib.export.packing import SpanEncoder
@@ -80,12 +80,9 @@ class Recorder:
     def clear(self) -> None:
         self._ended.spans.clear()
 
-    def wait(self, number: int, seconds: float = 5.0) -> Sequence[ReadableSpan]:
+    def wait(self, number: int) -> Sequence[ReadableSpan]:
         """Wait for so many spans; what a server ends after it answered is not there at once."""
-        deadline = time.monotonic() + seconds
-        while len(self.spans) < number:
-            assert time.monotonic() < deadline, f"{len(self.spans)} of {number} spans after {seconds} s: {self.names}"
-            time.sleep(0.005)
+        until(lambda: len(self.spans) >= number, lambda: f"{number} spans: {self.names}", progress=lambda: len(self.spans), every=0.005)
         return self.spans
 
     def one(self, name: str) -> ReadableSpan:
