@@ -30,7 +30,7 @@ STATE = ROOT / LOCAL_STATE
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A backbone that runs on this machine: its plan, its outputs, the file that holds them, and what keeps it up."""
+    """A backbone that runs on this machine: its plan, its outputs, the file that holds them, and its supervisor."""
 
     plan: Plan
     outputs: Outputs

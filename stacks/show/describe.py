@@ -1,4 +1,4 @@
-"""What an environment will be, in ten lines."""
+"""Description of an environment in ten lines."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def describe(environment: Environment, plan: Plan) -> list[tuple[str, str]]:
-    """Pairs of a word and what it will be."""
+    """Describe an environment in pairs of a word and a text."""
     return [
         ("target", _target(environment)),
         ("intake", _intake(environment)),
@@ -33,7 +33,7 @@ def describe(environment: Environment, plan: Plan) -> list[tuple[str, str]]:
 
 
 def left_out(environment: Environment, kind: str) -> list[str]:
-    """What the environment asks for and a single host does not have, so that nobody takes it for granted."""
+    """Features that the environment asks for and a single host does not have, to be said at the start."""
     if kind == "kubernetes":
         return []
     asked = [
