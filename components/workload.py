@@ -76,11 +76,17 @@ class Volume:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """An HTTP request that answers 2xx when the server takes traffic, and the time that it may need for that after its start."""
+    """An HTTP request that answers 2xx when the server takes traffic.
+
+    ``start_seconds`` is the time that it may need for that after its start, ``alive_seconds`` how long it may fail later before the
+    server is ended and started again. Default: two minutes, because a server under load answers late, and restarting it then would add
+    to the load.
+    """
 
     port: str
     path: str
     start_seconds: int = 60
+    alive_seconds: int = 120
 
 
 @dataclass(frozen=True, slots=True)

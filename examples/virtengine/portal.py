@@ -26,8 +26,11 @@ from examples.virtengine.following import Following
 from examples.virtengine.protos import market_pb2, market_pb2_grpc, veid_pb2, veid_pb2_grpc
 from examples.virtengine.service import traced
 from examples.virtengine.signing import Key
-from tracing_lib import AsgiTracing, current_span, declare_names, link_to_transaction, trace_aio_channel
+from tracing_lib import current_span, declare_names
 from tracing_lib import traced as traced_function
+from tracing_lib.instrument import link_to_transaction
+from tracing_lib.instrument.grpc import trace_aio_channel
+from tracing_lib.instrument.http import AsgiTracing
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -41,7 +44,8 @@ _logger: Final = logging.getLogger(__name__)
 declare_names("customers")
 ORDER_ID: Final = "virtengine.order.id"
 ORDER_CPU: Final = "virtengine.order.cpu_units"
-_TIMEOUT_SECONDS: Final = 5.0
+_TIMEOUT_SECONDS: Final = 30.0
+"""For the chain to answer a call. Far more than it takes, because a loaded machine is no failure."""
 _REFUSALS: Final = (grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.PERMISSION_DENIED)
 _RECONNECT: Final = (("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 1000))
 

@@ -14,6 +14,7 @@ from stacks.plan.parts import go_memory_limit, milliseconds, resources
 if TYPE_CHECKING:
     from stacks.environment import sections
     from stacks.environment.model import Environment
+    from stacks.plan.addresses import Addresses
     from stacks.plan.parts import Inputs
 
 USER = 10001
@@ -36,12 +37,12 @@ def agent(inputs: Inputs) -> Workload:
     environment, bound = inputs.environment, inputs.bound
     section = environment.collectors.agent
     queue = Volume("queue", inputs.volume("queue"), section.queue.size, holds="queue", survives="instance")
-    files = _intake_secrets(environment.ingest)
+    files = _intake_secrets(environment.ingest, inputs.addresses)
     text = collector.agent(
         collector.Intake(bound.bind(ports.OTLP_GRPC), bound.bind(ports.OTLP_HTTP), _intake_security(files)),
         _operation(bound, section, queue),
-        gateway_service=f"gateway.{environment.namespace}",
-        gateway_port=Bound(inputs.addresses, "gateway")[ports.OTLP_GRPC].number,
+        gateways=_gateways(environment, inputs.addresses),
+        enriched=inputs.addresses.kind == "kubernetes",
     )
     return Workload(
         name=inputs.workload,
@@ -64,9 +65,17 @@ def agent(inputs: Inputs) -> Workload:
     )
 
 
-def _intake_secrets(ingest: sections.Ingest) -> tuple[SecretFile, ...]:
+def _gateways(environment: Environment, addresses: Addresses) -> collector.Gateways:
+    """The gateways among which agents divide the traces: their addresses where they are known, else their service."""
+    port, hosts = Bound(addresses, "gateway")[ports.OTLP_GRPC].number, addresses.known_instances("gateway")
+    if hosts is None:
+        return collector.ServiceOfGateways(f"gateway.{environment.namespace}", port)
+    return collector.ListOfGateways(tuple(f"{host}:{port}" for host in hosts))
+
+
+def _intake_secrets(ingest: sections.Ingest, addresses: Addresses) -> tuple[SecretFile, ...]:
     """The certificate and the token of the intake, as files; where the collector finds them is the same on every node."""
-    folder = "/etc/virtengine-tracing-ingest"
+    folder = addresses.secrets("ingest")
     named = ((ingest.tls_secret, "tls.crt"), (ingest.tls_secret, "tls.key"), (ingest.token_secret, "token"))
     return tuple(SecretFile(secret, key, f"{folder}/{key}") for secret, key in named if secret is not None)
 

@@ -9,9 +9,9 @@ from urllib.parse import quote
 from urllib.request import urlopen
 
 from stacks.show.page import write_page
+from stacks.show.query import fetch_trace
+from stacks.show.tree import render_tree
 from tracing_lib.base.errors import QueryError
-from tracing_lib.reading.query import fetch_trace
-from tracing_lib.reading.tree import render_tree
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

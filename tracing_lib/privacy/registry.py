@@ -1,77 +1,22 @@
-"""The registry of attributes: what each means, what its values look like, and whether they may leave the process.
+"""The registry of attributes: the declarations that decide which attributes leave the process, and in which form.
 
-An attribute that is not here stays in the process. That is the first wall, and it holds where patterns cannot: no expression
-recognises a person's name, so a string leaves only under a declared key and only in the shape declared for that key.
+An attribute without a declaration stays in the process. A pattern cannot recognise a person's name, so a string leaves only under a
+declared key, and only in the shape declared for that key.
 """
 
 from __future__ import annotations
 
 import re
 import threading
-from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING, Final
 
+from tracing_lib.base.background import after_fork
 from tracing_lib.base.errors import PrivacyError, explain
+from tracing_lib.privacy.attribute import Attribute, Shape
+from tracing_lib.privacy.declarations import CONVENTIONS, NAMES, OWN, WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-class Privacy(Enum):
-    """What becomes of an attribute's value when its span leaves the process."""
-
-    KEEP = "keep"
-    """It leaves as it is, in the shape declared for it."""
-    HASH = "hash"
-    """A keyed digest leaves: equal values stay recognisable as equal, and the value cannot be guessed back without the key."""
-    DROP = "drop"
-    """It never leaves; declared so that a reader knows that it was considered."""
-
-
-class Shape(Enum):
-    """What the values of an attribute look like. One of another shape does not leave the process."""
-
-    FLAG = "flag"
-    """``True`` or ``False``."""
-    NUMBER = "number"
-    """An integer or a float, or its decimal digits."""
-    ID = "id"
-    """An identifier made by a program: letters, digits and ``._:/-``, 128 at most, with at least one digit and without blanks."""
-    CODE = "code"
-    """A name from source code or from a protocol, such as ``virtengine.market.v1.Msg/CreateOrder`` or ``TimeoutError``: no blanks."""
-    CHOICE = "choice"
-    """One of the declared values."""
-    VERSION = "version"
-    """A version number."""
-    HOST = "host"
-    """A host name or an IP address of a server."""
-    ROUTE = "route"
-    """A template of a path, such as ``/orders/{id}``. What looks like a value in it becomes ``{}``."""
-    PATH = "path"
-    """A path as it was requested: every segment that is no known word becomes ``{}``."""
-    URL = "url"
-    """A URL: scheme, host and port are kept, the path is treated as ``PATH``; user, query and fragment go."""
-    TEXT = "text"
-    """Free text. The value rules alone stand before it and cannot recognise a person's name: prefer any other shape."""
-
-
-@dataclass(frozen=True, slots=True)
-class Attribute:
-    """The declaration of one attribute."""
-
-    key: str
-    """Its key. A service's own begin with ``virtengine.`` (OpenTelemetry semantic conventions, "Naming")."""
-    meaning: str
-    """What the value says, in one sentence, with its unit where it has one."""
-    shape: Shape = Shape.ID
-    """What the values look like. Default ``ID``."""
-    privacy: Privacy = Privacy.KEEP
-    """Whether they leave the process. Default ``KEEP``."""
-    values: frozenset[str] = frozenset()
-    """For ``CHOICE``: the values that there are."""
-    baggage: bool = False
-    """Whether it may also travel as baggage, to our own hosts. Default no."""
 
 
 _OWN: Final = re.compile(r"virtengine(\.[a-z][a-z0-9_]*)+")
@@ -79,22 +24,27 @@ _WORD: Final = re.compile(r"[a-z]+")
 
 
 class Registry:
-    """A set of declarations, safe to extend from any thread.
+    """A set of declarations. Every thread may add to it.
 
-    ``parent`` holds what was declared before; a declaration here is not seen there. The library's own is ``REGISTRY``.
+    The declarations of ``parent`` are copied; a later one of either is not in the other. ``REGISTRY`` is that of this process.
     """
 
     def __init__(self, parent: Registry | None = None) -> None:
-        self._lock = threading.Lock()
+        self._renew_lock()
         self._attributes: dict[str, Attribute] = {}
         self._names: set[str] = set()
         self._words: set[str] = set()
         self.version = 0
         if parent is not None:
             parent.copy_into(self)
+        after_fork(self._renew_lock)
+
+    def _renew_lock(self) -> None:
+        # A lock that another thread holds during a fork stays locked in the child.
+        self._lock = threading.Lock()
 
     def copy_into(self, other: Registry) -> None:
-        """Declare in another registry everything that was declared here."""
+        """Add all declarations to another registry. Raises ``PrivacyError`` as ``declare`` does."""
         with self._lock:
             attributes, names, words = tuple(self._attributes.values()), set(self._names), set(self._words)
         other._add(attributes)
@@ -103,17 +53,17 @@ class Registry:
             other._words |= words
 
     def declare(self, *attributes: Attribute) -> None:
-        """Let these attributes leave the process as they say.
+        """Declare attributes of a service. They leave the process as their declarations say.
 
-        Raises ``PrivacyError`` for a key outside ``virtengine.*``, for a key that was declared differently before, and for a choice
-        without values.
+        Raises ``PrivacyError`` for a key outside ``virtengine.*``, a key with another declaration, a choice without values, values of
+        another shape, and an empty meaning. Then none of them is declared.
         """
         for attribute in attributes:
             place = f"attribute {attribute.key[:80]!r}"
             if not _OWN.fullmatch(attribute.key):
                 right = "lower-case words joined by dots, the first of them virtengine, such as virtengine.order.id"
                 raise PrivacyError(
-                    explain(place, "is no key of our own", right, "rename it; the semantic conventions are declared already")
+                    explain(place, "is not a key of a service's own", right, "rename it; the semantic conventions are declared already")
                 )
             if (attribute.shape is Shape.CHOICE) != bool(attribute.values):
                 wrong = f"has the shape {attribute.shape.value} and {len(attribute.values)} values"
@@ -123,16 +73,16 @@ class Registry:
         self._add(attributes)
 
     def declare_convention(self, *attributes: Attribute) -> None:
-        """Let attributes of someone else's convention leave: for instrumentations whose keys are not ours to name.
+        """Declare attributes of another convention, for instrumentations whose keys a service cannot choose.
 
-        Raises ``PrivacyError`` for a key that was declared differently before.
+        Raises ``PrivacyError`` for a key with another declaration.
         """
         self._add(attributes)
 
     def declare_names(self, *names: str) -> None:
-        """Let these names of spans and events leave as they are, and their words in other names.
+        """Declare names of spans and events. They leave the process unchanged, and their words are kept in other names.
 
-        Needed for names that are no name from code, no route and not made of known words, such as ``reconcile Kubelet leases``.
+        A name from code, a route, and a name made of declared words need no declaration. ``reconcile Kubelet leases`` needs one.
         """
         with self._lock:
             self._names.update(names)
@@ -144,7 +94,7 @@ class Registry:
         with self._lock:
             for attribute in attributes:
                 if self._attributes.get(attribute.key, attribute) != attribute:
-                    wrong = "was declared before with another meaning, shape or privacy"
+                    wrong = "has a declaration with another meaning, shape or privacy"
                     place = f"attribute {attribute.key!r}"
                     raise PrivacyError(explain(place, wrong, "one declaration for each key", "use the one that is there, or another key"))
             for attribute in attributes:
@@ -154,19 +104,19 @@ class Registry:
             self.version += 1
 
     def get(self, key: str) -> Attribute | None:
-        """Return the declaration of a key, or none."""
+        """Return the declaration of a key, or None."""
         return self._attributes.get(key)
 
     def knows_name(self, name: str) -> bool:
-        """Whether a span or event name was declared."""
+        """Whether a name of a span or event is declared."""
         return name in self._names
 
     def knows_word(self, word: str) -> bool:
-        """Whether a lower-case word occurs in what was declared, and so may stand in a name or a path."""
+        """Whether a lower-case word occurs in a declared name or key. Such a word is kept in names and paths."""
         return word in self._words
 
     def __iter__(self) -> Iterator[Attribute]:
-        """Every declaration, by key."""
+        """Iterate over the declarations, sorted by key."""
         return iter([self._attributes[key] for key in sorted(self._attributes)])
 
     def __len__(self) -> int:
@@ -174,8 +124,6 @@ class Registry:
 
 
 def _library_registry() -> Registry:
-    from tracing_lib.privacy.declarations import CONVENTIONS, NAMES, OWN, WORDS
-
     registry = Registry()
     registry.declare(*OWN)
     registry.declare_convention(*CONVENTIONS)
@@ -183,23 +131,20 @@ def _library_registry() -> Registry:
     return registry
 
 
-_MADE: Final[list[Registry]] = []
-_MAKING: Final = threading.Lock()
+REGISTRY: Final = _library_registry()
+"""The registry of this process: the library's declarations, and those that a service adds by ``declare``."""
 
 
 def library_registry() -> Registry:
-    """Return the registry of this process, ``REGISTRY``: made when it is first asked for."""
-    with _MAKING:
-        if not _MADE:
-            _MADE.append(_library_registry())
-        return _MADE[0]
+    """Return the registry of this process."""
+    return REGISTRY
 
 
 def declare(*attributes: Attribute) -> None:
-    """Declare a service's own attributes, as ``Registry.declare`` does, for this process."""
-    library_registry().declare(*attributes)
+    """Declare attributes of a service for this process. Raises ``PrivacyError`` as ``Registry.declare`` does."""
+    REGISTRY.declare(*attributes)
 
 
 def declare_names(*names: str) -> None:
-    """Declare names of spans and events, as ``Registry.declare_names`` does, for this process."""
-    library_registry().declare_names(*names)
+    """Declare names of spans and events for this process, as ``Registry.declare_names`` does."""
+    REGISTRY.declare_names(*names)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.local.files import hold_folder
+from components.local.instances import one_each
 from components.local.ports import FIRST_REPLACEMENT, choose_ports
 from components.local.supervisor import Supervisor
 from components.workload import (
@@ -31,7 +31,7 @@ from components.workload import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
 FAKE_SERVER = Path(__file__).with_name("fake_server.py")
 PYTHON = {"fake": Path(sys.executable)}
@@ -68,7 +68,7 @@ class Stage:
     edges: list[Edge] = field(default_factory=list)
 
     def add(
-        self, name: str, *, calls: Iterable[str] = (), start_seconds: int = 10, grace_seconds: int = 5, **behaviour: object
+        self, name: str, *, calls: Iterable[str] = (), start_seconds: int = 120, grace_seconds: int = 60, **behaviour: object
     ) -> Workload:
         """Put a server on the stage; ``behaviour`` goes into its document."""
         port = Port("health", self._number(name), "http")
@@ -105,7 +105,7 @@ class Stage:
     @contextmanager
     def running(self) -> Iterator[Supervisor]:
         """Everything on the stage, running."""
-        with hold_folder(self.folder / "state") as held, Supervisor(self.plan, PYTHON, held, self.said.append) as supervisor:
+        with hold_folder(self.folder / "state") as held, Supervisor(one_each(self.plan), PYTHON, held, self.said.append) as supervisor:
             yield supervisor
 
     def _number(self, name: str) -> int:
@@ -120,13 +120,3 @@ def lives(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
-    """Whether the condition comes true within the time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() >= deadline:
-            return False
-        time.sleep(0.02)
-    return True

@@ -10,13 +10,14 @@ from kubernetes import client as k8s
 from kubernetes.config import load_config
 
 from examples.virtengine.daemon.adapters import ProvisioningError
-from tracing_lib import TracedApiClient
+from tracing_lib.instrument.remote import TracedApiClient
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-_TIMEOUT_SECONDS: Final = 5.0
+_TIMEOUT_SECONDS: Final = 30.0
+"""For one request, so that a backend that hangs fails the job. Far more than one takes, because a loaded machine is no failure."""
 _NOT_FOUND: Final = 404
 
 

@@ -6,13 +6,14 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from examples.virtengine.daemon.adapters import ProvisioningError
-from tracing_lib import SlurmClient
+from tracing_lib.instrument.remote import SlurmClient
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-_TIMEOUT_SECONDS: Final = 5.0
+_TIMEOUT_SECONDS: Final = 30.0
+"""For one request, so that a backend that hangs fails the job. Far more than one takes, because a loaded machine is no failure."""
 _READY: Final = {"RUNNING", "COMPLETING", "COMPLETED"}
 _WAITING: Final = {"PENDING", "CONFIGURING", "REQUEUED", "RESIZING", "SUSPENDED"}
 _SCRIPT: Final = "#!/bin/sh\nexec sleep infinity\n"

@@ -1,0 +1,110 @@
+"""Find the traces that have a span with given attributes, in Jaeger v2 or Tempo."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import urlencode
+
+from tracing_lib.base.errors import QueryError, TraceNotFoundError, explain
+from tracing_lib.reading.query import get
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from tracing_lib.contract.outputs import Outputs
+
+_MOST: Final = 1000
+_SEARCH_SECONDS: Final = 60.0
+_MICROSECONDS: Final = 1_000_000
+_NANOSECONDS: Final = 1_000_000_000
+_EARLIER_SECONDS: Final = 5
+_TRACE_ID_DIGITS: Final = 32
+
+
+class _Window(NamedTuple):
+    since: float
+    until: float
+    most: int
+
+
+def find_traces(
+    outputs: Outputs,
+    attributes: dict[str, str],
+    *,
+    since: float,
+    until: float,
+    services: Collection[str] | None = None,
+    most: int = _MOST,
+) -> tuple[str, ...]:
+    """Return the ids of traces in which one span has all these attributes, sorted.
+
+    ``since`` and ``until`` bound the start of such a trace, in seconds since 1970 (UTC). ``services`` limits the search to their spans;
+    default: every service that the store knows, because Jaeger searches service by service. ``most`` limits the traces of one response,
+    default 1,000. Without attributes every trace is found. Raises ``QueryError`` when the server cannot be reached or refuses.
+    """
+    window = _Window(since, until, most)
+    if outputs.backend == "tempo":
+        found = set(_in_tempo(outputs, attributes, services, window))
+    else:
+        found = {identifier for service in _services(outputs, services) for identifier in _of(outputs, service, attributes, window)}
+    return tuple(sorted(found))
+
+
+def _services(outputs: Outputs, services: Collection[str] | None) -> Collection[str]:
+    if services is not None:
+        return services
+    known = _asked(f"{outputs.query_url.rstrip('/')}/api/v3/services", "services")
+    return [str(name) for name in known]
+
+
+def _of(outputs: Outputs, service: str, attributes: dict[str, str], window: _Window) -> Iterator[str]:
+    """Ask the API of Jaeger's own user interface: v3 over HTTP takes no attributes (read in 2.13, ``apiv3/http_gateway.go``)."""
+    query = {
+        "service": service,
+        "start": int(window.since * _MICROSECONDS),
+        "end": int(window.until * _MICROSECONDS),
+        "limit": window.most,
+    }
+    wanted = urlencode(query | ({"tags": json.dumps(attributes)} if attributes else {}))
+    for trace in _asked(f"{outputs.query_url.rstrip('/')}/api/traces?{wanted}", "data"):
+        yield _identifier(trace)
+
+
+def _in_tempo(outputs: Outputs, attributes: dict[str, str], services: Collection[str] | None, window: _Window) -> Iterator[str]:
+    """Search by TraceQL. An attribute name without a scope is searched in spans and in resources."""
+    conditions = [f".{key} = {json.dumps(value)}" for key, value in attributes.items()]
+    if services is not None:
+        conditions.append("(" + " || ".join(f"resource.service.name = {json.dumps(name)}" for name in services) + ")")
+    query = {"q": f"{{ {' && '.join(conditions)} }}", "end": int(window.until) + 1, "limit": window.most}
+    try:
+        found = _search(outputs, query | {"start": int(window.since)})
+    except QueryError:
+        # Tempo 3.0.3 refuses a search whose start is the second at which its blocks end, because one part of the search is then empty.
+        found = _search(outputs, query | {"start": int(window.since) - _EARLIER_SECONDS})
+    for trace in found:
+        if isinstance(trace, dict) and int(trace.get("startTimeUnixNano", 0)) >= window.since * _NANOSECONDS:
+            yield _identifier(trace)
+
+
+def _search(outputs: Outputs, query: Mapping[str, object]) -> list[object]:
+    return _asked(f"{outputs.query_url.rstrip('/')}/api/search?{urlencode(query)}", "traces")
+
+
+def _asked(url: str, key: str) -> list[object]:
+    try:
+        answer = json.loads(get(url, seconds=_SEARCH_SECONDS))
+        listed = answer.get(key) or []
+    except TraceNotFoundError:
+        return []
+    except (ValueError, AttributeError):
+        listed = None
+    if not isinstance(listed, list):
+        then = "check that query_url is the address of the query API, not of a login page in front of the user interface"
+        raise QueryError(explain(url.partition("?")[0], f"answered without a list {key!r}", "the answer of a search", then))
+    return listed
+
+
+def _identifier(trace: object) -> str:
+    # Tempo omits leading zeros.
+    return str(trace["traceID"]).rjust(_TRACE_ID_DIGITS, "0") if isinstance(trace, dict) else ""
