@@ -220,13 +220,13 @@ class FastTracer(TracerCore, trace.Tracer):
         context: Context | None,
     ) -> FastSpan | Ids:
         """Return a span, or where its trace is not sampled its ids. ``parent`` is valid."""
+        stock = self.stock
+        if not stock._tracer_config.is_enabled:
+            return INVALID_SPAN_CONTEXT if parent is None else parent
         if parent is not None:
             new_id = self._new_id
             ids = None if new_id is None else (parent[0], new_id(), False, parent[3], parent[4], True)
             return record(self._origin, name, ids, parent, kind, attributes) if parent[3] & 1 else parent
-        stock = self.stock
-        if not stock._tracer_config.is_enabled:
-            return INVALID_SPAN_CONTEXT
         if self._decide is not None and not links and not ids_are_fixed():
             return root(self._origin, name, kind, attributes, self._decide(name), self._otherwise)
         generator = stock.id_generator
