@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 TargetKind = Literal["local", "docker", "kubernetes"]
 
+RoleName = Literal["agent", "gateway", "backend", "sampling", "ui", "access"]
+"""What a workload is for; of a backend and its user interface there is more than one kind."""
+
 OutsideName = Literal["consumers", "operators", "scrapers", "kubernetes-api", "oidc-issuer", "object-storage"]
 """What lies outside of a plan and still takes part in it.
 
@@ -172,7 +175,7 @@ class Workload:
     """
 
     name: str
-    role: Literal["agent", "gateway", "backend", "sampling", "ui", "access"]
+    role: RoleName
     server: Server
     arguments: tuple[str, ...]
     documents: tuple[Document, ...]

@@ -148,7 +148,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 def _metrics(arguments: argparse.Namespace) -> int:
     from components.documents.series import series
-    from stacks.plan.roles import trace_metrics
+    from stacks.plan.collectors import trace_metrics
 
     found = series(trace_metrics(read(arguments.environment).environment.aggregation, ""))
     if arguments.json:

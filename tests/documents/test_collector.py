@@ -200,3 +200,11 @@ def test_redaction_carries_every_privacy_rule_and_masks_names_and_messages_too()
 )
 def test_durations_are_written_as_go_reads_them(milliseconds: int, text: str) -> None:
     assert go_duration(milliseconds) == text
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "text"),
+    [(250, "250ms"), (1500, "1.5s"), (5000, "5s"), (60_000, "1m0s"), (300_000, "5m0s"), (3_600_000, "1h0m0s"), (3_661_000, "1h1m1s")],
+)
+def test_durations_are_also_written_as_go_prints_them(milliseconds: int, text: str) -> None:
+    assert go_duration(milliseconds, as_printed=True) == text
