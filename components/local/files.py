@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterable, Iterator
 
-    from components.local.instances import Runnable
+    from components.local.runnable import Runnable
 
 LOCK_POLL_SECONDS = 0.05
 

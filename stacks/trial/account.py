@@ -52,6 +52,23 @@ class Account:
         """Traces that were acknowledged and cannot be read."""
         return self.acknowledged - self.readable
 
+    def rows(self) -> Mapping[str, object]:
+        """The account in the words of operators, in the order of a load's way."""
+        whole = "not yet" if self.whole_after is None else f"{self.whole_after:.0f} s"
+        return {
+            "traces sent": self.sent,
+            "acknowledged whole": self.acknowledged,
+            "of these readable": self.readable,
+            "of these lost": self.lost,
+            f"readable later than {self.late_after:g} s": self.late,
+            "slowest to be readable": f"{self.slowest:.0f} s",
+            "spans sent": self.spans,
+            **{f"taken by {name}": spans for name, spans in self.taken.items()},
+            "counted by span metrics": self.counted,
+            "stored twice": self.stored_twice,
+            "whole again after the fault": whole,
+        }
+
 
 @dataclass(slots=True)
 class Trial:
