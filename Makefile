@@ -11,14 +11,14 @@ help: ## show what can be made
 	@echo
 	@echo "ENV=dev (the default) or ENV=prod names the environment; ARGS=... passes options on."
 
-.venv/ready: pyproject.toml uv.lock hatch_build.py tracing_lib/fast/_native.c $(wildcard tracing_lib/fast/_c/*.h)
+.venv/ready: pyproject.toml uv.lock hatch_build.py $(wildcard tracing_lib/fast/_native.c tracing_lib/fast/_c/*.h)
 	@echo "installing the locked Python packages into .venv"
 	@test -x $(PY) || $(PYTHON) -m venv .venv
 	@$(PY) -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@# Reinstalled, as uv may have the package in its cache, and the module in C not be beside its source.
 	@VIRTUAL_ENV=$(CURDIR)/.venv $(PY) -m uv sync --active --frozen --inexact --quiet --reinstall-package virtengine-tracing
-	@$(PY) -c "from tracing_lib import _native" 2> /dev/null \
-		|| echo "tracing_lib/fast/_native.c is not built, the same in Python is used; why: $(PY) -m uv build --wheel" >&2
+	@test ! -d tracing_lib/fast || $(PY) -c "from tracing_lib.fast import _native" 2> /dev/null \
+		|| echo "tracing_lib/fast/_native.c is not built, so spans cost more; why: $(PY) -m uv build --wheel" >&2
 	@touch $@
 
 .PHONY: setup

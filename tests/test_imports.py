@@ -162,6 +162,16 @@ def test_no_file_is_longer_than_five_hundred_lines() -> None:
     assert {path: lines for path, lines in lengths.items() if lines > 500} == {}
 
 
+BRIEF = {"stacks", "components", "documents", "golden"}
+"""Folders of tests whose names fit a terminal, beside the files that stand in none."""
+
+
+def test_the_name_of_a_test_has_at_most_eighty_characters() -> None:
+    brief = [path for path in TESTS if path.parent == ROOT / "tests" or path.relative_to(ROOT / "tests").parts[0] in BRIEF]
+    assert len(brief) > 30
+    assert [f"{path}: {name}" for path in brief for name, _ in functions(path) if name.startswith("test_") and len(name) > 80] == []
+
+
 def test_nothing_is_decided_by_the_name_of_an_environment() -> None:
     """What differs between environments is a value in their files: no comparison with the name of one stands in the code."""
     names = {"dev", "prod", "staging", "production", "development"}

@@ -1,4 +1,4 @@
-"""The part of a workload that running it as a process needs, so that servers which are no workload of a plan can run beside those."""
+"""Protocol of what the local placement runs."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def agent(inputs: Inputs) -> Workload:
 
 
 def _gateways(environment: Environment, addresses: Addresses) -> collector.Gateways:
-    """The gateways among which agents divide the traces, as agents find them."""
+    """The gateways among which agents divide the traces: their addresses where they are known, else their service."""
     port, hosts = Bound(addresses, "gateway")[ports.OTLP_GRPC].number, addresses.known_instances("gateway")
     if hosts is None:
         return collector.ServiceOfGateways(f"gateway.{environment.namespace}", port)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.trace import get_current_span
 
+from tracing_lib.base.background import after_fork
 from tracing_lib.sampling.operation import Operation
 from tracing_lib.sampling.probability import RANDOMNESS
 from tracing_lib.sampling.strategies import Goal, Strategy, ratio_strategy
@@ -85,6 +86,7 @@ class TargetSampler(Sampler):
         self.leases: dict[str, Lease] | None = {} if clock is time.monotonic else None
         """Decisions that follow no traffic, and so stand until the pressure is looked at again; none with a clock of one's own."""
         self.apply(strategy)
+        after_fork(self._renew_lock)
 
     def apply(self, strategy: Strategy) -> None:
         """Follow another strategy from now on. Traffic that was counted stays known."""
@@ -180,8 +182,8 @@ class TargetSampler(Sampler):
         finally:
             self._lock.release()
 
-    def after_fork(self) -> None:
-        """Make the lock anew in the child: a thread that is not there may hold it."""
+    def _renew_lock(self) -> None:
+        """Make the lock anew in a forked child: a thread that is not there may hold it."""
         self._lock = threading.Lock()
 
     def get_description(self) -> str:
