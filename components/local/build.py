@@ -29,7 +29,7 @@ SHOWN_LINES = 20
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a program is built from ``toolchain/<folder>``. ``minutes`` is the time of a first build on two cores; ``tags`` are Go's."""
+    """Recipe to build a program from ``toolchain/<folder>``; ``minutes`` is the time of a first build on two cores, ``tags`` are Go's."""
 
     folder: str
     package: str
@@ -95,7 +95,7 @@ class Build:
 
     @property
     def title(self) -> str:
-        """What is built and from where, for a line of progress."""
+        """Program and source of a build, for a line of progress."""
         return f"{self.program} {self.recipe.version} from {self.folder.parent.name}/{self.folder.name}"
 
     @property
@@ -105,7 +105,7 @@ class Build:
 
     @property
     def path(self) -> Path:
-        """Where the built program belongs: a folder of its own for each state of the sources and each Go."""
+        """Path of the built program: a folder of its own for each state of the sources and each Go."""
         flags = "\0".join(self._flags)
         digest = hashlib.sha256(f"{self.recipe.package}\0{flags}\0{self.go.identity}".encode())
         for source in sorted(p for p in self.folder.rglob("*") if p.suffix in {".go", ".mod", ".sum"} and p.is_file()):

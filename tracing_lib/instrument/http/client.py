@@ -16,17 +16,9 @@ from tracing_lib.instrument.http_spans import CLIENT_ERRORS, SCOPE, method_of, s
 from tracing_lib.instrument.source import TracerSource, fail, suppressed
 
 try:
-    from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled, suppress_http_instrumentation
-except ImportError:  # then there is no other instrumentation of httpx that a request could be a second span of
-
-    def is_http_instrumentation_enabled() -> bool:
-        """Whether no other instrumentation has made a span for this request."""
-        return True
-
-    def suppress_http_instrumentation() -> AbstractContextManager[None]:
-        """Keep other instrumentations from making a span for the requests in the block."""
-        return nullcontext()
-
+    from opentelemetry.instrumentation import utils as instrumentation
+except ImportError:  # then no other instrumentation of httpx can make a second span of a request
+    instrumentation = None  # type: ignore[assignment]  # the package is optional
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -86,7 +78,7 @@ class _Requests:
 
         None where nobody would receive the span.
         """
-        if suppressed() or not is_http_instrumentation_enabled():
+        if suppressed() or not (instrumentation is None or instrumentation.is_http_instrumentation_enabled()):
             return None
         method, template = method_of(request.method), self._template_of(request)
         attributes: dict[str, str | int] = {conventions.HTTP_REQUEST_METHOD: method, conventions.SERVER_ADDRESS: request.url.host}
@@ -113,6 +105,11 @@ class _Requests:
             return given
         path = request.url.path
         return next((template for pattern, template in self._templates if pattern.fullmatch(path)), None)
+
+
+def _one_span() -> AbstractContextManager[None]:
+    """Keep other instrumentations of httpx from making a span of the request that is sent in the block."""
+    return nullcontext() if instrumentation is None else instrumentation.suppress_http_instrumentation()
 
 
 def _pattern(template: str) -> re.Pattern[str]:
@@ -144,7 +141,7 @@ class TracedTransport(httpx.BaseTransport):
             return self._transport.handle_request(request)
         span, before = started
         try:
-            with suppress_http_instrumentation():
+            with _one_span():
                 response = self._transport.handle_request(request)
             _answered(span, response)
         except BaseException as error:
@@ -184,7 +181,7 @@ class AsyncTracedTransport(httpx.AsyncBaseTransport):
             return await self._transport.handle_async_request(request)
         span, before = started
         try:
-            with suppress_http_instrumentation():
+            with _one_span():
                 response = await self._transport.handle_async_request(request)
             _answered(span, response)
         except BaseException as error:
