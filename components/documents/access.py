@@ -6,8 +6,9 @@ environment variables OAUTH2_PROXY_CLIENT_SECRET and OAUTH2_PROXY_COOKIE_SECRET,
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
+
+from components.documents.text import toml
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,5 +64,4 @@ def proxy(login: Login, *, host: str, listen: str, telemetry: str, upstream: str
     }
     if login.authority is not None:
         settings["provider_ca_files"] = [login.authority]
-    # Strings, booleans and lists of strings are written alike in JSON and in TOML.
-    return "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())
+    return "".join(f"{key} = {toml(value)}\n" for key, value in settings.items())

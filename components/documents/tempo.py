@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from components.documents.text import Quoted, go_duration, yaml_text
+from components.documents.text import Quoted, expanded_text, go_duration, yaml_text
 
 Part = dict[str, Any]
 
@@ -41,7 +41,9 @@ def store(
     """
     retention = {"block_retention": go_duration(retention_seconds * 1000)}
     loopback = {"kvstore": {"store": "inmemory"}}
-    return yaml_text(
+    # Its argument -config.expand-env goes with the keys of a bucket, and holds for the whole document.
+    written = expanded_text if bucket is not None and bucket.credentials else yaml_text
+    return written(
         {
             "target": "all",
             "stream_over_http_enabled": True,

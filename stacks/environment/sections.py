@@ -241,8 +241,9 @@ class Tail(Section):
     """Traces that last this long or longer are all kept. Default: 2 s, what a person notices at a portal; null keeps none for it."""
     baseline: Percent = Field(title="baseline sampling")
     """Share kept of all other traces. Required: it decides what storage costs and what operators see."""
-    baseline_limit: float | None = Field(default=None, gt=0, le=1e9, title="baseline limit", json_schema_extra={"unit": "spans/s"})
-    """Spans per second and gateway that the baseline may add; failed and slow traces are not limited. Default: none, no limit."""
+    baseline_limit: int | None = Field(default=None, ge=1, le=1_000_000_000, title="baseline limit", json_schema_extra={"unit": "spans/s"})
+    """Spans per second and gateway that the baseline may add, a whole number; failed and slow traces are not limited. What is not used is
+    saved up to ten traces of the expected size, so that a limit below one trace a second still keeps one. Default: none, no limit."""
     noise: dict[str, Noise] = Field(default_factory=dict)
     """Traces to drop, by a name of yours. Default: none."""
 

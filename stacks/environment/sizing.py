@@ -90,6 +90,12 @@ def held_traces(environment: Environment) -> int:
     return max(1000, math.ceil(2 * waiting / 1000) * 1000)
 
 
+def burst_spans(environment: Environment) -> int:
+    """Spans that the baseline's limit may save up: two seconds of it, and at least ten traces, since none of more spans could pass."""
+    limit, trace = environment.sampling.tail.baseline_limit or 0, environment.load.spans_per_trace
+    return max(2 * limit, math.ceil(10 * trace))
+
+
 def queue_seconds(environment: Environment) -> float:
     """How long the gateways' queues can take what is kept while the backend is away."""
     spans = flow(environment)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from components.documents import access, collector, grafana, jaeger, ports, sampling, tempo
 from components.documents.images import server
 from components.workload import Document, Health, Identity, Resources, SecretFile, SecretVariable, Site, Volume, Workload
-from stacks.environment.sizing import FREE_SHARE, held_traces
+from stacks.environment.sizing import FREE_SHARE, burst_spans, held_traces
 from stacks.plan.addresses import Bound
 
 if TYPE_CHECKING:
@@ -146,7 +146,8 @@ def _tail_sampling(environment: Environment) -> collector.TailSampling:
         errors=tail.errors,
         slow_milliseconds=_ms(tail.slow) if tail.slow is not None else None,
         baseline_percent=round(tail.baseline * 100, 6),
-        baseline_spans_per_second=math.ceil(tail.baseline_limit) if tail.baseline_limit is not None else None,
+        baseline_spans_per_second=tail.baseline_limit,
+        baseline_burst_spans=burst_spans(environment),
         noise=tuple(collector.Noise(name, noise.attribute, noise.values) for name, noise in sorted(tail.noise.items())),
         traces_held=held,
         new_traces_per_second=math.ceil(held / tail.wait.total_seconds()),
