@@ -44,7 +44,7 @@ def grpc_interceptors(mode: str, provider: Any) -> list[Any]:  # noqa: ANN401
     if provider is None:
         return []
     if mode == "own":
-        from tracing_lib import grpc_server_interceptor
+        from tracing_lib.instrument.grpc import grpc_server_interceptor
 
         return [grpc_server_interceptor(tracer_provider=provider)]
     from opentelemetry.instrumentation.grpc import server_interceptor
@@ -57,7 +57,7 @@ def asgi_wrapped(mode: str, application: Any, provider: Any) -> Any:  # noqa: AN
     if provider is None:
         return application
     if mode == "own":
-        from tracing_lib import AsgiTracing
+        from tracing_lib.instrument.http import AsgiTracing
 
         return AsgiTracing(application, tracer_provider=provider)
     from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware

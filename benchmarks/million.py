@@ -23,7 +23,8 @@ def _resident() -> float:
 
 def measure(url: str, spans: int) -> dict[str, Any]:
     """Make so many spans in windows; what each window took, and the accounts at the end."""
-    from tracing_lib import OperationTarget, TracingSettings, configure
+    from tracing_lib import TracingSettings, configure
+    from tracing_lib.contract import OperationTarget
 
     whole = OperationTarget(service="portal", operation="market.keeper.Load", traces_per_second=1e9, floor=1.0)
     tracing = configure(TracingSettings(service_name="portal", endpoint=url, targets=(whole,)), set_global=False)

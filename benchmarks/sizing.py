@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from stacks.environment.model import KEY, parse
+from stacks.environment.model import KEY
+from stacks.environment.parse import parse
 from stacks.environment.source import ROOT, Named
 from stacks.placement.local import deploy
 from tests.servers.conftest import merged

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
-from stacks.environment.model import PROJECT, BadEnvironmentError
+from stacks.environment.model import PROJECT
+from stacks.environment.parse import BadEnvironmentError
 from stacks.environment.source import named
 from stacks.placement.outputs import OTLP_HEADERS, exported, otlp_headers
 from stacks.plan.plan import plan

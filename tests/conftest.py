@@ -5,6 +5,7 @@ Besides the folders that say so themselves, those that run services over HTTP, g
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if any(item.path == place or place in item.path.parents for place in WITH_SERVICES):
             item.add_marker(pytest.mark.server)
+
+
+@pytest.fixture
+def foreground_signals() -> Iterator[None]:
+    """Let the programs that a test starts receive SIGINT and SIGHUP, though the tests themselves run under ``nohup`` or ``&``.
+
+    A program inherits that a signal is ignored. It does not inherit a handler: the signal has its default meaning there. So a handler is
+    set in this process, for SIGHUP one that does nothing, because the tests are to outlive the terminal as before.
+    """
+    handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: lambda *_: None}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with hold_folder(Path(outputs).absolute().parent / "virtengine") as folder:
             _say(f"starting {', '.join(SERVICES)}; logs in {os.path.relpath(folder.path / 'logs')}")
             with System(folder.path, Path(outputs), _say, options) as system:
-                outcome = asyncio.run(_load(system, options, parsed))
+                outcome = asyncio.run(_load(system, parsed))
     except (LoadError, httpx.HTTPError, ExceptionGroup) as error:
         _say(f"virtengine: {error}")
         return 1
@@ -73,8 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-async def _load(system: System, options: Options, parsed: argparse.Namespace) -> Outcome:
-    load = Load(system.url("portal"), system.url("provider-daemon"), seed=parsed.seed, block_seconds=options.block_seconds, say=_say)
+async def _load(system: System, parsed: argparse.Namespace) -> Outcome:
+    load = Load(*(system.url(name) for name in ("portal", "provider-daemon", "chain")), seed=parsed.seed, say=_say)
     return await load.run(parsed.orders, per_second=PER_SECOND, kinds=(parsed.story,))
 
 

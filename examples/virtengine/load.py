@@ -24,6 +24,8 @@ DEPOSIT_PER_CPU: Final = 10
 _CPUS: Final = {"slow": (64, 96), "broken": (129, 160)}
 _ORDINARY_CPUS: Final = (1, 16)
 _POLL_SECONDS: Final = 0.5
+_MOST_AT_ONCE: Final = 100
+"""Orders that are followed at a time. Where the machine is slower than the wanted rate, the next order waits, so that no work piles up."""
 _SAMPLED: Final = 1
 
 
@@ -92,14 +94,16 @@ def persons(number: int, generator: random.Random) -> Iterator[Person]:
 
 
 class Load:
-    """Places orders, a given number a second at most, each followed to its end. Raises ``LoadError`` and httpx's errors."""
+    """Places orders, a given number a second at most, each followed to its end. Raises ``LoadError`` and httpx's errors.
 
-    def __init__(
-        self, portal: str, daemon: str, *, seed: int, block_seconds: float, say: Callable[[str], None], wait_seconds: float = 60.0
-    ) -> None:
+    ``portal``, ``daemon`` and ``chain`` are base URLs. ``stall_seconds`` is how long nothing may happen to any of the orders.
+    """
+
+    def __init__(self, portal: str, daemon: str, chain: str, *, seed: int, say: Callable[[str], None], stall_seconds: float = 60.0) -> None:
         self._random = random.Random(seed)  # noqa: S311  repeatable, nothing secret
-        self._portal, self._daemon = portal, daemon
-        self._block, self._say, self._wait = block_seconds, say, wait_seconds
+        self._portal, self._daemon, self._chain = portal, daemon, chain
+        self._say, self._stall = say, stall_seconds
+        self._advanced = time.monotonic()
         self._persons = tuple(persons(5, self._random))
         self.customers: tuple[Customer, ...] = ()
         """Those who have registered."""
@@ -108,27 +112,25 @@ class Load:
     async def run(self, number: int, *, per_second: float, kinds: tuple[str, ...] = ()) -> Outcome:
         """Register the customers and place the orders, the first of the given kinds; return when all have come to their end."""
         limits = httpx.Limits(max_connections=200)
-        async with httpx.AsyncClient(base_url=self._portal, timeout=30, limits=limits) as self._client:
+        async with httpx.AsyncClient(base_url=self._portal, timeout=self._stall, limits=limits) as self._client:
             self.customers = tuple([await self._register(person) for person in self._persons])
-            await self._blocks()
-            began = time.monotonic()
+            began, followed = time.monotonic(), asyncio.Semaphore(_MOST_AT_ONCE)
             async with asyncio.TaskGroup() as group:
                 for position in range(number):
                     kind = kinds[position] if position < len(kinds) else self._random.choices(list(SHARES), list(SHARES.values()))[0]
-                    group.create_task(self._follow(self._order(kind), kind, watch=self._random.random() < WATCHED))
+                    await followed.acquire()
+                    following = group.create_task(self._follow(self._order(kind), kind, watch=self._random.random() < WATCHED))
+                    following.add_done_callback(lambda _task: followed.release())
                     await asyncio.sleep(max(0.0, began + (position + 1) / per_second - time.monotonic()))
                     if (position + 1) % 200 == 0:
                         self._say(f"{position + 1} of {number} orders placed")
-            await self._blocks()
+            # The last settlements were admitted; they are to be executed, too.
+            await self._until(self._unconfirmed, 0)
         return self.outcome
 
     async def _register(self, person: Person) -> Customer:
         answer = await self._ask("POST", "/customers", json=asdict(person))
         return Customer(**asdict(person), account=answer.json()["account"])
-
-    async def _blocks(self) -> None:
-        """Wait until what was admitted so far is in a block: at first the customers' identities, at the end the last settlements."""
-        await asyncio.sleep(2 * self._block + _POLL_SECONDS)
 
     def _order(self, kind: str) -> dict[str, object]:
         customer = self._random.choice(self.customers)
@@ -143,12 +145,11 @@ class Load:
         someone = self.customers[0]
         headers = {"Authorization": f"Bearer {someone.document}"}
         answer = await self._ask("POST", "/orders", json=order, headers=headers, params={"contact": someone.email})
-        took = (time.perf_counter() - began) * 1e3
+        took, self._advanced = (time.perf_counter() - began) * 1e3, time.monotonic()
         order_id = answer.json()["id"]
         self.outcome.placed.append(Placed(order_id, kind, int(str(order["cpu_units"])), _trace_of(answer), took))
         if watch:
             await self._watch(order_id, "FAILED" if kind == "unfunded" else "ACTIVE")
-        await self._blocks()
         if kind == "unfunded":
             await self._until(lambda: self._state(order_id), "FAILED")
             return
@@ -165,13 +166,23 @@ class Load:
     async def _watch(self, order_id: str, last: str) -> None:
         self.outcome.requests["watch"] += 1
         address = self._portal.replace("http://", "ws://", 1)
-        async with asyncio.timeout(self._wait), connect(f"{address}/orders/{order_id}/events") as socket:
-            async for message in socket:
-                if json.loads(message)["state"] == last:
-                    return
+        async with connect(f"{address}/orders/{order_id}/events", open_timeout=self._stall, ping_timeout=self._stall) as socket:
+            state = ""
+            while state != last:
+                async with asyncio.timeout(self._stall):
+                    state = json.loads(await socket.recv())["state"]
 
     async def _state(self, order_id: str) -> object:
-        return (await self._ask("GET", "/orders/{order_id}", order_id)).json()["state"]
+        """How an order stands; None while no block knows it."""
+        try:
+            return (await self._ask("GET", "/orders/{order_id}", order_id)).json()["state"]
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code != httpx.codes.NOT_FOUND:
+                raise
+            return None
+
+    async def _unconfirmed(self) -> object:
+        return (await self._client.get(f"{self._chain}/num_unconfirmed_txs")).raise_for_status().json()["n_txs"]
 
     async def _jobs(self, order_id: str) -> object:
         """How the provider's jobs for an order stand, those that undo a failed one left out."""
@@ -183,11 +194,15 @@ class Load:
         return states[:1] if states[:1] == ["failed"] else states
 
     async def _until(self, ask: Callable[[], Awaitable[object]], wanted: object) -> None:
-        deadline = time.monotonic() + self._wait
+        """Ask until the answer is the wanted one, as long as any order advances. Raises ``LoadError``."""
+        before: object = None
         while (found := await ask()) != wanted:
-            if time.monotonic() > deadline:
-                raise LoadError(f"an order is at {found} and not at {wanted} after {self._wait:g} s")
+            if found != before:
+                before, self._advanced = found, time.monotonic()
+            if time.monotonic() - self._advanced > self._stall:
+                raise LoadError(f"waited for {wanted}, found {found}, and nothing happened to any order for {self._stall:g} s")
             await asyncio.sleep(_POLL_SECONDS)
+        self._advanced = time.monotonic()
 
 
 def _trace_of(answer: httpx.Response) -> str:

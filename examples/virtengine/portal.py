@@ -26,8 +26,11 @@ from examples.virtengine.following import Following
 from examples.virtengine.protos import market_pb2, market_pb2_grpc, veid_pb2, veid_pb2_grpc
 from examples.virtengine.service import traced
 from examples.virtengine.signing import Key
-from tracing_lib import AsgiTracing, current_span, declare_names, link_to_transaction, trace_aio_channel
+from tracing_lib import current_span, declare_names
 from tracing_lib import traced as traced_function
+from tracing_lib.instrument import link_to_transaction
+from tracing_lib.instrument.grpc import trace_aio_channel
+from tracing_lib.instrument.http import AsgiTracing
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
 SERVICES: Final = ("waldur", "chain", "provider-daemon", "portal")
 """Stopped in the reverse order: what calls before what is called."""
-GRACE_SECONDS: Final = 15.0
-START_SECONDS: Final = 30.0
+GRACE_SECONDS: Final = 60.0
+"""From SIGTERM to SIGKILL: longer than a service takes to deliver its last spans, also on a loaded machine."""
+START_SECONDS: Final = 180.0
+"""For the first answer of a service that runs. One that ends is told at once, so that this bounds one that hangs."""
 _POLL_SECONDS: Final = 0.05
 _PORTS: Final = (
     ("waldur", Port("http", 8000, "http")),

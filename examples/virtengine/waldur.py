@@ -18,7 +18,8 @@ from starlette.routing import Mount, Route
 
 from examples.virtengine import serving
 from examples.virtengine.service import traced
-from tracing_lib import AsgiTracing, current_span
+from tracing_lib import current_span
+from tracing_lib.instrument.http import AsgiTracing
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stacks.cli.verbs import add_verbs
-from stacks.environment.model import BadEnvironmentError
+from stacks.environment.parse import BadEnvironmentError
 from stacks.environment.source import read
 
 if TYPE_CHECKING:

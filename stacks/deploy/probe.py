@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from stacks.environment.model import Environment
     from stacks.placement.outputs import Outputs
-    from tracing_lib.reading.trace import Trace
+    from stacks.show.query import Trace
 
 SERVICE = "virtengine-tracing-probe"
 """``service.name`` of the probe's span, so that it is told apart from services."""

@@ -13,7 +13,7 @@ from stacks.changes.diff import difference
 from stacks.deploy import leftovers
 from stacks.deploy.engine import Engine, EngineError, EngineInterruptedError, open_engine
 from stacks.deploy.hints import interrupted
-from stacks.environment.model import BadEnvironmentError
+from stacks.environment.parse import BadEnvironmentError
 from stacks.environment.source import Named, named
 from stacks.placement.outputs import parse_deployed
 from stacks.plan.plan import plan

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from stacks.environment.model import KEY, PROJECT, BadEnvironmentError, Environment, Problem, parse
+from stacks.environment.model import KEY, PROJECT, Environment
+from stacks.environment.parse import BadEnvironmentError, Problem, parse
 from stacks.environment.sizing import too_small
 from stacks.environment.units import shown
 

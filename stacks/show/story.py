@@ -8,16 +8,16 @@ from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
+from stacks.show.search import find_traces
 from stacks.show.trace import fetch
+from stacks.show.tree import summary, tree_lines
 from tracing_lib.base.errors import TraceNotFoundError
-from tracing_lib.reading.search import find_traces
 from tracing_lib.reading.trace import Span, Trace
-from tracing_lib.reading.tree import summary, tree_lines
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from stacks.placement.outputs import Outputs
+    from tracing_lib.contract.outputs import Outputs
 POLL_SECONDS = 0.5
 FETCH_SECONDS = 5.0
 LINK_MARK = "~> "

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from components.documents.series import Series
     from stacks.changes.diff import Difference
-    from stacks.placement.outputs import Outputs
     from stacks.show.story import Story
+    from tracing_lib.contract.outputs import Outputs
     from tracing_lib.reading.trace import Trace
 
 PIPED_WIDTH = 160

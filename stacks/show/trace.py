@@ -9,15 +9,15 @@ from urllib.parse import quote
 from urllib.request import urlopen
 
 from stacks.show.page import write_page
+from stacks.show.query import fetch_trace
+from stacks.show.tree import render_tree
 from tracing_lib.base.errors import QueryError
-from tracing_lib.reading.query import fetch_trace
-from tracing_lib.reading.tree import render_tree
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from pathlib import Path
 
-    from stacks.placement.outputs import Outputs
+    from tracing_lib.contract.outputs import Outputs
     from tracing_lib.reading.trace import Trace
 
 __all__ = ["QueryError", "as_json", "fetch", "links", "render_tree", "services"]

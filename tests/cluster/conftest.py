@@ -7,7 +7,6 @@ import secrets
 import shutil
 import socket
 import subprocess
-import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,11 +19,10 @@ from components.local.errors import MissingProgramError
 from components.local.programs import find_program
 from stacks.environment.source import ROOT
 from tests.cluster.server import ApiServer
+from tests.waiting import STALL_SECONDS, cpu_ticks, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-READY_SECONDS = 60.0
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -67,7 +65,7 @@ def _running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]
     finally:
         process.terminate()
         try:
-            process.wait(20)
+            process.wait(STALL_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -105,19 +103,17 @@ def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
         process = stack.enter_context(_running(server_command, log))
         # The server's certificate is its own, made at its start.
         headers = {"Authorization": f"Bearer {token}"}
-        http = stack.enter_context(httpx.Client(base_url=f"https://127.0.0.1:{port}", headers=headers, verify=False, timeout=30))  # noqa: S501
+        http = stack.enter_context(httpx.Client(base_url=f"https://127.0.0.1:{port}", headers=headers, verify=False, timeout=STALL_SECONDS))  # noqa: S501
         _wait_until_ready(http, process, log)
         yield ApiServer(http)
 
 
 def _wait_until_ready(http: httpx.Client, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + READY_SECONDS
-    while True:
+    def ready() -> bool:
         assert process.poll() is None, log.read_text(errors="replace")[-2000:]
-        assert time.monotonic() < deadline, log.read_text(errors="replace")[-2000:]
         try:
-            if http.get("/readyz").status_code == 200:
-                return
+            return http.get("/readyz").status_code == 200
         except httpx.TransportError:
-            pass
-        time.sleep(0.2)
+            return False
+
+    until(ready, lambda: log.read_text(errors="replace")[-2000:], progress=lambda: cpu_ticks(process.pid), every=0.2)

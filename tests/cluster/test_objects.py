@@ -51,7 +51,7 @@ def pod(template: Object, workload: str, namespace: str, number: int) -> Object:
 
 
 @each
-def test_every_object_is_accepted_without_a_warning_and_a_second_apply_changes_nothing(api_server: ApiServer, variant: str) -> None:
+def test_every_object_is_accepted_without_warning_and_applied_twice_unchanged(api_server: ApiServer, variant: str) -> None:
     plan = planned(variant, "twice")
     first, warnings = apply_all(api_server, plan)
     assert warnings == []
@@ -90,7 +90,7 @@ def assert_within(written: object, kept: object, place: str) -> None:
 
 
 @each
-def test_twice_the_pods_of_a_plan_pass_restricted_and_the_quota_and_one_more_does_not(api_server: ApiServer, variant: str) -> None:
+def test_twice_the_pods_of_a_plan_pass_the_quota_and_one_more_does_not(api_server: ApiServer, variant: str) -> None:
     plan = planned(variant, "pods")
     apply_all(api_server, plan)
     (quota,) = plans.of_kind(plans.objects(plan), "ResourceQuota")

@@ -22,6 +22,7 @@ from stacks.environment.model import KEY
 from stacks.environment.source import ROOT
 from tests.engine.cluster import placed
 from tests.engine.verbs import Verbs
+from tests.waiting import STALL_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def docker(path: str, body: dict[str, Any] | None = None, *, method: str | None = None) -> Any:  # noqa: ANN401 - whatever it answers
     """What the daemon answers to a GET, or to the POST of a body; None when it knows no such thing or has nothing to say."""
-    connection = http.client.HTTPConnection("localhost", timeout=10)
+    connection = http.client.HTTPConnection("localhost", timeout=STALL_SECONDS)
     connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.sock.connect(HOST.removeprefix("unix://"))
     try:

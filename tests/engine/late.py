@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 import yaml
 
 from stacks.deploy.cluster import client
+from tests.waiting import STALL_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SECONDS = 60.0
 _CHUNK = 65536
 _OF_A_CONNECTION = {"connection", "transfer-encoding", "content-length"}
 
@@ -87,7 +87,7 @@ def _handler(far: Any, plural: str, made: threading.Event) -> type[BaseHTTPReque
             self.wfile.flush()
             if self.command == "POST" and f"/{plural}" in self.path and "dryRun" not in self.path:
                 made.set()
-                self.connection.settimeout(SECONDS)
+                self.connection.settimeout(STALL_SECONDS)
                 self.rfile.read(1)
             while part := answer.read1(_CHUNK):
                 self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))

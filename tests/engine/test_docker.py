@@ -5,24 +5,20 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import time
 import urllib.request
 from typing import TYPE_CHECKING
 
-import pytest
-
 from stacks.environment.source import ROOT
+from stacks.show.query import fetch_trace
 from tests.engine.conftest import HOST, docker
 from tests.two_languages import build_quotes, trace_of_both
-from tracing_lib import Outputs, fetch_trace
+from tests.waiting import STALL_SECONDS, until
+from tracing_lib import Outputs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from tests.engine.conftest import Stack
-
-pytestmark = pytest.mark.timeout(900)
 
 
 def _tracked_changes() -> str:
@@ -57,7 +53,7 @@ def test_the_life_of_a_stack(stack: Stack, tmp_path: Path) -> None:
     stack.set("sampling", head_ratio="25 %")
     assert "head sampling 100 % → 25 %" in stack("up")
     assert stack.started() == running, "a changed strategy restarts nothing"
-    _until(lambda: _served_ratio() == 0.25)
+    until(lambda: _served_ratio() == 0.25)
 
     stack.set("sampling.tail", baseline="50 %")
     stack("up")
@@ -78,18 +74,11 @@ def test_the_life_of_a_stack(stack: Stack, tmp_path: Path) -> None:
 def _two_languages(stack: Stack, folder: Path) -> None:
     printed = json.loads(stack.pulumi("stack", "output", "--json", "--show-secrets"))
     trace_id = trace_of_both(printed, folder, build_quotes(folder))
-    trace = fetch_trace(Outputs.parse(printed), trace_id, wait_seconds=30, until=("portal", "quotes"))
+    trace = fetch_trace(Outputs.parse(printed), trace_id, wait_seconds=STALL_SECONDS, until=("portal", "quotes"))
     assert trace.services == ("portal", "quotes")
 
 
-def _until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
-
-
-def test_an_up_that_was_killed_with_its_engine_says_what_to_do_and_then_the_next_one_succeeds(stack: Stack) -> None:
+def test_an_up_killed_with_its_engine_says_what_to_do_and_the_next_succeeds(stack: Stack) -> None:
     stack.ended(signal.SIGKILL, at="gateway-server creating", whom="all")
     refused = stack("up", fails=True)
     assert f"python -m stacks recover {stack.namespace}" in refused
@@ -97,7 +86,7 @@ def test_an_up_that_was_killed_with_its_engine_says_what_to_do_and_then_the_next
     assert "came out: the backbone works" in stack("up")
 
 
-def test_an_engine_that_is_killed_alone_is_told_by_its_signal_and_after_recover_the_next_up_succeeds(stack: Stack) -> None:
+def test_an_engine_killed_alone_is_told_by_its_signal_and_recovered_from(stack: Stack) -> None:
     said = stack.ended(signal.SIGKILL, at="jaeger-server creating", whom="engine", after=1)
     assert "the engine was ended by SIGKILL" in said
     assert f"then: python -m stacks recover {stack.namespace}" in said
@@ -114,7 +103,7 @@ def test_an_up_that_was_interrupted_by_its_user_goes_on_from_there(stack: Stack)
         said = stack.next(said)
 
 
-def test_a_network_that_is_not_ours_is_said_and_left_alone_and_without_it_the_next_up_succeeds(stack: Stack) -> None:
+def test_a_network_that_is_not_ours_is_said_and_left_alone(stack: Stack) -> None:
     docker("/networks/create", {"Name": stack.namespace, "CheckDuplicate": True})
     try:
         assert f"then: python -m stacks recover {stack.namespace}" in stack("up", fails=True)
@@ -126,7 +115,7 @@ def test_a_network_that_is_not_ours_is_said_and_left_alone_and_without_it_the_ne
     assert "came out: the backbone works" in stack("up")
 
 
-def test_a_daemon_that_does_not_answer_is_said_with_the_next_step_and_then_up_succeeds(stack: Stack) -> None:
+def test_a_daemon_that_does_not_answer_is_said_with_the_next_step(stack: Stack) -> None:
     stack.set("target", host="unix:///nowhere.sock")
     said = stack("up", fails=True)
     assert "unix:///nowhere.sock: the Docker daemon does not answer" in said

@@ -15,6 +15,7 @@ import yaml
 from stacks.environment.model import KEY
 from stacks.environment.source import ROOT
 from tests.two_languages import clean
+from tests.waiting import STALL_SECONDS, until
 
 if TYPE_CHECKING:
     import signal
@@ -60,7 +61,6 @@ class Verbs:
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
-            timeout=280,
         )
         assert (done.returncode != 0) is fails, done.stdout
         return done.stdout
@@ -89,14 +89,14 @@ class Verbs:
                 start_new_session=True,
             )
         _until_in(log, at)
-        assert once is None or once.wait(timeout=60), log.read_text()
+        assert once is None or once.wait(STALL_SECONDS), log.read_text()
         time.sleep(after)
         if whom == "engine":
             for child in _children(process.pid):
                 os.kill(child, number)
         else:
             os.killpg(process.pid, number)
-        assert process.wait(timeout=200) != 0, log.read_text()
+        assert process.wait() != 0, log.read_text()
         return log.read_text()
 
     def pulumi(self, *arguments: str, told: str = "") -> str:
@@ -121,7 +121,4 @@ def _children(pid: int) -> list[int]:
 
 
 def _until_in(log: Path, text: str) -> None:
-    deadline = time.monotonic() + 120
-    while text not in log.read_text():
-        assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.05)
+    until(lambda: text in log.read_text(), lambda: f"{text!r} in:\n{log.read_text()}", progress=log.read_text, every=0.05)

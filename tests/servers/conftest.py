@@ -14,7 +14,8 @@ from components.documents.images import SERVERS
 from components.local.build import RECIPES
 from components.local.errors import MissingProgramError
 from components.local.programs import find_program
-from stacks.environment.model import KEY, parse
+from stacks.environment.model import KEY
+from stacks.environment.parse import parse
 from stacks.environment.source import ROOT, Named
 from stacks.placement.local import deploy
 

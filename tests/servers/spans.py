@@ -13,12 +13,15 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from tracing_lib import QueryError, fetch_trace
+from tests.waiting import STALL_SECONDS, until
+from tracing_lib.base.errors import QueryError
+from tracing_lib.reading import fetch_trace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tracing_lib import Outputs, Trace
+    from tracing_lib import Outputs
+    from tracing_lib.reading import Trace
 
 CLIENT, SERVER, INTERNAL = Span.SPAN_KIND_CLIENT, Span.SPAN_KIND_SERVER, Span.SPAN_KIND_INTERNAL
 
@@ -91,7 +94,7 @@ def _post(endpoint: str, request: ExportTraceServiceRequest) -> bool:
     headers = {"Content-Type": "application/x-protobuf"}
     message = urllib.request.Request(f"{endpoint}/v1/traces", request.SerializeToString(), headers)  # noqa: S310 - loopback
     try:
-        with urllib.request.urlopen(message, timeout=10) as response:  # noqa: S310 - loopback
+        with urllib.request.urlopen(message, timeout=STALL_SECONDS) as response:  # noqa: S310 - loopback
             answer = ExportTraceServiceResponse.FromString(response.read())
     except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
         if isinstance(error, urllib.error.HTTPError):
@@ -100,26 +103,28 @@ def _post(endpoint: str, request: ExportTraceServiceRequest) -> bool:
     return answer.partial_success.rejected_spans == 0
 
 
-def stored(outputs: Outputs, trace_id: str, *, wait_seconds: float = 0.0) -> Trace | None:
+def stored(outputs: Outputs, trace_id: str) -> Trace | None:
     """A trace as the backend has it, or None."""
     try:
-        return fetch_trace(outputs, trace_id, wait_seconds=wait_seconds)
+        return fetch_trace(outputs, trace_id, wait_seconds=0)
     except QueryError:
         return None
 
 
-def missing(outputs: Outputs, wanted: Mapping[str, set[str]], *, wait_seconds: float) -> dict[str, set[str]]:
-    """The spans that are not stored after a time in which all should be."""
-    deadline, left = time.monotonic() + wait_seconds, {trace_id: set(spans) for trace_id, spans in wanted.items()}
-    while left:
+def wait_until_stored(outputs: Outputs, wanted: Mapping[str, set[str]]) -> None:
+    """Wait until all these spans are stored, as long as any are added."""
+    left = {trace_id: set(spans) for trace_id, spans in wanted.items()}
+
+    def all_are_stored() -> bool:
         for trace_id in list(left):
             trace = stored(outputs, trace_id)
             left[trace_id] -= {span.span_id for span in trace.spans} if trace else set()
-            if not left[trace_id]:
-                del left[trace_id]
-            elif trace is None and time.monotonic() < deadline:
-                break
-        if time.monotonic() >= deadline:
-            break
-        time.sleep(0.2)
-    return left
+            if left[trace_id]:
+                return False
+            del left[trace_id]
+        return True
+
+    def lacking() -> int:
+        return sum(map(len, left.values()))
+
+    until(all_are_stored, lambda: f"{lacking()} spans of {len(left)} traces to be stored", progress=lacking, every=0.2)

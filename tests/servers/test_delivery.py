@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tests.servers.conftest import named
-from tests.servers.spans import Sender, missing
+from tests.servers.spans import Sender, wait_until_stored
 
 if TYPE_CHECKING:
     from tests.servers.conftest import Deploy
@@ -22,39 +22,40 @@ def sent_in_part(sender: Sender, requests: range) -> None:
         time.sleep(0.04)
 
 
-def some_are_stored(sender: Sender) -> bool:
+def wait_until_some_are_stored(sender: Sender) -> None:
+    """So that what follows comes while the rest of them is under way."""
     first = next(iter(sender.acknowledged))
-    return missing(sender.outputs, {first: sender.acknowledged[first]}, wait_seconds=20) == {}
+    wait_until_stored(sender.outputs, {first: sender.acknowledged[first]})
 
 
-def test_every_acknowledged_span_is_found_when_jaeger_is_killed_in_the_middle_and_away_for_30_seconds(deployed: Deploy) -> None:
+def test_no_acknowledged_span_is_lost_when_jaeger_is_killed_and_away_for_30_s(deployed: Deploy) -> None:
     with deployed(named("dev")) as running:
         sender = Sender(running.outputs, seed=1)
         sent_in_part(sender, range(REQUESTS // 2))
-        assert some_are_stored(sender), "the kill comes while the rest of them is under way"
+        wait_until_some_are_stored(sender)
         running.supervisor.hold("jaeger")
         running.supervisor.kill("jaeger")
         sent_in_part(sender, range(REQUESTS // 2, REQUESTS))
         time.sleep(30)
         running.supervisor.release("jaeger")
         assert sum(map(len, sender.acknowledged.values())) == TRACES * SPANS
-        assert missing(running.outputs, sender.acknowledged, wait_seconds=60) == {}
+        wait_until_stored(running.outputs, sender.acknowledged)
 
 
-def test_every_acknowledged_span_is_found_when_the_gateway_is_stopped_in_the_middle_and_started_again(deployed: Deploy) -> None:
+def test_no_acknowledged_span_is_lost_when_the_gateway_is_restarted(deployed: Deploy) -> None:
     with deployed(named("dev")) as running:
         sender = Sender(running.outputs, seed=2)
         sent_in_part(sender, range(REQUESTS // 2))
-        assert some_are_stored(sender), "the stop comes while the rest of them is under way"
+        wait_until_some_are_stored(sender)
         running.supervisor.stop("gateway")
         assert not sender.send([sender.trace(SPANS)]), "a stopped gateway acknowledges nothing"
         running.supervisor.start("gateway")
         sent_in_part(sender, range(REQUESTS // 2, REQUESTS))
         assert sum(map(len, sender.acknowledged.values())) == TRACES * SPANS
-        assert missing(running.outputs, sender.acknowledged, wait_seconds=60) == {}
+        wait_until_stored(running.outputs, sender.acknowledged)
 
 
-def test_what_waits_for_its_decision_survives_a_gateway_that_stops_while_jaeger_is_away(deployed: Deploy) -> None:
+def test_undecided_traces_survive_a_gateway_stop_while_jaeger_is_away(deployed: Deploy) -> None:
     with deployed(named("dev")) as running:
         running.supervisor.stop("jaeger")
         sender = Sender(running.outputs, seed=3)
@@ -62,15 +63,15 @@ def test_what_waits_for_its_decision_survives_a_gateway_that_stops_while_jaeger_
         running.supervisor.stop("gateway")
         running.supervisor.start("jaeger")
         running.supervisor.start("gateway")
-        assert missing(running.outputs, sender.acknowledged, wait_seconds=30) == {}
+        wait_until_stored(running.outputs, sender.acknowledged)
 
 
 def test_traces_outlive_a_restart_of_the_whole_backbone(deployed: Deploy) -> None:
     with deployed(named("dev")) as running:
         sender = Sender(running.outputs, seed=4)
         assert sender.send([sender.trace()])
-        assert missing(running.outputs, sender.acknowledged, wait_seconds=20) == {}
+        wait_until_stored(running.outputs, sender.acknowledged)
         first = running.outputs
     with deployed(named("dev")) as running:
         assert running.outputs == first, "ports and addresses stay"
-        assert missing(running.outputs, sender.acknowledged, wait_seconds=5) == {}
+        wait_until_stored(running.outputs, sender.acknowledged)

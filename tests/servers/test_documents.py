@@ -6,7 +6,6 @@ import dataclasses
 import json
 import os
 import subprocess
-import time
 import urllib.parse
 import urllib.request
 from typing import TYPE_CHECKING
@@ -18,7 +17,8 @@ from components.local.files import write_documents
 from stacks.plan.addresses import OnDocker, OnKubernetes, OnThisMachine
 from stacks.plan.plan import plan
 from tests.servers.conftest import named
-from tests.servers.spans import CLIENT, SERVER, Sender, missing, stored
+from tests.servers.spans import CLIENT, SERVER, Sender, stored, wait_until_stored
+from tests.waiting import STALL_SECONDS, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +31,7 @@ TARGETS: dict[str, Addresses] = {"kubernetes": OnKubernetes("observability"), "d
 
 
 def get(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310 - loopback
+    with urllib.request.urlopen(url, timeout=STALL_SECONDS) as response:  # noqa: S310 - loopback
         return str(response.read().decode())
 
 
@@ -82,7 +82,7 @@ def test_the_servers_find_each_other_when_port_constants_change(deployed: Deploy
     with deployed(named("dev")) as running:
         sender = Sender(running.outputs, seed=11)
         assert sender.send([sender.trace()])
-        assert missing(running.outputs, sender.acknowledged, wait_seconds=20) == {}
+        wait_until_stored(running.outputs, sender.acknowledged)
         used = {urllib.parse.urlsplit(url).port for url in (running.outputs.otlp_http_endpoint, running.outputs.query_url)}
         assert used & {24318, 26686}, "the changed constants are what was used, unless both were taken"
 
@@ -93,12 +93,11 @@ def test_a_trace_is_readable_before_its_retention_ends_and_not_after(deployed: D
         sender = Sender(running.outputs, seed=12)
         assert sender.send([sender.trace()])
         (trace_id,) = sender.acknowledged
-        assert stored(running.outputs, trace_id, wait_seconds=20) is not None
-        time.sleep(75)
-        assert stored(running.outputs, trace_id) is None
+        until(lambda: stored(running.outputs, trace_id))
+        until(lambda: stored(running.outputs, trace_id) is None, "the end of the retention", every=1)
         # That it is gone by its age and not by a fault of the backend, a new trace shows.
         assert sender.send([sender.trace()])
-        assert missing(running.outputs, {t: s for t, s in sender.acknowledged.items() if t != trace_id}, wait_seconds=20) == {}
+        wait_until_stored(running.outputs, {t: s for t, s in sender.acknowledged.items() if t != trace_id})
 
 
 def test_failed_and_slow_traces_are_kept_and_noise_is_not_whatever_the_baseline(deployed: Deploy) -> None:
@@ -109,8 +108,7 @@ def test_failed_and_slow_traces_are_kept_and_noise_is_not_whatever_the_baseline(
         failed, slow = sender.trace(failed=True), sender.trace(milliseconds=1000)
         failed_noise = sender.trace(failed=True, attributes={"http.route": "/healthz"})
         assert sender.send([ordinary, failed, slow, failed_noise])
-        for kept in (failed, slow):
-            assert stored(running.outputs, kept[0].trace_id.hex(), wait_seconds=20) is not None
+        until(lambda: all(stored(running.outputs, kept[0].trace_id.hex()) for kept in (failed, slow)), "failed and slow ones")
         for dropped in (ordinary, failed_noise):
             assert stored(running.outputs, dropped[0].trace_id.hex()) is None
 
@@ -122,7 +120,7 @@ def test_the_baseline_keeps_its_share(deployed: Deploy) -> None:
             assert sender.send(sender.trace(2) for _ in range(50))
         last = sender.trace(2, failed=True)
         assert sender.send([last])
-        assert stored(running.outputs, last[0].trace_id.hex(), wait_seconds=20) is not None
+        until(lambda: stored(running.outputs, last[0].trace_id.hex()))
         kept = sum(stored(running.outputs, trace_id) is not None for trace_id in sender.acknowledged) - 1
         # 1,000 draws at 20 %: four standard deviations are 51.
         assert 149 <= kept <= 251
@@ -138,14 +136,16 @@ def test_span_metrics_count_every_span_although_few_are_stored(deployed: Deploy)
             serve[0].trace_id, serve[0].parent_span_id, serve[0].kind = call[0].trace_id, call[0].span_id, SERVER
             assert caller.send([call])
             assert called.send([serve])
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            lines = get(running.outputs.span_metrics_url).splitlines()
-            calls = [line for line in lines if line.startswith("traces_span_metrics_calls_total{")]
-            edges = [line for line in lines if line.startswith("traces_service_graph_request_total{")]
-            if sum(float(line.rsplit(" ", 1)[1]) for line in calls) >= 40 and edges:
-                break
-            time.sleep(0.5)
+
+        def counted(metric: str) -> list[str]:
+            return [line for line in get(running.outputs.span_metrics_url).splitlines() if line.startswith(f"{metric}{{")]
+
+        def total(metric: str) -> float:
+            return sum(float(line.rsplit(" ", 1)[1]) for line in counted(metric))
+
+        spans, requests = "traces_span_metrics_calls_total", "traces_service_graph_request_total"
+        until(lambda: total(spans) >= 40 and total(requests) >= 20, "40 spans and 20 requests", progress=lambda: total(spans), every=0.5)
+        calls, edges = counted(spans), counted(requests)
         by_service = {
             service: sum(float(line.rsplit(" ", 1)[1]) for line in calls if f'service_name="{service}"' in line)
             for service in ("portal", "chain")
@@ -164,7 +164,7 @@ def test_what_must_not_be_stored_is_masked_in_attributes_names_and_messages(depl
         private = {"enduser.contact": mail, "http.request.header.authorization": token, "user.phone": "+1 202 555 0143", "order.id": "o-1"}
         assert sender.send([sender.trace(1, name=f"GET /users/{mail}", attributes=private, message=f"no account for {mail}")])
         (trace_id,) = sender.acknowledged
-        assert stored(running.outputs, trace_id, wait_seconds=20) is not None
+        until(lambda: stored(running.outputs, trace_id))
         text = get(f"{running.outputs.query_url}/api/v3/traces/{trace_id}")
     for secret in (mail, token, "202 555"):
         assert secret not in text
@@ -177,10 +177,7 @@ def test_changed_strategies_are_served_without_a_restart(deployed: Deploy) -> No
         assert strategy(running.outputs.strategies_url, "portal")["probabilisticSampling"] == {"samplingRate": 1}
         changed = plan_with(running.plan, {"services": {"portal": {"ratio": "25 %", "operations": {"GET /healthz": "1 %"}}}})
         write_documents(changed)
-        deadline = time.monotonic() + 20
-        while "operationSampling" not in (served := strategy(running.outputs.strategies_url, "portal")) and time.monotonic() < deadline:
-            time.sleep(0.2)
-        operations = served["operationSampling"]
+        operations = until(lambda: strategy(running.outputs.strategies_url, "portal").get("operationSampling"), "the new strategies")
         assert isinstance(operations, dict)
         assert operations["defaultSamplingProbability"] == 0.25
         assert operations["perOperationStrategies"] == [{"operation": "GET /healthz", "probabilisticSampling": {"samplingRate": 0.01}}]
@@ -204,5 +201,5 @@ def test_two_environments_run_side_by_side(deployed: Deploy) -> None:
         sender = Sender(one.outputs, seed=18)
         assert sender.send([sender.trace(failed=True)])
         (trace_id,) = sender.acknowledged
-        assert stored(one.outputs, trace_id, wait_seconds=20) is not None
+        until(lambda: stored(one.outputs, trace_id))
         assert stored(other.outputs, trace_id) is None

@@ -8,12 +8,12 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from stacks.environment.source import ROOT
+from tests.waiting import STALL_SECONDS, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +44,7 @@ def descendants(marker: str) -> list[str]:
 @pytest.mark.usefixtures("programs")
 def test_one_command_ends_with_the_story_of_an_order_over_all_services(tmp_path: Path) -> None:
     command = stacks("run", "dev", "--once", "--state", str(tmp_path), *VIRTENGINE)
-    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=180, check=False)
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
     heading = (
         r"^virtengine\.order\.id order-[0-9a-f]{12}: 8 traces, \d+ spans, 4 services \(portal, chain, provider-daemon, waldur\), no errors"
@@ -77,9 +77,7 @@ def test_it_stays_up_until_sigterm_and_leaves_no_process_behind(tmp_path: Path) 
     outputs = tmp_path / "dev" / "outputs.json"
     running = subprocess.Popen(stacks("run", "dev", "--state", str(tmp_path)), cwd=ROOT, stderr=subprocess.PIPE, text=True)
     try:
-        deadline = time.monotonic() + 60
-        while not outputs.is_file() and running.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.1)
+        until(lambda: outputs.is_file() or running.poll() is not None, "the backbone to run")
         assert json.loads(outputs.read_text())["environment"] == "dev"
         asked = subprocess.run(
             stacks("trace", "0" * 31 + "1", "dev", "--wait", "0", "--state", str(tmp_path)),
@@ -96,7 +94,7 @@ def test_it_stays_up_until_sigterm_and_leaves_no_process_behind(tmp_path: Path) 
         assert outputs.is_file(), "a second start takes nothing away from the first"
     finally:
         running.send_signal(signal.SIGTERM)
-        _, said = running.communicate(timeout=60)
+        _, said = running.communicate(timeout=STALL_SECONDS)
     assert running.returncode == 0
     assert "stopped" in said
     assert not outputs.exists()
@@ -106,7 +104,7 @@ def test_it_stays_up_until_sigterm_and_leaves_no_process_behind(tmp_path: Path) 
 @pytest.mark.usefixtures("programs")
 def test_a_command_that_fails_gives_its_status_and_stops_the_backbone(tmp_path: Path) -> None:
     command = stacks("run", "dev", "--once", "--state", str(tmp_path), "--", sys.executable, "-c", "raise SystemExit(7)")
-    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert answer.returncode == 7
     assert descendants(str(tmp_path)) == []
 

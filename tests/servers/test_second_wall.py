@@ -14,6 +14,7 @@ from opentelemetry.trace import Status, StatusCode
 
 from tests.servers.conftest import named
 from tests.tracing_lib.privacy.canaries import MAKERS, Canary, found
+from tests.waiting import STALL_SECONDS
 from tracing_lib.reading.query import fetch_trace
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def test_no_canary_of_a_service_without_the_library_is_stored(deployed: Deploy) 
         provider.shutdown()
         left = []
         for trace_id, (canary, *_) in planted.items():
-            stored = repr(fetch_trace(running.outputs, trace_id, wait_seconds=60))
+            stored = repr(fetch_trace(running.outputs, trace_id, wait_seconds=STALL_SECONDS))
             assert "****" in stored
             assert "Featherstone" not in stored
             if hits := found(canary, stored):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 import urllib.request
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from components.documents.series import series
 from stacks.plan.roles import trace_metrics
 from tests.servers.conftest import named
+from tests.waiting import STALL_SECONDS, until
 from tracing_lib import TracingSettings, configure
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def scraped_values(text: str) -> dict[str, list[Sample]]:
 
 def scraped(outputs: Outputs) -> dict[str, list[dict[str, str]]]:
     """The labels of every series, by the name of its metric."""
-    with urllib.request.urlopen(outputs.span_metrics_url, timeout=10) as answer:  # noqa: S310 - loopback
+    with urllib.request.urlopen(outputs.span_metrics_url, timeout=STALL_SECONDS) as answer:  # noqa: S310 - loopback
         text = answer.read().decode()
     return {name: [labels for labels, _ in samples] for name, samples in scraped_values(text).items()}
 
@@ -60,13 +60,12 @@ def test_the_series_that_are_scraped_are_those_that_the_plan_names(deployed: Dep
     changes = {"flush_interval": "1s", "span_metrics": {**dimensions, "buckets": ["10ms", "1s"]}, "service_graph": dimensions}
     environment = named("dev", aggregation=changes)
     wanted = series(trace_metrics(environment.environment.aggregation, ""))
-    with deployed(environment) as running:
-        call(running.outputs)
-        deadline = time.monotonic() + 30
-        while len(found := scraped(running.outputs)) < 14 and time.monotonic() < deadline:
-            time.sleep(0.5)
     names = {one.name for one in wanted if one.kind == "counter"}
     names |= {f"{one.name}_{part}" for one in wanted if one.kind == "histogram" for part in ("sum", "count", "bucket")}
+    with deployed(environment) as running:
+        call(running.outputs)
+        until(lambda: set(scraped(running.outputs)) >= names, f"the series {sorted(names)}", every=0.5)
+        found = scraped(running.outputs)
     assert set(found) == names
     for one in wanted:
         suffix = "_bucket" if one.kind == "histogram" else ""

@@ -8,10 +8,12 @@ import time
 from typing import TYPE_CHECKING
 
 from stacks.environment.source import ROOT
+from stacks.show.search import find_traces
 from stacks.show.story import gather, wait_for
 from tests.servers.conftest import named
-from tracing_lib import JobContext, TracingSettings, configure, consume, produce
-from tracing_lib.reading.search import find_traces
+from tests.waiting import STALL_SECONDS, until
+from tracing_lib import TracingSettings, configure
+from tracing_lib.instrument import JobContext, consume, produce
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,22 +50,26 @@ def test_an_order_is_found_with_all_its_traces_and_no_other(deployed: Deploy, tm
             order(portal, daemon, f"order-{number}")
         assert portal.shutdown().complete
         assert daemon.shutdown().complete
-        story = wait_for(running.outputs, KEY, "order-1", ["portal", "provider-daemon"], since=since, seconds=30, settled=1)
+        story = wait_for(running.outputs, KEY, "order-1", ["portal", "provider-daemon"], since=since, seconds=STALL_SECONDS, settled=1)
         assert [[span.name for span in trace.spans] for trace in story.traces] == [
             ["place order", "create provision"],
             ["process provision"],
         ]
         assert story.absent == ()
-        everything = find_traces(running.outputs, {}, since=since, until=time.time(), services=["portal", "provider-daemon"])
-        assert len(everything) == 9
+
+        def everything() -> tuple[str, ...]:
+            return find_traces(running.outputs, {}, since=since, until=time.time(), services=["portal", "provider-daemon"])
+
+        until(lambda: len(everything()) >= 9, "all traces", progress=everything)
+        assert len(everything()) == 9
         assert find_traces(running.outputs, {KEY: "order-1"}, since=since, until=since + 0.5) == (), "nothing began then"
         assert gather(running.outputs, KEY, "order-9", since=since, until=time.time()).traces == ()
         command = [sys.executable, "-m", "stacks", "story", "order-1", "--state", str(tmp_path)]
-        shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=30)
+        shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         assert shown.returncode == 0, shown.stderr
         assert f"{KEY} order-1: 2 traces, 3 spans, 2 services (portal, provider-daemon), no errors" in shown.stdout
         assert "└─ ~> process provision" in shown.stdout
-        none = subprocess.run([*command[:4], "order-9", *command[5:]], cwd=ROOT, capture_output=True, text=True, check=False, timeout=30)
+        none = subprocess.run([*command[:4], "order-9", *command[5:]], cwd=ROOT, capture_output=True, text=True, check=False)
         assert (none.returncode, none.stdout) == (1, "")
         assert "no stored trace has virtengine.order.id order-9" in none.stderr
 
@@ -76,6 +82,6 @@ def test_a_job_of_which_the_request_was_not_kept_shows_that(deployed: Deploy) ->
         with consume("provision", not_kept, attributes={KEY: "order-1"}, provider=daemon.provider):
             pass
         daemon.shutdown()
-        story = wait_for(running.outputs, KEY, "order-1", ["provider-daemon"], since=since, seconds=30, settled=0)
+        story = wait_for(running.outputs, KEY, "order-1", ["provider-daemon"], since=since, seconds=STALL_SECONDS, settled=0)
         assert len(story.traces) == 1
         assert story.absent == (f"{7:032x}",)

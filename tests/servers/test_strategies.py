@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING
 
 from tests.servers.conftest import named
+from tests.waiting import until
 from tracing_lib import TracingSettings, configure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from tests.servers.conftest import Deploy
@@ -19,17 +18,10 @@ SERVICES = {
     "portal": {"ratio": "25 %", "operations": {"POST /orders": "50 %", "GET /health": "0 %"}},
     "market": {"traces_per_second": 2},
 }
-POLL_SECONDS = RELOAD_SECONDS = 1.0
+POLL_SECONDS = 1.0
 
 
-def until(condition: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the strategy did not come"
-        time.sleep(0.02)
-
-
-def test_services_follow_the_strategy_server_and_a_changed_strategy_within_a_poll(deployed: Deploy, tmp_path: Path) -> None:
+def test_services_follow_the_strategy_server_and_a_change_of_its_file(deployed: Deploy, tmp_path: Path) -> None:
     environment = named("dev", sampling={"strategies": {"services": SERVICES, "poll_interval": "1s"}})
     with deployed(environment, state=tmp_path) as running:
         settings = TracingSettings.from_outputs(running.outputs, service_name="portal").model_copy(update={"targets": ()})
@@ -39,13 +31,13 @@ def test_services_follow_the_strategy_server_and_a_changed_strategy_within_a_pol
             configure(settings.model_copy(update={"service_name": "market"}), set_global=False) as market,
         ):
             sampler = portal.provider.sampler.root  # type: ignore[attr-defined]
-            until(lambda: sampler.operation("POST /orders").ratio == 0.5, 5)
+            until(lambda: sampler.operation("POST /orders").ratio == 0.5)
             assert [sampler.operation(name).ratio for name in ("GET /health", "anything")] == [0.0, 0.25]
-            until(lambda: market.provider.sampler.root.operation("anything").goal.target == 2.0, 5)  # type: ignore[attr-defined]
+            until(lambda: market.provider.sampler.root.operation("anything").goal.target == 2.0)  # type: ignore[attr-defined]
 
             document = tmp_path / "dev" / "sampling" / "documents" / "strategies.json"
             strategies = json.loads(document.read_text())
             changed = next(entry for entry in strategies["service_strategies"] if entry["service"] == "portal")
             changed["operation_strategies"][1]["param"] = 0.125
             document.write_text(json.dumps(strategies))
-            until(lambda: sampler.operation("POST /orders").ratio == 0.125, RELOAD_SECONDS + POLL_SECONDS + 1.0)
+            until(lambda: sampler.operation("POST /orders").ratio == 0.125)

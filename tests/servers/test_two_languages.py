@@ -6,9 +6,10 @@ import json
 from typing import TYPE_CHECKING
 
 from stacks.placement.outputs import exported
+from stacks.show.query import fetch_trace
 from tests.servers.conftest import named
 from tests.two_languages import build_quotes, trace_of_both
-from tracing_lib import fetch_trace
+from tests.waiting import STALL_SECONDS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,13 +17,13 @@ if TYPE_CHECKING:
     from tests.servers.conftest import Deploy
 
 
-def test_the_outputs_alone_configure_services_in_two_languages_and_their_spans_join_one_trace(deployed: Deploy, tmp_path: Path) -> None:
+def test_outputs_alone_configure_services_in_two_languages_in_one_trace(deployed: Deploy, tmp_path: Path) -> None:
     program = build_quotes(tmp_path)
     here = named("dev")
     with deployed(here) as running:
         printed = json.loads(json.dumps(exported(running.outputs, running.plan, here.environment)))
         trace_id = trace_of_both(printed, tmp_path, program)
-        trace = fetch_trace(running.outputs, trace_id, wait_seconds=30, until=("portal", "quotes"))
+        trace = fetch_trace(running.outputs, trace_id, wait_seconds=STALL_SECONDS, until=("portal", "quotes"))
     spans = {(span.service, span.name): span for span in trace.spans}
     assert set(spans) == {("portal", "GET /order"), ("quotes", "GET /quote"), ("quotes", "quotes.compute")}
     assert spans["quotes", "GET /quote"].parent_id == spans["portal", "GET /order"].span_id

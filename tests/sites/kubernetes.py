@@ -7,10 +7,9 @@ import secrets
 import shutil
 import socket
 import subprocess
-import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -19,12 +18,11 @@ from components.documents.images import TEST_SERVERS
 from components.local.errors import MissingProgramError
 from components.local.programs import find_program
 from stacks.environment.source import ROOT
+from tests.waiting import STALL_SECONDS, cpu_ticks, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
-
-_READY_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True)
@@ -52,23 +50,21 @@ def _running(command: list[str], log: Path, environment: Mapping[str, str] | Non
     finally:
         process.terminate()
         try:
-            process.wait(20)
+            process.wait(STALL_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
 
 
 def _wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + _READY_SECONDS
-    while True:
+    def listens() -> bool:
         assert process.poll() is None, log.read_text(errors="replace")[-2000:]
-        try:
+        with suppress(OSError):
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            assert time.monotonic() < deadline, log.read_text(errors="replace")[-2000:]
-            time.sleep(0.1)
-        else:
-            return
+            return True
+        return False
+
+    until(listens, lambda: log.read_text(errors="replace")[-2000:], progress=lambda: cpu_ticks(process.pid), every=0.1)
 
 
 def _kube_apiserver() -> Path:
@@ -119,10 +115,7 @@ def running_api_server(folder: Path) -> Iterator[ApiServer]:
 
 
 def _wait_until_ready(server: ApiServer, log: Path) -> None:
-    deadline = time.monotonic() + _READY_SECONDS
     headers = {"Authorization": f"Bearer {server.token}"}
     # The server's certificate is its own, made at its start.
-    with httpx.Client(base_url=server.url, headers=headers, verify=False) as client:  # noqa: S501
-        while client.get("/readyz").status_code != 200:
-            assert time.monotonic() < deadline, log.read_text(errors="replace")[-2000:]
-            time.sleep(0.2)
+    with httpx.Client(base_url=server.url, headers=headers, verify=False, timeout=STALL_SECONDS) as client:  # noqa: S501
+        until(lambda: client.get("/readyz").status_code == 200, lambda: log.read_text(errors="replace")[-2000:], every=0.2)

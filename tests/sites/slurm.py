@@ -7,18 +7,17 @@ import secrets
 import shutil
 import socket
 import subprocess
-import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+from tests.waiting import STALL_SECONDS, until
 
-_READY_SECONDS = 60.0
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ def _daemon(command: list[str], log: Path, environment: dict[str, str]) -> Itera
     finally:
         process.terminate()
         try:
-            process.wait(15)
+            process.wait(STALL_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -115,7 +114,7 @@ def running_site(folder: Path) -> Iterator[SlurmSite]:
             yield SlurmSite({"SLURM_CONF": str(configuration)}, folder)
         finally:
             # A job that outlives its daemons keeps a slurmstepd for ever, which has nobody to report to.
-            subprocess.run(["scancel", "--partition=main"], env=environment, check=False, timeout=30)
+            subprocess.run(["scancel", "--partition=main"], env=environment, check=False)
             _wait(lambda: not _told(environment, "squeue", "--noheader"), folder)
 
 
@@ -124,13 +123,11 @@ def _idle(environment: dict[str, str]) -> bool:
 
 
 def _told(environment: dict[str, str], *command: str) -> str:
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=30).stdout.strip()
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False).stdout.strip()
 
 
-def _wait(ready: object, folder: Path) -> None:
-    deadline = time.monotonic() + _READY_SECONDS
-    while not ready():  # type: ignore[operator]  # a function without arguments
-        if time.monotonic() > deadline:
-            logs = "\n".join(f"--- {log.name}\n{log.read_text(errors='replace')[-1500:]}" for log in sorted(folder.glob("*.[lo]*")))
-            raise AssertionError(f"SLURM is not ready after {_READY_SECONDS:g} s:\n{logs}")
-        time.sleep(0.2)
+def _wait(ready: Callable[[], bool], folder: Path) -> None:
+    def logs() -> str:
+        return "\n".join(f"--- {log.name}\n{log.read_text(errors='replace')[-1500:]}" for log in sorted(folder.glob("*.[lo]*")))
+
+    until(ready, lambda: f"SLURM:\n{logs()}", progress=logs, every=0.2)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from stacks.environment.model import KEY, parse
+from stacks.environment.model import KEY
+from stacks.environment.parse import parse
 from stacks.environment.source import ROOT, Named
 from stacks.plan.addresses import OnDocker, OnKubernetes, OnThisMachine
 from stacks.plan.plan import plan

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ssl
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +12,8 @@ from typing import TYPE_CHECKING
 import grpc
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest, ExportTraceServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceServicer, add_TraceServiceServicer_to_server
+
+from tests.waiting import until
 
 if TYPE_CHECKING:
     import socket
@@ -52,12 +53,9 @@ class Received:
     def names(self) -> list[str]:
         return sorted(span.name for _, span in self.spans)
 
-    def wait_for(self, number: int, seconds: float = 5.0) -> None:
+    def wait_for(self, number: int) -> None:
         """Wait until so many spans are there."""
-        deadline = time.monotonic() + seconds
-        while len(self.spans) < number:
-            assert time.monotonic() < deadline, f"{len(self.spans)} of {number} spans after {seconds} s: {self.names}"
-            time.sleep(0.01)
+        until(lambda: len(self.spans) >= number, lambda: f"{number} spans: {self.names}", progress=lambda: len(self.spans))
 
 
 def attributes(pairs: object) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import socket
 import threading
+import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
+
+from tests.waiting import STALL_SECONDS
 
 if TYPE_CHECKING:
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -52,6 +55,8 @@ class Collector:
     answers: deque[Answer] = field(default_factory=deque)
     taken: list[Span] = field(default_factory=list)
     requests: int = 0
+    asked: list[float] = field(default_factory=list)
+    """When each request came, by the monotonic clock."""
     encodings: list[str | None] = field(default_factory=list)
     port: int = 0
 
@@ -77,10 +82,11 @@ class Collector:
     def take(self, body: bytes, encoding: str | None) -> tuple[Answer, bytes]:
         """Keep a request, or not; return the answer and its body."""
         self.requests += 1
+        self.asked.append(time.monotonic())
         self.encodings.append(encoding)
         answer = self.answers.popleft() if self.answers else Answer(0 if self.protocol == "grpc" else 200)
         if answer.wait:
-            answer.wait.wait(30)
+            answer.wait.wait(STALL_SECONDS)
         response = ExportTraceServiceResponse()
         if answer.status in {0, 200}:
             request = ExportTraceServiceRequest.FromString(gzip.decompress(body) if encoding == "gzip" else body)

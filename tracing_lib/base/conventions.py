@@ -59,3 +59,6 @@ MODULE: Final = "virtengine.module"
 
 TX_ACCEPTED: Final = "virtengine.tx.accepted"
 """Whether ante handling let the transaction pass."""
+
+LONGEST_NAME: Final = 160
+"""Characters of a span's name that leave the process. The rest is cut off; names of low cardinality are far shorter."""

@@ -1,4 +1,4 @@
-"""What a collector answers: partial success, and the pause that it asks for."""
+"""Responses of collectors and strategy servers: their body, rejected spans, and the pause that they ask for."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    import grpc
-
 _FULL_SUCCESS: Final = frozenset({b"", b"\x0a\x00"})
-"""An empty answer, and one with an empty partial success: what collectors send nearly always."""
+"""An empty response, and one with an empty partial success. Nearly all responses are one of these."""
 _LONGEST_ANSWER: Final = 64 * 1024
 CHUNK_BYTES: Final = 8192
-"""How much of an answer is asked for at once."""
+"""Bytes of a response that are read at once."""
 _LONGEST_MESSAGE: Final = 200
 
 
 class TooLongAnswerError(Exception):
-    """An answer was longer, or took longer, than anything that OTLP has to say."""
+    """A response was longer, or took longer, than any response of OTLP."""
 
 
 def read_answer(chunks: Iterable[bytes], seconds: float, most_bytes: int = _LONGEST_ANSWER) -> bytes:
-    """Return the body of an answer from its parts. Raises ``TooLongAnswerError`` for a server that keeps on talking."""
+    """Return the body of a response from its chunks.
+
+    Raises ``TooLongAnswerError`` after ``seconds``, and for more than ``most_bytes``.
+    """
     deadline = time.monotonic() + seconds
     read = bytearray()
     for chunk in chunks:
@@ -37,7 +38,10 @@ def read_answer(chunks: Iterable[bytes], seconds: float, most_bytes: int = _LONG
 
 
 def rejected_spans(answer: bytes) -> tuple[int, str]:
-    """Return how many spans of an accepted request were rejected, and why (``ExportTracePartialSuccess``); 0 for what is no OTLP."""
+    """Return the number of rejected spans of an accepted request, and the reason (``ExportTracePartialSuccess``).
+
+    The number is 0 for a body that is not OTLP.
+    """
     if answer in _FULL_SUCCESS:
         return 0, ""
     from google.protobuf.message import DecodeError
@@ -51,30 +55,11 @@ def rejected_spans(answer: bytes) -> tuple[int, str]:
 
 
 def retry_after(value: str | None) -> float | None:
-    """Return the seconds that a ``Retry-After`` header asks to wait (RFC 9110, 10.2.3: seconds or a date); None for neither."""
+    """Return the seconds to wait that a ``Retry-After`` header asks for (RFC 9110, 10.2.3: seconds or a date), or None."""
     if not value:
         return None
     with suppress(ValueError):
         return max(0.0, float(int(value)))
     with suppress(ValueError, TypeError):
         return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
-    return None
-
-
-def retry_info(error: grpc.RpcError) -> float | None:
-    """Return the seconds that a ``google.rpc.RetryInfo`` among the details of a gRPC error asks to wait; None without one."""
-    details = next((pair.value for pair in error.trailing_metadata() or () if pair.key == "grpc-status-details-bin"), None)
-    if details is None:
-        return None
-    from google.protobuf.message import DecodeError
-    from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]  # googleapis-common-protos has no types
-    from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
-
-    try:
-        for detail in Status.FromString(details).details:
-            info = RetryInfo()
-            if detail.Unpack(info):
-                return float(info.retry_delay.seconds + info.retry_delay.nanos / 1e9)
-    except DecodeError:
-        return None
     return None

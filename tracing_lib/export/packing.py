@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from opentelemetry.trace import SpanKind
 
+from tracing_lib.base.conventions import LONGEST_NAME
 from tracing_lib.export.encoder import Encoder
 from tracing_lib.fast.native import PackCore
 from tracing_lib.fast.span import RecordedSpan, all_links_of
-from tracing_lib.privacy.names import LONGEST_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from tracing_lib.base.errors import SettingsError, explain
-from tracing_lib.base.responses import CHUNK_BYTES, TooLongAnswerError, read_answer, rejected_spans, retry_after, retry_info
+from tracing_lib.base.responses import CHUNK_BYTES, TooLongAnswerError, read_answer, rejected_spans, retry_after
 from tracing_lib.export.accounts import REJECTED
+from tracing_lib.export.retry_info import retry_info
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

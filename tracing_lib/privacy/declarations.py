@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tracing_lib.privacy.registry import Attribute, Privacy, Shape
+from tracing_lib.privacy.attribute import Attribute, Privacy, Shape
 
 
 def _choice(key: str, meaning: str, values: str) -> Attribute:

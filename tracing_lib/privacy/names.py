@@ -6,6 +6,8 @@ import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from tracing_lib.base.conventions import LONGEST_NAME
+
 if TYPE_CHECKING:
     from tracing_lib.privacy.registry import Registry
 
@@ -14,9 +16,6 @@ MASK: Final = "*"
 
 HOLE: Final = "{}"
 """Stands for a segment of a path that looks like a value."""
-
-LONGEST_NAME: Final = 160
-"""Characters of a span's name that leave the process; low-cardinality names are far shorter."""
 
 _METHODS: Final = frozenset(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY", "HTTP", "WEBSOCKET"])
 _MESSAGING: Final = frozenset({"publish", "send", "receive", "process", "settle", "create", "peek", "ack", "nack"})

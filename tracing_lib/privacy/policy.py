@@ -17,10 +17,11 @@ from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, Status, StatusCode, TraceState
 
+from tracing_lib.base.conventions import LONGEST_NAME
 from tracing_lib.base.fingerprints import fingerprint_of_text
-from tracing_lib.fast.span import attributes_of, events_of, links_of
-from tracing_lib.privacy.names import CODE, HOST, LONGEST_NAME, path, route, span_name, url
-from tracing_lib.privacy.registry import Privacy, Registry, Shape, library_registry
+from tracing_lib.privacy.attribute import Privacy, Shape
+from tracing_lib.privacy.names import CODE, HOST, path, route, span_name, url
+from tracing_lib.privacy.registry import Registry, library_registry
 from tracing_lib.privacy.rules import MASKED, ValueRules, combined_rules
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from tracing_lib.contract.outputs import PrivacyRule
     from tracing_lib.contract.settings import TracingSettings
-    from tracing_lib.privacy.registry import Attribute
+    from tracing_lib.privacy.attribute import Attribute
 
 _ID: Final = re.compile(r"(?=[^0-9]*[0-9])[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
 _VERSION: Final = re.compile(r"v?[0-9][A-Za-z0-9.+_-]{0,31}|[0-9a-f]{7,40}")
@@ -302,14 +303,14 @@ class PrivacyPolicy:
     def _passes(self, span: ReadableSpan) -> bool:
         """Whether a span leaves as it was recorded. Sure of the plain ones only: without events and status."""
         name, status = span.name, span.status
-        if events_of(span) or status.status_code is not StatusCode.UNSET or status.description:
+        if span.events or status.status_code is not StatusCode.UNSET or status.description:
             return False
         if (self._version != self.registry.version or self._names.get(name) != name) and self.name(name) != name:
             return False
-        links = links_of(span)
+        links = span.links
         if links and not all(self._link_passes(link) for link in links):
             return False
-        return self._state_passes(span.context) and self._attributes_pass(attributes_of(span))
+        return self._state_passes(span.context) and self._attributes_pass(span.attributes or {})
 
     def _link_passes(self, link: Link) -> bool:
         return self._state_passes(link.context) and (not link.attributes or self._attributes_pass(dict(link.attributes)))

@@ -1,77 +1,22 @@
-"""The registry of attributes: what each means, what its values look like, and whether they may leave the process.
+"""The registry of attributes: the declarations that decide which attributes leave the process, and in which form.
 
-An attribute that is not here stays in the process. That is the first wall, and it holds where patterns cannot: no expression
-recognises a person's name, so a string leaves only under a declared key and only in the shape declared for that key.
+An attribute without a declaration stays in the process. A pattern cannot recognise a person's name, so a string leaves only under a
+declared key, and only in the shape declared for that key.
 """
 
 from __future__ import annotations
 
 import re
 import threading
-from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING, Final
 
+from tracing_lib.base.background import after_fork
 from tracing_lib.base.errors import PrivacyError, explain
+from tracing_lib.privacy.attribute import Attribute, Shape
+from tracing_lib.privacy.declarations import CONVENTIONS, NAMES, OWN, WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-class Privacy(Enum):
-    """What becomes of an attribute's value when its span leaves the process."""
-
-    KEEP = "keep"
-    """It leaves as it is, in the shape declared for it."""
-    HASH = "hash"
-    """A keyed digest leaves: equal values stay recognisable as equal, and the value cannot be guessed back without the key."""
-    DROP = "drop"
-    """It never leaves; declared so that a reader knows that it was considered."""
-
-
-class Shape(Enum):
-    """What the values of an attribute look like. One of another shape does not leave the process."""
-
-    FLAG = "flag"
-    """``True`` or ``False``."""
-    NUMBER = "number"
-    """An integer or a float, or its decimal digits."""
-    ID = "id"
-    """An identifier made by a program: letters, digits and ``._:/-``, 128 at most, with at least one digit and without blanks."""
-    CODE = "code"
-    """A name from source code or from a protocol, such as ``virtengine.market.v1.Msg/CreateOrder`` or ``TimeoutError``: no blanks."""
-    CHOICE = "choice"
-    """One of the declared values."""
-    VERSION = "version"
-    """A version number."""
-    HOST = "host"
-    """A host name or an IP address of a server."""
-    ROUTE = "route"
-    """A template of a path, such as ``/orders/{id}``. What looks like a value in it becomes ``{}``."""
-    PATH = "path"
-    """A path as it was requested: every segment that is no known word becomes ``{}``."""
-    URL = "url"
-    """A URL: scheme, host and port are kept, the path is treated as ``PATH``; user, query and fragment go."""
-    TEXT = "text"
-    """Free text. The value rules alone stand before it and cannot recognise a person's name: prefer any other shape."""
-
-
-@dataclass(frozen=True, slots=True)
-class Attribute:
-    """The declaration of one attribute."""
-
-    key: str
-    """Its key. A service's own begin with ``virtengine.`` (OpenTelemetry semantic conventions, "Naming")."""
-    meaning: str
-    """What the value says, in one sentence, with its unit where it has one."""
-    shape: Shape = Shape.ID
-    """What the values look like. Default ``ID``."""
-    privacy: Privacy = Privacy.KEEP
-    """Whether they leave the process. Default ``KEEP``."""
-    values: frozenset[str] = frozenset()
-    """For ``CHOICE``: the values that there are."""
-    baggage: bool = False
-    """Whether it may also travel as baggage, to our own hosts. Default no."""
 
 
 _OWN: Final = re.compile(r"virtengine(\.[a-z][a-z0-9_]*)+")
@@ -85,13 +30,18 @@ class Registry:
     """
 
     def __init__(self, parent: Registry | None = None) -> None:
-        self._lock = threading.Lock()
+        self._renew_lock()
         self._attributes: dict[str, Attribute] = {}
         self._names: set[str] = set()
         self._words: set[str] = set()
         self.version = 0
         if parent is not None:
             parent.copy_into(self)
+        after_fork(self._renew_lock)
+
+    def _renew_lock(self) -> None:
+        # A lock that another thread holds during a fork stays locked in the child.
+        self._lock = threading.Lock()
 
     def copy_into(self, other: Registry) -> None:
         """Declare in another registry everything that was declared here."""
@@ -174,8 +124,6 @@ class Registry:
 
 
 def _library_registry() -> Registry:
-    from tracing_lib.privacy.declarations import CONVENTIONS, NAMES, OWN, WORDS
-
     registry = Registry()
     registry.declare(*OWN)
     registry.declare_convention(*CONVENTIONS)
@@ -183,23 +131,20 @@ def _library_registry() -> Registry:
     return registry
 
 
-_MADE: Final[list[Registry]] = []
-_MAKING: Final = threading.Lock()
+REGISTRY: Final = _library_registry()
+"""The registry of this process: the library's declarations, and those that a service adds by ``declare``."""
 
 
 def library_registry() -> Registry:
-    """Return the registry of this process, ``REGISTRY``: made when it is first asked for."""
-    with _MAKING:
-        if not _MADE:
-            _MADE.append(_library_registry())
-        return _MADE[0]
+    """Return the registry of this process."""
+    return REGISTRY
 
 
 def declare(*attributes: Attribute) -> None:
     """Declare a service's own attributes, as ``Registry.declare`` does, for this process."""
-    library_registry().declare(*attributes)
+    REGISTRY.declare(*attributes)
 
 
 def declare_names(*names: str) -> None:
     """Declare names of spans and events, as ``Registry.declare_names`` does, for this process."""
-    library_registry().declare_names(*names)
+    REGISTRY.declare_names(*names)

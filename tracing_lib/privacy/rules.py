@@ -1,4 +1,4 @@
-"""The privacy rules of the contract, compiled: what they find in a key, and what they find and mask in a string."""
+"""The privacy rules of the contract, compiled: a search of attribute keys, and a search and masking of strings."""
 
 from __future__ import annotations
 
@@ -9,15 +9,25 @@ from importlib import resources
 from typing import TYPE_CHECKING, Final
 
 from tracing_lib.contract.outputs import PrivacyRule
-from tracing_lib.privacy.prefilter import candidates, needed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MASKED: Final = "****"
-"""What stands where something was found, here as in the collector."""
+"""Replacement for what a rule finds, in this library and in the collector."""
 
 _CACHED: Final = 4096
+
+_LITERALS: Final = {
+    "assigned-secret": ("=", ":"),
+    "email": ("@", "%40"),
+    "jwt": ("eyJ",),
+    "phone": ("+", "%2B", "00"),
+}
+"""Literals of which every match of an own rule has one, for the rules whose search is slow on strings that it does not match."""
+
+_ANY: Final = ("",)
+"""The literals of all other rules: every string has the empty one."""
 
 
 @lru_cache(maxsize=1)
@@ -27,40 +37,52 @@ def own_rules() -> tuple[PrivacyRule, ...]:
     return tuple(PrivacyRule.model_validate(rule) for rule in json.loads(text))
 
 
+def literals(rule: PrivacyRule) -> tuple[str, ...]:
+    """Return strings of which every match of the rule has one, for a cheap test before the search.
+
+    They are known of the library's own rules. A stack's rule of the same name with another pattern is always searched.
+    """
+    return _LITERALS.get(rule.name, _ANY) if rule in own_rules() else _ANY
+
+
 class ValueRules:
-    """Rules in the order in which they are applied."""
+    """Compiled rules, in the order in which they are applied."""
 
     def __init__(self, rules: Sequence[PrivacyRule]) -> None:
         self.rules = tuple(rules)
         self._keys = [re.compile(rule.pattern) for rule in rules if rule.matches == "key"]
-        self._values = [re.compile(rule.pattern) for rule in rules if rule.matches == "value"]
-        self._needed = [(needed(pattern), pattern) for pattern in self._values]
+        self._values = [(literals(rule), re.compile(rule.pattern)) for rule in rules if rule.matches == "value"]
         self._found: dict[str, bool] = {}
         self._named: dict[str, bool] = {}
 
     def key(self, key: str) -> bool:
-        """Whether a rule forbids attributes of this key, whoever declared it."""
+        """Whether a rule forbids attributes of this key, even declared ones."""
         known = self._named.get(key)
         if known is None:
             known = self._remember(self._named, key, found=any(pattern.search(key) for pattern in self._keys))
         return known
 
     def found(self, value: str) -> bool:
-        """Whether a rule finds something in the string."""
+        """Whether a rule matches in the string."""
         known = self._found.get(value)
         if known is None:
-            found = False
-            for pattern in candidates(self._needed, value):
-                if pattern.search(value):
-                    found = True
-                    break
-            known = self._remember(self._found, value, found=found)
+            known = self._remember(self._found, value, found=self._search(value))
         return known
 
+    def _search(self, value: str) -> bool:
+        for needed, pattern in self._values:
+            for literal in needed:
+                if literal in value:
+                    if pattern.search(value):
+                        return True
+                    break
+        return False
+
     def masked(self, value: str) -> str:
-        """Return the string with all that the rules find replaced by ``****``."""
-        for pattern in self._values:
-            value = pattern.sub(MASKED, value)
+        """Return the string with every match of a rule replaced by ``****``."""
+        for needed, pattern in self._values:
+            if any(literal in value for literal in needed):
+                value = pattern.sub(MASKED, value)
         return value
 
     @staticmethod
@@ -72,9 +94,9 @@ class ValueRules:
 
 
 def combined_rules(rules: Sequence[PrivacyRule]) -> ValueRules:
-    """Return the library's own rules, with a stack's in place of those of the same name and after them.
+    """Return the library's own rules, each replaced by a rule of the same name in ``rules``, followed by the other ``rules``.
 
-    A stack can therefore sharpen a rule and add one, and an older stack, or none, does not take the wall away.
+    A stack can therefore change a rule and add one. Without a stack, or with the outputs of an older one, the own rules still apply.
     """
     by_name = {rule.name: rule for rule in (*own_rules(), *rules)}
     return ValueRules(tuple(by_name.values()))

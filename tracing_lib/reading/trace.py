@@ -1,4 +1,4 @@
-"""A trace that was read back, and how it is taken from the JSON of OTLP, as Jaeger and Tempo write it."""
+"""A stored trace, and its parser for the JSON of OTLP, in the forms of Jaeger and of Tempo."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 AttributeValue = str | int | float | bool | bytes | None | tuple["AttributeValue", ...] | dict[str, "AttributeValue"]
-"""What an attribute can hold (OTLP ``AnyValue``)."""
+"""Value of an attribute (OTLP ``AnyValue``)."""
 
 _KINDS: Final = ("unspecified", "internal", "server", "client", "producer", "consumer")
 _STATUSES: Final = ("unset", "ok", "error")
@@ -21,7 +21,7 @@ _SPAN_ID_BYTES: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A span's pointer to a span of this or another trace; ids in lower-case hex."""
+    """A link of a span to a span of this or another trace. Ids are lower-case hexadecimal."""
 
     trace_id: str
     span_id: str
@@ -30,7 +30,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened in a span at one time, in nanoseconds since 1970 (UTC)."""
+    """An event of a span. Its time is in nanoseconds since 1970 (UTC)."""
 
     name: str
     time_ns: int
@@ -39,7 +39,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A span as it was stored; ids in lower-case hex, times in nanoseconds since 1970 (UTC)."""
+    """A stored span. Ids are lower-case hexadecimal, times nanoseconds since 1970 (UTC)."""
 
     trace_id: str
     span_id: str
@@ -60,37 +60,37 @@ class Span:
 
     @property
     def duration_ns(self) -> int:
-        """How long the span took; 0 where a clock went back."""
+        """Duration of the span in nanoseconds; 0 where the clock was set back."""
         return max(self.end_ns - self.start_ns, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """The spans of one trace id that the store holds, by start time, each once."""
+    """The stored spans of one trace id, in order of their start, each once."""
 
     trace_id: str
     spans: tuple[Span, ...]
 
     @property
     def services(self) -> tuple[str, ...]:
-        """The services that took part, in order of their first span."""
+        """Names of the services that have a span in the trace, in order of their first one."""
         return tuple(dict.fromkeys(span.service for span in self.spans))
 
     @property
     def roots(self) -> tuple[Span, ...]:
-        """The spans that have no parent in this trace: the root, and those whose parent was not stored (yet)."""
+        """The spans without a parent in this trace: the root, and spans whose parent was not stored, or not yet."""
         known = {span.span_id for span in self.spans}
         return tuple(span for span in self.spans if span.parent_id not in known)
 
     def children(self, parent: Span) -> tuple[Span, ...]:
-        """Return the spans whose parent is this one, by start time."""
+        """Return the child spans of ``parent``, in order of their start."""
         return tuple(span for span in self.spans if span.parent_id == parent.span_id)
 
 
 def parse_trace(trace_id: str, document: object) -> Trace:
     """Return the trace in an OTLP JSON document: bare, or under ``result`` (Jaeger v3) or ``trace`` (Tempo v2).
 
-    A store may hold a span twice, because delivery is at least once: one is kept. Raises ``ValueError`` for anything else.
+    A store can have a span twice, because export is at least once; one of them is kept. Raises ``ValueError`` for any other document.
     """
     try:
         spans = {span.span_id: span for span in _spans(_groups(document))}
@@ -100,7 +100,7 @@ def parse_trace(trace_id: str, document: object) -> Trace:
 
 
 def _groups(document: object) -> list[dict[str, object]]:
-    """Take a trace out of what the API of each store wraps around it."""
+    """Return the resource spans of a response, whose envelope differs between the stores."""
     if not isinstance(document, dict):
         raise TypeError(f"a {type(document).__name__}, no object")
     body = document.get("result") or document.get("trace") or document
@@ -156,14 +156,14 @@ def _objects(value: object) -> list[dict[str, object]]:
 
 
 def _integer(value: object) -> int:
-    """Read a 64-bit number, which proto3 JSON writes as a string and some writers as a number."""
+    """Read a 64-bit number. Proto3 JSON writes it as a string, some writers as a number."""
     if isinstance(value, str | int):
         return int(value)
     raise TypeError("a time is no number")
 
 
 def _identifier(value: object, size: int) -> str:
-    """Read an id: OTLP JSON writes hex, generic protobuf JSON (Tempo) base64. The length tells them apart."""
+    """Read an id. OTLP JSON writes hexadecimal, generic protobuf JSON (Tempo) base64; the length tells which."""
     text = str(value)
     try:
         raw = bytes.fromhex(text) if len(text) == 2 * size else base64.b64decode(text, validate=True)
@@ -175,7 +175,7 @@ def _identifier(value: object, size: int) -> str:
 
 
 def _named(value: object, names: tuple[str, ...], prefix: str) -> str:
-    """Read an enumeration, written as its number (OTLP JSON) or as its name (protobuf JSON)."""
+    """Read an enumeration. OTLP JSON writes its number, generic protobuf JSON its name."""
     if isinstance(value, int):
         return names[value] if 0 <= value < len(names) else names[0]
     name = str(value).removeprefix(prefix).lower()
@@ -187,7 +187,7 @@ def _attributes(value: object) -> dict[str, AttributeValue]:
 
 
 def _any(value: object) -> AttributeValue:
-    """Read an ``AnyValue``: an object with one key, which names the type."""
+    """Read an ``AnyValue``: an object whose only key names the type."""
     if not isinstance(value, dict) or not value:
         return None
     kind, inner = next(iter(value.items()))

@@ -6,9 +6,12 @@ import argparse
 import asyncio
 from contextlib import closing
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import grpc
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Mount, Route
 
 from examples.virtengine import serving
 from examples.virtengine.chain import events as chain_events
@@ -18,6 +21,10 @@ from examples.virtengine.chain.blocks import Blocks
 from examples.virtengine.chain.events import Events, News
 from examples.virtengine.chain.keepers import Keepers
 from examples.virtengine.service import HOST, traced
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.types import ASGIApp
 
 _GRACE_SECONDS: Final = 2.0
 
@@ -39,12 +46,21 @@ async def run(options: argparse.Namespace) -> None:
         async with asyncio.TaskGroup() as group:
             making = group.create_task(blocks.run(options.block_seconds))
             try:
-                await serving.serve(chain_events.app(Events(read), news), options.port)
+                await serving.serve(_with_mempool(mempool, chain_events.app(Events(read), news)), options.port)
             finally:
                 news.tell(ended=True)
                 await server.stop(_GRACE_SECONDS)
                 blocks.end()
                 await making
+
+
+def _with_mempool(mempool: storage.Mempool, app: ASGIApp) -> Starlette:
+    """Add ``GET /num_unconfirmed_txs``, CometBFT's name: how many transactions wait for a block. It makes no span."""
+
+    async def waiting(_request: Request) -> JSONResponse:
+        return JSONResponse({"n_txs": mempool.size()})
+
+    return Starlette(routes=[Route("/num_unconfirmed_txs", waiting), Mount("/", app)])
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from examples.virtengine.chain import authority
 from examples.virtengine.chain.storage import executed
 from examples.virtengine.chain.transactions import Transaction
 from examples.virtengine.protos import market_pb2, veid_pb2
-from tracing_lib import JobContext, trace_ante
+from tracing_lib.instrument import JobContext, trace_ante
 
 if TYPE_CHECKING:
     import sqlite3

@@ -11,7 +11,7 @@ from examples.virtengine.chain import authority
 from examples.virtengine.chain.keepers import ChainError, Keepers, NotAllowedError
 from examples.virtengine.chain.storage import executed
 from examples.virtengine.protos import escrow_pb2, market_pb2, veid_pb2
-from tracing_lib import continued, transaction
+from tracing_lib.instrument import continued, transaction
 
 if TYPE_CHECKING:
     import sqlite3

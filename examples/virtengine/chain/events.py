@@ -12,7 +12,8 @@ from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocketDisconnect
 
-from tracing_lib import AsgiTracing, JobContext, continued
+from tracing_lib.instrument import JobContext, continued
+from tracing_lib.instrument.http import AsgiTracing
 
 if TYPE_CHECKING:
     import sqlite3

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from examples.virtengine.protos import escrow_pb2, market_pb2, veid_pb2
-from tracing_lib import trace_keeper
+from tracing_lib.instrument import trace_keeper
 
 if TYPE_CHECKING:
     import sqlite3

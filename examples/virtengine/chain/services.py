@@ -18,7 +18,7 @@ from examples.virtengine.protos import (
     veid_pb2,
     veid_pb2_grpc,
 )
-from tracing_lib import trace_servicer
+from tracing_lib.instrument.grpc import trace_servicer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

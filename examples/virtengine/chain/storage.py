@@ -85,6 +85,10 @@ class Mempool:
         self._db.executemany("DELETE FROM waiting WHERE hash = ?", [(tx.hash,) for tx in done])
         self._db.execute("COMMIT")
 
+    def size(self) -> int:
+        """Return how many transactions wait."""
+        return int(self._db.execute("SELECT count(*) FROM waiting").fetchone()[0])
+
     def holds(self, tx_hash: str) -> bool:
         """Whether a transaction waits."""
         return self._db.execute("SELECT 1 FROM waiting WHERE hash = ?", (tx_hash,)).fetchone() is not None

@@ -8,7 +8,8 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from tracing_lib import AsgiTracing, current_span
+from tracing_lib import current_span
+from tracing_lib.instrument.http import AsgiTracing
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -11,7 +11,9 @@ import grpc
 from websockets.exceptions import WebSocketException
 
 from examples.virtengine.daemon.jobs import PROVISION, RELEASE, Lease
-from tracing_lib import current_span, produce, trace_websocket, traced
+from tracing_lib import current_span, traced
+from tracing_lib.instrument import produce
+from tracing_lib.instrument.websocket import trace_websocket
 
 if TYPE_CHECKING:
     from examples.virtengine.daemon.chain_client import ChainClient

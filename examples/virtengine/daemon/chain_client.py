@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import grpc
 
 from examples.virtengine.protos import escrow_pb2, escrow_pb2_grpc, market_pb2, market_pb2_grpc
-from tracing_lib import link_to_transaction, trace_aio_channel
+from tracing_lib.instrument import link_to_transaction
+from tracing_lib.instrument.grpc import trace_aio_channel
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final, Never
 import grpc
 
 from examples.virtengine.daemon.jobs import PROVISION
-from tracing_lib import consume, traced
+from tracing_lib import traced
+from tracing_lib.instrument import consume
 
 if TYPE_CHECKING:
     from examples.virtengine.daemon.adapters import Adapter

@@ -8,6 +8,8 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
+from tests.waiting import load_per_core
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
@@ -59,17 +61,17 @@ class Processes:
         self._running.append((name, process))
 
     def wait_for(self, what: str, ready: Callable[[], bool], seconds: float) -> None:
-        """Wait until ``ready`` says so.
+        """Wait until ``ready`` says so, on a loaded machine longer than these seconds.
 
         Raises RigError when the time is up or when one of the processes has ended meanwhile.
         """
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds * load_per_core()
         while not ready():
             for name, process in self._running:
                 if process.poll() is not None:
                     raise RigError(f"{name} ended with {process.returncode} while waiting for {what}:\n{self.tail(name)}")
             if time.monotonic() > deadline:
-                raise RigError(f"no {what} after {seconds:.0f} s; logs are in {self._logs}")
+                raise RigError(f"no {what} after {seconds * load_per_core():.0f} s; logs are in {self._logs}")
             time.sleep(POLL_SECONDS)
 
     def ended(self) -> Sequence[str]:

@@ -169,7 +169,7 @@ def test_durations_are_written_as_the_daemon_answers_them(seconds: int, text: st
 def test_the_outputs_are_those_of_the_plan_and_hold_what_is_deployed(deployed: Deployed) -> None:
     from json import loads
 
-    from stacks.environment.model import parse
+    from stacks.environment.parse import parse
     from stacks.placement.outputs import Outputs, outputs
 
     named = read("dev")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from stacks.environment.model import KEY, Environment, parse
+from stacks.environment.model import KEY, Environment
+from stacks.environment.parse import parse
 from stacks.environment.source import ROOT, Named
 from stacks.placement.manifests import kubernetes_objects
 from stacks.plan.plan import plan

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,7 +30,7 @@ from components.workload import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
 FAKE_SERVER = Path(__file__).with_name("fake_server.py")
 PYTHON = {"fake": Path(sys.executable)}
@@ -68,7 +67,7 @@ class Stage:
     edges: list[Edge] = field(default_factory=list)
 
     def add(
-        self, name: str, *, calls: Iterable[str] = (), start_seconds: int = 10, grace_seconds: int = 5, **behaviour: object
+        self, name: str, *, calls: Iterable[str] = (), start_seconds: int = 120, grace_seconds: int = 60, **behaviour: object
     ) -> Workload:
         """Put a server on the stage; ``behaviour`` goes into its document."""
         port = Port("health", self._number(name), "http")
@@ -120,13 +119,3 @@ def lives(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
-    """Whether the condition comes true within the time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() >= deadline:
-            return False
-        time.sleep(0.02)
-    return True

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from components.local.process import Process, describe_exit
-from tests.components.local.stage import eventually, lives
+from tests.components.local.stage import lives
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.usefixtures("foreground_signals")
 SLEEP = shutil.which("sleep") or "/bin/sleep"
 
 
@@ -32,7 +34,7 @@ def is_asleep(process: Process) -> bool:
 def asleep() -> Iterator[Process]:
     """A running program that is no Python, so that it shows what it was given unchanged."""
     process = sleeper()
-    assert eventually(lambda: is_asleep(process))
+    until(lambda: is_asleep(process))
     yield process
     process.kill()
 
@@ -63,12 +65,12 @@ def test_a_program_ends_with_the_thread_that_started_it() -> None:
 
     def start() -> None:
         started.append(sleeper())
-        eventually(lambda: is_asleep(started[0]))
+        until(lambda: is_asleep(started[0]))
 
     thread = threading.Thread(target=start)
     thread.start()
     thread.join()
-    assert eventually(lambda: not lives(started[0].pid))
+    until(lambda: not lives(started[0].pid))
     started[0].kill()
 
 

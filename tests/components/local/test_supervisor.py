@@ -20,7 +20,8 @@ from components.local.keeper import next_delay
 from components.local.order import start_order
 from components.local.supervisor import Supervisor
 from components.workload import Document, Edge, SecretFile, SecretVariable
-from tests.components.local.stage import PYTHON, Stage, eventually, lives, plan_of
+from tests.components.local.stage import PYTHON, Stage, lives, plan_of
+from tests.waiting import STALL_SECONDS, until
 
 
 def happened(supervisor: Supervisor, name: str) -> list[str]:
@@ -88,13 +89,13 @@ def test_a_server_sees_its_own_environment_and_little_of_ours(stage: Stage, monk
     assert seen == {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "LANG": "C", "GIVEN": "backend"}
 
 
-def test_a_server_that_exits_at_its_start_fails_it_at_once_with_its_log_and_stops_the_others(stage: Stage) -> None:
+def test_a_server_that_exits_at_its_start_fails_it_at_once_with_its_log(stage: Stage) -> None:
     stage.add("backend")
     stage.add("gateway", calls=["backend"], start_seconds=600, refused=True)
     since = time.monotonic()
     with pytest.raises(StartError) as caught, stage.running():
         pytest.fail("it came up")
-    assert time.monotonic() - since < 60
+    assert time.monotonic() - since < STALL_SECONDS < stage.workloads[1].health.start_seconds
     message = str(caught.value)
     assert message.startswith("gateway ended (exit status 3) before it was healthy")
     assert "    Error: key 'refused' is not known\n" in message
@@ -158,16 +159,16 @@ def test_a_killed_server_is_started_again_and_that_is_said(stage: Stage) -> None
     with stage.running() as supervisor:
         first = supervisor.pid("backend")
         supervisor.kill("backend", signal.SIGKILL)
-        assert eventually(lambda: happened(supervisor, "backend") == ["started", "healthy", "died", "started"])
+        until(lambda: happened(supervisor, "backend") == ["started", "healthy", "died", "started"])
         supervisor.wait_healthy("backend")
         assert answers(number, "/status")
         assert supervisor.pid("backend") != first
         died, again = supervisor.events[-2:]
-        assert 0.5 <= again.at - died.at < 3
+        assert again.at - died.at >= 0.5
     assert "backend died (SIGKILL); started again in 0.5 s (restart 1)" in stage.said
 
 
-def test_the_wait_before_a_restart_doubles_up_to_a_bound_and_is_forgotten_after_a_steady_minute() -> None:
+def test_the_restart_delay_doubles_to_a_bound_and_a_steady_minute_resets_it() -> None:
     delays = [0.0]
     for _ in range(8):
         delays.append(next_delay(delays[-1], lived=1))
@@ -182,7 +183,7 @@ def test_a_server_that_dies_again_waits_longer(stage: Stage) -> None:
         text = json.dumps({**json.loads(workload.documents[0].text), "refused": True})
         write_documents(plan_of([replace(workload, documents=(Document("server.json", text),))]))
         supervisor.kill("backend")
-        assert eventually(lambda: len(stage.said) >= 3)
+        until(lambda: len(stage.said) >= 3)
     assert stage.said[1:3] == [
         "backend died (SIGKILL); started again in 0.5 s (restart 1)",
         "backend died (exit status 3); started again in 1 s (restart 2)",
@@ -194,7 +195,7 @@ def test_a_held_server_stays_dead_until_it_is_released(stage: Stage) -> None:
     with stage.running() as supervisor:
         supervisor.hold("backend")
         supervisor.kill("backend")
-        assert eventually(lambda: "died" in happened(supervisor, "backend"))
+        until(lambda: "died" in happened(supervisor, "backend"))
         time.sleep(0.8)
         assert happened(supervisor, "backend") == ["started", "healthy", "died"]
         with pytest.raises(StartError, match=r"backend does not run \(SIGKILL\)"):
@@ -223,7 +224,7 @@ def test_a_server_that_ignores_sigterm_is_killed_after_its_grace_and_that_is_sai
     with stage.running() as supervisor:
         pid = supervisor.pid("backend")
         since = time.monotonic()
-    assert 1.0 <= time.monotonic() - since < 4
+    assert time.monotonic() - since >= 1.0
     assert not lives(pid)
     assert stage.said[-1] == "backend did not stop within 1 s of SIGTERM: killed"
 
@@ -239,8 +240,8 @@ def test_what_a_server_has_started_ends_with_it(stage: Stage, end: str) -> None:
             os.kill(supervisor.pid("backend"), signal.SIGKILL)
         else:
             supervisor.stop("backend")
-        assert eventually(lambda: not lives(child))
-        assert eventually(lambda: happened(supervisor, "backend") == ["started", "healthy", end])
+        until(lambda: not lives(child))
+        until(lambda: happened(supervisor, "backend") == ["started", "healthy", end])
 
 
 def test_stopping_waits_for_what_a_wrapper_has_started(stage: Stage) -> None:
@@ -248,12 +249,12 @@ def test_stopping_waits_for_what_a_wrapper_has_started(stage: Stage) -> None:
     drain = f"trap 'sleep 0.5; echo drained >> {journal}; exit' TERM; echo trapped >> {journal}; while :; do sleep 0.1; done"
     stage.add("backend", grace_seconds=60, child=drain, child_pid_file=str(stage.folder / "child.pid"))
     with stage.running() as supervisor:
-        assert eventually(lambda: "trapped" in stage.journal)
+        until(lambda: "trapped" in stage.journal)
         supervisor.stop("backend")
         assert stage.journal[-2:] == ["stop backend", "drained"]
 
 
-def test_after_the_end_no_process_and_no_pid_file_is_left_and_stopping_again_is_harmless(stage: Stage) -> None:
+def test_the_end_leaves_no_process_or_pid_file_and_stopping_again_is_harmless(stage: Stage) -> None:
     stage.add("backend")
     stage.add("gateway", calls=["backend"])
     with stage.running() as supervisor:
@@ -291,7 +292,7 @@ def test_servers_outlive_a_terminal_that_is_gone(stage: Stage) -> None:
 
     with hold_folder(stage.folder / "state") as held, Supervisor(stage.plan, PYTHON, held, say) as supervisor:
         supervisor.kill("backend")
-        assert eventually(lambda: happened(supervisor, "backend")[-2:] == ["died", "started"])
+        until(lambda: happened(supervisor, "backend")[-2:] == ["died", "started"])
         supervisor.wait_healthy("backend")
     assert stage.journal[-1] == "stop backend"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,10 +14,11 @@ import pytest
 
 from examples.virtengine.load import Load
 from examples.virtengine.system import SERVICES, Options, System
-from stacks.show.story import Story, wait_for
+from stacks.show.search import find_traces
+from stacks.show.story import Story, gather
 from tests.servers.conftest import deployed, named, programs
-from tracing_lib import fetch_trace
-from tracing_lib.reading.search import find_traces
+from tests.waiting import STALL_SECONDS, load_per_core, until
+from tracing_lib.reading import fetch_trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,15 +28,17 @@ if TYPE_CHECKING:
     from examples.virtengine.load import Outcome
     from stacks.placement.local import Running
     from tests.servers.conftest import Deploy
-    from tracing_lib import Outputs, Trace
+    from tracing_lib import Outputs
+    from tracing_lib.reading import Trace
 
     Town = Callable[..., AbstractContextManager["VirtEngine"]]
 
 __all__ = ["deployed", "programs"]
 
 ORDER = "virtengine.order.id"
-SETTLED_SECONDS = 4.0
-"""Longer than the tail-sampling wait of these tests, and what storing takes."""
+ENDED = re.compile(r"tracing ended: (\d+) spans, (\d+) delivered")
+SETTLED_SECONDS = 5.0
+"""Longer than the tail-sampling wait of these tests, and what storing takes on a machine without other load."""
 
 
 @dataclass(frozen=True)
@@ -59,25 +63,45 @@ class VirtEngine:
         return asyncio.run(load.run(orders, per_second=per_second, kinds=kinds))
 
     def loading(self, seed: int = 1) -> Load:
-        addresses = self.system.url("portal"), self.system.url("provider-daemon")
-        return Load(*addresses, seed=seed, block_seconds=self.options.block_seconds, say=print)
+        addresses = (self.system.url(name) for name in ("portal", "provider-daemon", "chain"))
+        return Load(*addresses, seed=seed, say=print)
 
     def story(self, order_id: str, *services: str) -> Story:
-        """The story of an order, once it is all stored."""
-        return wait_for(self.outputs, ORDER, order_id, services, since=self.since, seconds=40, settled=SETTLED_SECONDS)
+        """The story of an order over these services, as it is stored."""
+        told = gather(self.outputs, ORDER, order_id, since=self.since, until=time.time())
+        assert set(told.services) >= set(services)
+        return told
+
+    def delivered(self) -> int:
+        """How many spans the services' own accounts call delivered, over all their lives. Fails where one lost any."""
+        found = [ENDED.fullmatch(str(line["message"])) for name in SERVICES for line in self.lines(name)]
+        ends = [(int(match[1]), int(match[2])) for match in found if match]
+        assert len(ends) >= len(SERVICES)
+        assert all(ended == sent for ended, sent in ends), ends
+        return sum(sent for _, sent in ends)
+
+    def end(self) -> None:
+        """Stop the services, and wait until every span that they delivered is stored. For an environment that drops no trace."""
+        self.system.close()
+        sent = self.delivered()
+
+        def kept() -> int:
+            return _spans(self.stored())
+
+        until(lambda: kept() >= sent, lambda: f"{sent} spans to be stored, of which {kept()} are", progress=kept, every=1)
+        assert kept() == sent
 
     def stored(self) -> list[Trace]:
         """Every trace of the services that is stored now."""
         ids = find_traces(self.outputs, {}, since=self.since, until=time.time(), services=SERVICES, most=50_000)
-        return [fetch_trace(self.outputs, trace_id, wait_seconds=5) for trace_id in ids]
+        return [fetch_trace(self.outputs, trace_id, wait_seconds=STALL_SECONDS) for trace_id in ids]
 
-    def settled(self, seconds: float = 60.0) -> list[Trace]:
+    def settled(self) -> list[Trace]:
         """Every stored trace, once nothing is added any more."""
-        deadline = time.monotonic() + seconds
         found, before = self.stored(), -1
-        while _spans(found) != before and time.monotonic() < deadline:
+        while _spans(found) != before:
             before = _spans(found)
-            time.sleep(SETTLED_SECONDS)
+            time.sleep(SETTLED_SECONDS * load_per_core())
             found = self.stored()
         return found
 

@@ -6,12 +6,11 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING
 
-import httpx
-
 from components.documents.series import series
 from examples.virtengine.system import SERVICES
 from stacks.plan.roles import trace_metrics
 from tests.examples.system.conftest import ORDER
+from tests.examples.virtengine.processes import get
 from tests.servers.conftest import named
 from tests.servers.test_series import scraped_values
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from examples.virtengine.load import Outcome
     from tests.examples.system.conftest import Town, VirtEngine
     from tests.servers.test_series import Sample
-    from tracing_lib import Span, Trace
+    from tracing_lib.reading import Span, Trace
 
 ORDERS = 2_000
 PER_SECOND = 25.0
@@ -134,10 +133,10 @@ def test_two_thousand_orders_are_sampled_counted_and_kept_private_as_planned(vir
     with virtengine(**SETTINGS) as town:
         load = town.loading()
         outcome = town.run(load, ORDERS, per_second=PER_SECOND)
-        asked = httpx.get(f"{town.system.url('waldur')}/stats").json()["requests"]
+        asked = get(f"{town.system.url('waldur')}/stats").json()["requests"]
         town.system.close()
-        traces = town.settled(120)
-        metrics = httpx.get(town.outputs.span_metrics_url).text
+        traces = town.settled()
+        metrics = get(town.outputs.span_metrics_url).text
         found = scraped_values(metrics)
         assert_failed_and_slow_are_kept(outcome, traces)
         assert_the_share_of_the_rest_is_kept(outcome, traces)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stacks.show.story import joined
-from tracing_lib import fetch_trace
+from tests.waiting import STALL_SECONDS
+from tracing_lib.reading import fetch_trace
 
 if TYPE_CHECKING:
     from stacks.show.story import Story
     from tests.examples.system.conftest import Town, VirtEngine
-    from tracing_lib import Span, Trace
+    from tracing_lib.reading import Span, Trace
 
 
 def trace_with(story: Story, service: str, name: str) -> Trace:
@@ -57,16 +58,17 @@ def assert_keepers_call_across_modules(story: Story) -> None:
 
 def assert_the_log_leads_to_the_failed_span(town: VirtEngine, service: str, order_id: str, failed: str) -> None:
     (line,) = (line for line in town.lines(service) if line["level"] == "ERROR" and order_id in str(line))
-    trace = fetch_trace(town.outputs, line["error.trace_id"], wait_seconds=10)
+    trace = fetch_trace(town.outputs, line["error.trace_id"], wait_seconds=STALL_SECONDS)
     (span,) = (span for span in trace.spans if span.span_id == line["error.span_id"])
     assert (span.service, span.name, span.status) == (service, failed, "error")
     assert any(root.attributes.get("virtengine.order.id") == order_id for root in trace.roots)
 
 
-def test_orders_are_stories_over_linked_traces_and_a_failing_one_is_found_from_its_log_line(virtengine: Town) -> None:
+def test_orders_are_stories_and_a_failing_one_is_found_from_its_log_line(virtengine: Town) -> None:
     with virtengine() as town:
         kinds = ("ordinary", "unfunded", "broken", "cancelled")
         ids = {order.kind: order.id for order in town.load(4, kinds=kinds).placed}
+        town.end()
         ordinary = town.story(ids["ordinary"], "portal", "chain", "provider-daemon", "waldur")
         assert ordinary.absent == ()
         assert_headers_carry_one_trace_id(ordinary)

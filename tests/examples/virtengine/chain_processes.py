@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import json
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import grpc
-import httpx
 
 from examples.virtengine.protos import market_pb2, market_pb2_grpc, veid_pb2, veid_pb2_grpc
 from examples.virtengine.signing import Key
-from tests.examples.virtengine.processes import Service, free_port, outputs
+from tests.examples.virtengine.processes import Service, free_port, get, outputs, post
 from tests.examples.virtengine.spans import Spans
+from tests.waiting import STALL_SECONDS, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    import httpx
     from websockets.sync.client import ClientConnection
 
     from tests.tracing_lib.receivers import Received
@@ -64,7 +64,7 @@ class Running:
 
     def register(self) -> str:
         """Make the customer known, with a new account; return the transaction's hash."""
-        answer = httpx.post(f"{self.portal.url}/customers", json=CUSTOMER)
+        answer = post(f"{self.portal.url}/customers", json=CUSTOMER)
         assert answer.status_code == 202, answer.text
         self.account = answer.json()["account"]
         return str(answer.json()["tx_hash"])
@@ -72,7 +72,7 @@ class Running:
     def place(self, cpu_units: int = 4, deposit: int = 40) -> httpx.Response:
         """Place an order."""
         body = {"account": self.account, "cpu_units": cpu_units, "deposit": deposit, "note": NOTE}
-        return httpx.post(f"{self.portal.url}/orders", json=body)
+        return post(f"{self.portal.url}/orders", json=body)
 
     def placed(self, cpu_units: int = 4, deposit: int = 40) -> tuple[str, str]:
         """Place an order that is admitted; return its id and the transaction's hash."""
@@ -83,18 +83,19 @@ class Running:
     def bid(self, order_id: str) -> None:
         """Bid as a provider."""
         with self.chain.channel() as channel:
-            market_pb2_grpc.MsgStub(channel).CreateBid(bid(order_id), timeout=5)  # type: ignore[no-untyped-call]  # generated code
+            market_pb2_grpc.MsgStub(channel).CreateBid(bid(order_id), timeout=STALL_SECONDS)  # type: ignore[no-untyped-call]  # generated code
 
     def watch(self, order_id: str) -> str:
         """The address of an order's states."""
         return f"{self.portal.url.replace('http', 'ws')}/orders/{order_id}/events"
 
-    def wait_for(self, order_id: str, state: str, seconds: float = 5.0) -> None:
+    def wait_for(self, order_id: str, state: str) -> None:
         """Wait until the portal shows a state."""
-        until = time.monotonic() + seconds
-        while (answer := httpx.get(f"{self.portal.url}/orders/{order_id}").json()) != {"id": order_id, "state": state}:
-            assert time.monotonic() < until, f"{answer}, and not {state}"
-            time.sleep(0.02)
+
+        def shown() -> object:
+            return get(f"{self.portal.url}/orders/{order_id}").json()
+
+        until(lambda: shown() == {"id": order_id, "state": state}, lambda: f"{shown()} to be {state}")
 
 
 @contextmanager
@@ -115,7 +116,7 @@ def submit_scope(channel: grpc.Channel) -> None:
     """Make the account known to a chain without a portal."""
     scope = veid_pb2.Scope(id="scope-1", type=veid_pb2.SCOPE_TYPE_DOCUMENT)
     message = KEY.signed(veid_pb2.MsgSubmitScope(account=KEY.account, scope=scope))
-    veid_pb2_grpc.MsgStub(channel).SubmitScope(message, timeout=5)  # type: ignore[no-untyped-call]  # generated code
+    veid_pb2_grpc.MsgStub(channel).SubmitScope(message, timeout=STALL_SECONDS)  # type: ignore[no-untyped-call]  # generated code
 
 
 def order(order_id: str, **changes: Any) -> market_pb2.MsgCreateOrder:  # noqa: ANN401  fields of any type
@@ -131,7 +132,7 @@ def bid(order_id: str) -> market_pb2.MsgCreateBid:
 
 def told(socket: ClientConnection, order_id: str) -> dict[str, Any]:
     """The next event of an order."""
-    while (event := json.loads(socket.recv(5)))["order_id"] != order_id:
+    while (event := json.loads(socket.recv(STALL_SECONDS)))["order_id"] != order_id:
         pass
     found: dict[str, Any] = event
     return found

@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import json
 import threading
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,7 +18,10 @@ from starlette.routing import WebSocketRoute
 
 from examples.virtengine.protos import escrow_pb2, escrow_pb2_grpc, market_pb2, market_pb2_grpc
 from tests.examples.virtengine.processes import free_port
-from tracing_lib import AsgiTracing, grpc_aio_server_interceptor, transaction
+from tests.waiting import STALL_SECONDS, until
+from tracing_lib.instrument import transaction
+from tracing_lib.instrument.grpc import grpc_aio_server_interceptor
+from tracing_lib.instrument.http import AsgiTracing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
 
     ServicerContext = grpc.aio.ServicerContext[Any, Any]
 
-STARTED_SECONDS = 10.0
 _T = TypeVar("_T")
 
 
@@ -73,13 +74,6 @@ class FakeChain(market_pb2_grpc.MsgServicer, escrow_pb2_grpc.MsgServicer, escrow
                 await socket.close(1012)
 
         self._call(drop)
-
-    def wait_for(self, kind: str, order_id: str, seconds: float = 20.0) -> None:
-        """Wait until the daemon has sent a transaction."""
-        until = time.monotonic() + seconds
-        while (kind, order_id) not in self.sent:
-            assert time.monotonic() < until, f"no {kind} for {order_id} within {seconds} s: {self.sent}"
-            time.sleep(0.01)
 
     async def CreateBid(self, request: market_pb2.MsgCreateBid, context: ServicerContext) -> market_pb2.MsgCreateBidResponse:  # noqa: N802  gRPC's
         order_id = request.bid.order_id
@@ -135,7 +129,7 @@ class FakeChain(market_pb2_grpc.MsgServicer, escrow_pb2_grpc.MsgServicer, escrow
                 await socket.send_text(json.dumps(event))
 
     def _call(self, function: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
-        return asyncio.run_coroutine_threadsafe(function(), self.loop).result(10)
+        return asyncio.run_coroutine_threadsafe(function(), self.loop).result(STALL_SECONDS)
 
 
 @contextmanager
@@ -160,10 +154,7 @@ def fake_chain(provider: TracerProvider) -> Iterator[FakeChain]:
     thread = threading.Thread(target=asyncio.run, args=(run(),))
     thread.start()
     try:
-        until = time.monotonic() + STARTED_SECONDS
-        while not web.started:
-            assert time.monotonic() < until, "the chain did not start"
-            time.sleep(0.01)
+        until(lambda: web.started, "the chain to start")
         yield chain
     finally:
         web.should_exit = True

@@ -8,20 +8,29 @@ import signal
 import socket
 import subprocess
 import sys
-import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import httpx
+from websockets.sync.client import connect
 
 from tests.tracing_lib.samples import mapping
+from tests.waiting import STALL_SECONDS, cpu_ticks, until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
 ROOT = Path(__file__).parents[3]
-READY_SECONDS = 60.0
 INHERITED = ("PATH", "HOME", "TMPDIR", "LANG")
+
+get: Callable[..., httpx.Response] = partial(httpx.get, timeout=STALL_SECONDS)
+post: Callable[..., httpx.Response] = partial(httpx.post, timeout=STALL_SECONDS)
+delete: Callable[..., httpx.Response] = partial(httpx.delete, timeout=STALL_SECONDS)
+"""Requests to a service, which answers late on a loaded machine."""
+websocket = partial(connect, open_timeout=STALL_SECONDS, ping_timeout=STALL_SECONDS, close_timeout=STALL_SECONDS)
+"""The same for a WebSocket; each ``recv`` is to be given the time as well."""
 
 
 def free_port() -> int:
@@ -65,23 +74,33 @@ class Service:
         """Start it, again on the same port, and wait until it answers."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(self._command, env=self._environment, stdout=log, stderr=log)
-        until = time.monotonic() + READY_SECONDS
-        while not self._healthy():
-            assert self._process.poll() is None, self.log.read_text()
-            assert time.monotonic() < until, f"not healthy after {READY_SECONDS} s: {self.log.read_text()}"
-            time.sleep(0.05)
+        process = self._process
+        until(
+            lambda: process.poll() is not None or self._healthy(),
+            lambda: f"{self.log.stem} to be healthy: {self.log.read_text()}",
+            progress=self.used,
+            every=0.05,
+        )
+        assert process.poll() is None, self.log.read_text()
 
     def _healthy(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/healthz").status_code == 200
+            return get(f"{self.url}/healthz").status_code == 200
         except httpx.TransportError:
             return False
+
+    def used(self) -> int:
+        """Return the CPU time that the service has used, in clock ticks."""
+        assert self._process is not None
+        return cpu_ticks(self._process.pid)
 
     def terminate(self) -> int:
         """End it by SIGTERM; return its status."""
         assert self._process is not None
-        self._process.send_signal(signal.SIGTERM)
-        return self._process.wait(10)
+        process = self._process
+        process.send_signal(signal.SIGTERM)
+        until(lambda: process.poll() is not None, f"{self.log.stem} to end", progress=self.used)
+        return process.wait()
 
     def kill(self) -> None:
         assert self._process is not None

@@ -9,6 +9,7 @@ import grpc
 from examples.virtengine.protos import escrow_pb2, escrow_pb2_grpc, market_pb2, market_pb2_grpc, veid_pb2, veid_pb2_grpc
 from examples.virtengine.signing import Key
 from tests.examples.virtengine.processes import Service, free_port
+from tests.waiting import STALL_SECONDS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,4 +52,4 @@ class RealChain(Service):
 
     def _ask(self, stub: Any, method: str, message: object) -> Any:  # noqa: ANN401  generated code without types
         with grpc.insecure_channel(f"127.0.0.1:{self.grpc_port}") as channel:
-            return getattr(stub(channel), method)(message, timeout=5)
+            return getattr(stub(channel), method)(message, timeout=STALL_SECONDS)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import textwrap
-import time
 from typing import TYPE_CHECKING
 
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from tests.tracing_lib.receivers import attributes
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,21 +43,23 @@ class Spans:
         assert len(found) == 1, f"{len(found)} spans {service} {name} {wanted}"
         return found[0]
 
-    def wait(self, there: Callable[[], bool], what: str, seconds: float = 5.0) -> None:
-        """Wait until spans have arrived."""
-        until = time.monotonic() + seconds
-        while not there():
-            names = sorted({f"{resource['service.name']} {span.name}" for resource, span in self._received.spans})
-            assert time.monotonic() < until, f"no {what} among {names}"
-            time.sleep(0.02)
+    def wait(self, there: Callable[[], bool], what: str) -> None:
+        """Wait until spans have arrived, as long as any arrive."""
 
-    def assert_tree(self, root: Span, expected: str, seconds: float = 5.0) -> None:
+        def named() -> str:
+            names = {f"{resource['service.name']} {span.name}" for resource, span in self._received.spans}
+            return f"{what} among {sorted(names)}"
+
+        until(there, named, progress=lambda: len(self._received.spans))
+
+    def assert_tree(self, root: Span, expected: str) -> None:
         """The trace below a span is this, once all services have sent theirs."""
         expected = textwrap.dedent(expected).strip()
-        until = time.monotonic() + seconds
-        while self.tree(root) != expected and time.monotonic() < until:
-            time.sleep(0.02)
-        assert self.tree(root) == expected
+        until(
+            lambda: self.tree(root) == expected,
+            lambda: f"the tree\n{expected}\nwhich is\n{self.tree(root)}",
+            progress=lambda: self.tree(root),
+        )
 
     def tree(self, root: Span) -> str:
         """The trace below a span: service, name, ``!`` for an error, ``~> NAME`` for each link; what is repeated stands once."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import subprocess
-import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -16,6 +15,7 @@ from kubernetes import client as k8s
 from tests.examples.virtengine.spans import ORDER_ID
 from tests.examples.virtengine.town import DAEMON, held_town, linked, trace_of
 from tests.tracing_lib.receivers import attributes, http_receiver
+from tests.waiting import until
 from tracing_lib.instrument.remote.kubernetes import ANNOTATION
 
 if TYPE_CHECKING:
@@ -64,13 +64,10 @@ def batch(api_server: ApiServer) -> Iterator[BatchV1Api]:
         yield k8s.BatchV1Api(client)
 
 
-def _made(batch: BatchV1Api, order_id: str, seconds: float = 10.0) -> Any:  # noqa: ANN401  the generated client has no types
+def _made(batch: BatchV1Api, order_id: str) -> Any:  # noqa: ANN401  the generated client has no types
     """Wait for the Job of an order."""
-    until = time.monotonic() + seconds
-    while not (found := batch.list_namespaced_job(NAMESPACE, field_selector=f"metadata.name=lease-{order_id}").items):
-        assert time.monotonic() < until, f"no Job for {order_id} after {seconds} s"
-        time.sleep(0.05)
-    return found[0]
+    wanted = f"metadata.name=lease-{order_id}"
+    return until(lambda: batch.list_namespaced_job(NAMESPACE, field_selector=wanted).items, f"a Job for {order_id}")[0]
 
 
 def _carried(span: Span) -> str:
@@ -144,7 +141,7 @@ def _assert_log_leads_to(running: Town[FakeChain], order_id: str, name: str) -> 
     assert recorded == [lines[0]["virtengine.error.fingerprint"]]
 
 
-def test_a_job_interrupted_by_sigkill_before_its_outcome_was_remembered_is_not_done_twice(
+def test_a_job_killed_before_its_outcome_was_remembered_is_not_done_twice(
     kubernetes_town: Town[FakeChain], batch: BatchV1Api, kubernetes_folder: Path
 ) -> None:
     order_id = "order-000000000103"
@@ -219,24 +216,19 @@ def _told(slurm: SlurmSite, *command: str) -> str:
 def _found(slurm: SlurmSite, order_id: str) -> str:
     """What the script of an order found in TRACEPARENT."""
     file = slurm.folder / f"{order_id}.carried"
-    until = time.monotonic() + 10
-    while not file.exists() or not file.read_text():
-        assert time.monotonic() < until, "the script did not run"
-        time.sleep(0.05)
-    return file.read_text().strip()
+    return until(lambda: file.read_text() if file.exists() else "", f"the script of {order_id} to run").strip()
 
 
 def _wait_for_state(slurm: SlurmSite, name: str, *states: str) -> None:
     """Wait until the only job of a name is in one of these states."""
-    until = time.monotonic() + 10
-    while (found := _told(slurm, "squeue", "--noheader", "--states=all", "--format=%T", f"--name={name}")) not in states:
-        assert time.monotonic() < until, f"the job {name} is {found or 'nowhere'}"
-        time.sleep(0.05)
+
+    def found() -> str:
+        return _told(slurm, "squeue", "--noheader", "--states=all", "--format=%T", f"--name={name}")
+
+    until(lambda: found() in states, lambda: f"the job {name}, which is {found() or 'nowhere'}, to be {states}", progress=found)
 
 
-def test_a_batch_job_finds_the_trace_is_submitted_once_and_cancelled_when_the_order_is_closed(
-    slurm_town: Town[FakeChain], slurm: SlurmSite
-) -> None:
+def test_a_batch_job_finds_its_trace_and_is_cancelled_with_the_order(slurm_town: Town[FakeChain], slurm: SlurmSite) -> None:
     order_id = "order-000000000201"
     slurm_town.chain.open_order(order_id, 1)
     slurm_town.wait_for_jobs(order_id, "done")

@@ -10,23 +10,27 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
-from websockets.sync.client import connect
 
 from examples.virtengine.chain.events import Events, News
 from examples.virtengine.chain.events import app as events_app
 from examples.virtengine.chain.storage import open_committed, open_state
 from examples.virtengine.protos import escrow_pb2, escrow_pb2_grpc, market_pb2, market_pb2_grpc, veid_pb2, veid_pb2_grpc
 from tests.examples.virtengine.chain_processes import KEY, PROVIDER, STRANGER, ChainService, Running, bid, order, submit_scope, told
-from tests.examples.virtengine.processes import outputs
+from tests.examples.virtengine.processes import outputs, websocket
 from tests.examples.virtengine.spans import Spans
 from tests.tracing_lib import receivers
-from tracing_lib import JobContext
+from tests.waiting import STALL_SECONDS
+from tracing_lib.instrument import JobContext
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tracing_lib import AsgiTracing
+    from tracing_lib.instrument.http import AsgiTracing
+
+
+LONG_SECONDS = 3600.0
+"""Between two blocks: the first is made at the start and no other comes."""
 
 
 @pytest.fixture
@@ -47,7 +51,7 @@ def _market(channel: grpc.Channel) -> Any:  # noqa: ANN401  generated code witho
 def test_an_order_lives_from_its_creation_to_its_close(chain: ChainService, channel: grpc.Channel) -> None:
     market, escrow = _market(channel), escrow_pb2_grpc.MsgStub(channel)  # type: ignore[no-untyped-call]  # generated code
     accounts = escrow_pb2_grpc.QueryStub(channel)  # type: ignore[no-untyped-call]  # generated code
-    with connect(chain.events) as socket:
+    with websocket(chain.events) as socket:
         created = market.CreateOrder(order("order-life"))
         first = told(socket, "order-life")
         assert (first["type"], first["tx_hash"]) == ("order.created", created.tx_hash)
@@ -97,7 +101,7 @@ def test_what_ante_handling_rejects_is_refused_with_its_reason(
 
 def test_a_transaction_that_is_sent_again_is_refused(chain: ChainService, channel: grpc.Channel) -> None:
     message = order("order-again")
-    with connect(chain.events) as socket:
+    with websocket(chain.events) as socket:
         _market(channel).CreateOrder(message)
         told(socket, "order-again")
     with pytest.raises(grpc.RpcError) as refused:
@@ -107,25 +111,25 @@ def test_a_transaction_that_is_sent_again_is_refused(chain: ChainService, channe
 
 def test_a_subscriber_is_told_what_came_after_the_last_event_that_it_knows(chain: ChainService, channel: grpc.Channel) -> None:
     market = _market(channel)
-    with connect(chain.events) as socket:
+    with websocket(chain.events) as socket:
         market.ImportOrders(iter([order("order-r1"), order("order-r2"), order("order-r3")]))
         last = told(socket, "order-r3")["sequence"]
-    with connect(f"{chain.events}?after={last - 2}") as socket:
-        assert [json.loads(socket.recv(5))["order_id"] for _ in range(2)] == ["order-r2", "order-r3"]
+    with websocket(f"{chain.events}?after={last - 2}") as socket:
+        assert [json.loads(socket.recv(STALL_SECONDS))["order_id"] for _ in range(2)] == ["order-r2", "order-r3"]
         market.CreateOrder(order("order-r4"))
-        live = json.loads(socket.recv(5))
+        live = json.loads(socket.recv(STALL_SECONDS))
         assert (live["order_id"], live["sequence"]) == ("order-r4", last + 1)
 
 
-def test_an_event_is_sent_in_the_trace_of_its_transaction_now_and_when_it_is_told_again(
+def test_an_event_is_sent_in_the_trace_of_its_transaction_now_and_again(
     running: Running, chain: ChainService, channel: grpc.Channel
 ) -> None:
     spans = running.spans
-    with connect(chain.events) as socket:
+    with websocket(chain.events) as socket:
         tx_hash = _market(channel).CreateOrder(order("order-7")).tx_hash
         event = told(socket, "order-7")
-    with connect(f"{chain.events}?after={event['sequence'] - 1}") as socket:
-        again = json.loads(socket.recv(5))
+    with websocket(f"{chain.events}?after={event['sequence'] - 1}") as socket:
+        again = json.loads(socket.recv(STALL_SECONDS))
     executed = JobContext.of_transaction(tx_hash)
     assert {sent["traceparent"].split("-")[1] for sent in (event, again)} == {f"{executed.trace_id:032x}"}
     spans.assert_tree(
@@ -142,7 +146,7 @@ def test_an_event_is_sent_in_the_trace_of_its_transaction_now_and_when_it_is_tol
 
 def test_the_queries_answer_from_the_last_block(chain: ChainService, channel: grpc.Channel) -> None:
     identities, orders = veid_pb2_grpc.QueryStub(channel), market_pb2_grpc.QueryStub(channel)  # type: ignore[no-untyped-call]  # generated code
-    with connect(chain.events) as socket:
+    with websocket(chain.events) as socket:
         _market(channel).CreateOrder(order("order-q"))
         told(socket, "order-q")
     assert orders.Order(market_pb2.QueryOrderRequest(order_id="order-q")).order.account == KEY.account
@@ -157,10 +161,10 @@ def test_an_order_that_is_followed_is_told_in_every_state(channel: grpc.Channel)
 
     def requests() -> Iterator[market_pb2.QueryOrderRequest]:
         yield market_pb2.QueryOrderRequest(order_id="order-followed")
-        final.wait(10)
+        final.wait(STALL_SECONDS)
 
     market.CreateOrder(order("order-followed"))
-    for followed in query.FollowOrders(requests(), timeout=10):
+    for followed in query.FollowOrders(requests(), timeout=STALL_SECONDS):
         states.append(followed.state)
         if followed.state == market_pb2.ORDER_STATE_OPEN:
             market.CreateBid(bid("order-followed"))
@@ -174,14 +178,14 @@ def test_an_order_that_is_followed_is_told_in_every_state(channel: grpc.Channel)
 def test_what_was_admitted_before_the_process_was_killed_is_executed_after_it(tmp_path: Path) -> None:
     with receivers.http_receiver() as collector:
         file, spans = outputs(tmp_path, collector.url), Spans(collector)
-        with ChainService(tmp_path, file, 60) as before, before.channel() as channel:
+        with ChainService(tmp_path, file, LONG_SECONDS) as before, before.channel() as channel:
             submit_scope(channel)
             tx_hash = _market(channel).CreateOrder(order("order-7")).tx_hash
             admitting = spans.one("chain", "virtengine.market.v1.Msg/CreateOrder")
             assert spans.find("chain", "execute transaction") == []
             before.kill()
-        with ChainService(tmp_path, file, 60) as after:
-            with connect(after.events) as socket:
+        with ChainService(tmp_path, file, LONG_SECONDS) as after:
+            with websocket(after.events) as socket:
                 event = told(socket, "order-7")
             executed = spans.one("chain", "execute transaction", order_id="order-7")
     assert (event["tx_hash"], event["sequence"]) == (tx_hash, 1)
@@ -200,12 +204,12 @@ class Subscriber:
         await app({"type": "websocket", "path": "/events", "query_string": b"", "headers": []}, self._receive, self._send)
 
     async def _receive(self) -> Any:  # noqa: ANN401  ASGI's
-        return self._connecting.pop() if self._connecting else await asyncio.sleep(60)
+        return self._connecting.pop() if self._connecting else await asyncio.Event().wait()
 
     async def _send(self, message: Any) -> None:  # noqa: ANN401  ASGI's
         if message["type"] == "websocket.send":
             if not self._reads:
-                await asyncio.sleep(60)
+                await asyncio.Event().wait()
             self.received.put_nowait(message["text"])
 
 
@@ -218,7 +222,7 @@ def test_a_subscriber_that_does_not_read_holds_up_nobody(tmp_path: Path) -> None
             events.emit("order.created", f"order-{height}")
             events.keep("00" * 32, height)
             news.tell()
-            order_ids.append(json.loads(await asyncio.wait_for(quick.received.get(), 5))["order_id"])
+            order_ids.append(json.loads(await asyncio.wait_for(quick.received.get(), STALL_SECONDS))["order_id"])
         for each in subscribed:
             each.cancel()
         await asyncio.wait(subscribed)

@@ -30,7 +30,7 @@ from examples.virtengine.chain.keepers import Keepers
 from examples.virtengine.chain.storage import Mempool, open_committed, open_state
 from examples.virtengine.protos import escrow_pb2, market_pb2, veid_pb2
 from examples.virtengine.signing import Key
-from tracing_lib import JobContext
+from tracing_lib.instrument import JobContext
 from tracing_lib.logs import JsonFormatter
 from tracing_lib.testing.kit import RecordedTraces, attributes_of, links_of
 
@@ -136,7 +136,7 @@ def cheapened(message: market_pb2.MsgCreateOrder) -> market_pb2.MsgCreateOrder:
     return message
 
 
-def test_a_transaction_is_executed_in_a_trace_of_its_own_that_leads_back_to_its_requester(chain: Chain, traces: RecordedTraces) -> None:
+def test_a_transactions_own_trace_leads_back_to_its_requester(chain: Chain, traces: RecordedTraces) -> None:
     with trace.get_tracer("test").start_as_current_span("virtengine.market.v1.Msg/CreateOrder", kind=SpanKind.SERVER):
         tx_hash = chain.admission.admit(order())
     chain.block()  # after the call: it is led back to by what was stored alone
@@ -264,7 +264,7 @@ def test_a_transaction_is_admitted_once_while_it_waits_and_ever_after(chain: Cha
     assert [event["type"] for event in chain.told()] == ["order.created"]
 
 
-def test_a_signature_that_others_can_turn_into_another_valid_one_makes_no_second_transaction(chain: Chain) -> None:
+def test_a_malleable_signature_makes_no_second_transaction(chain: Chain) -> None:
     message = order()
     chain.admission.admit(message)
     r, s = decode_dss_signature(message.signature.value)
@@ -273,7 +273,7 @@ def test_a_signature_that_others_can_turn_into_another_valid_one_makes_no_second
         chain.admission.admit(message)
 
 
-def test_an_order_is_closed_by_its_customer_or_its_provider_and_paid_out_by_the_provider_alone(chain: Chain) -> None:
+def test_customer_or_provider_close_an_order_and_the_provider_alone_is_paid(chain: Chain) -> None:
     chain.block(order(), scope(STRANGER))
     for message in (close(PROVIDER), close(STRANGER), settle(PROVIDER), settle(KEY), withdraw(KEY)):
         with pytest.raises(ForbiddenError):

@@ -9,16 +9,16 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 from examples.virtengine.daemon.jobs import PROVISION, RELEASE, Lease, Queue
-from tests.examples.virtengine.processes import Service, outputs
+from tests.examples.virtengine.processes import Service, get, outputs
 from tests.examples.virtengine.real_chain import BLOCK_SECONDS
 from tests.examples.virtengine.spans import ORDER_ID
 from tests.examples.virtengine.town import DAEMON, linked, trace_of
 from tests.examples.virtengine.town import town as run_town
 from tests.tracing_lib.receivers import attributes, http_receiver
+from tests.waiting import STALL_SECONDS, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,17 +39,12 @@ class Waldur(Service):
     def orders(self, name: str) -> list[dict[str, Any]]:
         """The orders for a resource of that name."""
         headers = {"Authorization": "Token example"}
-        found: list[dict[str, Any]] = httpx.get(
-            f"{self.url}/api/marketplace-orders/", params={"resource_name": name}, headers=headers
-        ).json()
+        found: list[dict[str, Any]] = get(f"{self.url}/api/marketplace-orders/", params={"resource_name": name}, headers=headers).json()
         return found
 
     def wait_for(self, name: str) -> None:
         """Wait for an order for a resource of that name."""
-        until = time.monotonic() + 10
-        while not self.orders(name):
-            assert time.monotonic() < until, f"nobody asked Waldur for {name}"
-            time.sleep(0.02)
+        until(lambda: self.orders(name), f"an order at Waldur for {name}")
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +118,7 @@ def test_an_order_is_bid_for_and_provisioned_in_traces_that_lead_to_each_other(t
     assert attributes(price.attributes) == {"virtengine.order.cpu_units": 5, "virtengine.bid.price": 35}
 
 
-def test_a_failed_provision_is_logged_with_the_way_to_the_span_that_failed_and_the_order_is_closed(town: Town[RealChain]) -> None:
+def test_a_failed_provision_closes_the_order_and_its_log_leads_to_the_failed_span(town: Town[RealChain]) -> None:
     town.chain.open_order("order-000000000002", BROKEN)
     town.wait_for_jobs("order-000000000002", "failed", "done")
     done = town.spans.one(DAEMON, "process provision", order_id="order-000000000002")
@@ -174,7 +169,7 @@ def test_a_closed_order_gives_its_resource_back_in_a_job_of_its_own(town: Town[R
         """,
     )
     resource = waldur.orders("order-000000000003")[0]["marketplace_resource_uuid"]
-    answer = httpx.get(f"{waldur.url}/api/marketplace-resources/{resource}/", headers={"Authorization": "Token example"})
+    answer = get(f"{waldur.url}/api/marketplace-resources/{resource}/", headers={"Authorization": "Token example"})
     assert answer.json()["state"] == "Terminated"
 
 
@@ -204,15 +199,12 @@ def test_no_event_is_lost_or_taken_twice_when_the_chain_restarts(town: Town[Real
 
 def _settled(town: Town[RealChain], order_id: str) -> int:
     """What was paid for an order, some blocks after anything was."""
-    until = time.monotonic() + 10
-    while not town.chain.settled(order_id):
-        assert time.monotonic() < until, f"nothing was settled for {order_id}"
-        time.sleep(BLOCK_SECONDS)
+    until(lambda: town.chain.settled(order_id), f"a settlement for {order_id}")
     time.sleep(3 * BLOCK_SECONDS)
     return town.chain.settled(order_id)
 
 
-def test_a_job_interrupted_by_sigterm_ends_its_span_and_is_finished_after_the_restart(town: Town[RealChain], waldur: Waldur) -> None:
+def test_a_job_interrupted_by_sigterm_ends_its_span_and_a_restart_finishes_it(town: Town[RealChain], waldur: Waldur) -> None:
     order_id = "order-000000000009"
     town.chain.open_order(order_id, SLOW)
     waldur.wait_for(order_id)
@@ -279,7 +271,7 @@ def test_jobs_of_one_order_are_given_out_one_after_the_other_and_others_at_once(
         waiting = asyncio.create_task(queue.next())
         await asyncio.sleep(0)
         queue.finish(first, failed=True)
-        third = await asyncio.wait_for(waiting, 1)
+        third = await asyncio.wait_for(waiting, STALL_SECONDS)
         return [(job.lease.order_id, job.kind) for job in (first, second, third)]
 
     assert asyncio.run(given()) == [("order-1", PROVISION), ("order-2", PROVISION), ("order-1", RELEASE)]

@@ -5,22 +5,21 @@ from __future__ import annotations
 import base64
 import json
 import sqlite3
-import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 from websockets.exceptions import ConnectionClosedOK
-from websockets.sync.client import connect
 
 from examples.virtengine.customers import Customer, Customers
 from examples.virtengine.signing import Key
 from tests.examples.virtengine.chain_processes import CUSTOMER, NOTE
 from tests.examples.virtengine.chain_processes import running as chain_and_portal
+from tests.examples.virtengine.processes import delete, get, post, websocket
 from tests.tracing_lib.receivers import attributes, http_receiver
-from tracing_lib import JobContext
+from tests.waiting import STALL_SECONDS
+from tracing_lib.instrument import JobContext
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 ORDER_ID = "virtengine.order.id"
 
 
-def test_one_trace_leads_from_the_portal_into_the_mempool_and_on_to_the_transactions_own(running: Running) -> None:
+def test_one_trace_leads_from_the_portal_to_the_mempool_and_to_the_transaction(running: Running) -> None:
     answer = running.place()
     order_id, tx_hash = answer.json()["id"], answer.json()["tx_hash"]
     asked = running.spans.one("portal", "POST /orders", order_id=order_id)
@@ -65,31 +64,31 @@ def test_one_trace_leads_from_the_portal_into_the_mempool_and_on_to_the_transact
 
 def test_a_customer_sees_every_state_of_an_order_until_its_last(running: Running) -> None:
     order_id, _ = running.placed()
-    with connect(running.watch(order_id)) as socket:
-        states = [json.loads(socket.recv(5))["state"]]
+    with websocket(running.watch(order_id)) as socket:
+        states = [json.loads(socket.recv(STALL_SECONDS))["state"]]
         running.bid(order_id)
-        states.append(json.loads(socket.recv(5))["state"])
-        assert httpx.delete(f"{running.portal.url}/orders/{order_id}").status_code == 202
-        states.append(json.loads(socket.recv(5))["state"])
+        states.append(json.loads(socket.recv(STALL_SECONDS))["state"])
+        assert delete(f"{running.portal.url}/orders/{order_id}").status_code == 202
+        states.append(json.loads(socket.recv(STALL_SECONDS))["state"])
         with pytest.raises(ConnectionClosedOK):
-            socket.recv(5)
+            socket.recv(STALL_SECONDS)
     assert states == ["OPEN", "ACTIVE", "CLOSED"]
-    assert httpx.get(f"{running.portal.url}/orders/{order_id}").json() == {"id": order_id, "state": "CLOSED"}
+    assert get(f"{running.portal.url}/orders/{order_id}").json() == {"id": order_id, "state": "CLOSED"}
 
 
-def test_customers_of_one_order_are_told_both_and_one_that_leaves_takes_nothing_from_the_other(running: Running) -> None:
+def test_two_watchers_of_an_order_are_told_and_one_may_leave(running: Running) -> None:
     order_id, _ = running.placed()
-    with connect(running.watch(order_id)) as stays:
-        with connect(running.watch(order_id)) as leaves:
-            assert [json.loads(each.recv(5))["state"] for each in (stays, leaves)] == ["OPEN", "OPEN"]
+    with websocket(running.watch(order_id)) as stays:
+        with websocket(running.watch(order_id)) as leaves:
+            assert [json.loads(each.recv(STALL_SECONDS))["state"] for each in (stays, leaves)] == ["OPEN", "OPEN"]
         running.bid(order_id)
-        assert json.loads(stays.recv(5))["state"] == "ACTIVE"
+        assert json.loads(stays.recv(STALL_SECONDS))["state"] == "ACTIVE"
 
 
-def test_an_order_without_its_deposit_fails_and_its_log_line_leads_to_the_span_that_failed(running: Running) -> None:
+def test_an_order_without_its_deposit_fails_and_its_log_leads_to_the_failed_span(running: Running) -> None:
     order_id, tx_hash = running.placed(deposit=39)
-    with connect(running.watch(order_id)) as socket:
-        assert json.loads(socket.recv(5))["state"] == "FAILED"
+    with websocket(running.watch(order_id)) as socket:
+        assert json.loads(socket.recv(STALL_SECONDS))["state"] == "FAILED"
     (line,) = [line for line in running.chain.lines() if line.get(ORDER_ID) == order_id]
     failed = running.spans.one("chain", "escrow.keeper.Deposit", order_id=order_id)
     assert (line["error.trace_id"], line["error.span_id"]) == (failed.trace_id.hex(), failed.span_id.hex())
@@ -109,22 +108,22 @@ def test_an_order_without_its_deposit_fails_and_its_log_line_leads_to_the_span_t
 )
 def test_an_order_that_cannot_be_is_refused_with_the_reason(running: Running, change: dict[str, object], error: str) -> None:
     body = {"account": running.account, "cpu_units": 4, "deposit": 40, **change}
-    answer = httpx.post(f"{running.portal.url}/orders", content=json.dumps(body))
+    answer = post(f"{running.portal.url}/orders", content=json.dumps(body))
     assert answer.status_code == 422
     assert answer.json()["error"].startswith(error)
 
 
 def test_an_order_that_no_block_knows_is_not_found(running: Running) -> None:
-    assert httpx.get(f"{running.portal.url}/orders/order-000000000000").status_code == 404
-    assert httpx.delete(f"{running.portal.url}/orders/order-000000000000").status_code == 404
+    assert get(f"{running.portal.url}/orders/order-000000000000").status_code == 404
+    assert delete(f"{running.portal.url}/orders/order-000000000000").status_code == 404
 
 
 def test_every_trace_of_an_order_begins_with_the_orders_id(running: Running) -> None:
     order_id, _ = running.placed()
-    with connect(running.watch(order_id)) as socket:
-        socket.recv(5)
-        httpx.delete(f"{running.portal.url}/orders/{order_id}")
-        socket.recv(5)
+    with websocket(running.watch(order_id)) as socket:
+        socket.recv(STALL_SECONDS)
+        delete(f"{running.portal.url}/orders/{order_id}")
+        socket.recv(STALL_SECONDS)
     running.wait_for(order_id, "CLOSED")
     expected = {
         "POST /orders": 1,
@@ -150,14 +149,14 @@ def test_every_trace_of_an_order_begins_with_the_orders_id(running: Running) -> 
 
 def test_a_portal_outlives_its_chain_and_both_end_in_order_with_every_span_delivered(running: Running) -> None:
     order_id, _ = running.placed()
-    with connect(running.watch(order_id)) as socket:
-        assert json.loads(socket.recv(5))["state"] == "OPEN"
+    with websocket(running.watch(order_id)) as socket:
+        assert json.loads(socket.recv(STALL_SECONDS))["state"] == "OPEN"
         assert running.chain.terminate() == 0
         answer = running.place()
         assert (answer.status_code, answer.json()) == (502, {"error": "the chain cannot be reached"})
         running.chain.start()
         running.bid(order_id)
-        assert json.loads(socket.recv(10))["state"] == "ACTIVE"
+        assert json.loads(socket.recv(STALL_SECONDS))["state"] == "ACTIVE"
         assert running.portal.terminate() == 0
     running.portal.start()
     for service, name in ((running.chain, "chain"), (running.portal, "portal")):
@@ -172,11 +171,13 @@ def test_a_portal_outlives_its_chain_and_both_end_in_order_with_every_span_deliv
 def test_nothing_of_a_customer_is_in_any_span_or_log(running: Running) -> None:
     running.register()
     order_id, _ = running.placed(deposit=1)
-    typed = httpx.delete(f"{running.portal.url}/orders/{CUSTOMER['document']}?contact={CUSTOMER['email']}", headers={"X-Note": NOTE})
+    typed = delete(f"{running.portal.url}/orders/{CUSTOMER['document']}?contact={CUSTOMER['email']}", headers={"X-Note": NOTE})
     assert typed.status_code == 404
-    httpx.post(f"{running.portal.url}/orders", json={**CUSTOMER, "account": running.account, "cpu_units": 0, "deposit": 0, "note": NOTE})
+    post(f"{running.portal.url}/orders", json={**CUSTOMER, "account": running.account, "cpu_units": 0, "deposit": 0, "note": NOTE})
     running.wait_for(order_id, "FAILED")
-    time.sleep(0.3)  # until the last spans of both have left
+    last, _ = running.placed()
+    for service, name in (("portal", "POST /orders"), ("chain", "execute transaction")):
+        running.spans.one(service, name, order_id=last)  # a service sends its spans in the order of their ends
     names = {span.name for _, span in running.received.spans}
     assert {"POST /customers", "veid.keeper.SubmitScope", "DELETE"} <= names
     found = b"".join(str(resource).encode() + span.SerializeToString() for resource, span in running.received.spans)
@@ -192,13 +193,13 @@ def _keys(folder: Path) -> list[bytes]:
         return [key for (key,) in db.execute("SELECT key FROM customers")]
 
 
-def test_a_portal_that_was_killed_still_signs_for_its_customers_and_its_keys_are_nowhere_else(tmp_path: Path) -> None:
+def test_a_killed_portal_signs_again_and_its_keys_are_nowhere_else(tmp_path: Path) -> None:
     with http_receiver() as received, chain_and_portal(tmp_path, received) as running:
         before, _ = running.placed()
         running.portal.kill()
         running.portal.start()
         running.wait_for(before, "OPEN")
-        assert httpx.delete(f"{running.portal.url}/orders/{before}").status_code == 202
+        assert delete(f"{running.portal.url}/orders/{before}").status_code == 202
         running.wait_for(before, "CLOSED")
         after, _ = running.placed()
         running.wait_for(after, "OPEN")

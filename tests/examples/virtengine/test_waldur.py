@@ -6,16 +6,17 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, TypeVar
 
-import httpx
 import pytest
 from waldur_api_client.errors import UnexpectedStatus
 
 from examples.virtengine.daemon.adapters import ProvisioningError
 from examples.virtengine.daemon.adapters.waldur import WaldurAdapter
-from tests.examples.virtengine.processes import Service, outputs
+from tests.examples.virtengine.processes import Service, get, outputs, post
 from tests.examples.virtengine.spans import Spans
 from tests.tracing_lib.receivers import attributes, http_receiver
-from tracing_lib import TracingSettings, configure, waldur_client
+from tests.waiting import STALL_SECONDS, until
+from tracing_lib import TracingSettings, configure
+from tracing_lib.instrument.remote import waldur_client
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -49,25 +50,26 @@ def _with(
     waldur: Service, do: Callable[[WaldurAdapter], Awaitable[_T]], *, token: str = TOKEN, provider: TracerProvider | None = None
 ) -> _T:
     async def done() -> _T:
-        async with waldur_client(waldur.url, token, timeout_seconds=5, tracer_provider=provider) as client:
+        async with waldur_client(waldur.url, token, timeout_seconds=STALL_SECONDS, tracer_provider=provider) as client:
             return await do(WaldurAdapter(client, f"{waldur.url}/offering/", f"{waldur.url}/project/"))
 
     return asyncio.run(done())
 
 
-async def _until_ready(adapter: WaldurAdapter, handle: str) -> float:
-    since = time.monotonic()
+async def _until_ready(adapter: WaldurAdapter, handle: str) -> None:
     while not await adapter.ready(handle):  # noqa: ASYNC110  another process is waited for
         await asyncio.sleep(0.01)
-    return time.monotonic() - since
 
 
 def test_an_order_is_done_soon_a_large_one_later_and_one_too_large_never(waldur: Service) -> None:
     async def seconds(adapter: WaldurAdapter, cpu_units: int) -> float:
-        return await _until_ready(adapter, await adapter.create(f"order-{cpu_units}", cpu_units))
+        since = time.monotonic()
+        await _until_ready(adapter, await adapter.create(f"order-{cpu_units}", cpu_units))
+        return time.monotonic() - since
 
-    assert _with(waldur, lambda adapter: seconds(adapter, 63)) < SLOW_SECONDS
-    assert _with(waldur, lambda adapter: seconds(adapter, 64)) >= SLOW_SECONDS - 0.05
+    # On a loaded machine a soon one may come late as well, though not again and again.
+    until(lambda: _with(waldur, lambda adapter: seconds(adapter, 63)) < SLOW_SECONDS, "an order that is done soon")
+    assert _with(waldur, lambda adapter: seconds(adapter, 64)) >= SLOW_SECONDS
     with pytest.raises(ProvisioningError, match="erred"):
         _with(waldur, lambda adapter: seconds(adapter, 129))
 
@@ -88,10 +90,10 @@ def test_a_resource_is_given_back_once_and_a_second_time_is_harmless(waldur: Ser
         await adapter.release(handle)
         return handle
 
-    order = httpx.get(f"{waldur.url}/api/marketplace-orders/{_with(waldur, released)}/", headers=_headers()).json()
+    order = get(f"{waldur.url}/api/marketplace-orders/{_with(waldur, released)}/", headers=_headers()).json()
     resource = f"{waldur.url}/api/marketplace-resources/{order['marketplace_resource_uuid']}/"
-    assert httpx.get(resource, headers=_headers()).json()["state"] == "Terminated"
-    assert httpx.post(f"{resource}terminate/", headers=_headers()).status_code == 409
+    assert get(resource, headers=_headers()).json()["state"] == "Terminated"
+    assert post(f"{resource}terminate/", headers=_headers()).status_code == 409
 
 
 def _headers() -> dict[str, str]:
@@ -101,23 +103,23 @@ def _headers() -> dict[str, str]:
 def test_nobody_is_let_in_without_the_token(waldur: Service) -> None:
     with pytest.raises(UnexpectedStatus):
         _with(waldur, lambda adapter: adapter.create("order-13", 1), token="another")
-    assert httpx.get(f"{waldur.url}/api/marketplace-orders/").status_code == 401
+    assert get(f"{waldur.url}/api/marketplace-orders/").status_code == 401
     assert _with(waldur, lambda adapter: adapter.find("order-13")) is None
 
 
 def test_what_is_not_there_is_404_and_what_is_incomplete_400(waldur: Service) -> None:
     api = f"{waldur.url}/api"
     missing = "00000000-0000-4000-8000-000000000000"
-    with httpx.Client(headers=_headers()) as client:
-        assert client.get(f"{api}/marketplace-orders/{missing}/").status_code == 404
-        assert client.get(f"{api}/marketplace-resources/{missing}/").status_code == 404
-        assert client.post(f"{api}/marketplace-resources/{missing}/terminate/").status_code == 404
-        assert client.post(f"{api}/marketplace-orders/", json={"attributes": {"name": "order-14"}}).status_code == 400
+    headers = _headers()
+    assert get(f"{api}/marketplace-orders/{missing}/", headers=headers).status_code == 404
+    assert get(f"{api}/marketplace-resources/{missing}/", headers=headers).status_code == 404
+    assert post(f"{api}/marketplace-resources/{missing}/terminate/", headers=headers).status_code == 404
+    assert post(f"{api}/marketplace-orders/", json={"attributes": {"name": "order-14"}}, headers=headers).status_code == 400
 
 
-def test_requests_of_the_api_are_counted_and_traced_and_those_of_health_and_stats_are_not(waldur: Service, received: Received) -> None:
+def test_api_requests_are_counted_and_traced_and_health_and_stats_are_not(waldur: Service, received: Received) -> None:
     def counted() -> int:
-        number: int = httpx.get(f"{waldur.url}/stats").json()["requests"]
+        number: int = get(f"{waldur.url}/stats").json()["requests"]
         return number
 
     before, spans = counted(), Spans(received)
@@ -125,7 +127,7 @@ def test_requests_of_the_api_are_counted_and_traced_and_those_of_health_and_stat
     with configure(settings, set_global=False) as tracing:
         with tracing.tracer("t").start_as_current_span("provision"):
             _with(waldur, lambda adapter: adapter.create("order-0000000000aa", 3), provider=tracing.provider)
-        assert httpx.get(f"{waldur.url}/healthz").status_code == 200
+        assert get(f"{waldur.url}/healthz").status_code == 200
         assert counted() == before + 1
     created = spans.one("waldur", "POST /api/marketplace-orders/", order_id="order-0000000000aa")
     spans.assert_tree(

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import httpx
-
 from tests.examples.virtengine.fake_chain import FakeChain, fake_chain
-from tests.examples.virtengine.processes import Service, outputs
+from tests.examples.virtengine.processes import Service, get, outputs
 from tests.examples.virtengine.real_chain import RealChain
 from tests.examples.virtengine.spans import Spans
-from tracing_lib import JobContext, TracingSettings, configure
+from tests.waiting import until
+from tracing_lib import TracingSettings, configure
+from tracing_lib.instrument import JobContext
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,15 +37,16 @@ class Town(Generic[_Chain]):
         self.spans = Spans(received)
 
     def jobs(self, order_id: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = httpx.get(f"{self.daemon.url}/jobs/{order_id}").json()
+        found: list[dict[str, Any]] = get(f"{self.daemon.url}/jobs/{order_id}").json()
         return found
 
-    def wait_for_jobs(self, order_id: str, *states: str, seconds: float = 15.0) -> None:
+    def wait_for_jobs(self, order_id: str, *states: str) -> None:
         """Wait until the order's jobs are in these states."""
-        until = time.monotonic() + seconds
-        while (found := tuple(job["state"] for job in self.jobs(order_id))) != states:
-            assert time.monotonic() < until, f"jobs of {order_id} are {found}, not {states}, after {seconds} s"
-            time.sleep(0.02)
+
+        def found() -> tuple[str, ...]:
+            return tuple(job["state"] for job in self.jobs(order_id))
+
+        until(lambda: found() == states, lambda: f"jobs of {order_id}, which are {found()}, to be {states}", progress=found)
 
 
 @contextmanager

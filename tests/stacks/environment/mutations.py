@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from stacks.changes.diff import leaves
-from stacks.environment.model import BadEnvironmentError, Environment, parse
+from stacks.environment.model import Environment
+from stacks.environment.parse import BadEnvironmentError, parse
 from stacks.environment.sizing import too_small
 from stacks.environment.source import Named
 from tests.stacks import samples

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stacks.cli.cli import main
-from stacks.environment.model import BadEnvironmentError, parse
+from stacks.environment.parse import BadEnvironmentError, parse
 from stacks.environment.rules import broken_rules
 from stacks.environment.sizing import too_small
 from stacks.environment.source import ROOT, read

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from stacks.environment import sections
-from stacks.environment.model import KEY, Environment, parse
+from stacks.environment.model import KEY, Environment
+from stacks.environment.parse import parse
 from stacks.environment.schema import Setting, settings
 from stacks.environment.sizing import flow, held_traces, needs, queue_seconds
 from stacks.environment.source import read

@@ -11,7 +11,8 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from stacks.environment.model import KEY, BadEnvironmentError, parse
+from stacks.environment.model import KEY
+from stacks.environment.parse import BadEnvironmentError, parse
 from stacks.environment.reference import reference
 from stacks.environment.schema import environment_schema, known_keys, known_kinds, settings, stack_file_schema
 from tests.stacks import samples

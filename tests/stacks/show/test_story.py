@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from stacks.show.story import Story, asides, joined, summaries
+from stacks.show.tree import tree_lines
 from tracing_lib.reading.trace import Link, Span, Trace
-from tracing_lib.reading.tree import tree_lines
 
 ABSENT = "9" * 32
 

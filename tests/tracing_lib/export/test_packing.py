@@ -24,8 +24,9 @@ from tracing_lib.export.encoder import Encoder
 from tracing_lib.export.packing import _MOST_REMEMBERED, EncodedPacking
 from tracing_lib.fast.native import NATIVE
 from tracing_lib.fast.tracer import ShortTracerProvider
+from tracing_lib.privacy.attribute import Attribute, Privacy, Shape
 from tracing_lib.privacy.policy import PrivacyPolicy
-from tracing_lib.privacy.registry import Attribute, Privacy, Registry, Shape, library_registry
+from tracing_lib.privacy.registry import Registry, library_registry
 from tracing_lib.propagation.ids import ContextIdGenerator
 from tracing_lib.sampling.links import FollowsLinks
 from tracing_lib.sampling.sampler import TargetSampler

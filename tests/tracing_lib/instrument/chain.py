@@ -244,7 +244,7 @@ def call(channel: grpc.Channel, method: MethodDescriptor) -> None:
         request_serializer=request.SerializeToString,
         response_deserializer=response.FromString,
     )
-    answer = stub(iter([request()]) if method.client_streaming else request(), timeout=5)
+    answer = stub(iter([request()]) if method.client_streaming else request(), timeout=120)
     if method.server_streaming:
         list(answer)
 

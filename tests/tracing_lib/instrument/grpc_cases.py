@@ -31,7 +31,7 @@ OUTCOMES: Final = ("success", "exception", "abort", "abort_with_status", "cancel
 SHAPES: Final = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
 MODES: Final = ("sync", "aio")
 _DEADLINE_SECONDS: Final = 0.4
-_LONG_SECONDS: Final = 10.0
+_LONG_SECONDS: Final = 120.0
 _C: Final = grpc.StatusCode
 
 
@@ -172,7 +172,7 @@ class Instrumentation(NamedTuple):
 
 def ours(*, intercepted: bool = True) -> Instrumentation:
     """Return the library's; on asyncio with the client's interceptors, or with the traced channel."""
-    from tracing_lib import (
+    from tracing_lib.instrument.grpc import (
         grpc_aio_client_interceptors,
         grpc_aio_server_interceptor,
         grpc_client_interceptors,
@@ -190,7 +190,7 @@ def ours(*, intercepted: bool = True) -> Instrumentation:
         lambda provider: grpc_aio_server_interceptor(tracer_provider=provider),
         lambda channel, provider: grpc.intercept_channel(channel, *grpc_client_interceptors(tracer_provider=provider)),
         aio_channel,
-        settle_seconds=10,
+        settle_seconds=120,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
@@ -11,6 +10,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from tests.waiting import until
 from tracing_lib.base.hosts import OWN_HOSTS
 from tracing_lib.fast.tracer import ShortTracerProvider
 from tracing_lib.propagation.headers import OwnPropagator
@@ -67,12 +67,9 @@ class Recorder:
     def clear(self) -> None:
         self._exporter.clear()
 
-    def wait(self, number: int, seconds: float = 5.0) -> Sequence[ReadableSpan]:
+    def wait(self, number: int) -> Sequence[ReadableSpan]:
         """Wait for so many spans; what a server ends after it answered is not there at once."""
-        deadline = time.monotonic() + seconds
-        while len(self.spans) < number:
-            assert time.monotonic() < deadline, f"{len(self.spans)} of {number} spans after {seconds} s: {self.names}"
-            time.sleep(0.005)
+        until(lambda: len(self.spans) >= number, lambda: f"{number} spans: {self.names}", progress=lambda: len(self.spans), every=0.005)
         return self.spans
 
     def one(self, name: str) -> ReadableSpan:

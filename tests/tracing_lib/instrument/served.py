@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
+
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,12 +24,9 @@ def served(app: Any) -> Iterator[str]:  # noqa: ANN401  uvicorn's own type of an
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
-        until = time.monotonic() + 10
-        while not server.started:
-            assert time.monotonic() < until, "uvicorn did not start"
-            time.sleep(0.005)
+        until(lambda: server.started, "uvicorn to start", every=0.005)
         yield f"127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
-        thread.join(10)
+        thread.join()
         listener.close()

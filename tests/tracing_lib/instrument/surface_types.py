@@ -10,22 +10,19 @@ import grpc
 import httpx
 from starlette.applications import Starlette
 
-from tracing_lib import (
-    AsgiTracing,
-    ContextThreadPoolExecutor,
-    carry,
+from tracing_lib import carry, traced
+from tracing_lib.instrument import trace_ante, trace_keeper
+from tracing_lib.instrument.grpc import (
     grpc_aio_client_interceptors,
     grpc_aio_server_interceptor,
     grpc_client_interceptors,
     grpc_server_interceptor,
     trace_aio_channel,
-    trace_ante,
-    trace_httpx,
-    trace_keeper,
     trace_servicer,
-    trace_websocket,
-    traced,
 )
+from tracing_lib.instrument.http import AsgiTracing, trace_httpx
+from tracing_lib.instrument.websocket import trace_websocket
+from tracing_lib.propagation import ContextThreadPoolExecutor
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

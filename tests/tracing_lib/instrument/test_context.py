@@ -12,7 +12,8 @@ import pytest
 from opentelemetry import trace
 
 from tests.tracing_lib.instrument.recorder import attributes, id_of, is_child, trace_of
-from tracing_lib import ContextThread, ContextThreadPoolExecutor, carry, carry_in_executors, traced
+from tracing_lib import carry, traced
+from tracing_lib.propagation import ContextThread, ContextThreadPoolExecutor, carry_in_executors
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -96,7 +97,7 @@ def test_without_help_python_loses_it_which_is_what_the_helpers_are_for(recorder
 
 def test_calls_of_a_carried_function_may_overlap(recorder: Recorder) -> None:
     with recorder.tracer.start_as_current_span("caller") as caller:
-        barrier = threading.Barrier(8, timeout=10)
+        barrier = threading.Barrier(8, timeout=120)
 
         def work() -> int:
             with recorder.tracer.start_as_current_span("work"):

@@ -427,7 +427,7 @@ assert work() != 0, "a provider that is set later is found"
 
 
 def test_without_a_provider_a_function_runs_as_it_is_and_finds_one_that_is_set_later() -> None:
-    answer = subprocess.run([sys.executable, "-c", _UNCONFIGURED], capture_output=True, text=True, check=False, timeout=30)
+    answer = subprocess.run([sys.executable, "-c", _UNCONFIGURED], capture_output=True, text=True, check=False)
     assert (answer.returncode, answer.stderr) == (0, "")
 
 

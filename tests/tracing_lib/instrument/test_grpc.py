@@ -22,15 +22,15 @@ from examples.virtengine.protos import market_pb2, market_pb2_grpc
 from tests.tracing_lib.instrument import chain, grpc_cases
 from tests.tracing_lib.instrument.grpc_cases import OUTCOMES, SERVICE, SHAPES
 from tests.tracing_lib.instrument.recorder import Recorder, attributes, id_of, is_child
-from tracing_lib import (
+from tracing_lib import traced
+from tracing_lib.instrument import trace_keeper
+from tracing_lib.instrument.grpc import (
     grpc_aio_client_interceptors,
     grpc_aio_server_interceptor,
     grpc_client_interceptors,
     grpc_server_interceptor,
     trace_aio_channel,
-    trace_keeper,
     trace_servicer,
-    traced,
 )
 
 if TYPE_CHECKING:
@@ -219,7 +219,7 @@ def test_an_interceptor_of_the_channels_own_adds_to_the_headers_that_carry_the_t
         plain = grpc.aio.insecure_channel(f"127.0.0.1:{port}", interceptors=[naming])
         channel: Any
         async with trace_aio_channel(plain, tracer_provider=recorder.provider) as channel:
-            await channel.unary_unary(f"/{SERVICE}/Echo")(b"", timeout=5)
+            await channel.unary_unary(f"/{SERVICE}/Echo")(b"", timeout=120)
         await server.stop(0)
 
     asyncio.run(run())
@@ -239,7 +239,7 @@ def test_requests_that_are_made_while_they_are_sent_belong_to_the_call(recorder:
 
     with grpc_cases.sync_server(grpc_cases.Behaviors(), []) as target, grpc.insecure_channel(target) as bare:
         channel: Any = grpc.intercept_channel(bare, *grpc_client_interceptors(tracer_provider=recorder.provider))
-        channel.stream_unary(f"/{SERVICE}/stream_unary")(requests(), timeout=5)
+        channel.stream_unary(f"/{SERVICE}/stream_unary")(requests(), timeout=120)
     recorder.wait(3)
     client = recorder.one(f"{SERVICE}/stream_unary")
     assert all(is_child(span, client) for span in recorder.spans if span.name == "read")
@@ -303,7 +303,7 @@ def _call_each(target: str, methods: dict[str, Any]) -> None:
     with grpc.insecure_channel(target) as channel:
         for name in methods:
             try:
-                _stub(channel, name)(b"", timeout=5)
+                _stub(channel, name)(b"", timeout=120)
             except grpc.RpcError:
                 continue
 
@@ -351,7 +351,7 @@ def test_callers_and_servers_with_contrib_interceptors_share_their_traces_with_o
         recorder.clear()
         interceptor = server.server(recorder.provider)
         with grpc_cases.sync_server(grpc_cases.Behaviors(), [interceptor]) as target, grpc.insecure_channel(target) as bare:
-            _stub(client.channel(bare, recorder.provider))(b"success", timeout=5)
+            _stub(client.channel(bare, recorder.provider))(b"success", timeout=120)
         below, above = (next(span for span in recorder.wait(2) if span.kind is kind) for kind in (SpanKind.SERVER, SpanKind.CLIENT))
         assert is_child(below, above)
 
@@ -359,7 +359,7 @@ def test_callers_and_servers_with_contrib_interceptors_share_their_traces_with_o
 def test_inside_a_contrib_server_interceptor_ours_belongs_to_its_span(recorder: Recorder) -> None:
     interceptors = [instrumentation.server(recorder.provider) for instrumentation in (grpc_cases.contrib(), grpc_cases.ours())]
     with grpc_cases.sync_server(grpc_cases.Behaviors(), interceptors) as target, grpc.insecure_channel(target) as channel:
-        _stub(channel)(b"success", timeout=5)
+        _stub(channel)(b"success", timeout=120)
         inner, outer = recorder.wait(2)
     assert is_child(inner, outer)
     assert inner.kind is SpanKind.INTERNAL
@@ -369,7 +369,7 @@ def test_a_caller_that_is_not_sampled_is_followed(recorder: Recorder) -> None:
     with Recorder(sampler=ALWAYS_OFF) as unsampled:
         interceptor = grpc_cases.ours().server(recorder.provider)
         with grpc_cases.sync_server(grpc_cases.Behaviors(), [interceptor]) as target, grpc.insecure_channel(target) as bare:
-            _stub(grpc_cases.ours().channel(bare, unsampled.provider))(b"success", timeout=5)
+            _stub(grpc_cases.ours().channel(bare, unsampled.provider))(b"success", timeout=120)
             time.sleep(0.05)
     assert recorder.names == []
 
@@ -387,7 +387,7 @@ def test_a_caller_that_is_not_sampled_is_followed(recorder: Recorder) -> None:
 def test_the_target_says_where_the_server_is(recorder: Recorder, target: str, server: dict[str, object]) -> None:
     with grpc_cases.sync_server(grpc_cases.Behaviors(), []) as real, grpc.insecure_channel(real) as bare:
         channel: Any = grpc.intercept_channel(bare, *grpc_client_interceptors(target, tracer_provider=recorder.provider))
-        channel.unary_unary(f"/{SERVICE}/unary_unary")(b"success", timeout=5)
+        channel.unary_unary(f"/{SERVICE}/unary_unary")(b"success", timeout=120)
     found = attributes(recorder.spans[0])
     assert {key: value for key, value in found.items() if key.startswith("server.")} == server
 

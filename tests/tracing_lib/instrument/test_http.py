@@ -24,7 +24,7 @@ from starlette.routing import Mount, Route
 
 from tests.tracing_lib.instrument.recorder import attributes, id_of, is_child
 from tests.tracing_lib.instrument.served import served
-from tracing_lib import AsgiTracing, trace_httpx
+from tracing_lib.instrument.http import AsgiTracing, trace_httpx
 from tracing_lib.propagation.baggage import OwnBaggagePropagator
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def address(recorder: Recorder) -> Iterator[str]:
 
 @pytest.fixture
 def client(recorder: Recorder, address: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=f"http://{address}", timeout=5) as made:
+    with httpx.Client(base_url=f"http://{address}", timeout=120) as made:
         yield trace_httpx(made, templates=["/orders/{order_id}"], tracer_provider=recorder.provider)
 
 

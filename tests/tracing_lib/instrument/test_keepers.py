@@ -11,7 +11,7 @@ from opentelemetry.trace import StatusCode
 from examples.virtengine.protos import market_pb2
 from tests.tracing_lib.instrument.chain import DepositTooSmallError, EscrowKeeper, Keepers, MarketKeeper, VeidKeeper
 from tests.tracing_lib.instrument.recorder import attributes, id_of, is_child
-from tracing_lib import trace_ante, trace_keeper
+from tracing_lib.instrument import trace_ante, trace_keeper
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

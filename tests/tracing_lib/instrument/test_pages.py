@@ -34,7 +34,7 @@ from tests.tracing_lib.instrument.served import served
 with served(app) as _address:
     assert "state" in asyncio.run(follow(_address))
     import time
-    _until = time.monotonic() + 5
+    _until = time.monotonic() + 120
     while len(_spans.get_finished_spans()) < 6 and time.monotonic() < _until:
         time.sleep(0.01)
 """
@@ -70,7 +70,7 @@ def test_the_example_of_the_page_makes_the_spans_that_it_says(page: str) -> None
     then, expected = SPANS[page]
     program = "\n".join([_BEFORE, *blocks, then, _AFTER])
     command = [sys.executable, "-W", "error::DeprecationWarning:__main__", "-c", program]
-    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (answer.returncode, answer.stderr) == (0, "")
     assert sorted(answer.stdout.split("\n")[:-1]) == expected
 

@@ -16,16 +16,11 @@ from examples.virtengine.protos import market_pb2, market_pb2_grpc
 from tests.tracing_lib.instrument import chain, test_websocket
 from tests.tracing_lib.instrument.recorder import attributes
 from tests.tracing_lib.instrument.served import served
-from tracing_lib import (
-    AsgiTracing,
-    grpc_client_interceptors,
-    grpc_server_interceptor,
-    trace_ante,
-    trace_httpx,
-    trace_keeper,
-    trace_websocket,
-)
 from tracing_lib.base import conventions
+from tracing_lib.instrument import trace_ante, trace_keeper
+from tracing_lib.instrument.grpc import grpc_client_interceptors, grpc_server_interceptor
+from tracing_lib.instrument.http import AsgiTracing, trace_httpx
+from tracing_lib.instrument.websocket import trace_websocket
 from tracing_lib.privacy.names import span_name
 from tracing_lib.privacy.policy import PrivacyPolicy
 from tracing_lib.privacy.registry import library_registry

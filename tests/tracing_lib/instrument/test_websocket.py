@@ -18,7 +18,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.tracing_lib.instrument.recorder import Recorder, attributes, id_of, is_child, trace_of
 from tests.tracing_lib.instrument.served import served
-from tracing_lib import AsgiTracing, FollowsLinks, trace_websocket
+from tracing_lib.instrument.http import AsgiTracing
+from tracing_lib.instrument.websocket import trace_websocket
+from tracing_lib.sampling import FollowsLinks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

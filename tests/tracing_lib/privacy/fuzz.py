@@ -17,8 +17,9 @@ from tracing_lib.export.groups import Group
 from tracing_lib.export.packing import EncodedPacking
 from tracing_lib.fast.tracer import ShortTracerProvider
 from tracing_lib.logs import JsonFormatter
+from tracing_lib.privacy.attribute import Attribute, Privacy, Shape
 from tracing_lib.privacy.policy import PrivacyPolicy
-from tracing_lib.privacy.registry import Attribute, Privacy, Registry, Shape, library_registry
+from tracing_lib.privacy.registry import Registry, library_registry
 from tracing_lib.propagation.baggage import OwnBaggagePropagator
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ import pytest
 from tests.tracing_lib.privacy.canaries import every_rule_has_a_canary
 from tests.tracing_lib.privacy.fuzz import DROPPED, Rig, leaks, policies
 from tracing_lib.logs import LogPrivacy
+from tracing_lib.privacy.attribute import Attribute, Privacy, Shape
 from tracing_lib.privacy.policy import PrivacyPolicy
-from tracing_lib.privacy.registry import Attribute, Privacy, Registry, Shape
+from tracing_lib.privacy.registry import Registry
 from tracing_lib.privacy.rules import ValueRules, own_rules
 from tracing_lib.propagation.baggage import OwnBaggagePropagator
 

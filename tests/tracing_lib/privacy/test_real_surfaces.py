@@ -27,21 +27,13 @@ from tests.tracing_lib.instrument.served import served
 from tests.tracing_lib.privacy.canaries import MAKERS, STRUCTURAL, Canary, found
 from tests.tracing_lib.privacy.fuzz import Leaving
 from tests.tracing_lib.remote.waldur_server import serving
-from tracing_lib import (
-    AsgiTracing,
-    SlurmClient,
-    SlurmError,
-    consume,
-    grpc_client_interceptors,
-    grpc_server_interceptor,
-    produce,
-    trace_ante,
-    trace_httpx,
-    trace_keeper,
-    trace_websocket,
-    traced,
-    waldur_client,
-)
+from tracing_lib import traced
+from tracing_lib.base.errors import SlurmError
+from tracing_lib.instrument import consume, produce, trace_ante, trace_keeper
+from tracing_lib.instrument.grpc import grpc_client_interceptors, grpc_server_interceptor
+from tracing_lib.instrument.http import AsgiTracing, trace_httpx
+from tracing_lib.instrument.remote import SlurmClient, waldur_client
+from tracing_lib.instrument.websocket import trace_websocket
 from tracing_lib.privacy.policy import PrivacyPolicy
 
 if TYPE_CHECKING:
@@ -208,7 +200,7 @@ def kubernetes(wall: Wall, planted: list[Canary]) -> None:
     """Names, selectors and tokens, to an API server that refuses all of them; the real one has its own tests."""
     from kubernetes.client import ApiException, Configuration, CoreV1Api
 
-    from tracing_lib import TracedApiClient
+    from tracing_lib.instrument.remote import TracedApiClient
 
     with serving() as server:
         for canary in planted:

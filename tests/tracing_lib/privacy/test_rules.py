@@ -6,11 +6,13 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from components.documents.attributes import PRIVACY_RULES, as_json
 from tests.tracing_lib.privacy.canaries import MAKERS
 from tracing_lib.contract.outputs import PrivacyRule
-from tracing_lib.privacy.rules import combined_rules, own_rules
+from tracing_lib.privacy.rules import ValueRules, combined_rules, literals, own_rules
 
 ROOT = Path(__file__).parents[3]
 
@@ -60,3 +62,29 @@ def test_each_rule_has_a_name_and_a_meaning_of_its_own() -> None:
 def test_no_pattern_uses_what_re2_does_not_have(rule: PrivacyRule) -> None:
     # That the collector takes them is shown by tests/servers; this says at once which construct is wrong.
     assert not re.search(r"\(\?[=!<]|\\[1-9]|\(\?P=|[*+?}]\+", rule.pattern)
+
+
+VALUE_RULES = [rule for rule in own_rules() if rule.matches == "value"]
+
+
+@pytest.mark.parametrize("rule", VALUE_RULES, ids=lambda rule: rule.name)
+def test_every_match_of_a_rule_has_a_literal_that_is_looked_for_first(rule: PrivacyRule) -> None:
+    pattern = re.compile(rule.pattern)
+
+    @settings(max_examples=200)
+    @given(st.from_regex(pattern))
+    def check(text: str) -> None:
+        found = pattern.search(text)
+        assert found is not None
+        assert any(literal in found[0] for literal in literals(rule))
+        assert ValueRules([rule]).found(text)
+        assert ValueRules([rule]).masked(text) == pattern.sub("****", text)
+
+    check()
+
+
+def test_literals_are_named_for_own_rules_and_for_no_changed_one() -> None:
+    looked_for = {rule.name for rule in VALUE_RULES if literals(rule) != ("",)}
+    assert looked_for == {"assigned-secret", "email", "jwt", "phone"}
+    for rule in VALUE_RULES:
+        assert literals(rule.model_copy(update={"pattern": rule.pattern + "|x"})) == ("",)

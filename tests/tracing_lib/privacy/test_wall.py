@@ -7,11 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.trace import Link, SpanContext, TraceState
 
-from tracing_lib import PrivacyRule, SettingsError, TracingSettings
+from tracing_lib import SettingsError, TracingSettings
 from tracing_lib.base.errors import PrivacyError
 from tracing_lib.base.hosts import OWN_HOSTS, host_of, is_own
+from tracing_lib.contract import PrivacyRule
+from tracing_lib.privacy.attribute import Attribute, Privacy, Shape
 from tracing_lib.privacy.policy import PrivacyPolicy, policy_of
-from tracing_lib.privacy.registry import Attribute, Privacy, Registry, Shape, library_registry
+from tracing_lib.privacy.registry import Registry, library_registry
 from tracing_lib.testing.kit import RecordedTraces
 
 

@@ -12,8 +12,9 @@ from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from tracing_lib import Attribute, declare, outbound_to
+from tracing_lib import Attribute, declare
 from tracing_lib.base.hosts import OWN_HOSTS
+from tracing_lib.propagation import outbound_to
 from tracing_lib.propagation.headers import OwnPropagator
 
 PROPAGATOR = OwnPropagator(OWN_HOSTS)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 from opentelemetry.trace import SpanKind, StatusCode
 
+from tests.waiting import until
 from tracing_lib.base.errors import SlurmError
 from tracing_lib.instrument.remote.slurm import JOB_ID, STATE, SlurmClient, _exporting
 from tracing_lib.testing.kit import attributes_of
@@ -17,12 +17,10 @@ if TYPE_CHECKING:
     from tracing_lib.testing.kit import RecordedTraces
 
 
-def _finished(client: SlurmClient, job: int, seconds: float = 60.0) -> str:
-    deadline = time.monotonic() + seconds
-    while (state := client.state(job)) in {"PENDING", "RUNNING", "COMPLETING", "CONFIGURING"}:
-        assert time.monotonic() < deadline, f"job {job} is still {state}"
-        time.sleep(0.2)
-    return state
+def _finished(client: SlurmClient, job: int) -> str:
+    goes_on = {"PENDING", "RUNNING", "COMPLETING", "CONFIGURING"}
+    until(lambda: client.state(job) not in goes_on, f"job {job} to end", progress=lambda: client.state(job), every=0.2)
+    return client.state(job)
 
 
 @pytest.mark.parametrize("export", [[], ["--export=NONE"], ["--export", "SLURM_CONF"]])

@@ -1,1 +1,22 @@
-"""Spans of HTTP requests, on the server and on the client."""
+"""Spans of HTTP: ``AsgiTracing`` for servers, which serves WebSockets as well, and ``trace_httpx`` for clients.
+
+``trace_httpx`` needs the extra ``http``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tracing_lib.base.lazy import offer
+
+if TYPE_CHECKING:
+    from tracing_lib.instrument.http.asgi import AsgiTracing
+    from tracing_lib.instrument.http.client import trace_httpx
+else:
+    __getattr__, __dir__ = offer(
+        __name__,
+        {"asgi": ("AsgiTracing",), "client": ("trace_httpx",)},
+        extras={"client": "http"},
+    )
+
+__all__ = ["AsgiTracing", "trace_httpx"]

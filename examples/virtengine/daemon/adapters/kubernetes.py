@@ -10,7 +10,7 @@ from kubernetes import client as k8s
 from kubernetes.config import load_config
 
 from examples.virtengine.daemon.adapters import ProvisioningError
-from tracing_lib import TracedApiClient
+from tracing_lib.instrument.remote import TracedApiClient
 
 if TYPE_CHECKING:
     import argparse

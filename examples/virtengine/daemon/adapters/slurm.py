@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from examples.virtengine.daemon.adapters import ProvisioningError
-from tracing_lib import SlurmClient
+from tracing_lib.instrument.remote import SlurmClient
 
 if TYPE_CHECKING:
     import argparse

@@ -16,7 +16,7 @@ from waldur_api_client.models.resource_state import ResourceState
 from waldur_api_client.models.resource_terminate_request import ResourceTerminateRequest
 
 from examples.virtengine.daemon.adapters import ProvisioningError
-from tracing_lib import waldur_client
+from tracing_lib.instrument.remote import waldur_client
 
 if TYPE_CHECKING:
     import argparse

@@ -1,4 +1,4 @@
-"""Draws a trace as text: a tree in the order of time, with a bar for when each span ran."""
+"""Draw a trace as text: a tree in order of time, with a bar for the time of each span."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NS_PER_MS: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One span with what stands before its name, and before the lines below it that belong to it."""
+    """One span, with the branches drawn before its name and before its further lines."""
 
     prefix: str
     below: str
@@ -27,9 +27,9 @@ class _Row:
 def render_tree(trace: Trace) -> str:
     """Return the trace as lines of text, without a final line break.
 
-    One line per span: service, name in its place in the tree, kind, when it began after the trace's first span and how long it took,
-    in milliseconds, and a bar over the whole length of the trace. A failed span is marked and its status message stands below.
-    Spans whose parent was not stored hang at the top, marked so.
+    Each span has one line: service, name, kind, start after the trace's first span and duration in milliseconds, and a bar over the
+    length of the trace. A failed span is marked, and its status message is the next line. A span whose parent was not stored is drawn
+    at the top level and marked.
     """
     if not trace.spans:
         return f"trace {trace.trace_id}: no spans"
@@ -37,7 +37,7 @@ def render_tree(trace: Trace) -> str:
 
 
 def tree_lines(trace: Trace) -> list[str]:
-    """Return the lines of ``render_tree`` that are the spans of a trace."""
+    """Return the lines of ``render_tree`` without its heading."""
     begin, length = _extent(trace)
     rows = list(_rows(trace))
     labels = [f"{row.prefix}{_shortened(row.span.name)}" for row in rows]
@@ -63,7 +63,7 @@ def _extent(trace: Trace) -> tuple[int, int]:
 
 
 def _rows(trace: Trace) -> Iterator[_Row]:
-    """Yield the rows from top to bottom. Kept on a stack of our own: a trace may be deeper than Python's recursion allows."""
+    """Yield the rows from top to bottom, without recursion, because a trace can be deeper than Python's recursion limit."""
     children: dict[str | None, list[Span]] = {}
     known = {span.span_id for span in trace.spans}
     for span in trace.spans:
@@ -78,12 +78,12 @@ def _rows(trace: Trace) -> Iterator[_Row]:
         for position, child in enumerate(reversed(below)):
             branch, rest = ("└─ ", "   ") if position == 0 else ("├─ ", "│  ")
             waiting.append(_Row(row.below + branch, row.below + rest, child))
-    # Spans that are each other's ancestors have no top to hang from; they are still shown.
+    # Spans that are each other's ancestors are below no root, and are still shown.
     yield from (_Row("", "  ", span) for span in trace.spans if span.span_id not in seen)
 
 
 def summary(trace: Trace) -> str:
-    """Return how many spans, services and errors a trace has, and how long it took."""
+    """Return the numbers of spans, services and errors of a trace, and its duration."""
     _, length_ns = _extent(trace)
     errors = sum(span.status == "error" for span in trace.spans)
     parts = [
@@ -104,14 +104,14 @@ def _milliseconds(nanoseconds: int) -> str:
 
 
 def _bar(span: Span, begin: int, length: int) -> str:
-    """Draw when the span ran on a line of fixed width; a span too short to see still gets one mark."""
+    """Draw the time of a span on a line of fixed width. The shortest span has one mark."""
     first = min((span.start_ns - begin) * _BAR // length, _BAR - 1)
     cells = min(max(round(span.duration_ns * _BAR / length), 1), _BAR - first)
     return f"▕{' ' * first}{'█' * cells}{' ' * (_BAR - first - cells)}▏"
 
 
 def _one_line(text: str) -> str:
-    """Keep what a service wrote from moving the cursor or breaking the table."""
+    """Replace characters that would move the cursor or break the table."""
     return "".join(character if character.isprintable() else " " for character in text)
 
 

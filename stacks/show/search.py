@@ -1,4 +1,4 @@
-"""Finds the traces that have a span with some attribute, in Jaeger v2 or Tempo: what joins the traces of one order into its story."""
+"""Find the traces that have a span with given attributes, in Jaeger v2 or Tempo."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tracing_lib.reading.query import get
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-    from tracing_lib.contract.outputs import Outputs
+    from stacks.placement.outputs import Outputs
 
 _MOST: Final = 1000
 _SEARCH_SECONDS: Final = 60.0
@@ -39,9 +39,9 @@ def find_traces(
 ) -> tuple[str, ...]:
     """Return the ids of traces in which one span has all these attributes, sorted.
 
-    ``since`` and ``until`` bound when such a trace began, in seconds since 1970 (UTC). ``services`` are those whose spans are looked at,
-    by default every service that the store knows (Jaeger searches service by service). ``most`` limits what is returned for each
-    request, default 1,000. Without attributes it finds every trace. Raises ``QueryError`` when the server cannot be asked.
+    ``since`` and ``until`` bound the start of such a trace, in seconds since 1970 (UTC). ``services`` limits the search to their spans;
+    default: every service that the store knows, because Jaeger searches service by service. ``most`` limits the traces of one response,
+    default 1,000. Without attributes every trace is found. Raises ``QueryError`` when the server cannot be reached or refuses.
     """
     window = _Window(since, until, most)
     if outputs.backend == "tempo":
@@ -72,7 +72,7 @@ def _of(outputs: Outputs, service: str, attributes: dict[str, str], window: _Win
 
 
 def _in_tempo(outputs: Outputs, attributes: dict[str, str], services: Collection[str] | None, window: _Window) -> Iterator[str]:
-    """Ask in TraceQL, where a name without scope is looked for in spans and resources alike."""
+    """Search by TraceQL. An attribute name without a scope is searched in spans and in resources."""
     conditions = [f".{key} = {json.dumps(value)}" for key, value in attributes.items()]
     if services is not None:
         conditions.append("(" + " || ".join(f"resource.service.name = {json.dumps(name)}" for name in services) + ")")
@@ -80,7 +80,7 @@ def _in_tempo(outputs: Outputs, attributes: dict[str, str], services: Collection
     try:
         found = _search(outputs, query | {"start": int(window.since)})
     except QueryError:
-        # Where the start falls on the very second up to which blocks are searched, 3.0.3 cuts off a part of no length and refuses it.
+        # Tempo 3.0.3 refuses a search whose start is the second at which its blocks end, because one part of the search is then empty.
         found = _search(outputs, query | {"start": int(window.since) - _EARLIER_SECONDS})
     for trace in found:
         if isinstance(trace, dict) and int(trace.get("startTimeUnixNano", 0)) >= window.since * _NANOSECONDS:
@@ -100,11 +100,11 @@ def _asked(url: str, key: str) -> list[object]:
     except (ValueError, AttributeError):
         listed = None
     if not isinstance(listed, list):
-        then = "look whether query_url is the address of the query API, and not of a login page before the UI"
+        then = "check that query_url is the address of the query API, not of a login page in front of the user interface"
         raise QueryError(explain(url.partition("?")[0], f"answered without a list {key!r}", "the answer of a search", then))
     return listed
 
 
 def _identifier(trace: object) -> str:
-    # Tempo leaves leading zeros out.
+    # Tempo omits leading zeros.
     return str(trace["traceID"]).rjust(_TRACE_ID_DIGITS, "0") if isinstance(trace, dict) else ""
