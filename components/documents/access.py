@@ -15,12 +15,13 @@ from components.documents.text import toml
 class Login:
     """Who may pass: users that the OpenID Connect ``issuer`` puts into one of ``groups``, read from the claim ``groups_claim``.
 
-    ``trusted_proxies`` are the networks whose word on the client's address and scheme is taken. ``authority`` is the path of the PEM by
-    which the issuer's certificate is known, None for the public authorities.
+    ``scopes`` are asked for at login. ``trusted_proxies`` are the networks whose word on the client's address and scheme is taken.
+    ``authority`` is the path of the PEM by which the issuer's certificate is known, None for the public authorities.
     """
 
     issuer: str
     client_id: str
+    scopes: tuple[str, ...]
     groups_claim: str
     groups: tuple[str, ...]
     trusted_proxies: tuple[str, ...]
@@ -41,7 +42,7 @@ def proxy(login: Login, *, host: str, listen: str, telemetry: str, upstream: str
         "code_challenge_method": "S256",
         "insecure_oidc_skip_nonce": False,
         "redirect_url": f"https://{host}/oauth2/callback",
-        "scope": "openid email profile groups",
+        "scope": " ".join(login.scopes),
         "oidc_groups_claim": login.groups_claim,
         "allowed_groups": list(login.groups),
         # The groups decide who passes, not the domain of an address.

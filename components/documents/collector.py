@@ -206,7 +206,7 @@ def _drop(noise: Noise) -> Iterator[Part]:
         places = (f"{context}.attributes[{ottl(noise.attribute)}]" for context in ("span", "resource"))
         same = {"name": "matches", "type": "ottl_condition"}
         same |= {"ottl_condition": {"error_mode": "ignore", "span": [f"{place} == {value}" for place in places for value in typed]}}
-        yield {"name": f"noise-{noise.name}-typed", "type": "drop", "drop": {"drop_sub_policy": [same]}}
+        yield {"name": f"typed-noise-{noise.name}", "type": "drop", "drop": {"drop_sub_policy": [same]}}
 
 
 def _keep(tail: TailSampling) -> list[Part]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from components.documents import access, collector, grafana, jaeger, ports, sampling, tempo
 from components.documents.images import server
 from components.workload import Document, Health, Identity, Resources, SecretFile, SecretVariable, Site, Volume, Workload
-from stacks.environment.sizing import FREE_SHARE, burst_spans, held_traces
+from stacks.environment.sizing import FREE_SHARE, burst_spans, catching_up_bytes, held_traces, longest_trace_bytes
 from stacks.plan.addresses import Bound
 
 if TYPE_CHECKING:
@@ -77,15 +77,15 @@ def agent(environment: Environment, addresses: Addresses) -> Workload:
         # The pods that send, in whatever namespace; the gateways, in its own.
         identity=Identity(COLLECTOR_USER, {"": ("pods",)}, {"discovery.k8s.io": ("endpointslices",)}),
         spread="every-node",
-        environment=_go(section.resources.memory),
+        environment=_go(section.resources.memory * section.memory_limit),
         node_variable="NODE_NAME",
         secret_files=files,
     )
 
 
-def _go(memory_bytes: int) -> dict[str, str]:
-    """The Go runtime collects before the kernel kills: nine tenths of the memory, as its documentation of the limit advises."""
-    return {"GOMEMLIMIT": f"{memory_bytes * 9 // 10}B"}
+def _go(limit_bytes: float) -> dict[str, str]:
+    """What the Go runtime is told: to collect at four fifths of the hard limit, as the collector's guide advises."""
+    return {"GOMEMLIMIT": f"{round(limit_bytes * 4 / 5)}B"}
 
 
 def _intake_secrets(ingest: sections.Ingest) -> tuple[SecretFile, ...]:
@@ -135,7 +135,7 @@ def gateway(environment: Environment, addresses: Addresses) -> Workload:
         identity=Identity(COLLECTOR_USER),
         spread="ordered" if clustered else "single",
         replicas=section.replicas if clustered else 1,
-        environment=_go(section.resources.memory),
+        environment=_go(section.resources.memory * section.memory_limit),
     )
 
 
@@ -279,6 +279,8 @@ def _tempo(environment: Environment, section: sections.Tempo, addresses: Address
         folder=folder,
         bucket=bucket,
         retention_seconds=round(environment.retention.traces.total_seconds()),
+        # Never below Tempo's own defaults.
+        limits=tempo.Limits(max(5_000_000, longest_trace_bytes(environment)), max(15_000_000, catching_up_bytes(environment))),
     )
     expand = ("-config.expand-env=true",) if secrets else ()
     return Workload(
@@ -337,6 +339,7 @@ def login_proxy(section: sections.Access, images: sections.Images, addresses: Ad
     login = access.Login(
         section.oidc_issuer,
         section.client_id,
+        section.scopes,
         section.groups_claim,
         section.operator_groups,
         section.trusted_proxies,
