@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 TargetKind = Literal["local", "docker", "kubernetes"]
 
+RoleName = Literal["agent", "gateway", "backend", "sampling", "ui", "access"]
+"""What a workload is for; of a backend and its user interface there is more than one kind."""
+
 OutsideName = Literal["consumers", "operators", "scrapers", "kubernetes-api", "oidc-issuer", "object-storage"]
 """What lies outside of a plan and still takes part in it.
 
@@ -73,11 +76,17 @@ class Volume:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """An HTTP request that answers 2xx when the server takes traffic, and the time that it may need for that after its start."""
+    """An HTTP request that answers 2xx when the server takes traffic.
+
+    ``start_seconds`` is the time that it may need for that after its start, ``alive_seconds`` how long it may fail later before the
+    server is ended and started again. Default: two minutes, because a server under load answers late, and restarting it then would add
+    to the load.
+    """
 
     port: str
     path: str
     start_seconds: int = 60
+    alive_seconds: int = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +175,7 @@ class Workload:
     """
 
     name: str
-    role: Literal["agent", "gateway", "backend", "sampling", "ui", "access"]
+    role: RoleName
     server: Server
     arguments: tuple[str, ...]
     documents: tuple[Document, ...]

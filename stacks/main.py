@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
+from stacks.deploy.secret_values import making, problem
 from stacks.environment.model import PROJECT
 from stacks.environment.parse import BadEnvironmentError
 from stacks.environment.source import named
@@ -58,11 +59,17 @@ def _secrets(config: pulumi.Config, wanted: Plan, stack: str) -> Secrets:
         for key in keys
         if not _issued(key) or any(config.get_secret(f"{secret}.{other}") is not None for other in keys)
     ]
-    missing = [f"{secret}.{key}" for secret, key in places if config.get_secret(f"{secret}.{key}") is None]
-    if missing:
-        lines = [f"Pulumi.{stack}.yaml: {PROJECT}:{key}: is a secret that {stack} needs, and missing" for key in missing]
-        raise pulumi.RunError("\n".join([*lines, f"then: python -m stacks secret {stack} {missing[0]}"]))
+    told = {f"{secret}.{key}": (key, _defect(config, secret, key)) for secret, key in places}
+    if wrong := {name: (key, said) for name, (key, said) in told.items() if said is not None}:
+        lines = [f"Pulumi.{stack}.yaml: {PROJECT}:{name}: {said}" for name, (_, said) in wrong.items()]
+        name, (key, _) = next(iter(wrong.items()))
+        raise pulumi.RunError("\n".join([*lines, f"then: {making(key, name, stack)}"]))
     return {(secret, key): config.require_secret(f"{secret}.{key}") for secret, key in places}
+
+
+def _defect(config: pulumi.Config, secret: str, key: str) -> str | None:
+    value = config.get(f"{secret}.{key}")
+    return "is a secret that this stack needs, and missing" if value is None else problem(key, value)
 
 
 def _issued(key: str) -> bool:

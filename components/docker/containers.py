@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from components.documents.text import go_duration
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -151,13 +153,6 @@ def _healthcheck(workload: Workload, health: Health) -> dict[str, Any]:
         "tests": ["CMD", f"{TOOLS}/busybox", "wget", "-q", "-O", "/dev/null", "-T", "2", url],
         "interval": "2s",
         "timeout": "3s",
-        "start_period": go_duration(health.start_seconds),
+        "start_period": go_duration(health.start_seconds * 1000, as_printed=True),
         "retries": 3,
     }
-
-
-def go_duration(seconds: int) -> str:
-    """A duration as Go prints it, which is what the daemon answers: 300 is ``5m0s``. Another spelling would look like a change."""
-    hours, rest = divmod(seconds, 3600)
-    minutes, left = divmod(rest, 60)
-    return (f"{hours}h" if hours else "") + (f"{minutes}m" if minutes or hours else "") + f"{left}s"

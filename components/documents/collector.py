@@ -97,16 +97,35 @@ class TraceMetrics:
     graph_max_items: int
 
 
-def agent(intake: Intake, operation: Operation, *, gateway_service: str, gateway_port: int) -> str:
-    """The document of the collector on each node: it enriches, redacts and sends each trace to one gateway.
+@dataclass(frozen=True, slots=True)
+class ServiceOfGateways:
+    """The gateways behind a Kubernetes Service, ``name.namespace``, each on ``port``; its endpoints are watched."""
 
-    ``gateway_service`` is the ``name.namespace`` of the gateways' service, whose endpoints divide the traces among themselves.
+    service: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListOfGateways:
+    """Gateways whose ``host:port`` are known beforehand."""
+
+    endpoints: tuple[str, ...]
+
+
+Gateways = ServiceOfGateways | ListOfGateways
+
+
+def agent(intake: Intake, operation: Operation, *, gateways: Gateways, enriched: bool) -> str:
+    """The document of the collector on each node: it enriches, redacts and sends each trace to one of the ``gateways``.
+
+    ``enriched`` tells whether a Kubernetes API is there to ask which pod a span comes from.
     """
+    enrichment = _enrichment() if enriched else {}
     return expanded_text(
         {
             "receivers": _receivers(intake),
-            "processors": _memory_limiter(operation) | _enrichment() | wall.processors(),
-            "exporters": {"load_balancing": _load_balancing(operation, gateway_service, gateway_port)},
+            "processors": _memory_limiter(operation) | enrichment | wall.processors(),
+            "exporters": {"load_balancing": _load_balancing(operation, gateways)},
             "extensions": _extensions(operation, intake),
             "service": _service(
                 operation,
@@ -114,7 +133,7 @@ def agent(intake: Intake, operation: Operation, *, gateway_service: str, gateway
                 {
                     "traces": {
                         "receivers": ["otlp"],
-                        "processors": ["memory_limiter", "k8s_attributes", *wall.NAMES],
+                        "processors": ["memory_limiter", *enrichment, *wall.NAMES],
                         "exporters": ["load_balancing"],
                     }
                 },
@@ -269,10 +288,18 @@ def _delivery(operation: Operation, backend: str) -> Part:
     }
 
 
-def _load_balancing(operation: Operation, service: str, port: int) -> Part:
+def _resolver(gateways: Gateways) -> Part:
+    match gateways:
+        case ServiceOfGateways():
+            return {"k8s": {"service": gateways.service, "ports": [gateways.port]}}
+        case ListOfGateways():
+            return {"static": {"hostnames": list(gateways.endpoints)}}
+
+
+def _load_balancing(operation: Operation, gateways: Gateways) -> Part:
     return {
         "routing_key": "traceID",
-        "resolver": {"k8s": {"service": service, "ports": [port]}},
+        "resolver": _resolver(gateways),
         # What fails for one gateway is routed anew from the queue on disk, not held back for that gateway in memory.
         "protocol": {"otlp": {"tls": {"insecure": True}, "sending_queue": {"enabled": False}, "retry_on_failure": {"enabled": False}}},
         "sending_queue": _queue(operation) | {"batch": {"flush_timeout": "200ms", "min_size": 65_536, "max_size": 1_048_576}},

@@ -119,8 +119,16 @@ def json_text(document: object) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def go_duration(milliseconds: int) -> str:
-    """A duration as Go's ``time.ParseDuration`` reads it, which knows no days: ``720h``, ``90s``, ``250ms``."""
+def go_duration(milliseconds: int, *, as_printed: bool = False) -> str:
+    """A duration as Go's ``time.ParseDuration`` reads it, which knows no days: ``720h``, ``90s``, ``250ms``.
+
+    ``as_printed`` spells it as Go prints it: 300 s are ``5m0s``. A server that answers with its own spelling is asked in that spelling, as
+    another one would look like a change.
+    """
+    if as_printed and milliseconds >= 1000:  # noqa: PLR2004 - a second
+        minutes, rest = divmod(milliseconds, 60_000)
+        hours, minutes = divmod(minutes, 60)
+        return (f"{hours}h" if hours else "") + (f"{minutes}m" if minutes or hours else "") + f"{rest / 1000:g}s"
     for unit, length in (("h", 3_600_000), ("m", 60_000), ("s", 1000)):
         if milliseconds and milliseconds % length == 0:
             return f"{milliseconds // length}{unit}"

@@ -118,8 +118,7 @@ def _probes(workload: Workload) -> Object:
     return {
         "startupProbe": request | {"failureThreshold": math.ceil(health.start_seconds / every)},
         "readinessProbe": request | {"failureThreshold": 3},
-        # A server under load answers late; restarting it then would add to the load.
-        "livenessProbe": request | {"periodSeconds": 10, "failureThreshold": 12},
+        "livenessProbe": request | {"periodSeconds": 10, "failureThreshold": math.ceil(health.alive_seconds / 10)},
     }
 
 

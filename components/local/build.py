@@ -47,6 +47,21 @@ RECIPES: Mapping[str, Recipe] = {
         5,
         "-s -w -X github.com/jaegertracing/jaeger/internal/version.latestVersion=2.13.0",
     ),
+    "oauth2-proxy": Recipe(
+        "oauth2-proxy",
+        "github.com/oauth2-proxy/oauth2-proxy/v7",
+        "v7.15.6",
+        1,
+        "-s -w -X github.com/oauth2-proxy/oauth2-proxy/v7/pkg/version.VERSION=v7.15.6",
+    ),
+    "prometheus": Recipe(
+        "prometheus",
+        "github.com/prometheus/prometheus/cmd/prometheus",
+        "v3.16.0",
+        5,
+        "-s -w -X github.com/prometheus/common/version.Version=3.16.0",
+    ),
+    "trial": Recipe("trial", ".", "1", 1),
     "kube-apiserver": Recipe(
         "kubernetes",
         "k8s.io/kubernetes/cmd/kube-apiserver",

@@ -25,6 +25,14 @@ class UnsupportedPlanError(LocalError):
     """The plan asks for something that only a container target offers."""
 
 
+class NotRunningError(LocalError):
+    """No environment, or no such instance, runs in a folder."""
+
+
+class AddressesError(LocalError):
+    """No block of loopback addresses is left, or an environment has more instances than a block has addresses."""
+
+
 class StartError(LocalError):
     """A server exited, or did not become healthy in time."""
 

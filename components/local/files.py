@@ -15,9 +15,9 @@ from components.local.errors import FolderInUseError, InterruptedStartError
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-    from components.workload import Plan
+    from components.local.instances import Runnable
 
 LOCK_POLL_SECONDS = 0.05
 
@@ -52,16 +52,16 @@ def write_atomically(path: Path, text: str) -> None:
         raise
 
 
-def write_documents(plan: Plan) -> None:
+def write_documents(workloads: Iterable[Runnable]) -> None:
     """Write each workload's documents into its ``documents_path``, in place and atomically, so that a watching server can reload."""
-    for workload in plan.workloads:
+    for workload in workloads:
         for document in workload.documents:
             write_atomically(Path(workload.documents_path) / document.name, document.text)
 
 
-def make_volumes(plan: Plan) -> None:
+def make_volumes(workloads: Iterable[Runnable]) -> None:
     """Make the folder of each volume when missing; what is in it stays."""
-    for workload in plan.workloads:
+    for workload in workloads:
         for volume in workload.volumes:
             make_private(Path(volume.path))
 

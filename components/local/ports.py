@@ -12,6 +12,7 @@ import errno
 import json
 import os
 import socket
+import sys
 import zlib
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -51,13 +52,15 @@ def choose_ports(wanted: Sequence[tuple[str, Port]], memory: Path) -> Mapping[Ke
     return chosen
 
 
-def is_free(number: int) -> bool:
-    """Whether a server could listen on this TCP port of 127.0.0.1 and nobody listens on it for all addresses."""
-    for address in ("127.0.0.1", "0.0.0.0"):  # noqa: S104 - bound for a moment and never listening, to see whether somebody else does
+def is_free(number: int, address: str = "127.0.0.1") -> bool:
+    """Whether a server could listen on this TCP port of a loopback address and nobody listens on it for all addresses."""
+    # Linux refuses an address while somebody listens for all; elsewhere that is asked by itself, and refused for what listens on any.
+    everywhere = () if sys.platform == "linux" else ("0.0.0.0",)  # noqa: S104 - bound for a moment and never listening
+    for bound in (address, *everywhere):
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind((address, number))
+                probe.bind((bound, number))
             except OSError as error:
                 if error.errno in {errno.EADDRINUSE, errno.EACCES}:
                     return False

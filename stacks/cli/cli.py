@@ -87,12 +87,27 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_running(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """The verbs about what runs on this machine."""
-    usage = "python -m stacks run [-h] [--once] ENVIRONMENT [-- COMMAND ...]"
+    usage = "python -m stacks run [-h] [--once] [--shape {one-host,cluster}] [--nodes N] [--state DIR] ENVIRONMENT [-- COMMAND ...]"
     run = verbs.add_parser("run", help="run an environment on this machine until Ctrl-C, and a command against it", usage=usage)
     run.add_argument("environment", help=ENVIRONMENT)
     run.add_argument("--once", action="store_true", help="end when the command has ended and its traces were shown")
     run.add_argument("--state", type=Path, metavar="DIR", help=STATE)
+    run.add_argument(
+        "--shape",
+        choices=("one-host", "cluster"),
+        default="one-host",
+        help="one-host: one collector, no login (default); cluster: agents, all gateways, login, TLS and token as on Kubernetes",
+    )
+    run.add_argument(
+        "--nodes", type=_count, metavar="N", help="agents in the shape of a cluster (default: the nodes of the environment, 3 at most)"
+    )
     run.set_defaults(verb=_run)
+
+    listing = verbs.add_parser("ps", help="list the processes of an environment that runs on this machine")
+    listing.add_argument("environment", nargs="?", default="dev", help="name of the running environment (default: dev)")
+    listing.add_argument("--json", action="store_true", help="print them for programs")
+    listing.add_argument("--state", type=Path, metavar="DIR", help=STATE)
+    listing.set_defaults(verb=_ps)
 
     servers = verbs.add_parser("servers", help="find the servers that toolchain/ can build, or build them")
     servers.set_defaults(verb=_servers)
@@ -133,7 +148,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 def _metrics(arguments: argparse.Namespace) -> int:
     from components.documents.series import series
-    from stacks.plan.roles import trace_metrics
+    from stacks.plan.collectors import trace_metrics
 
     found = series(trace_metrics(read(arguments.environment).environment.aggregation, ""))
     if arguments.json:
@@ -194,11 +209,11 @@ def _diff(arguments: argparse.Namespace) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     from components.local.errors import InterruptedStartError, LocalError
-    from stacks.cli.run import run
+    from stacks.cli.run import Placing, run
 
     named = read(arguments.environment)
     try:
-        return run(named, arguments.command, once=arguments.once, state=arguments.state)
+        return run(named, arguments.command, Placing(arguments.shape, arguments.nodes, arguments.state), once=arguments.once)
     except InterruptedStartError as error:
         _complain(str(error))
         return 130  # what a shell reports of a program that Ctrl-C ended
@@ -207,14 +222,41 @@ def _run(arguments: argparse.Namespace) -> int:
         return FAILED
 
 
+def _count(text: str) -> int:
+    """A number of nodes."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is too few; write 1 or more")
+    return number
+
+
+def _ps(arguments: argparse.Namespace) -> int:
+    from components.local.errors import NotRunningError
+    from components.local.instances import read_listing
+    from stacks.placement.local import STATE
+
+    try:
+        listed = read_listing((arguments.state or STATE) / arguments.environment)
+    except NotRunningError as error:
+        _complain(str(error))
+        return FAILED
+    if arguments.json:
+        _print(json.dumps([asdict(instance) for instance in listed], indent=2))
+    else:
+        from stacks.show.tables import print_instances
+
+        print_instances(listed)
+    return OK
+
+
 def _servers(_: argparse.Namespace) -> int:
-    from components.documents.images import SERVERS, TEST_SERVERS
+    from components.documents.images import SERVERS, SURROUNDINGS, TEST_SERVERS
     from components.local.build import RECIPES
     from components.local.errors import LocalError
     from components.local.programs import find_program
     from stacks.environment.source import ROOT
 
-    known = {**SERVERS, **TEST_SERVERS}
+    known = {**SERVERS, **SURROUNDINGS, **TEST_SERVERS}
     try:
         for program in RECIPES:
             _print(f"{program:<16} {find_program(known[program], toolchain=ROOT / 'toolchain', say=_complain)}")

@@ -98,7 +98,7 @@ def _up(arguments: argparse.Namespace) -> None:
 def _destroy(arguments: argparse.Namespace) -> None:
     from stacks.deploy.up import destroy, open_deployment
 
-    destroy(open_deployment(read(arguments.environment), state=arguments.state))
+    destroy(open_deployment(read(arguments.environment), state=arguments.state, leaving=True))
 
 
 def _recover(arguments: argparse.Namespace) -> None:
@@ -108,8 +108,8 @@ def _recover(arguments: argparse.Namespace) -> None:
 
 
 def _outputs(arguments: argparse.Namespace) -> None:
-    from stacks.deploy.engine import open_engine
     from stacks.deploy.up import deployed_outputs, say
+    from stacks.deploy.workspace import open_engine
 
     named = read(arguments.environment)
     if named.environment.target.kind == "local":
@@ -143,13 +143,27 @@ def _text(contract: Outputs, form: str, *, certificate: str | None, show_secrets
 
 
 def _secret(arguments: argparse.Namespace) -> None:
-    from stacks.deploy.engine import open_engine
+    from stacks.deploy.secret_values import entry_of, known_keys, making, problem
     from stacks.deploy.up import RefusedError, say
+    from stacks.deploy.workspace import open_engine
+    from stacks.plan.plan import plan
+    from stacks.plan.targets import addresses_of
 
-    named = read(arguments.environment)
-    value = getpass.getpass(f"{arguments.key}: ") if sys.stdin.isatty() else sys.stdin.read().rstrip("\n")
-    if not value:
-        raise RefusedError(f"{arguments.key}: an empty secret is none\nthen: type it, or pipe it in")
-    file = ROOT / named.source
-    open_engine(named, say=say, state=arguments.state).keep_secret(arguments.key, value, file)
-    say(f"{arguments.key} is encrypted in {named.source}; commit that file")
+    named, key = read(arguments.environment), arguments.key
+    wanted = plan(named.environment, addresses_of(named), name=named.name)
+    try:
+        entry = entry_of(key, wanted)
+    except KeyError:
+        keys = known_keys(wanted)
+        told = f"{named.name} reads {', '.join(keys)}" if keys else f"{named.name} reads no secret"
+        raise RefusedError(f"{key}: is no secret of {named.source}; {told}\nthen: python -m stacks check {named.name}") from None
+    command = making(entry, key, arguments.environment)
+    if sys.stdin.isatty():
+        say(f"to make one instead: {command}")
+        value = getpass.getpass(f"{key}: ")
+    else:
+        value = sys.stdin.read().rstrip("\n")
+    if (wrong := problem(entry, value)) is not None:
+        raise RefusedError(f"{key}: {wrong}\nthen: {command}")
+    open_engine(named, say=say, state=arguments.state).keep_secret(key, value, ROOT / named.source)
+    say(f"{key} is encrypted in {named.source}; commit that file")

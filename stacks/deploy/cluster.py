@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import threading
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
+
+import yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -18,48 +21,62 @@ _CHUNK = 65536
 
 
 class ClusterError(Exception):
-    """The cluster cannot be used. The text says what to do next."""
+    """The cluster cannot be used. The text says what to do next; ``status`` is that of its answer, if it gave one."""
+
+    def __init__(self, text: str, status: int | None = None) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 def client(context: str) -> Any:  # noqa: ANN401 - the client is not typed
-    """An API client for a context of the kubeconfig. Raises ``ClusterError`` when there is no such context."""
+    """An API client for a context of the kubeconfig, whichever is current there, if any. Raises ``ClusterError`` where it has none such."""
     from kubernetes import config as untyped
 
     config: Any = untyped
+    place = os.environ.get("KUBECONFIG") or "~/.kube/config"
     try:
-        known = [found["name"] for found in config.list_kube_config_contexts()[0]]
-    except config.ConfigException as error:
+        merged = config.kube_config.KubeConfigMerger(place).config
+        known = [] if merged is None else [found["name"] for found in merged.value.get("contexts") or []]
+        if context in known:
+            return config.new_client_from_config(config_file=place, context=context)
+    except (config.ConfigException, OSError, yaml.YAMLError) as error:
         raise ClusterError(f"kubeconfig: {error}\nthen: name your kubeconfig: export KUBECONFIG=…") from None
-    if context not in known:
-        raise ClusterError(
-            f"environment.target.context: {context} is not in the kubeconfig, which has {', '.join(known) or 'none'}\n"
-            f"then: name one of those, or add it: kubectl config set-context {context} …"
-        )
-    return config.new_client_from_config(context=context)
+    if merged is None:
+        raise ClusterError(f"kubeconfig: there is no file at {place}\nthen: name your kubeconfig: export KUBECONFIG=…")
+    raise ClusterError(
+        f"environment.target.context: {context} is not in the kubeconfig, which has {', '.join(known) or 'none'}\n"
+        f"then: name one of those, or add it: kubectl config set-context {context} …"
+    )
 
 
-def check(context: str, namespace: str, *, new: bool) -> None:
-    """Return when the cluster answers and, for a ``new`` stack, the namespace is free. Raises ``ClusterError``."""
-    from kubernetes.client import ApiException, CoreV1Api, VersionApi
+def ask(context: str, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
+    """The answer of the API server to a request, or None for 404. Raises ``ClusterError`` for every other refusal, and for none."""
+    from kubernetes.client import ApiException
 
-    api = client(context)
     try:
-        VersionApi(api).get_code(_request_timeout=ANSWER_SECONDS)
-        if not new:
-            return
-        CoreV1Api(api).read_namespace(namespace, _request_timeout=ANSWER_SECONDS)
+        return _request(_asked(context), method, path, body)
     except ApiException as error:
-        if new and error.status == _NOT_FOUND:
-            return
+        if error.status == _NOT_FOUND:
+            return None
         raise ClusterError(
-            f"{context}: the cluster answers {error.status} {error.reason}\nthen: kubectl --context {context} auth whoami"
+            f"{context}: the cluster answers {error.status} {error.reason} to {method} {path}\n"
+            f"then: kubectl --context {context} auth whoami",
+            error.status,
         ) from None
     except Exception as error:  # noqa: BLE001 - urllib3 and ssl have a dozen
         raise _silent(context, error) from None
-    raise ClusterError(
-        f"environment.namespace: {namespace} exists already in {context}, and this stack did not make it\n"
-        f"then: choose another name, or delete it with all that is in it: kubectl --context {context} delete namespace {namespace}"
-    )
+
+
+def last_words(context: str, namespace: str, pod: str, *, lines: int = 3) -> list[str]:
+    """The last lines of the log of a pod's container that ended; empty when there is none to be had."""
+    from kubernetes.client import CoreV1Api
+
+    core: Any = CoreV1Api(_asked(context))
+    try:
+        said: str = core.read_namespaced_pod_log(pod, namespace, previous=True, tail_lines=lines, _request_timeout=ANSWER_SECONDS)
+    except Exception:  # noqa: BLE001 - urllib3 and ssl have a dozen, and the log is an addition to what is known
+        return []
+    return said.splitlines()
 
 
 def labels_of(context: str, mapping: Mapping[str, Any]) -> dict[str, str] | None:
@@ -77,23 +94,10 @@ def remove(context: str, mapping: Mapping[str, Any]) -> None:
 
 
 def _object(context: str, method: str, mapping: Mapping[str, Any]) -> dict[str, Any] | None:
-    from kubernetes.client import ApiException
-
-    api, version, head = _asked(context), mapping["apiVersion"], mapping["metadata"]
+    version, head = mapping["apiVersion"], mapping["metadata"]
     root = f"/apis/{version}" if "/" in version else f"/api/{version}"
     within = f"/namespaces/{head['namespace']}" if "namespace" in head else ""
-    try:
-        plural = _plurals(context, root)[mapping["kind"]]
-        return _request(api, method, f"{root}{within}/{plural}/{head['name']}")
-    except ApiException as error:
-        if error.status == _NOT_FOUND:
-            return None
-        raise ClusterError(
-            f"{context}: the cluster answers {error.status} {error.reason} to {method} {mapping['kind']} {head['name']}\n"
-            f"then: kubectl --context {context} auth whoami"
-        ) from None
-    except Exception as error:  # noqa: BLE001 - urllib3 and ssl have a dozen
-        raise _silent(context, error) from None
+    return ask(context, method, f"{root}{within}/{_plurals(context, root)[mapping['kind']]}/{head['name']}")
 
 
 @cache
@@ -104,15 +108,16 @@ def _asked(context: str) -> Any:  # noqa: ANN401 - the client is not typed
 @cache
 def _plurals(context: str, root: str) -> dict[str, str]:
     """How the API names the kinds of a version in its paths."""
-    kinds = _request(_asked(context), "GET", root)["resources"]
-    return {found["kind"]: found["name"] for found in kinds if "/" not in found["name"]}
+    found = ask(context, "GET", root) or {"resources": []}
+    return {kind["kind"]: kind["name"] for kind in found["resources"] if "/" not in kind["name"]}
 
 
-def _request(api: Any, method: str, path: str) -> dict[str, Any]:  # noqa: ANN401 - the client is not typed
-    request = api.param_serialize(method, path, header_params={"Accept": "application/json"}, auth_settings=["BearerToken"])
-    answer = api.call_api(*request, _request_timeout=ANSWER_SECONDS)
-    answer.read()
-    parsed: dict[str, Any] = api.response_deserialize(answer, {"2XX": "object"}).data
+def _request(api: Any, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:  # noqa: ANN401 - the client is not typed
+    head = {"Accept": "application/json", "Content-Type": "application/json"}
+    request = api.param_serialize(method, path, header_params=head, body=body, auth_settings=["BearerToken"])
+    said = api.call_api(*request, _request_timeout=ANSWER_SECONDS)
+    said.read()
+    parsed: dict[str, Any] = api.response_deserialize(said, {"2XX": "object"}).data
     return parsed
 
 

@@ -1,41 +1,30 @@
-"""The Pulumi engine on one stack: where its program, state and passphrase are, and running its commands.
-
-The stack file is never written: Pulumi adds a salt to the one that it is given, so it is given a copy below ``.state/``.
-"""
+"""The Pulumi engine on one stack: running its commands, and reading what it plans and does."""
 
 from __future__ import annotations
 
 import json
-import os
-import secrets
 import signal
 import subprocess
 import sys
 import tempfile
-import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-import yaml
-
-from components.local.files import make_private, write_atomically
 from stacks.deploy.hints import cancelled, hint, interrupted, killed
+from stacks.deploy.output import passed_on
 from stacks.environment.model import PROJECT
 from stacks.environment.source import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
-    from stacks.environment.source import Named
+    from stacks.deploy.hints import Place
 
-STATE = ROOT / ".state" / "pulumi"
-"""Default of everything that Pulumi keeps for this project: state, passphrase, copies of the stack files."""
-
-PASSPHRASE = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
 _SHELL_SIGNALS = 128
-_SALT = ("encryptionsalt", "encryptedkey", "secretsprovider")
 
 
 class EngineError(Exception):
@@ -49,12 +38,27 @@ class EngineError(Exception):
         self.events = tuple(events)
 
 
+class EngineStoppedError(EngineError):
+    """The engine was stopped because what it waited for cannot come to be. The text says what that is and the next command."""
+
+
 class EngineInterruptedError(EngineError):
     """The user interrupted the engine. ``at_once`` says that it was not given the time to note what it was doing."""
 
     def __init__(self, text: str, events: Sequence[Event] = (), *, at_once: bool = False) -> None:
         super().__init__(text, events)
         self.at_once = at_once
+
+
+class Watch(Protocol):
+    """A look at the target while the engine works on it."""
+
+    @property
+    def verdict(self) -> str | None:
+        """The reason why it stopped the engine, and the next command; None when it did not."""
+
+    def beside(self, stop: Callable[[], None]) -> AbstractContextManager[None]:
+        """Look at the target for as long as the context lasts; ``stop`` asks the engine to end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +83,19 @@ class Engine:
 
     command: str
     variables: Mapping[str, str]
-    name: str
+    place: Place
     stack_file: Path
+
+    @property
+    def name(self) -> str:
+        """The name of the stack."""
+        return self.place.name
 
     def ask(self, *arguments: str) -> str:
         """The standard output of a command that changes nothing. Raises ``EngineError``."""
         done = self._run(arguments, cwd=self.stack_file.parent)
         if done.returncode:
-            raise EngineError(hint(done.stderr or done.stdout, self.name))
+            raise EngineError(hint(done.stderr or done.stdout, self.place))
         return done.stdout
 
     def exists(self) -> bool:
@@ -101,8 +110,6 @@ class Engine:
 
     def outputs(self, *, show_secrets: bool = False) -> dict[str, Any]:
         """The stack outputs; empty when nothing is deployed. Secrets are placeholders unless asked for. Raises ``EngineError``."""
-        if not self.exists():
-            return {}
         shown = ["--show-secrets"] if show_secrets else []
         found: dict[str, Any] = json.loads(self.ask("stack", "output", "--json", "--stack", self.name, *shown))
         return found
@@ -116,7 +123,7 @@ class Engine:
         text = json.dumps(self._exported() | {"deployment": deployment})
         done = self._run(("stack", "import", "--stack", self.name), cwd=self.stack_file.parent, text=text)
         if done.returncode:
-            raise EngineError(hint(done.stderr or done.stdout, self.name))
+            raise EngineError(hint(done.stderr or done.stdout, self.place))
 
     def _exported(self) -> dict[str, Any]:
         exported: dict[str, Any] = json.loads(self.ask("stack", "export", "--stack", self.name))
@@ -133,36 +140,54 @@ class Engine:
             digest = json.loads(done.stdout)
         except ValueError:
             # It ended before it had anything to tell.
-            raise EngineError(hint(done.stderr or done.stdout, self.name)) from None
+            raise EngineError(hint(done.stderr or done.stdout, self.place)) from None
         steps = [_step(step, "oldState", "newState") for step in digest.get("steps", [])]
         if done.returncode:
             errors = [told["message"] for told in digest.get("diagnostics", []) if told["severity"] == "error"]
-            raise EngineError(hint("\n".join([*errors, done.stderr]), self.name), steps)
+            raise EngineError(hint("\n".join([*errors, done.stderr]), self.place), steps)
         return steps
 
-    def operate(self, verb: str, *options: str) -> list[Event]:
+    def operate(self, verb: str, *options: str, watch: Watch | None = None) -> list[Event]:
         """Run a command on the stack, its progress shown as Pulumi shows it, and return its steps.
 
-        Raises ``EngineError``, and ``EngineInterruptedError`` where the user pressed Ctrl-C meanwhile, whatever came of it.
+        ``watch`` looks at the target meanwhile, and may stop the command. Raises ``EngineError``, ``EngineStoppedError`` with what the
+        watch has found, and ``EngineInterruptedError`` where the user pressed Ctrl-C meanwhile, whatever came of it.
         """
         log = Path(tempfile.mkdtemp(prefix=f"{verb}-", dir=self.stack_file.parent)) / "events"
-        arguments = (verb, "--stack", self.name, "--config-file", str(self.stack_file), "--event-log", str(log), *options)
+        colour = ("--color", "always" if sys.stdout.isatty() else "never")
+        arguments = (verb, "--stack", self.name, "--config-file", str(self.stack_file), "--event-log", str(log), *colour, *options)
         try:
-            with (
-                _interruptions() as heard,
-                subprocess.Popen(
-                    [self.command, *arguments], cwd=ROOT, env=self.variables, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
-                ) as process,
-            ):
-                said = _passed_on(process)
+            with _interruptions() as heard:
+                code, said = self._shown(arguments, watch)
             events = list(_events(log))
         finally:
             log.unlink(missing_ok=True)
             log.parent.rmdir()
         steps = [_step(event["resourcePreEvent"]["metadata"], "old", "new") for event in events if "resourcePreEvent" in event]
         diagnostics = [e["diagnosticEvent"]["message"] for e in events if e.get("diagnosticEvent", {}).get("severity") == "error"]
-        self._check(verb, process.returncode, "\n".join([*diagnostics, said]), steps, interruptions=len(heard))
+        if watch is not None and watch.verdict is not None and code and not heard:
+            raise EngineStoppedError(watch.verdict, steps)
+        self._check(verb, code, "\n".join([*diagnostics, said]), steps, interruptions=len(heard))
         return steps
+
+    def _shown(self, arguments: Sequence[str], watch: Watch | None) -> tuple[int, str]:
+        """Run a command with its output passed on; its exit code, and what it wrote to its standard error."""
+        tracebacks = self.stack_file.parent / "traceback.txt"
+        with subprocess.Popen(
+            [self.command, *arguments],
+            cwd=ROOT,
+            env=self.variables,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stdout is not None  # noqa: S101 - it was asked for
+            assert process.stderr is not None  # noqa: S101 - it was asked for
+            beside = nullcontext() if watch is None else watch.beside(partial(process.send_signal, signal.SIGINT))
+            with beside, passed_on({process.stdout: _write, process.stderr: sys.stderr.write}, tracebacks) as said:
+                process.wait()
+        return process.returncode, "".join(said[process.stderr])
 
     def _check(self, verb: str, code: int, said: str, steps: Sequence[Event], *, interruptions: int) -> None:
         """Raise what is to be said of a command that ended with ``code``, if anything."""
@@ -174,7 +199,7 @@ class Engine:
         if ended is not None:
             raise EngineError(killed(ended, self.name), steps)
         if code:
-            raise EngineError(hint(said, self.name, shown=True), steps)
+            raise EngineError(hint(said, self.place, shown=True), steps)
 
     def _run(self, arguments: Sequence[str], *, cwd: Path, text: str | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -186,102 +211,12 @@ class Engine:
         arguments = ("config", "set", "--secret", f"{PROJECT}:{key}", "--stack", self.name, "--config-file", str(file))
         done = self._run(arguments, cwd=ROOT, text=value)
         if done.returncode:
-            raise EngineError(hint(done.stderr or done.stdout, self.name))
+            raise EngineError(hint(done.stderr or done.stdout, self.place))
 
 
-def open_engine(named: Named, *, say: Callable[[str], None], state: Path | None = None) -> Engine:
-    """The engine on the stack of an environment, which is made when it is missing.
-
-    ``state`` is where everything is kept that has no other place (default ``.state/pulumi``). Raises ``EngineError``: the program is
-    missing and cannot be installed, the passphrase is another, the file is none.
-    """
-    folder = make_private(state or STATE)
-    command = _command(say)
-    variables = _variables(folder)
-    engine = Engine(command, variables, named.name, _copy(named, make_private(folder / "stacks" / named.name)))
-    engine.make()
-    return engine
-
-
-def _command(say: Callable[[str], None]) -> str:
-    """The CLI on PATH, else one that the SDK's own installer has brought or brings, of the SDK's own version."""
-    # The automation package is slow to import, and only this verb needs it.
-    from pulumi.automation import PulumiCommand
-
-    try:
-        return PulumiCommand().command
-    except Exception as error:  # noqa: BLE001 - whatever is on PATH cannot be used
-        say(f"no Pulumi that can be used is on PATH ({str(error).splitlines()[0]}); looking for the one of the SDK, or installing it")
-    try:
-        return PulumiCommand.install().command
-    except Exception as error:  # noqa: BLE001 - the installer may fail in any way
-        raise EngineError(
-            f"pulumi: is neither on PATH nor could it be installed ({str(error).splitlines()[0]})\n"
-            "then: install it from https://www.pulumi.com/docs/install, or let this machine reach get.pulumi.com, and try again"
-        ) from None
-
-
-def _variables(folder: Path) -> dict[str, str]:
-    """The environment of the engine: a backend of files and a passphrase of its own, unless the user has configured one."""
-    variables = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true", "PULUMI_DEBUG_COMMANDS": "true"}
-    # What a preview tells as JSON is read whole.
-    variables["PULUMI_ENABLE_STREAMING_JSON_PREVIEW"] = "false"
-    if not backend_configured(os.environ):
-        # Beside each file the backend would keep one of metadata, not written at once: one left empty by a kill hides all of the state.
-        variables["PULUMI_BACKEND_URL"] = f"{make_private(folder / 'backend').as_uri()}?metadata=skip"
-        if not any(name in os.environ for name in PASSPHRASE):
-            variables["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(_passphrase(folder / "passphrase"))
-    return variables
-
-
-def backend_configured(environ: Mapping[str, str]) -> bool:
-    """Whether the user has said where state is kept: by variable, or by ``pulumi login``."""
-    if environ.get("PULUMI_BACKEND_URL") or environ.get("PULUMI_ACCESS_TOKEN"):
-        return True
-    credentials = Path(environ.get("PULUMI_HOME") or Path(environ.get("HOME", "~")).expanduser() / ".pulumi") / "credentials.json"
-    try:
-        return bool(json.loads(credentials.read_text())["current"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-
-
-def _passphrase(file: Path) -> Path:
-    if not file.exists():
-        write_atomically(file, secrets.token_urlsafe(32))
-    return file
-
-
-def _copy(named: Named, folder: Path) -> Path:
-    """A copy of the stack file that the engine may write to; a salt that it once wrote there is kept."""
-    original, copy = ROOT / named.source, folder / f"Pulumi.{named.name}.yaml"
-    if not original.is_file():
-        raise EngineError(
-            f"{named.source}: is no file, and only a file can be deployed\nthen: git checkout the revision, and name it {named.name}"
-        )
-    document = yaml.safe_load(original.read_text())
-    if copy.is_file():
-        kept = yaml.safe_load(copy.read_text())
-        document = {key: kept[key] for key in _SALT if key in kept} | document
-    write_atomically(copy, yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
-    write_atomically(folder / "Pulumi.yaml", yaml.safe_dump({"name": PROJECT, "runtime": "python"}))
-    return copy
-
-
-def _passed_on(process: subprocess.Popen[str]) -> str:
-    """What a process writes to its standard error, shown as it comes."""
-    lines: list[str] = []
-
-    def read() -> None:
-        assert process.stderr is not None  # noqa: S101 - it was asked for
-        for line in process.stderr:
-            lines.append(line)
-            sys.stderr.write(line)
-
-    reader = threading.Thread(target=read)
-    reader.start()
-    process.wait()
-    reader.join()
-    return "".join(lines)
+def _write(line: str) -> None:
+    sys.stdout.write(line)
+    sys.stdout.flush()
 
 
 @contextmanager

@@ -117,6 +117,15 @@ def gone(plan: Plan, state: Mapping[str, Any]) -> list[str]:
     return [one.name for one in plan.workloads if (physical_name(plan, one.name) if on_host else one.name) not in there]
 
 
+def outputs(state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The outputs of a stack as its state has them, secrets encrypted; empty when nothing is deployed."""
+    for record in state.get("resources") or []:
+        if record["type"] == "pulumi:pulumi:Stack":
+            found: Mapping[str, Any] = record.get("outputs") or {}
+            return found
+    return {}
+
+
 def _kind(record: Record) -> str:
     return str(record["type"]).rpartition(":")[2]
 

@@ -8,7 +8,8 @@ import math
 import secrets
 import ssl
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -16,7 +17,7 @@ from urllib.parse import urlsplit
 from stacks.show.trace import QueryError, fetch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from stacks.environment.model import Environment
     from stacks.placement.outputs import Outputs
@@ -38,20 +39,44 @@ class ProbeError(Exception):
     """No span came through. The text says which part of the way failed and the next command."""
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Spans that a backbone has taken: the ids of their traces, one of which the tail sampler of ``environment`` keeps."""
+
+    environment: Environment
+    ids: tuple[str, ...]
+
+
 def probe(environment: Environment, outputs: Outputs, *, say: Callable[[str], None], wait_seconds: float = WAIT_SECONDS) -> Trace:
     """Send spans of which the tail sampler keeps one, and return the first trace that is stored. Raises ``ProbeError``."""
-    with ExitStack() as ways:
-        otlp = ways.enter_context(_way(environment, outputs.otlp_http_endpoint))
-        query = ways.enter_context(_way(environment, outputs.query_url))
-        body, ids = _spans(environment)
-        try:
-            _send(outputs, otlp, body, deadline=time.monotonic() + wait_seconds)
-            spans = "a probe span" if len(ids) == 1 else f"{len(ids)} probe spans"
-            say(f"{spans} went in at {outputs.otlp_http_endpoint}; waiting for {outputs.query_url}")
-            reached = outputs.model_copy(update={"query_url": f"http://{query[0]}:{query[1]}"})
-            return _first(reached, ids, environment, wait_seconds)
-        except ProbeError as error:
-            raise ProbeError(f"{error}\nthen: look at what the gateway says: {_logs(environment)}") from None
+    sent = send(environment, outputs, wait_seconds=wait_seconds)
+    spans = "a probe span" if len(sent.ids) == 1 else f"{len(sent.ids)} probe spans"
+    say(f"{spans} went in at {outputs.otlp_http_endpoint}; waiting for {outputs.query_url}")
+    return received(sent, outputs, wait_seconds=wait_seconds)
+
+
+def send(environment: Environment, outputs: Outputs, *, wait_seconds: float = WAIT_SECONDS) -> Sent:
+    """Send spans until they are taken. Raises ``ProbeError``."""
+    body, ids = _spans(environment)
+    with _explained(environment), _way(environment, outputs.otlp_http_endpoint) as way:
+        _send(outputs, way, body, deadline=time.monotonic() + wait_seconds)
+    return Sent(environment, tuple(ids))
+
+
+def received(sent: Sent, outputs: Outputs, *, wait_seconds: float = WAIT_SECONDS) -> Trace:
+    """The first trace of sent spans that is stored, waited for. Raises ``ProbeError``."""
+    with _explained(sent.environment), _way(sent.environment, outputs.query_url) as way:
+        reached = outputs.model_copy(update={"query_url": f"http://{way[0]}:{way[1]}"})
+        return _first(reached, sent.ids, sent.environment, wait_seconds)
+
+
+@contextmanager
+def _explained(environment: Environment) -> Iterator[None]:
+    """Add the next command to what failed on the way."""
+    try:
+        yield
+    except ProbeError as error:
+        raise ProbeError(f"{error}\nthen: look at what the gateway says: {_logs(environment)}") from None
 
 
 @contextmanager
@@ -129,7 +154,7 @@ def _post(outputs: Outputs, way: tuple[str, int], body: bytes) -> tuple[int, str
         connection.close()
 
 
-def _first(outputs: Outputs, ids: list[str], environment: Environment, wait_seconds: float) -> Trace:
+def _first(outputs: Outputs, ids: Sequence[str], environment: Environment, wait_seconds: float) -> Trace:
     deadline = time.monotonic() + wait_seconds + environment.sampling.tail.wait.total_seconds()
     last = "none was asked for"
     while time.monotonic() < deadline:

@@ -6,8 +6,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from stacks.deploy import leftovers
-from stacks.deploy.engine import EngineError, open_engine
+from stacks.deploy.engine import EngineError
 from stacks.deploy.up import QUIET, say
+from stacks.deploy.workspace import open_engine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

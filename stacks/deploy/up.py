@@ -7,12 +7,15 @@ import os
 import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from stacks.changes.diff import difference
 from stacks.deploy import leftovers
-from stacks.deploy.engine import Engine, EngineError, EngineInterruptedError, open_engine
-from stacks.deploy.hints import interrupted
+from stacks.deploy.early import probed, sent_early
+from stacks.deploy.engine import Engine, EngineError, EngineInterruptedError, EngineStoppedError
+from stacks.deploy.hints import interrupted, stopped
+from stacks.deploy.workspace import open_engine
 from stacks.environment.parse import BadEnvironmentError
 from stacks.environment.source import Named, named
 from stacks.placement.outputs import parse_deployed
@@ -25,7 +28,8 @@ if TYPE_CHECKING:
 
     from components.workload import Plan
     from stacks.changes.diff import Difference
-    from stacks.deploy.engine import Event
+    from stacks.deploy.engine import Event, Watch
+    from stacks.environment.model import Environment
     from stacks.placement.outputs import Outputs
 
 YES = "YES"
@@ -66,8 +70,11 @@ class Deployment:
         return self.named.name
 
 
-def open_deployment(environment: Named, *, state: Path | None = None) -> Deployment:
-    """Look whether the target can be used, and what is deployed there. Raises what the target's or the engine's errors say."""
+def open_deployment(environment: Named, *, state: Path | None = None, leaving: bool = False) -> Deployment:
+    """Look whether the target can be used, and what is deployed there; ``leaving`` says that it is to be deleted, which needs less.
+
+    Raises what the target's or the engine's errors say.
+    """
     kind = environment.environment.target.kind
     if kind == "local":
         raise RefusedError(
@@ -75,22 +82,25 @@ def open_deployment(environment: Named, *, state: Path | None = None) -> Deploym
         )
     engine = open_engine(environment, say=say, state=state)
     deployed = engine.state()
-    _reachable(environment, new=not (deployed.get("resources") or deployed.get("pending_operations")))
-    before = _before(environment.name, engine.outputs())
+    _usable(environment, new=not (deployed.get("resources") or deployed.get("pending_operations")), leaving=leaving)
+    before = _before(environment.name, leftovers.outputs(deployed))
     gone = () if before is None else tuple(leftovers.gone(_plan(before), deployed))
     return Deployment(environment, engine, before, gone, tuple(map(leftovers.called, leftovers.begun(deployed))))
 
 
-def _reachable(environment: Named, *, new: bool) -> None:
+def _usable(environment: Named, *, new: bool, leaving: bool) -> None:
     target = environment.environment.target
     if target.kind == "docker":
         from stacks.deploy.docker_api import ping
 
         ping(target.host)
     elif target.kind == "kubernetes":
-        from stacks.deploy.cluster import check
+        from stacks.deploy import preflight
 
-        check(target.context, environment.environment.namespace, new=new)
+        if leaving:
+            preflight.reachable(target.context)
+        else:
+            preflight.check(target.context, _plan(environment), new=new)
 
 
 def _before(name: str, outputs: dict[str, Any]) -> Named | None:
@@ -167,38 +177,52 @@ def _names(wanted: Plan, workload: str, volume: str) -> Iterator[str]:
 
 def up(deployment: Deployment) -> Outputs:
     """Preview, ask, deploy, probe. Raises ``EngineError``, ``RefusedError``, or ``ProbeError`` when nothing comes through."""
-    from stacks.deploy.probe import probe
-
     if deployment.begun:
         raise RefusedError(
             f"{deployment.name}: {', '.join(deployment.begun)}: being made by another `up`, or was when that was killed\n"
             f"then: if none is running: python -m stacks recover {deployment.name}"
         )
-    events = preview(deployment)
-    changing = [event for event in events if event.operation != "same"]
-    if changing:
-        _ask(f"deploy this to {deployment.name}?")
+    with sent_early(_whole(deployment), partial(deployed_outputs, deployment.engine, show_secrets=True)) as early:
+        events = preview(deployment)
+        changing = [event for event in events if event.operation != "same"]
+        if changing:
+            _ask(f"deploy this to {deployment.name}?")
         since = time.monotonic()
-        _deploy(deployment.engine)
-        say(f"deployed in {time.monotonic() - since:.0f} s")
-    else:
-        # Outputs that differ, as after a changed load, are no resources.
-        _deploy(deployment.engine)
-        say("nothing that runs has changed")
+        # Outputs that differ, as after a changed load, are no resources, and are deployed all the same.
+        _deploy(deployment)
+    say(f"deployed in {time.monotonic() - since:.0f} s" if changing else "nothing that runs has changed")
     contract = deployed_outputs(deployment.engine, show_secrets=True)
-    trace = probe(deployment.named.environment, contract, say=say)
+    trace = probed(deployment.named.environment, contract, None if changing else early.result(), say=say)
     say(f"trace {trace.trace_id} came out: the backbone works")
     return contract
 
 
-def _deploy(engine: Engine) -> None:
+def _whole(deployment: Deployment) -> Environment | None:
+    """The environment that is deployed and can be probed; None where nothing is, or not all of it."""
+    return None if deployment.before is None or deployment.gone else deployment.before.environment
+
+
+def _deploy(deployment: Deployment) -> None:
+    engine = deployment.engine
     try:
-        engine.operate("up", "--yes", "--skip-preview", *QUIET)
-    except EngineInterruptedError as error:
+        engine.operate("up", "--yes", "--skip-preview", *QUIET, watch=_watch(deployment))
+    except (EngineInterruptedError, EngineStoppedError) as error:
         # What was asked of the target and not answered any more may be there, and the engine drops its note that it had begun it.
         made = [event.record for event in error.events if event.operation in leftovers.MAKING]
         unknown = [leftovers.called(record) for record in leftovers.unknown(engine.state(), made)]
-        raise EngineError(interrupted("up", engine.name, unknown, at_once=error.at_once), error.events) from None
+        if isinstance(error, EngineInterruptedError):
+            raise EngineError(interrupted("up", engine.name, unknown, at_once=error.at_once), error.events) from None
+        raise EngineError(stopped(str(error), engine.name, unknown), error.events) from None
+
+
+def _watch(deployment: Deployment) -> Watch | None:
+    """A look at the pods while they start. A container on a host is waited for by the engine no longer than it may take."""
+    place = deployment.engine.place
+    if place.context is None:
+        return None
+    from stacks.deploy.watch import ClusterWatch
+
+    return ClusterWatch(place, place.context, say)
 
 
 def destroy(deployment: Deployment) -> None:

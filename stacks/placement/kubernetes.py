@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, assert_never
 
 import pulumi
 import pulumi_kubernetes
@@ -16,7 +16,7 @@ from stacks.placement.outputs import consumer_config, consumer_secret, outputs
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from components.workload import Plan, Workload
+    from components.workload import Plan, RoleName, Workload
     from stacks.environment import sections
     from stacks.environment.model import Environment
     from stacks.placement.outputs import Outputs
@@ -43,8 +43,8 @@ def deploy(plan: Plan, environment: Environment, target: sections.Kubernetes, se
         filled.setdefault(secret, {})[key] = value
 
     namespace = Namespace("tracing", plan, secrets=filled, opts=options)
-    backend = Backend("backend", plan, _of(plan, "backend", "ui"), after=[namespace], opts=options)
-    Collectors("collectors", plan, _of(plan, "agent", "gateway", "sampling"), after=[namespace, backend], opts=options)
+    backend = Backend("backend", plan, _of(plan, "backend"), after=[namespace], opts=options)
+    Collectors("collectors", plan, _of(plan, "collectors"), after=[namespace, backend], opts=options)
     if proxies := _of(plan, "access"):
         Access("access", plan, proxies, after=[namespace, backend], opts=options)
     token = secrets.get((str(environment.ingest.token_secret), "token"))
@@ -53,6 +53,19 @@ def deploy(plan: Plan, environment: Environment, target: sections.Kubernetes, se
     return contract
 
 
-def _of(plan: Plan, *roles: str) -> list[Workload]:
-    """The workloads that have one of these roles."""
-    return [workload for workload in plan.workloads if workload.role in roles]
+def component(role: RoleName) -> Literal["backend", "collectors", "access"]:
+    """The component that places the workloads of a role. Every role has one: a workload without would be in no component."""
+    match role:
+        case "backend" | "ui":
+            return "backend"
+        case "agent" | "gateway" | "sampling":
+            return "collectors"
+        case "access":
+            return "access"
+        case _:
+            assert_never(role)
+
+
+def _of(plan: Plan, name: Literal["backend", "collectors", "access"]) -> list[Workload]:
+    """The workloads that one component places."""
+    return [workload for workload in plan.workloads if component(workload.role) == name]

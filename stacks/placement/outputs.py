@@ -73,10 +73,14 @@ def exported(contract: Outputs, plan: Plan, environment: Environment) -> dict[st
     }
 
 
+def with_token(contract: Outputs, token: str) -> Outputs:
+    """The contract with the token of the intake. Raises ``ContractError`` for one that no header can hold."""
+    return Outputs.parse({**contract.to_mapping(), "otlp_token": token}, place="the token of the intake")
+
+
 def otlp_headers(contract: Outputs, token: str) -> str:
     """The value of ``OTEL_EXPORTER_OTLP_HEADERS`` that carries the token. Raises ``ContractError`` for one that no header can hold."""
-    whole = Outputs.parse({**contract.to_mapping(), "otlp_token": token}, place="the token of the intake")
-    return whole.to_otel_environment(secrets=True, certificate_path=CERTIFICATE_PATH)[OTLP_HEADERS]
+    return with_token(contract, token).to_otel_environment(secrets=True, certificate_path=CERTIFICATE_PATH)[OTLP_HEADERS]
 
 
 def consumer_config(contract: Outputs) -> dict[str, str]:

@@ -6,7 +6,7 @@ Pure: the free ports of a local run are chosen elsewhere and come in as numbers.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from components.documents.ports import BY_WORKLOAD
 
@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from components.workload import Port, TargetKind
+
+
+Shape = Literal["one-host", "cluster"]
+"""How many machines a plan is laid out for. On one host the gateway takes the agents' place and the user interface is on loopback without
+a login; in a cluster there are agents, as many gateways as the environment names, and the login proxy that it asks for."""
 
 
 class Addresses(Protocol):
@@ -24,8 +29,11 @@ class Addresses(Protocol):
         """The target."""
 
     @property
-    def listen_host(self) -> str:
-        """The address that servers bind."""
+    def shape(self) -> Shape:
+        """One host or a cluster."""
+
+    def listen_host(self, workload: str) -> str:
+        """The address that a workload's server binds."""
 
     def ports(self, workload: str) -> tuple[Port, ...]:
         """The ports of a workload with the numbers that it has on this target."""
@@ -42,11 +50,18 @@ class Addresses(Protocol):
     def volume(self, workload: str, volume: str) -> str:
         """The folder of a volume of a workload."""
 
+    def secrets(self, folder: str) -> str:
+        """The folder of that name with secret files."""
+
+    def known_instances(self, workload: str) -> tuple[str, ...] | None:
+        """The hosts of a workload's instances, or None where their number changes and those who call them find them by name."""
+
 
 class _Containers:
     """What containers of any kind have in common: fixed paths and the servers' usual ports on all interfaces."""
 
-    listen_host = "0.0.0.0"  # noqa: S104 - inside of a container; who reaches it is decided by the plan's edges
+    def listen_host(self, workload: str) -> str:  # noqa: ARG002 - each container has a network of its own
+        return "0.0.0.0"  # noqa: S104 - inside of a container; who reaches it is decided by the plan's edges
 
     def ports(self, workload: str) -> tuple[Port, ...]:
         return BY_WORKLOAD[workload]
@@ -57,6 +72,12 @@ class _Containers:
     def volume(self, workload: str, volume: str) -> str:  # noqa: ARG002 - each container sees its own
         return f"/var/lib/virtengine-tracing/{volume}"
 
+    def secrets(self, folder: str) -> str:
+        return f"/etc/virtengine-tracing-{folder}"
+
+    def known_instances(self, workload: str) -> tuple[str, ...] | None:  # noqa: ARG002 - none is known
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class OnKubernetes(_Containers):
@@ -64,6 +85,7 @@ class OnKubernetes(_Containers):
 
     namespace: str
     kind: TargetKind = "kubernetes"
+    shape: Shape = "cluster"
 
     def call_host(self, workload: str) -> str:
         """The name of the service, which resolves in every namespace of the cluster."""
@@ -80,6 +102,7 @@ class OnDocker(_Containers):
 
     namespace: str
     kind: TargetKind = "docker"
+    shape: Shape = "one-host"
 
     def call_host(self, workload: str) -> str:
         """The name of the container."""
@@ -97,7 +120,11 @@ class OnThisMachine:
     folder: str
     numbers: Mapping[tuple[str, str], int] = field(default_factory=dict)
     kind: TargetKind = "local"
-    listen_host: str = "127.0.0.1"
+    shape: Shape = "one-host"
+
+    def listen_host(self, workload: str) -> str:  # noqa: ARG002 - one machine
+        """Loopback."""
+        return "127.0.0.1"
 
     def ports(self, workload: str) -> tuple[Port, ...]:
         """The ports with their chosen numbers, or the usual one where none was chosen."""
@@ -119,13 +146,76 @@ class OnThisMachine:
         """A folder of the workload's own."""
         return f"{self.folder}/{workload}/{volume}"
 
+    def secrets(self, folder: str) -> str:
+        """A folder that nothing fills: a plan with secrets is refused on one host."""
+        return f"{self.folder}/secrets/{folder}"
+
+    def known_instances(self, workload: str) -> tuple[str, ...] | None:  # noqa: ARG002 - each is one
+        """Loopback."""
+        return ("127.0.0.1",)
+
+
+@dataclass(frozen=True, slots=True)
+class InSmall:
+    """The shape of a cluster as processes on loopback: each instance has an address of its own and the usual ports.
+
+    ``instances`` holds the addresses of each workload's instances, ``services`` the address that stands for all instances of a
+    workload, where there is one. ``index`` tells for which instance of each workload the documents are: the paths and the address that
+    it binds are that one's.
+    """
+
+    folder: str
+    instances: Mapping[str, tuple[str, ...]]
+    services: Mapping[str, str] = field(default_factory=dict)
+    index: int = 0
+    kind: TargetKind = "local"
+    shape: Shape = "cluster"
+
+    def listen_host(self, workload: str) -> str:
+        """The instance's own address."""
+        return self.instances[workload][self._ordinal(workload)]
+
+    def ports(self, workload: str) -> tuple[Port, ...]:
+        """The usual ports."""
+        return BY_WORKLOAD[workload]
+
+    def call_host(self, workload: str) -> str:
+        """The address that stands for all instances, or that of the one."""
+        return self.services.get(workload) or self.instances[workload][0]
+
+    def offer_host(self, workload: str) -> str:
+        """As other workloads reach it."""
+        return self.call_host(workload)
+
+    def documents(self, workload: str) -> str:
+        """A folder of the instance's own."""
+        return f"{self.folder}/{self._name(workload)}/documents"
+
+    def volume(self, workload: str, volume: str) -> str:
+        """A folder of the instance's own."""
+        return f"{self.folder}/{self._name(workload)}/{volume}"
+
+    def secrets(self, folder: str) -> str:
+        """A folder that all instances share."""
+        return f"{self.folder}/secrets/{folder}"
+
+    def known_instances(self, workload: str) -> tuple[str, ...] | None:
+        """All addresses."""
+        return self.instances[workload]
+
+    def _ordinal(self, workload: str) -> int:
+        return min(self.index, len(self.instances[workload]) - 1)
+
+    def _name(self, workload: str) -> str:
+        return f"{workload}-{self._ordinal(workload)}"
+
 
 class Bound:
     """The ports of one workload on one target: what it binds, and what the others call."""
 
     def __init__(self, addresses: Addresses, workload: str) -> None:
         self.all = addresses.ports(workload)
-        self.host = addresses.listen_host
+        self.host = addresses.listen_host(workload)
         self._call = addresses.call_host(workload)
 
     def __getitem__(self, port: Port | str) -> Port:

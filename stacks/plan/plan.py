@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from components.documents import ports
 from components.documents.attributes import PRIVACY_RULES
-from components.workload import Edge, Endpoints, HeadSampling, Outside, Plan, Port, Quota, Target
+from components.workload import Endpoints, HeadSampling, Outside, Plan, Quota, Target
 from stacks.plan import roles
 from stacks.plan.addresses import Bound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from components.workload import OutsideName, Workload
+    from components.workload import OutsideName, Port, Workload
     from stacks.environment.model import Environment
     from stacks.plan.addresses import Addresses
 
@@ -24,7 +21,8 @@ def plan(environment: Environment, addresses: Addresses, *, name: str) -> Plan:
 
     On one host the gateway takes the agents' place, and the user interface is on loopback without a login.
     """
-    workloads = tuple(_workloads(environment, addresses))
+    workloads = tuple(roles.workloads(environment, addresses))
+    by_name = {workload.name: workload for workload in workloads}
     return Plan(
         environment=name,
         target=addresses.kind,
@@ -32,77 +30,14 @@ def plan(environment: Environment, addresses: Addresses, *, name: str) -> Plan:
         backend=environment.backend.kind,
         retention_seconds=round(environment.retention.traces.total_seconds()),
         workloads=workloads,
-        edges=tuple(_edges(environment, workloads)),
-        endpoints=_endpoints(environment, addresses),
+        edges=tuple(roles.edges(environment, by_name)),
+        endpoints=_endpoints(environment, addresses, entry="agent" if "agent" in by_name else "gateway"),
         head_sampling=_head_sampling(environment),
         privacy=PRIVACY_RULES,
         outside=_outside(environment),
         quota=_quota(workloads, nodes=environment.load.nodes),
         pull_secret=environment.images.pull_secret,
     )
-
-
-def _workloads(environment: Environment, addresses: Addresses) -> Iterator[Workload]:
-    clustered = addresses.kind == "kubernetes"
-    if clustered:
-        yield roles.agent(environment, addresses)
-    yield roles.gateway(environment, addresses)
-    yield from roles.backend(environment, addresses)
-    yield roles.sampling_server(environment, addresses)
-    if clustered and environment.access is not None:
-        ui, port = _ui(environment)
-        upstream = f"http://{Bound(addresses, ui).call(port)}"
-        yield roles.login_proxy(environment.access, environment.images, addresses, upstream=upstream)
-
-
-def _entry(addresses: Addresses) -> str:
-    """The workload that services send to."""
-    return "agent" if addresses.kind == "kubernetes" else "gateway"
-
-
-def _ui(environment: Environment) -> tuple[str, str]:
-    """Workload and port of the user interface."""
-    return ("jaeger", ports.JAEGER_QUERY.name) if environment.backend.kind == "jaeger" else ("grafana", ports.GRAFANA.name)
-
-
-def _edges(environment: Environment, workloads: tuple[Workload, ...]) -> Iterator[Edge]:
-    """Who may talk to whom; the graph of the pipeline, and those outside of it."""
-    by_name = {workload.name: workload for workload in workloads}
-    backend, (ui, ui_port) = by_name[environment.backend.kind], _ui(environment)
-    entry = by_name.get("agent", by_name["gateway"])
-    for port in (ports.OTLP_GRPC, ports.OTLP_HTTP):
-        yield Edge("consumers", entry.name, entry.port(port.name))
-    for port in (ports.STRATEGIES, ports.STRATEGIES_GRPC):
-        yield Edge("consumers", "sampling", by_name["sampling"].port(port.name))
-    if entry.name == "agent":
-        yield Edge("agent", "gateway", by_name["gateway"].port(ports.OTLP_GRPC.name))
-    yield Edge("gateway", backend.name, backend.port(ports.OTLP_GRPC.name))
-    if ui == "grafana":
-        yield Edge("grafana", "tempo", backend.port(ports.TEMPO_QUERY.name))
-        if entry.name == "gateway":
-            # On one host programs read traces from where it publishes the query API; Jaeger's is on the port of its interface.
-            yield Edge("operators", "tempo", backend.port(ports.TEMPO_QUERY.name))
-    yield Edge("access" if "access" in by_name else "operators", ui, by_name[ui].port(ui_port))
-    if "access" in by_name:
-        yield Edge("operators", "access", by_name["access"].port(ports.ACCESS.name))
-    yield from _calls_outside(environment, by_name)
-    scraped = {ports.TELEMETRY.name, ports.SPAN_METRICS.name}
-    for workload in workloads:
-        for port in workload.ports:
-            if port.name in scraped:
-                yield Edge("scrapers", workload.name, port)
-
-
-def _calls_outside(environment: Environment, by_name: dict[str, Workload]) -> Iterator[Edge]:
-    """The servers that workloads call and that are none of the plan."""
-    if "agent" in by_name:
-        # Policies see the port of the server behind the Service of the API, which is 6443 almost everywhere.
-        for number in (443, 6443):
-            yield Edge("agent", "kubernetes-api", Port("https", number, "http"))
-    if environment.access is not None and "access" in by_name:
-        yield Edge("access", "oidc-issuer", Port("https", urlsplit(environment.access.oidc_issuer).port or 443, "http"))
-    if environment.backend.kind == "tempo" and environment.backend.storage.kind == "s3":
-        yield Edge("tempo", "object-storage", Port("https", 443, "http"))
 
 
 def _outside(environment: Environment) -> dict[OutsideName, Outside]:
@@ -132,22 +67,21 @@ def _quota(workloads: tuple[Workload, ...], *, nodes: int) -> Quota:
     )
 
 
-def _endpoints(environment: Environment, addresses: Addresses) -> Endpoints:
-    """The URLs under which those outside reach the backbone."""
-    entry = _entry(addresses)
-    secure = entry == "agent" and environment.ingest.tls_secret is not None
+def _endpoints(environment: Environment, addresses: Addresses, *, entry: roles.WorkloadName) -> Endpoints:
+    """The URLs under which those outside reach the backbone; ``entry`` is the workload that services send to."""
+    scheme = "https" if entry == "agent" and environment.ingest.tls_secret is not None else "http"
+    backend, shown = roles.role_of(environment.backend.kind), roles.user_interface(environment)
+    proxied = environment.access if addresses.shape == "cluster" else None
 
-    def url(workload: str, port: Port | str, scheme: str = "http") -> str:
+    def url(workload: str, port: Port, scheme: str = "http") -> str:
         return f"{scheme}://{addresses.offer_host(workload)}:{Bound(addresses, workload)[port].number}"
 
-    backend_query = ports.JAEGER_QUERY if environment.backend.kind == "jaeger" else ports.TEMPO_QUERY
-    proxied = environment.access if addresses.kind == "kubernetes" else None
     return Endpoints(
-        otlp_grpc=url(entry, ports.OTLP_GRPC, "https" if secure else "http"),
-        otlp_http=url(entry, ports.OTLP_HTTP, "https" if secure else "http"),
-        strategies=url("sampling", ports.STRATEGIES) + "/api/sampling",
-        query=url(environment.backend.kind, backend_query),
-        ui=f"https://{proxied.host}" if proxied else url(*_ui(environment)),
+        otlp_grpc=url(entry, ports.OTLP_GRPC, scheme),
+        otlp_http=url(entry, ports.OTLP_HTTP, scheme),
+        strategies=url("sampling", roles.SAMPLING.port) + "/api/sampling",
+        query=url(backend.workload, backend.port),
+        ui=f"https://{proxied.host}" if proxied else url(shown.workload, shown.port),
         # Scrapers stand where workloads do: no host publishes this port.
         span_metrics=f"http://{Bound(addresses, 'gateway').call(ports.SPAN_METRICS)}/metrics",
     )

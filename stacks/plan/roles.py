@@ -1,377 +1,261 @@
-"""What each role needs: server, documents, ports, volumes, health, resources, identity. Known here alone."""
+"""The table of roles: for each its workload, its program, where it is placed, how it is built and who reaches it."""
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, assert_never, get_args
+from urllib.parse import urlsplit
 
-from components.documents import access, collector, grafana, jaeger, ports, sampling, tempo
-from components.documents.images import server
-from components.workload import Document, Health, Identity, Resources, SecretFile, SecretVariable, Site, Volume, Workload
-from stacks.environment.sizing import FREE_SHARE, burst_spans, catching_up_bytes, held_traces, longest_trace_bytes
+from components.documents import ports
+from components.workload import Edge, OutsideName, Port
+from stacks.plan import collectors, login, stores, strategies
 from stacks.plan.addresses import Bound
+from stacks.plan.parts import Inputs
 
 if TYPE_CHECKING:
-    from datetime import timedelta
+    from collections.abc import Callable, Iterator, Mapping
 
-    from components.workload import Server
-    from stacks.environment import sections
+    from components.workload import RoleName, Workload
     from stacks.environment.model import Environment
-    from stacks.plan.addresses import Addresses
+    from stacks.plan.addresses import Addresses, Shape
 
-COLLECTOR_USER = 10001
-JAEGER_USER = 10001
-TEMPO_USER = 10001
-GRAFANA_USER = 472
-ACCESS_USER = 65532
-"""The user ids of the images, which own the files on the volumes."""
+WorkloadName = Literal["agent", "gateway", "jaeger", "tempo", "grafana", "sampling", "access"]
+"""Names of workloads, in the order of a plan. Each has a record in ``role_of``."""
 
 
-def _ms(duration: timedelta) -> int:
-    return round(duration.total_seconds() * 1000)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Role:
+    """Record of one role: all that the plan knows of it beside the documents of its server.
+
+    ``port`` is the one that services, people or programs outside of the plan use. ``on_one_host`` and ``in_cluster`` say in which shapes of
+    a plan it is placed; both are required, so that no role is left out of one by omission. ``build`` gives its workload, or None where the
+    environment does not ask for it. ``edges`` gives the edges that lead to it, and from it to servers outside of the plan.
+    """
+
+    workload: WorkloadName
+    role: RoleName
+    program: str
+    port: Port
+    on_one_host: bool
+    in_cluster: bool
+    build: Callable[[Inputs], Workload | None]
+    edges: Callable[[Environment, Mapping[str, Workload]], Iterator[Edge]]
+
+    def placed_in(self, shape: Shape) -> bool:
+        """Whether plans of this shape have the role."""
+        match shape:
+            case "one-host":
+                return self.on_one_host
+            case "cluster":
+                return self.in_cluster
+            case _:
+                assert_never(shape)
 
 
-def _server(program: str, images: sections.Images) -> Server:
-    return server(program, registry=images.registry, digests={str(program): digest for program, digest in images.digests.items()})
+def role_of(workload: WorkloadName) -> Role:
+    """The record of the role that a workload has."""
+    match workload:
+        case "agent":
+            role = AGENT
+        case "gateway":
+            role = GATEWAY
+        case "jaeger":
+            role = JAEGER
+        case "tempo":
+            role = TEMPO
+        case "grafana":
+            role = GRAFANA
+        case "sampling":
+            role = SAMPLING
+        case "access":
+            role = ACCESS
+        case _:
+            assert_never(workload)
+    return role
 
 
-def _resources(section: sections.Resources) -> Resources:
-    """What a workload may use, as its section says."""
-    return Resources(section.cpu, section.memory)
+def workloads(environment: Environment, addresses: Addresses) -> Iterator[Workload]:
+    """The workloads of an environment on a target, in the order of a plan."""
+    for role in map(role_of, get_args(WorkloadName)):
+        if role.placed_in(addresses.shape):
+            built = role.build(Inputs(environment, addresses, role.workload, role.role, role.program))
+            if built is not None:
+                yield built
 
 
-def _operation(bound: Bound, section: sections.Agent | sections.Gateway, queue: Volume) -> collector.Operation:
-    return collector.Operation(
-        health=bound.bind(ports.HEALTH),
-        telemetry_host=bound.host,
-        telemetry_port=bound[ports.TELEMETRY].number,
-        memory_bytes=round(section.resources.memory * section.memory_limit),
-        queue_folder=queue.path,
-        queue_bytes=round(queue.size_bytes * (1 - FREE_SHARE)),
-    )
+def edges(environment: Environment, placed: Mapping[str, Workload]) -> list[Edge]:
+    """The edges of a plan with these workloads: what services reach, the pipeline, the servers outside, then what is scraped."""
+    outside: tuple[str, ...] = get_args(OutsideName)
+    found = [edge for name in get_args(WorkloadName) if name in placed for edge in role_of(name).edges(environment, placed)]
+    reached = [edge for edge in found if edge.source == "consumers"]
+    pipeline = [edge for edge in found if edge.source != "consumers" and edge.destination not in outside]
+    called = [edge for name in outside for edge in found if edge.destination == name]
+    return [*reached, *pipeline, *called, *_scraped(placed)]
 
 
-def agent(environment: Environment, addresses: Addresses) -> Workload:
-    """The collector on each node, which services send to."""
-    section, bound = environment.collectors.agent, Bound(addresses, "agent")
-    queue = Volume("queue", addresses.volume("agent", "queue"), section.queue.size, holds="queue", survives="instance")
-    files = _intake_secrets(environment.ingest)
-    text = collector.agent(
-        collector.Intake(bound.bind(ports.OTLP_GRPC), bound.bind(ports.OTLP_HTTP), _intake_security(files)),
-        _operation(bound, section, queue),
-        gateway_service=f"gateway.{environment.namespace}",
-        gateway_port=Bound(addresses, "gateway")[ports.OTLP_GRPC].number,
-    )
-    return Workload(
-        name="agent",
-        role="agent",
-        server=_server("otelcol-contrib", environment.images),
-        arguments=(f"--config={addresses.documents('agent')}/collector.yaml",),
-        documents=(Document("collector.yaml", text),),
-        documents_path=addresses.documents("agent"),
-        ports=bound.all,
-        volumes=(queue,),
-        health=Health(ports.HEALTH.name, "/"),
-        resources=_resources(section.resources),
-        grace_seconds=30,
-        # The pods that send, in whatever namespace; the gateways, in its own.
-        identity=Identity(COLLECTOR_USER, {"": ("pods",)}, {"discovery.k8s.io": ("endpointslices",)}),
-        spread="every-node",
-        environment=_go(section.resources.memory * section.memory_limit),
-        node_variable="NODE_NAME",
-        secret_files=files,
-    )
+def user_interface(environment: Environment) -> Role:
+    """The role that shows traces to people."""
+    match environment.backend.kind:
+        case "jaeger":
+            return JAEGER
+        case "tempo":
+            return GRAFANA
 
 
-def _go(limit_bytes: float) -> dict[str, str]:
-    """What the Go runtime is told: to collect at four fifths of the hard limit, as the collector's guide advises."""
-    return {"GOMEMLIMIT": f"{round(limit_bytes * 4 / 5)}B"}
+def _scraped(placed: Mapping[str, Workload]) -> Iterator[Edge]:
+    """Every port with metrics, reached by the scrapers."""
+    for workload in placed.values():
+        for port in workload.ports:
+            if port.name in {ports.TELEMETRY.name, ports.SPAN_METRICS.name}:
+                yield Edge("scrapers", workload.name, port)
 
 
-def _intake_secrets(ingest: sections.Ingest) -> tuple[SecretFile, ...]:
-    """The certificate and the token of the intake, as files; where the collector finds them is the same on every node."""
-    folder = "/etc/virtengine-tracing-ingest"
-    named = ((ingest.tls_secret, "tls.crt"), (ingest.tls_secret, "tls.key"), (ingest.token_secret, "token"))
-    return tuple(SecretFile(secret, key, f"{folder}/{key}") for secret, key in named if secret is not None)
+def _from_services(workload: Workload) -> Iterator[Edge]:
+    for port in (ports.OTLP_GRPC, ports.OTLP_HTTP):
+        yield Edge("consumers", workload.name, workload.port(port.name))
 
 
-def _intake_security(files: tuple[SecretFile, ...]) -> collector.IntakeSecurity | None:
-    paths = {file.key: file.path for file in files}
-    return collector.IntakeSecurity(paths["tls.crt"], paths["tls.key"], paths.get("token")) if paths else None
+def _to_agent(_: Environment, placed: Mapping[str, Workload]) -> Iterator[Edge]:
+    yield from _from_services(placed["agent"])
+    # Policies see the port of the server behind the Service of the API, which is 6443 almost everywhere.
+    for number in (443, 6443):
+        yield Edge("agent", "kubernetes-api", Port("https", number, "http"))
 
 
-def gateway(environment: Environment, addresses: Addresses) -> Workload:
-    """The collectors on which whole traces meet; on one host, the collector that services send to as well."""
-    section, bound = environment.collectors.gateway, Bound(addresses, "gateway")
-    queue = Volume(
-        "queue",
-        addresses.volume("gateway", "queue"),
-        section.queue.size,
-        holds="queue",
-        survives="workload",
-        storage_class=section.queue.storage_class,
-    )
-    text = collector.gateway(
-        collector.Intake(bound.bind(ports.OTLP_GRPC), bound.bind(ports.OTLP_HTTP)),
-        _operation(bound, section, queue),
-        _tail_sampling(environment),
-        trace_metrics(environment.aggregation, bound.bind(ports.SPAN_METRICS)),
-        backend=Bound(addresses, environment.backend.kind).call(ports.OTLP_GRPC),
-        redact=addresses.kind != "kubernetes",
-    )
-    clustered = addresses.kind == "kubernetes"
-    return Workload(
-        name="gateway",
-        role="gateway",
-        server=_server("otelcol-contrib", environment.images),
-        arguments=(f"--config={addresses.documents('gateway')}/collector.yaml",),
-        documents=(Document("collector.yaml", text),),
-        documents_path=addresses.documents("gateway"),
-        ports=bound.all,
-        volumes=(queue,),
-        health=Health(ports.HEALTH.name, "/"),
-        resources=_resources(section.resources),
-        grace_seconds=math.ceil(section.grace_period.total_seconds()),
-        identity=Identity(COLLECTOR_USER),
-        spread="ordered" if clustered else "single",
-        replicas=section.replicas if clustered else 1,
-        environment=_go(section.resources.memory * section.memory_limit),
-    )
+def _to_gateway(_: Environment, placed: Mapping[str, Workload]) -> Iterator[Edge]:
+    gateway = placed["gateway"]
+    if "agent" in placed:
+        yield Edge("agent", "gateway", gateway.port(ports.OTLP_GRPC.name))
+    else:
+        yield from _from_services(gateway)
 
 
-def _tail_sampling(environment: Environment) -> collector.TailSampling:
-    tail, held = environment.sampling.tail, held_traces(environment)
-    return collector.TailSampling(
-        wait_milliseconds=_ms(tail.wait),
-        errors=tail.errors,
-        slow_milliseconds=_ms(tail.slow) if tail.slow is not None else None,
-        baseline_percent=round(tail.baseline * 100, 6),
-        baseline_spans_per_second=tail.baseline_limit,
-        baseline_burst_spans=burst_spans(environment),
-        noise=tuple(collector.Noise(name, noise.attribute, noise.values) for name, noise in sorted(tail.noise.items())),
-        traces_held=held,
-        new_traces_per_second=math.ceil(held / tail.wait.total_seconds()),
-    )
+def _to_jaeger(_: Environment, placed: Mapping[str, Workload]) -> Iterator[Edge]:
+    jaeger = placed["jaeger"]
+    yield Edge("gateway", "jaeger", jaeger.port(ports.OTLP_GRPC.name))
+    yield _from_people(jaeger, JAEGER.port, placed)
 
 
-def trace_metrics(section: sections.Aggregation, endpoint: str) -> collector.TraceMetrics:
-    """The metrics that gateways make of traces, scraped at ``endpoint``."""
-    return collector.TraceMetrics(
-        endpoint=endpoint,
-        flush_milliseconds=_ms(section.flush_interval),
-        span_dimensions=section.span_metrics.dimensions,
-        span_buckets_milliseconds=tuple(_ms(bucket) for bucket in section.span_metrics.buckets),
-        span_cardinality_limit=section.span_metrics.cardinality_limit,
-        span_expiry_milliseconds=_ms(section.span_metrics.expiry),
-        graph_dimensions=section.service_graph.dimensions,
-        graph_buckets_milliseconds=tuple(_ms(bucket) for bucket in section.service_graph.buckets),
-        graph_wait_milliseconds=_ms(section.service_graph.wait),
-        graph_max_items=section.service_graph.max_edges,
-    )
+def _to_tempo(environment: Environment, placed: Mapping[str, Workload]) -> Iterator[Edge]:
+    tempo = placed["tempo"]
+    yield Edge("gateway", "tempo", tempo.port(ports.OTLP_GRPC.name))
+    yield Edge("grafana", "tempo", tempo.port(TEMPO.port.name))
+    if "agent" not in placed:
+        # On one host programs read traces from where it publishes the query API; Jaeger's is on the port of its interface.
+        yield Edge("operators", "tempo", tempo.port(TEMPO.port.name))
+    if environment.backend.kind == "tempo" and environment.backend.storage.kind == "s3":
+        yield Edge("tempo", "object-storage", Port("https", 443, "http"))
 
 
-def backend(environment: Environment, addresses: Addresses) -> list[Workload]:
-    """What stores the traces, and what shows them where that is another server."""
-    chosen = environment.backend
-    if chosen.kind == "jaeger":
-        return [_jaeger(environment, chosen, addresses)]
-    shown_at = f"https://{environment.access.host}/" if environment.access and addresses.kind == "kubernetes" else None
-    return [_tempo(environment, chosen, addresses), _grafana(environment, chosen, addresses, root_url=shown_at)]
+def _to_grafana(_: Environment, placed: Mapping[str, Workload]) -> Iterator[Edge]:
+    yield _from_people(placed["grafana"], GRAFANA.port, placed)
 
 
-def _traces(folder: str, disk: sections.Disk | sections.TempoVolume, *, protect: bool) -> Volume:
-    """The volume of the stored traces."""
-    return Volume("traces", folder, disk.size, holds="traces", survives="workload", storage_class=disk.storage_class, protect=protect)
+def _from_people(workload: Workload, port: Port, placed: Mapping[str, Workload]) -> Edge:
+    """The edge by which people reach a user interface: through the login proxy where there is one."""
+    return Edge("access" if "access" in placed else "operators", workload.name, workload.port(port.name))
 
 
-def _jaeger_operation(bound: Bound) -> jaeger.Operation:
-    return jaeger.Operation(bound.bind(ports.HEALTH), bound.host, bound[ports.TELEMETRY].number)
+def _to_sampling(_: Environment, placed: Mapping[str, Workload]) -> Iterator[Edge]:
+    for port in (ports.STRATEGIES, ports.STRATEGIES_GRPC):
+        yield Edge("consumers", "sampling", placed["sampling"].port(port.name))
 
 
-def _jaeger(environment: Environment, section: sections.Jaeger, addresses: Addresses) -> Workload:
-    bound = Bound(addresses, "jaeger")
-    folder = addresses.volume("jaeger", "traces")
-    text = jaeger.store(
-        _jaeger_operation(bound),
-        intake=bound.bind(ports.OTLP_GRPC),
-        query=bound.bind(ports.JAEGER_QUERY),
-        query_grpc=bound.bind(ports.JAEGER_QUERY_GRPC),
-        folder=folder,
-        retention_seconds=round(environment.retention.traces.total_seconds()),
-        sync_writes=section.sync_writes,
-    )
-    disk = section.volume
-    return Workload(
-        name="jaeger",
-        role="backend",
-        server=_server("jaeger", environment.images),
-        arguments=(f"--config={addresses.documents('jaeger')}/jaeger.yaml",),
-        documents=(Document("jaeger.yaml", text),),
-        documents_path=addresses.documents("jaeger"),
-        ports=bound.all,
-        volumes=(_traces(folder, disk, protect=section.protect),),
-        # Badger replays its log before it answers.
-        health=Health(ports.HEALTH.name, "/status", start_seconds=300),
-        resources=_resources(section.resources),
-        grace_seconds=60,
-        identity=Identity(JAEGER_USER),
-        environment=_go(section.resources.memory),
-    )
+def _to_access(environment: Environment, placed: Mapping[str, Workload]) -> Iterator[Edge]:
+    yield Edge("operators", "access", placed["access"].port(ACCESS.port.name))
+    if environment.access is not None:
+        yield Edge("access", "oidc-issuer", Port("https", urlsplit(environment.access.oidc_issuer).port or 443, "http"))
 
 
-def sampling_server(environment: Environment, addresses: Addresses) -> Workload:
-    """The server that tells services their sampling strategies, for any backend."""
-    bound, folder, head = Bound(addresses, "sampling"), addresses.documents("sampling"), environment.sampling
-    # Jaeger reads the file in a folder of its own: only a folder that is mounted whole is updated in place.
-    strategies = f"{folder}/strategies.json"
-    text = jaeger.strategy_server(
-        _jaeger_operation(bound),
-        http=bound.bind(ports.STRATEGIES),
-        grpc=bound.bind(ports.STRATEGIES_GRPC),
-        strategies=strategies,
-        reload_milliseconds=min(10_000, _ms(head.strategies.poll_interval)),
-    )
-    services = {
-        name: sampling.Strategy(section.ratio, section.traces_per_second, dict(section.operations))
-        for name, section in head.strategies.services.items()
-    }
-    return Workload(
-        name="sampling",
-        role="sampling",
-        server=_server("jaeger", environment.images),
-        arguments=(f"--config={folder}/sampling.yaml",),
-        documents=(
-            Document("sampling.yaml", text),
-            Document("strategies.json", sampling.strategies(head.head_ratio, services), on_change="reload"),
-        ),
-        documents_path=folder,
-        ports=bound.all,
-        volumes=(),
-        health=Health(ports.HEALTH.name, "/status"),
-        resources=_SAMPLING_RESOURCES,
-        grace_seconds=10,
-        identity=Identity(JAEGER_USER),
-        spread="replicated",
-        environment=_go(_SAMPLING_RESOURCES.memory_bytes),
-    )
+def _jaeger(inputs: Inputs) -> Workload | None:
+    backend = inputs.environment.backend
+    return stores.jaeger(inputs, backend) if backend.kind == "jaeger" else None
 
 
-_SAMPLING_RESOURCES = Resources(cpu_millicores=50, memory_bytes=128 * 2**20)
-"""A server that answers from one small file; it held 51 MB."""
+def _tempo(inputs: Inputs) -> Workload | None:
+    backend = inputs.environment.backend
+    return stores.tempo(inputs, backend) if backend.kind == "tempo" else None
 
 
-def _tempo(environment: Environment, section: sections.Tempo, addresses: Addresses) -> Workload:
-    bound, folder, storage = Bound(addresses, "tempo"), addresses.volume("tempo", "traces"), section.storage
-    bucket = None
-    disk = storage if storage.kind == "volume" else storage.wal
-    secrets: tuple[SecretVariable, ...] = ()
-    if storage.kind == "s3":
-        named = storage.credentials_secret
-        bucket = tempo.Bucket(storage.bucket, storage.endpoint, storage.region, credentials=named is not None)
-        if named is not None:
-            secrets = (SecretVariable("S3_ACCESS_KEY", named, "access-key"), SecretVariable("S3_SECRET_KEY", named, "secret-key"))
-    text = tempo.store(
-        intake=bound.bind(ports.OTLP_GRPC),
-        query_host=bound.host,
-        query_port=bound[ports.TEMPO_QUERY].number,
-        grpc_host=bound.host,
-        grpc_port=bound[ports.TEMPO_GRPC].number,
-        folder=folder,
-        bucket=bucket,
-        retention_seconds=round(environment.retention.traces.total_seconds()),
-        # Never below Tempo's own defaults.
-        limits=tempo.Limits(max(5_000_000, longest_trace_bytes(environment)), max(15_000_000, catching_up_bytes(environment))),
-    )
-    expand = ("-config.expand-env=true",) if secrets else ()
-    return Workload(
-        name="tempo",
-        role="backend",
-        server=_server("tempo", environment.images),
-        arguments=(f"-config.file={addresses.documents('tempo')}/tempo.yaml", *expand),
-        documents=(Document("tempo.yaml", text),),
-        documents_path=addresses.documents("tempo"),
-        ports=bound.all,
-        volumes=(_traces(folder, disk, protect=section.protect),),
-        health=Health(ports.TEMPO_QUERY.name, "/ready", start_seconds=300),
-        resources=_resources(section.resources),
-        # On SIGTERM everything goes to the write-ahead log within a second; then 3.0.3 waits for ever once it has served a query.
-        grace_seconds=15,
-        identity=Identity(TEMPO_USER),
-        environment=_go(section.resources.memory),
-        secret_variables=secrets,
-    )
+def _grafana(inputs: Inputs) -> Workload | None:
+    backend = inputs.environment.backend
+    return stores.grafana(inputs, backend) if backend.kind == "tempo" else None
 
 
-def _grafana(environment: Environment, section: sections.Tempo, addresses: Addresses, *, root_url: str | None) -> Workload:
-    bound, documents = Bound(addresses, "grafana"), addresses.documents("grafana")
-    scratch = Volume("scratch", addresses.volume("grafana", "scratch"), 2**30, holds="scratch", survives="instance")
-    tempo_url = f"http://{Bound(addresses, 'tempo').call(ports.TEMPO_QUERY)}"
-    settings = grafana.settings(
-        host=bound.host, port=bound[ports.GRAFANA].number, root_url=root_url, folder=scratch.path, provisioning=documents
-    )
-    return Workload(
-        name="grafana",
-        role="ui",
-        server=_server("grafana", environment.images),
-        arguments=("server", f"--config={documents}/grafana.ini", "--homepath=/usr/share/grafana"),
-        documents=(Document("grafana.ini", settings), Document("datasources/tempo.yaml", grafana.tempo_source(tempo_url=tempo_url))),
-        documents_path=documents,
-        ports=bound.all,
-        volumes=(scratch,),
-        health=Health(ports.GRAFANA.name, "/api/health"),
-        resources=_resources(section.grafana),
-        grace_seconds=30,
-        identity=Identity(GRAFANA_USER),
-        # Its image sets these, and they win over the document.
-        environment={
-            "GF_PATHS_DATA": scratch.path,
-            "GF_PATHS_LOGS": f"{scratch.path}/log",
-            "GF_PATHS_PLUGINS": f"{scratch.path}/plugins",
-            "GF_PATHS_PROVISIONING": documents,
-        },
-    )
+def _access(inputs: Inputs) -> Workload | None:
+    section, shown = inputs.environment.access, user_interface(inputs.environment)
+    if section is None:
+        return None
+    return login.login_proxy(inputs, section, upstream=f"http://{Bound(inputs.addresses, shown.workload).call(shown.port)}")
 
 
-def login_proxy(section: sections.Access, images: sections.Images, addresses: Addresses, *, upstream: str) -> Workload:
-    """oauth2-proxy before the user interface at the URL ``upstream``."""
-    bound, documents = Bound(addresses, "access"), addresses.documents("access")
-    authority = _authority(section.oidc_ca_secret)
-    login = access.Login(
-        section.oidc_issuer,
-        section.client_id,
-        section.scopes,
-        section.groups_claim,
-        section.operator_groups,
-        section.trusted_proxies,
-        authority.path if authority else None,
-    )
-    text = access.proxy(
-        login, host=section.host, listen=bound.bind(ports.ACCESS), telemetry=bound.bind(ports.ACCESS_METRICS), upstream=upstream
-    )
-    return Workload(
-        name="access",
-        role="access",
-        server=_server("oauth2-proxy", images),
-        arguments=(f"--config={documents}/oauth2-proxy.cfg",),
-        documents=(Document("oauth2-proxy.cfg", text),),
-        documents_path=documents,
-        ports=bound.all,
-        volumes=(),
-        health=Health(ports.ACCESS.name, "/ready"),
-        resources=_resources(section.resources),
-        grace_seconds=30,
-        identity=Identity(ACCESS_USER),
-        spread="replicated",
-        environment=_go(section.resources.memory),
-        secret_variables=(
-            SecretVariable("OAUTH2_PROXY_CLIENT_SECRET", section.secret, "client-secret"),
-            SecretVariable("OAUTH2_PROXY_COOKIE_SECRET", section.secret, "cookie-secret"),
-        ),
-        secret_files=(authority,) if authority else (),
-        site=Site(section.host, ports.ACCESS.name, section.tls_secret, section.ingress_class),
-    )
-
-
-def _authority(secret: str | None) -> SecretFile | None:
-    """The certificate of a private authority, as a file."""
-    return SecretFile(secret, "ca.crt", "/etc/virtengine-tracing-issuer/ca.crt") if secret is not None else None
+AGENT = Role(
+    workload="agent",
+    role="agent",
+    program="otelcol-contrib",
+    port=ports.OTLP_GRPC,
+    on_one_host=False,
+    in_cluster=True,
+    build=collectors.agent,
+    edges=_to_agent,
+)
+GATEWAY = Role(
+    workload="gateway",
+    role="gateway",
+    program="otelcol-contrib",
+    port=ports.OTLP_GRPC,
+    on_one_host=True,
+    in_cluster=True,
+    build=collectors.gateway,
+    edges=_to_gateway,
+)
+JAEGER = Role(
+    workload="jaeger",
+    role="backend",
+    program="jaeger",
+    port=ports.JAEGER_QUERY,
+    on_one_host=True,
+    in_cluster=True,
+    build=_jaeger,
+    edges=_to_jaeger,
+)
+TEMPO = Role(
+    workload="tempo",
+    role="backend",
+    program="tempo",
+    port=ports.TEMPO_QUERY,
+    on_one_host=True,
+    in_cluster=True,
+    build=_tempo,
+    edges=_to_tempo,
+)
+GRAFANA = Role(
+    workload="grafana",
+    role="ui",
+    program="grafana",
+    port=ports.GRAFANA,
+    on_one_host=True,
+    in_cluster=True,
+    build=_grafana,
+    edges=_to_grafana,
+)
+SAMPLING = Role(
+    workload="sampling",
+    role="sampling",
+    program="jaeger",
+    port=ports.STRATEGIES,
+    on_one_host=True,
+    in_cluster=True,
+    build=strategies.strategy_server,
+    edges=_to_sampling,
+)
+ACCESS = Role(
+    workload="access",
+    role="access",
+    program="oauth2-proxy",
+    port=ports.ACCESS,
+    on_one_host=False,
+    in_cluster=True,
+    build=_access,
+    edges=_to_access,
+)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from components.documents.series import Series
+    from components.local.instances import Listed
     from stacks.changes.diff import Difference
     from stacks.show.story import Story
     from tracing_lib.contract.outputs import Outputs
@@ -68,6 +69,15 @@ def print_series(found: Iterable[Series]) -> None:
     table = _table("metric", "", "labels", "buckets up to, seconds")
     for one in found:
         table.add_row(one.name, one.kind, ", ".join(one.labels), ", ".join(f"{bound:g}" for bound in one.bounds))
+    _print(table)
+
+
+def print_instances(listed: Iterable[Listed]) -> None:
+    """Print a row for each process of an environment."""
+    table = _table("instance", "pid", "address", "ports")
+    for instance in listed:
+        ports = ", ".join(f"{name} {number}" for name, number in instance.ports.items())
+        table.add_row(instance.instance, str(instance.pid or "down"), instance.address, ports)
     _print(table)
 
 

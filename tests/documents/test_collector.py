@@ -232,3 +232,11 @@ def test_one_pattern_of_all_rules_matches_where_any_of_them_does(noise: str, sec
 )
 def test_durations_are_written_as_go_reads_them(milliseconds: int, text: str) -> None:
     assert go_duration(milliseconds) == text
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "text"),
+    [(250, "250ms"), (1500, "1.5s"), (5000, "5s"), (60_000, "1m0s"), (300_000, "5m0s"), (3_600_000, "1h0m0s"), (3_661_000, "1h1m1s")],
+)
+def test_durations_are_also_written_as_go_prints_them(milliseconds: int, text: str) -> None:
+    assert go_duration(milliseconds, as_printed=True) == text

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from opentelemetry.trace import SpanKind, StatusCode
 
 from components.documents.series import series
-from stacks.plan.roles import trace_metrics
+from stacks.plan.collectors import trace_metrics
 from tests.servers.conftest import named
 from tests.waiting import STALL_SECONDS, until
 from tracing_lib import TracingSettings, configure

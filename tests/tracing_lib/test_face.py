@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -55,3 +57,27 @@ def test_a_module_that_is_missing_and_no_extra_is_not_explained_as_one() -> None
     get, _ = offer("tracing_lib", {"no_such_module": ("Name",)}, extras={"other": "grpc"})
     with pytest.raises(ModuleNotFoundError, match=r"^No module named 'tracing_lib\.no_such_module'$"):
         get("Name")
+
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_the_readme_of_the_package_names_every_public_name_of_a_room(room: str) -> None:
+    assert [name for name in importlib.import_module(room).__all__ if f"`{name}`" not in README] == []
+
+
+def test_the_readme_of_the_package_lists_the_extras_and_links_to_pages_that_exist() -> None:
+    project = tomllib.loads((ROOT.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    listed = {extra for row in re.findall(r"^\| (`[a-z`, ]+`) \| .+ \|$", README, re.MULTILINE) for extra in re.findall(r"`([a-z]+)`", row)}
+    assert listed == set(project["optional-dependencies"])
+    assert project["readme"] == "tracing_lib/README.md"
+    links = re.findall(r"\]\(([^)]+)\)", README)
+    assert len(links) > 10
+    assert [link for link in links if not (ROOT / link).is_file()] == []
+
+
+def test_the_source_distribution_takes_files_of_the_package_alone() -> None:
+    sdist = tomllib.loads((ROOT.parent / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]["targets"]["sdist"]
+    assert all(pattern.startswith("/") for pattern in sdist["include"]), "a pattern without a slash matches in every folder"
+    assert {"/tracing_lib", "/hatch_build.py", "/LICENSE"} <= set(sdist["include"])

@@ -161,11 +161,6 @@ def test_a_workload_that_wants_secret_files_is_refused_and_not_run_without_them(
         containers.server(dev, workload)
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(5, "5s"), (60, "1m0s"), (300, "5m0s"), (3600, "1h0m0s"), (3661, "1h1m1s")])
-def test_durations_are_written_as_the_daemon_answers_them(seconds: int, text: str) -> None:
-    assert containers.go_duration(seconds) == text
-
-
 def test_the_outputs_are_those_of_the_plan_and_hold_what_is_deployed(deployed: Deployed) -> None:
     from json import loads
 

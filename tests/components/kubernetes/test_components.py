@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 TREES = Path(__file__).with_name("trees")
 SECRETS = {
     "tracing-access.client-secret": "a-client-secret",
-    "tracing-access.cookie-secret": "a-cookie-secret",
+    "tracing-access.cookie-secret": "a-cookie-secret-",
     "tracing-ingest-token.token": "a-token",
     "tracing-bucket.access-key": "an-access-key",
     "tracing-bucket.secret-key": "a-secret-key",

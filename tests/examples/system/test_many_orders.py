@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from components.documents.series import series
 from examples.virtengine.system import SERVICES
-from stacks.plan.roles import trace_metrics
+from stacks.plan.collectors import trace_metrics
 from tests.examples.system.conftest import ORDER
 from tests.examples.virtengine.processes import get
 from tests.servers.conftest import named

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -11,10 +12,11 @@ import pytest
 import yaml
 
 from stacks.cli.verbs import _text
-from stacks.deploy.engine import Engine, EngineError, Event, _copy, _passphrase, backend_configured, ended_by
-from stacks.deploy.hints import hint, killed
+from stacks.deploy.engine import Engine, EngineError, Event, ended_by
+from stacks.deploy.hints import Place, killed
 from stacks.deploy.probe import _spans
 from stacks.deploy.up import Deployment, RefusedError, losses, show_difference, up
+from stacks.deploy.workspace import _copy, _passphrase, backend_configured, past_proxies
 from stacks.environment.source import ROOT, Named, read
 from stacks.placement.outputs import OTLP_HEADERS, ContractError, consumer_config, consumer_secret, exported, otlp_headers, outputs
 from stacks.plan.plan import plan
@@ -89,31 +91,15 @@ def test_a_backend_that_the_user_has_configured_is_used(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "then"),
+    ("given", "kept"),
     [
-        ("error: the stack is currently locked by 1 lock(s).", "python -m stacks recover dev"),
-        ("error: the current deployment has 1 resource(s) with pending operations", "python -m stacks recover dev"),
-        ("error: incorrect passphrase", "export PULUMI_CONFIG_PASSPHRASE="),
-        ('resource "urn" cannot be deleted\nbecause it is protected.', "environment.backend.protect: false in Pulumi.dev.yaml"),
-        ("Cannot connect to the Docker daemon at unix:///x.", "correct environment.target.host"),
-        ('Conflict. The container name "/a" is already in use by container', "python -m stacks recover dev"),
-        ("Bind for 127.0.0.1:4317 failed: port is already allocated", "stop it"),
-        ('context "nowhere" does not exist', "environment.target.context in Pulumi.dev.yaml"),
-        ("configured Kubernetes cluster is unreachable: unable to load schema", "kubectl cluster-info"),
-        ("failed to read resource state due to unreachable cluster.", "kubectl cluster-info"),
-        ('namespaces "tracing" already exists', "python -m stacks recover dev"),
-        ("error: no resource plugin 'pulumi-resource-docker' found", "put pulumi-resource-docker"),
-        ("container failed to be in healthy state", "docker logs NAME"),
-        ("the Kubernetes API server reported that it failed to fully initialize or become live", "describe and logs of the one"),
-        ('"x" failed to fully initialize: requests.storage: Forbidden: field can not be less than', "to what it was, or more"),
-        ("something new", "python -m stacks preview dev"),
+        ({}, "127.0.0.1,localhost,::1"),
+        ({"NO_PROXY": "registry.example, 127.0.0.1"}, "registry.example,127.0.0.1,localhost,::1"),
+        ({"no_proxy": ".local", "NO_PROXY": ".example"}, ".local,.example,127.0.0.1,localhost,::1"),
     ],
 )
-def test_what_the_engine_says_is_followed_by_the_next_command(said: str, then: str) -> None:
-    told = hint(said, "dev")
-    assert told.startswith(said)
-    assert then in told.splitlines()[-1]
-    assert hint(said, "dev", shown=True) == "\n".join(told.splitlines()[len(said.splitlines()) :])
+def test_the_engine_reaches_loopback_past_every_proxy_and_what_the_user_excepts(given: dict[str, str], kept: str) -> None:
+    assert past_proxies(given | {"HTTPS_PROXY": "http://proxy.example:3128"}) == {"no_proxy": kept, "NO_PROXY": kept}
 
 
 @pytest.mark.parametrize(("code", "name"), [(-9, "SIGKILL"), (137, "SIGKILL"), (-15, "SIGTERM")])
@@ -129,12 +115,6 @@ def test_an_engine_that_a_signal_ended_is_told_with_the_signal_and_recover(code:
 @pytest.mark.parametrize("code", [0, 1, 2, 127, 128, 255])
 def test_an_engine_that_ended_by_itself_was_ended_by_no_signal(code: int) -> None:
     assert ended_by(code) is None
-
-
-def test_a_message_that_names_the_next_command_is_left_alone_and_its_command_is_the_last_that_is_said() -> None:
-    said = "Pulumi.dev.yaml: wrong, and protected\nthen: python -m stacks check dev"
-    assert hint(said, "dev") == said
-    assert hint(f"{said}\nerror: program exited with code 1", "dev", shown=True) == "then: python -m stacks check dev"
 
 
 @pytest.mark.parametrize(
@@ -168,7 +148,7 @@ def test_the_probe_is_what_the_tail_sampler_keeps(changes: dict[str, Any], trace
 )
 def test_a_deployment_that_deletes_stored_traces_says_so(name: str, kind: str, inputs: dict[str, Any]) -> None:
     named = read(name)
-    deployment = Deployment(named, Engine("no engine is asked", {}, name, ROOT), named)
+    deployment = Deployment(named, Engine("no engine is asked", {}, Place(name, "observability"), ROOT), named)
     other = {"name": "virtengine-observability-gateway-queue", "metadata": {"name": "queue-gateway-0"}}
     for operation in ("delete", "replace"):
         assert len(losses(deployment, [Event(operation, "urn", kind, inputs, {})])) == 1
@@ -178,7 +158,7 @@ def test_a_deployment_that_deletes_stored_traces_says_so(name: str, kind: str, i
 
 
 def test_what_is_left_of_a_deployment_is_not_said_to_be_the_same(capsys: pytest.CaptureFixture[str]) -> None:
-    engine, named = Engine("no engine is asked", {}, "dev", ROOT), read("dev")
+    engine, named = Engine("no engine is asked", {}, Place("dev", "observability"), ROOT), read("dev")
     show_difference(Deployment(named, engine, named))
     assert "are the same" in capsys.readouterr().out
     show_difference(Deployment(named, engine, named, gone=("gateway", "jaeger")))
@@ -190,7 +170,7 @@ def test_what_is_left_of_a_deployment_is_not_said_to_be_the_same(capsys: pytest.
 def test_nothing_is_deployed_over_what_a_killed_up_had_begun() -> None:
     named = read("dev")
     with pytest.raises(RefusedError, match="python -m stacks recover dev"):
-        up(Deployment(named, Engine("no engine is asked", {}, "dev", ROOT), named, begun=("jaeger-server",)))
+        up(Deployment(named, Engine("no engine is asked", {}, Place("dev", "observability"), ROOT), named, begun=("jaeger-server",)))
 
 
 def test_the_outputs_for_consumers_configure_both_libraries_and_carry_the_token_in_the_secret_alone() -> None:
@@ -233,7 +213,7 @@ def test_what_is_exported_is_found_again_in_full() -> None:
 SECRETS = {
     "tracing-ingest-token.token": "t0ken",
     "tracing-access.client-secret": "cl1ent",
-    "tracing-access.cookie-secret": "c00kie",
+    "tracing-access.cookie-secret": "c00kie-of-16-byt",
 }
 
 
@@ -252,6 +232,12 @@ def test_every_input_that_holds_a_secret_is_one() -> None:
         assert holding <= resource.secret, resource.name
 
 
+def _authority(folder: Path) -> str:
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=authority"]
+    subprocess.run([*command, "-out", folder / "ca.crt", "-keyout", folder / "ca.key"], check=True, capture_output=True)
+    return (folder / "ca.crt").read_text()
+
+
 def test_a_private_authority_of_the_issuer_may_come_from_elsewhere_or_from_the_stack(tmp_path: Path) -> None:
     document = yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())
     document["config"]["virtengine-tracing:environment"]["access"]["oidc_ca_secret"] = "login-ca"
@@ -259,7 +245,7 @@ def test_a_private_authority_of_the_issuer_may_come_from_elsewhere_or_from_the_s
     file.write_text(yaml.safe_dump(document))
     secrets = "kubernetes:core/v1:Secret"
     assert "tracing-login-ca" not in run("prod", file=file, secrets=SECRETS).by_type(secrets)
-    filled = run("prod", file=file, secrets=SECRETS | {"login-ca.ca.crt": "a PEM"}).by_type(secrets)["tracing-login-ca"]
+    filled = run("prod", file=file, secrets=SECRETS | {"login-ca.ca.crt": _authority(tmp_path)}).by_type(secrets)["tracing-login-ca"]
     assert filled.inputs["metadata"]["name"] == "login-ca"
 
 
@@ -268,7 +254,17 @@ def test_a_missing_secret_is_said_before_anything_is_placed_with_the_next_comman
     with pytest.raises(ProgramError) as refused:
         run("prod", secrets=some)
     assert str(refused.value).splitlines() == [
-        "Pulumi.prod.yaml: virtengine-tracing:tracing-access.client-secret: is a secret that prod needs, and missing",
-        "Pulumi.prod.yaml: virtengine-tracing:tracing-access.cookie-secret: is a secret that prod needs, and missing",
+        "Pulumi.prod.yaml: virtengine-tracing:tracing-access.client-secret: is a secret that this stack needs, and missing",
+        "Pulumi.prod.yaml: virtengine-tracing:tracing-access.cookie-secret: is a secret that this stack needs, and missing",
         "then: python -m stacks secret prod tracing-access.client-secret",
     ]
+
+
+def test_a_secret_that_its_server_would_refuse_is_said_before_anything_is_placed() -> None:
+    with pytest.raises(ProgramError) as refused:
+        run("prod", secrets=SECRETS | {"tracing-access.cookie-secret": "five5", "tracing-ingest-token.token": "two words"})
+    said = str(refused.value)
+    assert "Pulumi.prod.yaml: virtengine-tracing:tracing-access.cookie-secret: is 5 bytes" in said
+    assert "Pulumi.prod.yaml: virtengine-tracing:tracing-ingest-token.token: is no bearer token" in said
+    assert "python -m stacks secret prod tracing-access.cookie-secret" in said.splitlines()[-1]
+    assert "two words" not in said

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from stacks.deploy.engine import Engine, EngineError, EngineInterruptedError
-from stacks.deploy.hints import cancelled, interrupted
-from stacks.deploy.up import _deploy
+from stacks.deploy.hints import Place, cancelled, interrupted
+from stacks.deploy.up import Deployment, _deploy
+from stacks.environment.source import read
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,12 +70,17 @@ def engine(folder: Path, **script: object) -> Engine:
     program = folder / "pulumi"
     program.write_text(PROGRAM.format(python=sys.executable))
     program.chmod(0o755)
-    return Engine(str(program), {}, "prod", folder / "Pulumi.prod.yaml")
+    return Engine(str(program), {}, Place("prod", "observability"), folder / "Pulumi.prod.yaml")
+
+
+def deployment(folder: Path, **script: object) -> Deployment:
+    """Development on a host, which nothing watches, and an engine that follows a script."""
+    return Deployment(read("dev"), engine(folder, **script), None)
 
 
 def test_what_was_asked_for_and_not_answered_when_the_user_interrupted_is_named_and_recover_with_it(tmp_path: Path) -> None:
     with pytest.raises(EngineError) as told:
-        _deploy(engine(tmp_path, events=MAKING, interruptions=1, code=255))
+        _deploy(deployment(tmp_path, events=MAKING, interruptions=1, code=255))
     assert str(told.value).splitlines() == [
         "prod: `up` was interrupted while it made StatefulSet jaeger, which may be there without a note of it",
         "then: python -m stacks recover prod, which looks for it",
@@ -83,7 +89,7 @@ def test_what_was_asked_for_and_not_answered_when_the_user_interrupted_is_named_
 
 def test_an_interrupted_up_that_noted_all_that_it_had_begun_is_gone_on_with(tmp_path: Path) -> None:
     with pytest.raises(EngineError) as told:
-        _deploy(engine(tmp_path, events=MAKING, interruptions=1, code=255, state={"resources": [RECORD]}))
+        _deploy(deployment(tmp_path, events=MAKING, interruptions=1, code=255, state={"resources": [RECORD]}))
     assert str(told.value).splitlines() == [
         "prod: `up` was interrupted; what it had begun is noted",
         "then: python -m stacks up prod, which goes on from here",
@@ -93,7 +99,7 @@ def test_an_interrupted_up_that_noted_all_that_it_had_begun_is_gone_on_with(tmp_
 def test_what_was_to_replace_another_is_not_known_by_the_note_of_that_one(tmp_path: Path) -> None:
     events, state = [event("create-replacement", RECORD)], {"resources": [{**RECORD, "pendingReplacement": True}]}
     with pytest.raises(EngineError, match="while it made StatefulSet jaeger"):
-        _deploy(engine(tmp_path, events=events, interruptions=1, code=255, state=state))
+        _deploy(deployment(tmp_path, events=events, interruptions=1, code=255, state=state))
 
 
 def test_components_and_providers_are_nothing_that_could_be_there_unnoted(tmp_path: Path) -> None:
@@ -101,13 +107,13 @@ def test_components_and_providers_are_nothing_that_could_be_there_unnoted(tmp_pa
     provider = {"urn": "urn::kubernetes", "type": "pulumi:providers:kubernetes", "custom": True}
     events = [event("create", found) for found in (component, provider)]
     with pytest.raises(EngineError, match="then: python -m stacks up prod"):
-        _deploy(engine(tmp_path, events=events, interruptions=1, code=255))
+        _deploy(deployment(tmp_path, events=events, interruptions=1, code=255))
 
 
 def test_an_engine_that_was_interrupted_twice_is_recovered_from_though_nothing_is_named(tmp_path: Path) -> None:
     # It was ended while it wrote its log as well.
     with pytest.raises(EngineError, match="then: python -m stacks recover prod"):
-        _deploy(engine(tmp_path, events='{"resourcePreEvent": {"metad', interruptions=2, code=255))
+        _deploy(deployment(tmp_path, events='{"resourcePreEvent": {"metad', interruptions=2, code=255))
 
 
 @pytest.mark.parametrize("code", [0, 255])

@@ -61,7 +61,7 @@ def test_every_workload_listens_on_its_ports_and_on_no_other(base: str, target: 
     addresses = samples.TARGETS[target]
     found = samples.planned(base, target)
     for workload in found.workloads:
-        bound = bound_numbers(workload, addresses.listen_host)
+        bound = bound_numbers(workload, addresses.listen_host(workload.name))
         others = {port.number for w in found.workloads for port in w.ports if w.name != workload.name}
         wanted = {port.number for port in workload.ports}
         assert wanted <= bound

@@ -35,19 +35,20 @@ def neutral(plan: Plan, target: str) -> Mapping[str, Mapping[Place, object]]:
     meanings: list[tuple[str, str]] = []
     for workload in plan.workloads:
         for port in workload.ports:
-            hosts = (addresses.call_host(workload.name), addresses.listen_host)
+            hosts = (addresses.call_host(workload.name), addresses.listen_host(workload.name))
             meanings += [(f"{host}:{port.number}", f"<{port.name} of {workload.name}>") for host in hosts]
     for workload in plan.workloads:
         meanings += [(volume.path, f"<{volume.name}>") for volume in workload.volumes]
         meanings.append((workload.documents_path, "<documents>"))
     found: dict[str, Mapping[Place, object]] = {}
     for workload in plan.workloads:
-        own = [(f"{addresses.listen_host}:{port.number}", f"<{port.name}>") for port in workload.ports]
+        host = addresses.listen_host(workload.name)
+        own = [(f"{host}:{port.number}", f"<{port.name}>") for port in workload.ports]
         for document in workload.documents:
             text = document.text
             for written, meaning in own + meanings:
                 text = text.replace(written, meaning)
-            text = text.replace(f": {addresses.listen_host}\n", ": <host>\n").replace(f"= {addresses.listen_host}\n", "= <host>\n")
+            text = text.replace(f": {host}\n", ": <host>\n").replace(f"= {host}\n", "= <host>\n")
             for port in workload.ports:
                 text = text.replace(f"port: {port.number}\n", f"port: <{port.name}>\n")
                 text = text.replace(f"port = {port.number}\n", f"port = <{port.name}>\n")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,3 +100,11 @@ def test_the_page_on_slurm(traces: RecordedTraces, slurm: SlurmSite) -> None:
 
 def test_the_page_on_the_doctor(traces: RecordedTraces, http_receiver: Received) -> None:
     _run("doctor.md", traces, collector_url=http_receiver.url)
+
+
+def test_the_readme_of_the_package(http_receiver: Received) -> None:
+    (block,) = _BLOCK.findall((PAGES.parents[1] / "tracing_lib" / "README.md").read_text(encoding="utf-8"))
+    environ = os.environ | {"OTEL_EXPORTER_OTLP_ENDPOINT": http_receiver.url}
+    done = subprocess.run([sys.executable, "-c", block], capture_output=True, text=True, check=False, timeout=60, env=environ)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert sorted(http_receiver.names()) == ["__main__.place_order", "check order"]

@@ -1,0 +1,70 @@
+"""What the builders of all roles have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from components.documents import jaeger, ports
+from components.documents.images import server
+from components.workload import Resources
+from stacks.plan.addresses import Bound
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from components.workload import RoleName, Server
+    from stacks.environment import sections
+    from stacks.environment.model import Environment
+    from stacks.plan.addresses import Addresses
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Inputs of a role's builder: the environment, the addresses of the target, and the names from the role's record."""
+
+    environment: Environment
+    addresses: Addresses
+    workload: str
+    role: RoleName
+    program: str
+
+    @property
+    def bound(self) -> Bound:
+        """The ports of the workload on this target."""
+        return Bound(self.addresses, self.workload)
+
+    @property
+    def documents(self) -> str:
+        """The folder in which the workload finds its documents."""
+        return self.addresses.documents(self.workload)
+
+    @property
+    def server(self) -> Server:
+        """The program with its image, from the mirror and with the digest that the environment names."""
+        images = self.environment.images
+        return server(self.program, registry=images.registry, digests={str(name): digest for name, digest in images.digests.items()})
+
+    def volume(self, name: str) -> str:
+        """The folder of a volume of the workload."""
+        return self.addresses.volume(self.workload, name)
+
+
+def milliseconds(duration: timedelta) -> int:
+    """A duration in whole milliseconds."""
+    return round(duration.total_seconds() * 1000)
+
+
+def resources(section: sections.Resources) -> Resources:
+    """CPU and memory of a workload, as its section says."""
+    return Resources(section.cpu, section.memory)
+
+
+def go_memory_limit(hard_limit_bytes: float) -> dict[str, str]:
+    """The variable that makes the Go runtime collect early: at four fifths of the hard limit, as the collector's guide advises."""
+    return {"GOMEMLIMIT": f"{round(hard_limit_bytes * 4 / 5)}B"}
+
+
+def jaeger_operation(bound: Bound) -> jaeger.Operation:
+    """Where a server of the Jaeger binary answers for its health and shows its own metrics."""
+    return jaeger.Operation(bound.bind(ports.HEALTH), bound.host, bound[ports.TELEMETRY].number)

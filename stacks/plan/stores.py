@@ -1,0 +1,141 @@
+"""The stores: Jaeger or Tempo, and Grafana, which shows what Tempo holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from components.documents import grafana as grafana_documents
+from components.documents import jaeger as jaeger_documents
+from components.documents import ports
+from components.documents import tempo as tempo_documents
+from components.workload import Document, Health, Identity, SecretVariable, Volume, Workload
+from stacks.environment.sizing import catching_up_bytes, longest_trace_bytes
+from stacks.plan.addresses import Bound
+from stacks.plan.parts import go_memory_limit, jaeger_operation, resources
+
+if TYPE_CHECKING:
+    from stacks.environment import sections
+    from stacks.environment.model import Environment
+    from stacks.plan.parts import Inputs
+
+JAEGER_USER = 10001
+TEMPO_USER = 10001
+GRAFANA_USER = 472
+"""User ids of the images, which own the files on the volumes."""
+
+
+def _limits(environment: Environment) -> tempo_documents.Limits:
+    """What Tempo takes of this load, and never less than it does by default."""
+    return tempo_documents.Limits(max(5_000_000, longest_trace_bytes(environment)), max(15_000_000, catching_up_bytes(environment)))
+
+
+def _traces(folder: str, disk: sections.Disk | sections.TempoVolume, *, protect: bool) -> Volume:
+    """The volume of the stored traces."""
+    return Volume("traces", folder, disk.size, holds="traces", survives="workload", storage_class=disk.storage_class, protect=protect)
+
+
+def jaeger(inputs: Inputs, section: sections.Jaeger) -> Workload:
+    """Jaeger with its traces on one volume."""
+    environment, bound = inputs.environment, inputs.bound
+    folder = inputs.volume("traces")
+    text = jaeger_documents.store(
+        jaeger_operation(bound),
+        intake=bound.bind(ports.OTLP_GRPC),
+        query=bound.bind(ports.JAEGER_QUERY),
+        query_grpc=bound.bind(ports.JAEGER_QUERY_GRPC),
+        folder=folder,
+        retention_seconds=round(environment.retention.traces.total_seconds()),
+        sync_writes=section.sync_writes,
+    )
+    disk = section.volume
+    return Workload(
+        name=inputs.workload,
+        role=inputs.role,
+        server=inputs.server,
+        arguments=(f"--config={inputs.documents}/jaeger.yaml",),
+        documents=(Document("jaeger.yaml", text),),
+        documents_path=inputs.documents,
+        ports=bound.all,
+        volumes=(_traces(folder, disk, protect=section.protect),),
+        # Badger replays its log before it answers.
+        health=Health(ports.HEALTH.name, "/status", start_seconds=300),
+        resources=resources(section.resources),
+        grace_seconds=60,
+        identity=Identity(JAEGER_USER),
+        environment=go_memory_limit(section.resources.memory),
+    )
+
+
+def tempo(inputs: Inputs, section: sections.Tempo) -> Workload:
+    """Tempo with its traces on a volume, or in a bucket and its write-ahead log on a volume."""
+    bound, folder, storage = inputs.bound, inputs.volume("traces"), section.storage
+    bucket = None
+    disk = storage if storage.kind == "volume" else storage.wal
+    secrets: tuple[SecretVariable, ...] = ()
+    if storage.kind == "s3":
+        named = storage.credentials_secret
+        bucket = tempo_documents.Bucket(storage.bucket, storage.endpoint, storage.region, credentials=named is not None)
+        if named is not None:
+            secrets = (SecretVariable("S3_ACCESS_KEY", named, "access-key"), SecretVariable("S3_SECRET_KEY", named, "secret-key"))
+    text = tempo_documents.store(
+        intake=bound.bind(ports.OTLP_GRPC),
+        query_host=bound.host,
+        query_port=bound[ports.TEMPO_QUERY].number,
+        grpc_host=bound.host,
+        grpc_port=bound[ports.TEMPO_GRPC].number,
+        folder=folder,
+        bucket=bucket,
+        retention_seconds=round(inputs.environment.retention.traces.total_seconds()),
+        limits=_limits(inputs.environment),
+    )
+    expand = ("-config.expand-env=true",) if secrets else ()
+    return Workload(
+        name=inputs.workload,
+        role=inputs.role,
+        server=inputs.server,
+        arguments=(f"-config.file={inputs.documents}/tempo.yaml", *expand),
+        documents=(Document("tempo.yaml", text),),
+        documents_path=inputs.documents,
+        ports=bound.all,
+        volumes=(_traces(folder, disk, protect=section.protect),),
+        health=Health(ports.TEMPO_QUERY.name, "/ready", start_seconds=300),
+        resources=resources(section.resources),
+        # On SIGTERM everything goes to the write-ahead log within a second; then 3.0.3 waits for ever once it has served a query.
+        grace_seconds=15,
+        identity=Identity(TEMPO_USER),
+        environment=go_memory_limit(section.resources.memory),
+        secret_variables=secrets,
+    )
+
+
+def grafana(inputs: Inputs, section: sections.Tempo) -> Workload:
+    """Grafana with Tempo as its data source; behind the login proxy it is told the URL that browsers use."""
+    bound, documents, access = inputs.bound, inputs.documents, inputs.environment.access
+    root_url = f"https://{access.host}/" if access and inputs.addresses.shape == "cluster" else None
+    scratch = Volume("scratch", inputs.volume("scratch"), 2**30, holds="scratch", survives="instance")
+    tempo_url = f"http://{Bound(inputs.addresses, 'tempo').call(ports.TEMPO_QUERY)}"
+    settings = grafana_documents.settings(
+        host=bound.host, port=bound[ports.GRAFANA].number, root_url=root_url, folder=scratch.path, provisioning=documents
+    )
+    source = grafana_documents.tempo_source(tempo_url=tempo_url)
+    return Workload(
+        name=inputs.workload,
+        role=inputs.role,
+        server=inputs.server,
+        arguments=("server", f"--config={documents}/grafana.ini", "--homepath=/usr/share/grafana"),
+        documents=(Document("grafana.ini", settings), Document("datasources/tempo.yaml", source)),
+        documents_path=documents,
+        ports=bound.all,
+        volumes=(scratch,),
+        health=Health(ports.GRAFANA.name, "/api/health"),
+        resources=resources(section.grafana),
+        grace_seconds=30,
+        identity=Identity(GRAFANA_USER),
+        # Its image sets these, and they win over the document.
+        environment={
+            "GF_PATHS_DATA": scratch.path,
+            "GF_PATHS_LOGS": f"{scratch.path}/log",
+            "GF_PATHS_PLUGINS": f"{scratch.path}/plugins",
+            "GF_PATHS_PROVISIONING": documents,
+        },
+    )
