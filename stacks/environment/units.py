@@ -33,6 +33,7 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _HTTPS = re.compile(r"https://[!-~]+")
 _DISCOVERY = "/.well-known/openid-configuration"
 _PLACEHOLDER = re.compile(r"\$\{[^}]*\}?|\{\{.*?(?:\}\}|$)|\$\(|%\(\w*\)s|<%.*")
+_WILDCARD = re.compile(r"\^?[*.?%]*\*[*.?%]*\$?")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _REGION = re.compile(r"[A-Za-z0-9-]{1,64}")
 _SCOPE = re.compile(r"[!#-\[\]-~]+")
@@ -228,7 +229,7 @@ def _identifier(value: str) -> str:
 
 
 def _wildcard(value: str) -> str:
-    if not _trimmed(value).strip("*.?^$%"):
+    if _WILDCARD.fullmatch(_trimmed(value)):
         raise refuse(f"{shown(value)} is compared as it stands and is no pattern; write the values themselves")
     return value
 
@@ -343,7 +344,12 @@ Hostname = Annotated[str, AfterValidator(_hostname), WithJsonSchema({"type": "st
 Label = Annotated[str, AfterValidator(_label), WithJsonSchema({"type": "string", "pattern": f"^{_LABEL.pattern}$"})]
 """The name of a Kubernetes object that becomes part of a DNS name (RFC 1123 label)."""
 
-SiteName = Annotated[str, AfterValidator(_site), WithJsonSchema({"type": "string", "format": "hostname"})]
+_TEXT_PATTERN = r"\S([\s\S]*\S)?$"
+_NO_PLACEHOLDER = r"^(?![\s\S]*(\$\{|\{\{|\$\(|%\(\w*\)s|<%))"
+
+SiteName = Annotated[
+    str, AfterValidator(_site), WithJsonSchema({"type": "string", "format": "hostname", "pattern": r"^(.*\.)?[^.]*[^0-9.][^.]*$"})
+]
 """A DNS name (RFC 1123) that is no address."""
 
 ObjectName = Annotated[
@@ -351,13 +357,17 @@ ObjectName = Annotated[
 ]
 """The name of a Kubernetes object (RFC 1123 subdomain)."""
 
-Text = Annotated[str, AfterValidator(_trimmed), WithJsonSchema({"type": "string"})]
+Text = Annotated[str, AfterValidator(_trimmed), WithJsonSchema({"type": "string", "pattern": f"^{_TEXT_PATTERN}"})]
 """Text that means itself, whatever stands in it; without blanks at its ends."""
 
-Value = Annotated[str, AfterValidator(_wildcard), WithJsonSchema({"type": "string"})]
+Value = Annotated[str, AfterValidator(_wildcard), WithJsonSchema({"type": "string", "pattern": rf"^(?!{_WILDCARD.pattern}$){_TEXT_PATTERN}"})]
 """Text that is compared with another as it stands."""
 
-Identifier = Annotated[str, AfterValidator(_identifier), WithJsonSchema({"type": "string"})]
+Identifier = Annotated[
+    str,
+    AfterValidator(_identifier),
+    WithJsonSchema({"type": "string", "pattern": rf"{_NO_PLACEHOLDER}[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?$"}),
+]
 """Text by which another system knows something; without blanks at its ends and placeholders."""
 
 BucketName = Annotated[str, AfterValidator(_bucket), WithJsonSchema({"type": "string", "pattern": f"^{_BUCKET.pattern}$"})]
@@ -366,10 +376,14 @@ BucketName = Annotated[str, AfterValidator(_bucket), WithJsonSchema({"type": "st
 Region = Annotated[str, AfterValidator(_region), WithJsonSchema({"type": "string", "pattern": f"^{_REGION.pattern}$"})]
 """The name of a region of an S3 API."""
 
-Scope = Annotated[str, AfterValidator(_scope), WithJsonSchema({"type": "string"})]
+Scope = Annotated[str, AfterValidator(_scope), WithJsonSchema({"type": "string", "pattern": f"^{_SCOPE.pattern}$"})]
 """A scope of OAuth 2.0 (RFC 6749, section 3.3)."""
 
-HttpsUrl = Annotated[str, AfterValidator(_https), WithJsonSchema({"type": "string", "format": "uri", "pattern": "^https://"})]
+HttpsUrl = Annotated[
+    str,
+    AfterValidator(_https),
+    WithJsonSchema({"type": "string", "format": "uri", "pattern": rf"{_NO_PLACEHOLDER}(?!.*/\.well-known/openid-configuration$)https://"}),
+]
 """An absolute https address without query or fragment."""
 
 Network = Annotated[

@@ -1,0 +1,109 @@
+"""Text of the user's means itself in every document: what a server has read is what the user wrote."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from components.documents import access, jaeger
+from components.documents.text import expanded_text
+from stacks.placement.local import deploy
+from tests.servers.conftest import named
+from tests.servers.spans import Sender, stored
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+AWKWARD = (
+    *("$", "$$", "$x", "${HOME}", "$${HOME}", "${env:HOME}", "/items/${id}", "/p$$x", "}${a", "${", "$(HOME)", "%(a)s", "{{ a }}"),
+    *("1e3", "0500", "0o17", "0x1F", "1_000", ".5", "1:30", "2024-01-01", "2024-01-01 10:00", "yes", "no", "~", "null", "true", "<<", "="),
+    *("- a", "a: b", "a #b", "#a", "'", '"', "\\", "\\n", "a\nb", "a\tb", "!a", "&a", "*a", "%a", "@a", "`a`", "[a", "{a", "a,b", "ü😀"),
+    *("x" * 300, "word " * 60 + "end", "\x7f", "\x01", "\u0085a", "\u2028a", "\ufeffa"),
+)
+TEXTS = st.lists(
+    st.sampled_from(AWKWARD)
+    | st.text(st.sampled_from("${}()%'\"\\ \n\t:#-[]{},&*!|>@`~=<0123456789abcdefxyzEO._\x01\x7f\u00fc\u2028\U0001f600"), min_size=1, max_size=12),
+    min_size=150,
+    max_size=200,
+)
+few = settings(max_examples=2, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+def read_back(program: Path, path: Path, text: str, *arguments: str) -> Any:  # noqa: ANN401 - YAML
+    """The configuration that a server says it has read."""
+    path.write_text(text)
+    secrets = {"OAUTH2_PROXY_CLIENT_SECRET": "x", "OAUTH2_PROXY_COOKIE_SECRET": "0123456789abcdef"}
+    command = [str(program), *arguments, f"--config={path}"]
+    done = subprocess.run(command, env=os.environ | secrets, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return yaml.safe_load(done.stdout)
+
+
+@pytest.fixture
+def collector(programs: dict[str, Path]) -> Path:
+    return programs["otelcol-contrib"]
+
+
+@few
+@given(texts=TEXTS)
+def test_the_collector_reads_every_text_as_it_was_written(collector: Path, tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
+    texts = [*AWKWARD, *texts]
+    document = {
+        "receivers": {"nop": {}},
+        "processors": {"redaction": {"ignored_keys": texts, "ignored_key_patterns": []}},
+        "exporters": {"nop": {}},
+        "service": {"pipelines": {"traces": {"receivers": ["nop"], "processors": ["redaction"], "exporters": ["nop"]}}},
+    }
+    path = tmp_path_factory.mktemp("read") / "collector.yaml"
+    assert read_back(collector, path, expanded_text(document), "print-config")["processors"]["redaction"]["ignored_keys"] == texts
+
+
+@few
+@given(texts=TEXTS)
+def test_the_login_proxy_reads_every_text_as_it_was_written(
+    programs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory, texts: list[str]
+) -> None:
+    groups = tuple(dict.fromkeys([*AWKWARD, *texts]))
+    login = access.Login("https://login.example.org", 'a$b"\\ü😀', ("openid", "a$b"), "gr'${x}", groups, ("10.0.0.0/8",))
+    text = access.proxy(login, host="h", listen="127.0.0.1:1", telemetry="127.0.0.1:2", upstream="http://127.0.0.1:3")
+    path = tmp_path_factory.mktemp("read") / "oauth2-proxy.cfg"
+    (provider,) = read_back(programs["oauth2-proxy"], path, text, "--convert-config-to-alpha")["providers"]
+    assert provider["allowedGroups"] == list(groups)
+    assert (provider["clientID"], provider["scope"]) == (login.client_id, "openid a$b")
+    assert provider["oidcConfig"]["groupsClaim"] == login.groups_claim
+
+
+@pytest.mark.parametrize("folder", ["/a ${HOME} $$ b", "/1e3: #'\"\\{{x}}", "/ü😀%(a)s"])
+def test_jaeger_keeps_its_traces_in_the_folder_that_was_written(programs: dict[str, Path], tmp_path: Path, folder: str) -> None:
+    operation = jaeger.Operation("127.0.0.1:1", "127.0.0.1", 2)
+    text = jaeger.store(
+        operation, intake="127.0.0.1:3", query="127.0.0.1:4", query_grpc="127.0.0.1:5", folder=folder, retention_seconds=60, sync_writes=True
+    )
+    read = read_back(programs["jaeger"], tmp_path / "jaeger.yaml", text, "print-config")
+    badger = read["extensions"]["jaeger_storage"]["trace_backends"]["traces"]["badger"]
+    assert badger["directories"] == {"keys": f"{folder}/keys", "values": f"{folder}/values"}
+
+
+def test_noise_is_what_was_written_as_text_and_as_a_number_and_nothing_near_it(programs: dict[str, Path], tmp_path: Path) -> None:
+    assert programs
+    noise = {
+        "routes ${x}": {"attribute": "http.route", "values": ["/items/${id}", "/p$$x", "/1e3", "1e3"]},
+        "codes": {"attribute": 'code "${x}\\', "values": ["404", "true", "1.5"]},
+    }
+    code = 'code "${x}\\'
+    dropped = [{"http.route": "/items/${id}"}, {"http.route": "/p$$x"}, {"http.route": "1e3"}, {code: 404}, {code: "404"}, {code: 1.5}, {code: True}]
+    kept = [{"http.route": "/items/"}, {"http.route": "/p$x"}, {"http.route": "1000.0"}, {code: 405}, {code: 1}, {code: False}, {"http.route": 404}]
+    with deploy(named("dev", sampling={"tail": {"noise": noise}}), say=print, state=tmp_path) as running:
+        sender = Sender(running.outputs, seed=21)
+        sent = [(attributes, sender.trace(2, attributes=attributes)) for attributes in (*dropped, *kept)]
+        assert sender.send(trace for _, trace in sent)
+        for attributes, trace in sent[len(dropped) :]:
+            assert stored(running.outputs, trace[0].trace_id.hex(), wait_seconds=60) is not None, attributes
+        for attributes, trace in sent[: len(dropped)]:
+            assert stored(running.outputs, trace[0].trace_id.hex()) is None, attributes
