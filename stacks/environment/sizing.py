@@ -73,7 +73,7 @@ LEAST_QUEUE, LEAST_TRACES = 64 * 2**20, 2**30
 def floors(environment: Environment) -> Iterator[tuple[str, str, int, int]]:
     """The key of each size that has a floor, what it is for, its bytes, and the least that works."""
     backend, agent, gateway = environment.backend, environment.collectors.agent, environment.collectors.gateway
-    collector = math.ceil(COLLECTOR_BYTES / agent.memory_limit / 2**23) * 2**23
+    collector = math.ceil(COLLECTOR_BYTES / max(agent.memory_limit, 0.01) / 2**23) * 2**23
     yield "collectors.agent.resources.memory", "an agent", agent.resources.memory, collector
     yield "collectors.agent.queue.size", "the queue of an agent", agent.queue.size, LEAST_QUEUE
     yield "collectors.gateway.queue.size", "the queue of a gateway", gateway.queue.size, LEAST_QUEUE

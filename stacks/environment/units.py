@@ -360,7 +360,9 @@ ObjectName = Annotated[
 Text = Annotated[str, AfterValidator(_trimmed), WithJsonSchema({"type": "string", "pattern": f"^{_TEXT_PATTERN}"})]
 """Text that means itself, whatever stands in it; without blanks at its ends."""
 
-Value = Annotated[str, AfterValidator(_wildcard), WithJsonSchema({"type": "string", "pattern": rf"^(?!{_WILDCARD.pattern}$){_TEXT_PATTERN}"})]
+Value = Annotated[
+    str, AfterValidator(_wildcard), WithJsonSchema({"type": "string", "pattern": rf"^(?!{_WILDCARD.pattern}$){_TEXT_PATTERN}"})
+]
 """Text that is compared with another as it stands."""
 
 Identifier = Annotated[

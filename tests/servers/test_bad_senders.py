@@ -18,6 +18,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from stacks.placement.local import Running, deploy
 from tests.servers.conftest import named
 from tests.servers.spans import attribute
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,16 +80,18 @@ class Sending:
 
 def stored(outputs: Outputs, span: Span) -> dict[str, Any]:
     """The trace of a span as the backend tells it, once it is there."""
-    deadline = time.monotonic() + 30
-    while True:
+
+    def there() -> dict[str, Any] | None:
         try:
             found: dict[str, Any] = fetched(outputs, f"/api/v3/traces/{span.trace_id.hex()}")["result"]
         except urllib.error.HTTPError as error:
             error.close()
-            assert time.monotonic() < deadline, f"{span.name} is not stored"
-            time.sleep(0.2)
-        else:
-            return found
+            return None
+        return found
+
+    found = until(there, f"{span.name} to be stored", every=0.2)
+    assert found is not None
+    return found
 
 
 def test_services_without_a_readable_name_are_shown_under_one_that_can_be_asked_for(running: Running) -> None:
@@ -164,11 +167,12 @@ def test_a_span_without_times_adds_nothing_to_the_durations_of_its_service(runni
     good = sending.add("good", service, start_time_unix_nano=now - 2 * 10**9, end_time_unix_nano=now)
     sending.to(running.outputs)
     stored(running.outputs, good)
-    deadline, counted = time.monotonic() + 20, 0.0
-    while counted < 7 and time.monotonic() < deadline:
-        lines = urllib.request.urlopen(running.outputs.span_metrics_url, timeout=5).read().decode().splitlines()  # noqa: S310 - loopback
-        ours = [line for line in lines if 'service_name="clockless"' in line]
-        counted = sum(float(line.rsplit(" ", 1)[1]) for line in ours if "duration_seconds_count{" in line)
-        time.sleep(0.3)
-    assert counted == 7
-    assert sum(float(line.rsplit(" ", 1)[1]) for line in ours if "duration_seconds_sum{" in line) == pytest.approx(2.0, abs=0.1)
+
+    def durations(kind: str) -> float:
+        with urllib.request.urlopen(running.outputs.span_metrics_url, timeout=5) as response:  # noqa: S310 - loopback
+            lines = response.read().decode().splitlines()
+        ours = [line for line in lines if 'service_name="clockless"' in line and f"duration_seconds_{kind}{{" in line]
+        return sum(float(line.rsplit(" ", 1)[1]) for line in ours)
+
+    until(lambda: durations("count") == 7, "seven spans to be counted", every=0.3)
+    assert durations("sum") == pytest.approx(2.0, abs=0.1)

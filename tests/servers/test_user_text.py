@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from components.documents import access, jaeger
 from components.documents.text import expanded_text
 from stacks.placement.local import deploy
 from tests.servers.conftest import named
 from tests.servers.spans import Sender, stored
+from tests.waiting import until
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 AWKWARD = (
@@ -26,13 +27,13 @@ AWKWARD = (
     *("- a", "a: b", "a #b", "#a", "'", '"', "\\", "\\n", "a\nb", "a\tb", "!a", "&a", "*a", "%a", "@a", "`a`", "[a", "{a", "a,b", "ü😀"),
     *("x" * 300, "word " * 60 + "end", "\x7f", "\x01", "\u0085a", "\u2028a", "\ufeffa"),
 )
-TEXTS = st.lists(
-    st.sampled_from(AWKWARD)
-    | st.text(st.sampled_from("${}()%'\"\\ \n\t:#-[]{},&*!|>@`~=<0123456789abcdefxyzEO._\x01\x7f\u00fc\u2028\U0001f600"), min_size=1, max_size=12),
-    min_size=150,
-    max_size=200,
-)
-few = settings(max_examples=2, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+LETTERS = "${}()%'\"\\ \n\t:#-[]{},&*!|>@`~=<0123456789abcdefxyzEO._\x01\x7f\u00fc\u2028\U0001f600"
+
+
+def texts(count: int = 500) -> list[str]:
+    """As many texts, none twice: the awkward ones, and others of the letters that mean something in one of the languages."""
+    chance = random.Random(7)  # noqa: S311 - to be repeated
+    return list(dict.fromkeys([*AWKWARD, *("".join(chance.choices(LETTERS, k=chance.randint(1, 12))) for _ in range(count))]))
 
 
 def read_back(program: Path, path: Path, text: str, *arguments: str) -> Any:  # noqa: ANN401 - YAML
@@ -45,35 +46,35 @@ def read_back(program: Path, path: Path, text: str, *arguments: str) -> Any:  # 
     return yaml.safe_load(done.stdout)
 
 
-@pytest.fixture
-def collector(programs: dict[str, Path]) -> Path:
-    return programs["otelcol-contrib"]
+def strings(tree: object) -> Iterator[str]:
+    """Every text in a tree."""
+    if isinstance(tree, str):
+        yield tree
+    for inner in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
+        yield from strings(inner)
 
 
-@few
-@given(texts=TEXTS)
-def test_the_collector_reads_every_text_as_it_was_written(collector: Path, tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
-    texts = [*AWKWARD, *texts]
+def test_the_collector_reads_every_text_as_it_was_written(programs: dict[str, Path], tmp_path: Path) -> None:
     document = {
         "receivers": {"nop": {}},
-        "processors": {"redaction": {"ignored_keys": texts, "ignored_key_patterns": []}},
+        "processors": {"redaction": {"ignored_keys": texts(), "ignored_key_patterns": []}},
         "exporters": {"nop": {}},
         "service": {"pipelines": {"traces": {"receivers": ["nop"], "processors": ["redaction"], "exporters": ["nop"]}}},
     }
-    path = tmp_path_factory.mktemp("read") / "collector.yaml"
-    assert read_back(collector, path, expanded_text(document), "print-config")["processors"]["redaction"]["ignored_keys"] == texts
+    assert (
+        read_back(programs["otelcol-contrib"], tmp_path / "collector.yaml", expanded_text(document), "print-config", "--format=json")[
+            "processors"
+        ]["redaction"]["ignored_keys"]
+        == texts()
+    )
 
 
-@few
-@given(texts=TEXTS)
-def test_the_login_proxy_reads_every_text_as_it_was_written(
-    programs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory, texts: list[str]
-) -> None:
-    groups = tuple(dict.fromkeys([*AWKWARD, *texts]))
+def test_the_login_proxy_reads_every_text_as_it_was_written(programs: dict[str, Path], tmp_path: Path) -> None:
+    # What it prints is YAML of Go's, which Python reads but for tabs.
+    groups = tuple(text for text in texts() if "\t" not in text)
     login = access.Login("https://login.example.org", 'a$b"\\ü😀', ("openid", "a$b"), "gr'${x}", groups, ("10.0.0.0/8",))
     text = access.proxy(login, host="h", listen="127.0.0.1:1", telemetry="127.0.0.1:2", upstream="http://127.0.0.1:3")
-    path = tmp_path_factory.mktemp("read") / "oauth2-proxy.cfg"
-    (provider,) = read_back(programs["oauth2-proxy"], path, text, "--convert-config-to-alpha")["providers"]
+    (provider,) = read_back(programs["oauth2-proxy"], tmp_path / "oauth2-proxy.cfg", text, "--convert-config-to-alpha")["providers"]
     assert provider["allowedGroups"] == list(groups)
     assert (provider["clientID"], provider["scope"]) == (login.client_id, "openid a$b")
     assert provider["oidcConfig"]["groupsClaim"] == login.groups_claim
@@ -83,11 +84,16 @@ def test_the_login_proxy_reads_every_text_as_it_was_written(
 def test_jaeger_keeps_its_traces_in_the_folder_that_was_written(programs: dict[str, Path], tmp_path: Path, folder: str) -> None:
     operation = jaeger.Operation("127.0.0.1:1", "127.0.0.1", 2)
     text = jaeger.store(
-        operation, intake="127.0.0.1:3", query="127.0.0.1:4", query_grpc="127.0.0.1:5", folder=folder, retention_seconds=60, sync_writes=True
+        operation,
+        intake="127.0.0.1:3",
+        query="127.0.0.1:4",
+        query_grpc="127.0.0.1:5",
+        folder=folder,
+        retention_seconds=60,
+        sync_writes=True,
     )
-    read = read_back(programs["jaeger"], tmp_path / "jaeger.yaml", text, "print-config")
-    badger = read["extensions"]["jaeger_storage"]["trace_backends"]["traces"]["badger"]
-    assert badger["directories"] == {"keys": f"{folder}/keys", "values": f"{folder}/values"}
+    read = read_back(programs["jaeger"], tmp_path / "jaeger.yaml", text, "print-config", "--format=json")
+    assert {f"{folder}/keys", f"{folder}/values"} <= set(strings(read))
 
 
 def test_noise_is_what_was_written_as_text_and_as_a_number_and_nothing_near_it(programs: dict[str, Path], tmp_path: Path) -> None:
@@ -97,13 +103,29 @@ def test_noise_is_what_was_written_as_text_and_as_a_number_and_nothing_near_it(p
         "codes": {"attribute": 'code "${x}\\', "values": ["404", "true", "1.5"]},
     }
     code = 'code "${x}\\'
-    dropped = [{"http.route": "/items/${id}"}, {"http.route": "/p$$x"}, {"http.route": "1e3"}, {code: 404}, {code: "404"}, {code: 1.5}, {code: True}]
-    kept = [{"http.route": "/items/"}, {"http.route": "/p$x"}, {"http.route": "1000.0"}, {code: 405}, {code: 1}, {code: False}, {"http.route": 404}]
+    dropped = [
+        {"http.route": "/items/${id}"},
+        {"http.route": "/p$$x"},
+        {"http.route": "1e3"},
+        {code: 404},
+        {code: "404"},
+        {code: 1.5},
+        {code: True},
+    ]
+    kept = [
+        {"http.route": "/items/"},
+        {"http.route": "/p$x"},
+        {"http.route": "1000.0"},
+        {code: 405},
+        {code: 1},
+        {code: False},
+        {"http.route": 404},
+    ]
     with deploy(named("dev", sampling={"tail": {"noise": noise}}), say=print, state=tmp_path) as running:
         sender = Sender(running.outputs, seed=21)
         sent = [(attributes, sender.trace(2, attributes=attributes)) for attributes in (*dropped, *kept)]
         assert sender.send(trace for _, trace in sent)
         for attributes, trace in sent[len(dropped) :]:
-            assert stored(running.outputs, trace[0].trace_id.hex(), wait_seconds=60) is not None, attributes
+            until(lambda trace=trace: stored(running.outputs, trace[0].trace_id.hex()), str(attributes), every=0.2)  # type: ignore[misc]
         for attributes, trace in sent[: len(dropped)]:
             assert stored(running.outputs, trace[0].trace_id.hex()) is None, attributes
