@@ -76,7 +76,7 @@ def place_workloads(
 def _place_workload(
     plan: Plan, workload: Workload, *, parent: pulumi.ComponentResource, name: str, after: Sequence[pulumi.Resource]
 ) -> pulumi.Resource:
-    """Place the objects of a workload, and give what makes its pods, which waits for all that its pods use."""
+    """Place the objects of a workload and return the controller of its pods, which waits for all that the pods use."""
     needed: list[pulumi.Resource] = list(after)
     protected = protected_claims(workload)
     controller: pulumi.Resource | None = None

@@ -63,7 +63,7 @@ def uses_api(workload: Workload) -> bool:
 
 
 def _placing(workload: Workload) -> Object:
-    """On which nodes the pods of a workload may stand."""
+    """Constraints on the nodes for the pods of a workload."""
     if workload.spread == "every-node":
         # Services run on nodes that are kept for them too.
         return {"tolerations": [{"operator": "Exists", "effect": "NoSchedule"}]}

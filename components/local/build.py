@@ -29,7 +29,7 @@ SHOWN_LINES = 20
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a program is built from ``toolchain/<folder>``; ``minutes`` is the time of a first build on two cores (facts.md)."""
+    """Recipe to build a program from ``toolchain/<folder>``; ``minutes`` is the time of a first build on two cores."""
 
     folder: str
     package: str
@@ -92,12 +92,12 @@ class Build:
 
     @property
     def title(self) -> str:
-        """What is built and from where, for a line of progress."""
+        """Program and source of a build, for a line of progress."""
         return f"{self.program} {self.recipe.version} from {self.folder.parent.name}/{self.folder.name}"
 
     @property
     def path(self) -> Path:
-        """Where the built program belongs: a folder of its own for each state of the sources and each Go."""
+        """Path of the built program: a folder of its own for each state of the sources and each Go."""
         digest = hashlib.sha256(f"{self.recipe.package}\0{self.recipe.ldflags}\0{self.go.identity}".encode())
         for source in sorted(p for p in self.folder.rglob("*") if p.suffix in {".go", ".mod", ".sum"} and p.is_file()):
             digest.update(f"\0{source.relative_to(self.folder)}\0".encode() + source.read_bytes())

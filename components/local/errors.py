@@ -1,4 +1,4 @@
-"""What can go wrong on one machine; every message ends with what to do next."""
+"""Errors of the local placement; every message ends with the next step."""
 
 
 class LocalError(Exception):

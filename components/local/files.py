@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterable, Iterator
 
-    from components.local.instances import Runnable
+    from components.local.runnable import Runnable
 
 LOCK_POLL_SECONDS = 0.05
 
 
 def cache_folder() -> Path:
-    """Where built programs and port reservations live, for all environments of this user.
+    """Folder of built programs and port reservations, for all environments of this user.
 
     ``$VIRTENGINE_TRACING_CACHE``, else ``$XDG_CACHE_HOME``, else ``~/.cache``; ``virtengine-tracing`` below it. Made when missing.
     """

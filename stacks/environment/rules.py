@@ -1,4 +1,4 @@
-"""What cannot work although each setting by itself is right. Arithmetic on the load is in ``stacks.environment.sizing``."""
+"""Rules across settings, each of which is right by itself. Arithmetic on the load is in ``stacks.environment.sizing``."""
 
 from __future__ import annotations
 

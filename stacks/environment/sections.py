@@ -68,14 +68,14 @@ class Local(Section):
     """Child processes of one supervisor on this machine, on loopback."""
 
     kind: Literal["local"] = Field(title="target")
-    """Where the backbone runs."""
+    """Kind of the target."""
 
 
 class Docker(Section):
     """Containers on one host."""
 
     kind: Literal["docker"] = Field(title="target")
-    """Where the backbone runs."""
+    """Kind of the target."""
     host: Identifier = Field(default="unix:///var/run/docker.sock", title="Docker daemon")
     """Address of the Docker daemon. Default: the socket that a local installation listens on."""
 
@@ -84,14 +84,14 @@ class Kubernetes(Section):
     """A cluster."""
 
     kind: Literal["kubernetes"] = Field(title="target")
-    """Where the backbone runs."""
+    """Kind of the target."""
     context: Identifier = Field(title="Kubernetes context", examples=["virtengine-prod"])
     """Context of the kubeconfig, one that `kubectl config get-contexts` lists. Required: a stack never deploys to whatever context
     happens to be current."""
 
 
 class Resources(Section):
-    """What one replica of a server may use."""
+    """CPU and memory of one replica of a server."""
 
     cpu: Cores = Field(default=cores("100m"), title="CPU")
     """CPU requested, in cores; never capped, since a throttled server looks like a slow network. Default: a tenth of a core."""
@@ -124,9 +124,9 @@ class Jaeger(Section):
     """Jaeger v2 with Badger, an embedded store on one volume."""
 
     kind: Literal["jaeger"] = Field(title="backend")
-    """Which server stores and shows the traces."""
+    """Kind of the backend."""
     volume: Disk = Field(title="volume")
-    """Where Badger keeps its keys and values."""
+    """Volume of Badger's keys and values."""
     replicas: int = Field(default=1, ge=1, title="backend replicas")
     """Processes that share the store. Badger allows one, which is the default; for more, choose another backend."""
     sync_writes: bool = Field(default=True, title="synchronous writes")
@@ -142,7 +142,7 @@ class TempoVolume(Section):
     """Blocks on a volume."""
 
     kind: Literal["volume"] = Field(title="trace storage")
-    """Where Tempo keeps its blocks."""
+    """Storage of Tempo's blocks."""
     size: Bytes = Field(title="volume size")
     """Bytes asked of the storage class, for blocks and write-ahead log. Required: it follows from the load and the retention."""
     storage_class: ObjectName | None = Field(default=None, title="storage class")
@@ -153,7 +153,7 @@ class TempoBucket(Section):
     """Blocks in an S3-compatible bucket; the write-ahead log stays on a volume."""
 
     kind: Literal["s3"] = Field(title="trace storage")
-    """Where Tempo keeps its blocks."""
+    """Storage of Tempo's blocks."""
     bucket: BucketName = Field(title="bucket", examples=["virtengine-traces-prod"])
     """Name of the bucket. Required; it must exist and belong to this environment alone, since retention deletes in it."""
     endpoint: Hostname = Field(title="object storage endpoint", examples=["s3.example.org"])
@@ -170,9 +170,9 @@ class Tempo(Section):
     """Tempo 3 in one process (`target: all`), with Grafana as its user interface."""
 
     kind: Literal["tempo"] = Field(title="backend")
-    """Which server stores and shows the traces."""
+    """Kind of the backend."""
     storage: Annotated[TempoVolume | TempoBucket, Field(discriminator="kind")]
-    """Where Tempo keeps its blocks."""
+    """Storage of Tempo's blocks."""
     replicas: int = Field(default=1, ge=1, title="backend replicas")
     """Processes. Monolithic Tempo 3 without Kafka is one, which is the default."""
     protect: bool = Field(default=True, title="protection of the stored traces")
@@ -180,11 +180,11 @@ class Tempo(Section):
     resources: Resources = Field(default=_resources("1", "4Gi"), title="backend")
     """Default: a core and 4Gi; Tempo builds its blocks in memory."""
     grafana: Resources = Field(default=Resources(), title="Grafana")
-    """What Grafana may use. Default: a tenth of a core and 256Mi, enough for operators looking at traces."""
+    """CPU and memory of Grafana. Default: a tenth of a core and 256Mi, enough for operators looking at traces."""
 
 
 class AgentQueue(Section):
-    """What an agent holds on disk while no gateway takes it. It dies with the pod."""
+    """Queue of an agent, on disk, for spans that no gateway takes. It dies with the pod."""
 
     size: Bytes = Field(default=size("1Gi"), title="size")
     """Bytes. Default: 1Gi, an hour of 1,000 spans/s on one node."""
@@ -198,7 +198,7 @@ class Agent(Section):
     memory_limit: Percent = Field(default=0.8, title="memory limit")
     """Share of its memory at which an agent refuses spans, so that senders back off. Default: 80 %, as the collector's guide says."""
     queue: AgentQueue = Field(default=AgentQueue(), title="queue")
-    """What an agent holds while no gateway takes it."""
+    """Queue of an agent for spans that no gateway takes."""
 
 
 class Gateway(Section):
@@ -211,7 +211,7 @@ class Gateway(Section):
     memory_limit: Percent = Field(default=0.8, title="memory limit")
     """Share of its memory at which a gateway refuses spans, so that agents queue. Default: 80 %, as the collector's guide says."""
     queue: Disk = Field(default=_disk("5Gi"), title="queue")
-    """What a gateway holds on disk while the backend is away. Default: 5Gi, hours at 100 kept spans/s."""
+    """Queue of a gateway, on disk, for spans that the backend does not take. Default: 5Gi, hours at 100 kept spans/s."""
     grace_period: Duration = Field(default=timedelta(seconds=60), title="grace period")
     """Time to stop after SIGTERM. It must cover the tail-sampling wait, or a rollout loses traces. Default: 60 s, six usual waits."""
 
@@ -226,7 +226,7 @@ class Collectors(Section):
 
 
 class ServiceStrategy(Section):
-    """How the traces that a service starts are sampled there. Exactly one of `ratio` and `traces_per_second`."""
+    """Sampling of the traces that a service starts. Exactly one of `ratio` and `traces_per_second`."""
 
     ratio: Percent | None = Field(default=None, title="sampling ratio")
     """Share of the traces that are kept. Default: none, see `traces_per_second`."""
@@ -238,12 +238,12 @@ class ServiceStrategy(Section):
 
 
 class Strategies(Section):
-    """What the strategy server answers to samplers that ask (the Jaeger remote sampling protocol)."""
+    """Answers of the strategy server to samplers (the Jaeger remote sampling protocol)."""
 
     services: dict[Text, ServiceStrategy] = Field(default_factory=dict)
     """Strategies by service name. Default: none, every service has the head ratio."""
     poll_interval: Interval = Field(default=timedelta(seconds=60), title="strategy poll interval")
-    """How often services ask. Default: 60 s, as every Jaeger client; a change reaches all within it."""
+    """Interval at which services ask. Default: 60 s, as every Jaeger client; a change reaches all within it."""
 
 
 class OperationTarget(Section):
@@ -267,7 +267,7 @@ class Noise(Section):
 
 
 class Tail(Section):
-    """What the gateways keep of the traces that they have seen whole. A trace is kept when any rule keeps it, unless it is noise."""
+    """Rules by which the gateways store whole traces. A trace is stored when any rule keeps it, unless it is noise."""
 
     wait: Duration = Field(default=timedelta(seconds=10), title="tail-sampling wait")
     """Time from a trace's first span to the decision, in whole seconds. Default: 10 s; longer requests are decided on what has come by
@@ -286,17 +286,17 @@ class Tail(Section):
 
 
 class Sampling(Section):
-    """Which traces are recorded by services (head), and which of those are stored (tail)."""
+    """Sampling by services as a trace starts (head) and by gateways once it is whole (tail)."""
 
     head_ratio: Percent = Field(default=1.0, title="head sampling")
     """Share of the traces that services record, where no strategy says otherwise. Default: 100 %, since a tail sampler can only keep
     what was recorded."""
     strategies: Strategies = Strategies()
-    """What the strategy server answers."""
+    """Answers of the strategy server."""
     targets: dict[Text, dict[Text, OperationTarget]] = Field(default_factory=dict)
     """Rates that adaptive samplers steer to, by service and operation. Default: none."""
     tail: Tail
-    """What the gateways keep."""
+    """Rules of the gateways."""
 
 
 class SpanMetrics(Section):
@@ -333,7 +333,7 @@ class ServiceGraph(Section):
     )
     """Upper bounds of the duration histograms, rising. Default: 10 ms to 10 s."""
     wait: Interval = Field(default=timedelta(seconds=10), title="service graph wait")
-    """How long one side of a call waits for the other. Default: 10 s, the tail-sampling wait."""
+    """Time that one side of a call waits for the other. Default: 10 s, the tail-sampling wait."""
     max_edges: int = Field(default=10_000, ge=100, le=10_000_000, title="service graph limit", json_schema_extra={"unit": "waiting calls"})
     """Calls that may wait at once on a gateway; what is over is not counted. Default: 10,000, a second of 10,000 calls/s."""
 
@@ -346,20 +346,20 @@ class Aggregation(Section):
     service_graph: ServiceGraph = ServiceGraph()
     """Calls, errors and durations between services."""
     flush_interval: Interval = Field(default=timedelta(seconds=15), title="metric flush interval")
-    """How often the counts are handed on. Default: 15 s, a usual scrape interval."""
+    """Interval at which counts are flushed. Default: 15 s, a usual scrape interval."""
     scraper_namespaces: tuple[Label, ...] = Field(default=(), title="namespaces that may scrape", strict=False)
     """Namespaces whose pods may read metrics. Kubernetes only. Default: none."""
 
 
 class Retention(Section):
-    """How long data is kept."""
+    """Retention of stored data."""
 
     traces: Age = Field(default=timedelta(days=30), title="retention")
     """Age at which a trace can no longer be read, on any backend. Default: 30 days, as the requirement says."""
 
 
 class Access(Section):
-    """Who reaches the user interface: operators alone, by OpenID Connect. Kubernetes only; one host shows it on 127.0.0.1."""
+    """Access of operators to the user interface, by OpenID Connect. Kubernetes only; one host shows it on 127.0.0.1."""
 
     host: SiteName = Field(title="user interface host", examples=["traces.example.org"])
     """Host name of the user interface. Required."""
@@ -394,11 +394,11 @@ class Access(Section):
     tls_secret: ObjectName = Field(title="TLS secret of the user interface", examples=["traces-tls"])
     """Secret of type kubernetes.io/tls for the host. Required: a login without TLS would show its cookie."""
     resources: Resources = Field(default=_resources("50m", "128Mi"), title="login proxy")
-    """What the login proxy may use. Default: a twentieth of a core and 128Mi."""
+    """CPU and memory of the login proxy. Default: a twentieth of a core and 128Mi."""
 
 
 class Ingest(Section):
-    """Who may send spans. Kubernetes only; one host takes them on 127.0.0.1."""
+    """Senders of spans, and how they are checked. Kubernetes only; one host takes spans on 127.0.0.1."""
 
     namespaces: tuple[Label, ...] = Field(default=(), title="namespaces that may send", strict=False)
     """Namespaces whose pods reach the agents and the strategy server. Default: none, which a cluster is refused for."""
@@ -409,7 +409,7 @@ class Ingest(Section):
 
 
 class Images(Section):
-    """Where container images come from."""
+    """Source of container images."""
 
     registry: str | None = Field(
         default=None, title="registry mirror", pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$"
@@ -424,7 +424,7 @@ class Images(Section):
 
 
 class Load(Section):
-    """What the services are expected to send; it sizes buffers and checks volumes."""
+    """Load that the services are expected to send; it sizes buffers and checks volumes."""
 
     spans_per_second: float = Field(ge=0.001, le=1e9, title="expected load", json_schema_extra={"unit": "spans/s"})
     """Spans that all services end per second before any sampling, on an average day. Required: nothing can be sized without it."""

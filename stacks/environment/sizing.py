@@ -1,4 +1,4 @@
-"""What the expected load needs of disk and memory, and the refusal of an environment that cannot hold it."""
+"""Disk and memory that the expected load needs, and the refusal of an environment that has less."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def floors(environment: Environment) -> Iterator[tuple[str, str, int, int]]:
 
 
 def flow(environment: Environment) -> Flow:
-    """How many spans pass each step.
+    """Spans per second at each step.
 
     The head ratio stands for all services: strategies and targets of single services would need the load of each.
     """
@@ -133,14 +133,14 @@ def catching_up_bytes(environment: Environment) -> int:
 
 
 def queue_seconds(environment: Environment) -> float:
-    """How long the gateways' queues can take what is kept while the backend is away."""
+    """Seconds for which the gateways' queues take all stored spans while the backend is away."""
     spans = flow(environment)
     room = environment.collectors.gateway.queue.size * (1 - FREE_SHARE) * spans.gateways
     return room / (spans.kept * environment.load.bytes_per_span) if spans.kept else math.inf
 
 
 def needs(environment: Environment) -> Iterator[Need]:
-    """Everything that is checked against the load."""
+    """All needs of the load that settings provide."""
     if (volume := _volume(environment)) is not None:
         key, provided = volume
         yield _disk(environment, key, provided)

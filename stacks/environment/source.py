@@ -37,7 +37,7 @@ class Named:
 
 
 class _RefusedError(yaml.MarkedYAMLError):
-    """What this loader refuses; its problem also says what would be right."""
+    """YAML that this loader refuses; the problem also names the remedy."""
 
 
 _LONGEST_NUMBER = 100
@@ -224,7 +224,7 @@ def named(settings: object, *, source: str, name: str, wanted: str | None = None
 
 
 def _not_yaml(error: yaml.MarkedYAMLError) -> str:
-    """Where the text stops to be YAML, what is wrong there and what would be right."""
+    """Position at which the text stops to be YAML, the fault there and its remedy."""
     problem, mark = str(error.problem), error.problem_mark or error.context_mark
     if isinstance(error, _RefusedError):
         right = ""
@@ -239,7 +239,7 @@ def _not_yaml(error: yaml.MarkedYAMLError) -> str:
 
 
 def _settings(document: object, source: str, wanted: str) -> object:
-    """What stands under the structured key of a stack file."""
+    """Value of the structured key of a stack file."""
     if document is None:
         raise _refused(source, wanted, f'is empty; write "config:" and below it "{KEY}:", as in Pulumi.dev.yaml')
     if not isinstance(document, dict):

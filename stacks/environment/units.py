@@ -44,7 +44,7 @@ _MOST_BYTES = 2**56
 _MOST_CORES = 10_000
 
 _LINE = 60
-"""How much an error quotes of a value; a line of a terminal has room for little more."""
+"""Longest quotation of a value in an error, in characters; a line of a terminal has room for little more."""
 
 
 def refuse(message: str) -> PydanticCustomError:
@@ -312,7 +312,7 @@ Age = Annotated[
     PlainSerializer(format_duration, return_type=str),
     WithJsonSchema(_DURATION_SCHEMA | {"examples": ["30d", "720h"]}),
 ]
-"""How old something may become, a minute or more: as ``Duration``, with days and hours as the usual units."""
+"""A retention of a minute or more: as ``Duration``, with days and hours as the usual units."""
 
 Percent = Annotated[
     float,

@@ -1,4 +1,4 @@
-"""What the builders of all roles have in common."""
+"""Parts that the builders of all roles have in common."""
 
 from __future__ import annotations
 
@@ -66,5 +66,5 @@ def go_memory_limit(hard_limit_bytes: float) -> dict[str, str]:
 
 
 def jaeger_operation(bound: Bound) -> jaeger.Operation:
-    """Where a server of the Jaeger binary answers for its health and shows its own metrics."""
+    """Addresses at which a server of the Jaeger binary serves its health and its own metrics."""
     return jaeger.Operation(bound.bind(ports.HEALTH), bound.host, bound[ports.TELEMETRY].number)

@@ -12,7 +12,7 @@ from tracing_lib.reading.query import get
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-    from stacks.placement.outputs import Outputs
+    from tracing_lib.contract.outputs import Outputs
 
 _MOST: Final = 1000
 _SEARCH_SECONDS: Final = 60.0

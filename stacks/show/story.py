@@ -1,4 +1,4 @@
-"""What happened to one thing, such as an order, over all the traces that it made: found by an attribute, joined by their links."""
+"""Stories: all traces of one thing, such as an order, found by an attribute and joined by their links."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class Story:
 
 @dataclass(frozen=True, slots=True)
 class ServiceSummary:
-    """What one service did: its spans, how many failed, and the 95th percentile of what it was asked to do, in milliseconds.
+    """Part of one service: its spans, how many failed, and the 95th percentile of the requests to it, in milliseconds.
 
-    What it was asked to do are the spans that begin its part of a trace: their parent is another service's, or there is none.
+    Requests are the spans that begin its part of a trace: their parent is another service's, or there is none.
     """
 
     service: str
@@ -56,7 +56,7 @@ class ServiceSummary:
 
 
 def gather(outputs: Outputs, key: str, value: str, *, since: float, until: float) -> Story:
-    """Return the story of what has the attribute ``key`` with this value, as the store holds it now; perhaps without traces.
+    """Return the story of the traces that have the attribute ``key`` with this value, as the store holds it now; perhaps without traces.
 
     ``since`` and ``until`` bound when its traces began, in seconds since 1970. A trace that is linked to and has not the attribute, such
     as that of the connection that an event came by, belongs to many things and is left out. Raises ``QueryError``.
@@ -118,7 +118,7 @@ def joined(story: Story) -> Trace:
 
 
 def tell(story: Story) -> str:
-    """Return the story as text: a heading, the tree, and what else touched the thing. Raises ``ValueError`` as ``joined``."""
+    """Return the story as text: a heading, the tree, and the traces beside it. Raises ``ValueError`` as ``joined``."""
     tree, apart = joined(story), asides(story)
     traces = f"{len(story.traces) - sum(apart.values())} traces" + (f", {len(story.absent)} more not sampled" if story.absent else "")
     also = [f"also {name}" + (f" × {count}" if count > 1 else "") for name, count in apart.items()]
@@ -132,14 +132,14 @@ def everything(outputs: Outputs, services: Collection[str], *, since: float) -> 
 
 
 def asides(story: Story) -> dict[str, int]:
-    """Return what else touched the thing, such as a customer who looked at it: how many traces, by service and name of their root."""
+    """Count the traces that touched the thing beside its story, such as a customer's look at it, by service and name of their root."""
     told = {trace.trace_id for trace in _told(story)}
     apart = (trace.roots[0] for trace in story.traces if trace.trace_id not in told)
     return dict(Counter(f"{root.name} ({root.service})" for root in apart))
 
 
 def _told(story: Story) -> list[Trace]:
-    """The traces that links join to the earliest that has one or is led to by one; the first alone where there is no link."""
+    """The traces that links join to the earliest linked one; the first trace alone where there is no link."""
     ids = {trace.trace_id for trace in story.traces}
     near: dict[str, set[str]] = {trace_id: set() for trace_id in ids}
     for trace in story.traces:

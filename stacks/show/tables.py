@@ -1,4 +1,4 @@
-"""Results that people compare, as tables. Imported only by what prints one: the table library costs more to import than a plan."""
+"""Results that people compare, as tables. Imported only to print one, because the table library costs more to import than a plan."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PIPED_WIDTH = 160
 
 
 def _print(*parts: RenderableType) -> None:
-    """Print as wide as the terminal is; where there is none, without folding much of what is kept in a file."""
+    """Print to the width of the terminal; without one, wide enough that little is folded in a file."""
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = PIPED_WIDTH
@@ -48,7 +48,7 @@ def _table(*columns: str) -> Table:
 
 
 def print_difference(found: Difference, old: str, new: str) -> None:
-    """Print what changes, what that means, and what happens to what runs."""
+    """Print changed settings, their consequences, and the effect on each workload."""
     if not found:
         _print(Text(f"{old} and {new} are the same"))
         return

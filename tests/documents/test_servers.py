@@ -235,7 +235,7 @@ def test_the_login_proxy_lets_the_groups_of_the_file_through_and_nobody_else(bas
     assert upstream.rstrip("/") == f"http://{ui}.{plan.namespace}.svc:{plan.workload(ui).port(port).number}"
 
 
-def test_the_login_proxy_knows_an_issuer_by_the_authority_that_is_named_and_else_by_the_public_ones() -> None:
+def test_the_login_proxy_trusts_the_named_authority_of_an_issuer_else_public_ones() -> None:
     assert "provider_ca_files" not in tomllib.loads(written("access", "oauth2-proxy.cfg"))
     changes = {"access.oidc_ca_secret": "login-ca"}
     document = tomllib.loads(written("access", "oauth2-proxy.cfg", changes=changes))

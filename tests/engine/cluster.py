@@ -96,7 +96,7 @@ def _unable() -> str | None:
     if CONTEXT not in os.environ:
         return f"{CONTEXT} names no cluster with nodes; `python -m tests.cluster.node` starts one"
     try:
-        api.VersionApi(client(os.environ[CONTEXT])).get_code(_request_timeout=5)
+        api.VersionApi(client(os.environ[CONTEXT])).get_code(_request_timeout=60)
     except ClusterError as error:
         return str(error).splitlines()[0]
     except Exception as error:  # noqa: BLE001 - urllib3 and ssl have a dozen

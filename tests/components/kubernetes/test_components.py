@@ -75,7 +75,7 @@ def test_what_is_placed_is_what_is_rendered_and_the_secrets(variant: str) -> Non
 
 
 @each
-def test_every_component_is_finished_and_every_object_has_the_named_provider_and_a_component_above_it(variant: str) -> None:
+def test_every_object_has_the_named_provider_and_a_finished_component_above_it(variant: str) -> None:
     found = deployed(variant)
     components = {urn for urn, r in found.resources.items() if r.type.startswith("virtengine:tracing:")}
     assert components <= found.finished
@@ -87,7 +87,7 @@ def test_every_component_is_finished_and_every_object_has_the_named_provider_and
 
 
 @each
-def test_stored_traces_and_the_namespace_around_them_are_protected_where_the_environment_says_so(variant: str) -> None:
+def test_stored_traces_and_their_namespace_are_protected_where_the_file_says_so(variant: str) -> None:
     protected = {(r.type.rpartition(":")[2], r.inputs["metadata"]["name"]) for r in kubernetes(variant) if r.protect}
     backend = plans.planned(variant).backend
     claims = {("PersistentVolumeClaim", f"traces-{backend}-0"), ("Namespace", "virtengine-observability")}
@@ -140,7 +140,7 @@ def test_every_constructor_of_a_component_is_shorter_than_sixty_lines() -> None:
     assert all(0 < length < 60 for (length,) in lengths.values())
 
 
-def test_a_certificate_that_the_stack_is_given_becomes_a_secret_of_its_type_and_half_of_one_is_refused() -> None:
+def test_a_given_certificate_becomes_a_secret_of_its_type_and_half_of_one_is_refused() -> None:
     pair = {"tracing-ingest-tls.tls.crt": "a-certificate", "tracing-ingest-tls.tls.key": "a-key"}
     given = {name: value for name, value in SECRETS.items() if "bucket" not in name}
     found = program.run("prod", secrets=given | pair)

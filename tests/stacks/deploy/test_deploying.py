@@ -173,7 +173,7 @@ def test_nothing_is_deployed_over_what_a_killed_up_had_begun() -> None:
         up(Deployment(named, Engine("no engine is asked", {}, Place("dev", "observability"), ROOT), named, begun=("jaeger-server",)))
 
 
-def test_the_outputs_for_consumers_configure_both_libraries_and_carry_the_token_in_the_secret_alone() -> None:
+def test_consumer_outputs_configure_both_libraries_with_the_token_in_the_secret() -> None:
     contract = outputs(_plan(read("prod")), certificate=None)
     config, secret = consumer_config(contract), consumer_secret(contract, "t0ken")
     assert "t0ken" not in json.dumps(config)

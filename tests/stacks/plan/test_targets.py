@@ -88,7 +88,7 @@ def test_a_cluster_differs_in_who_redacts_and_in_where_browsers_come_alone(base:
 
 
 @pytest.mark.parametrize("base", samples.FILES)
-def test_the_agent_adds_the_resolver_tls_and_enrichment_and_nothing_else_to_the_gateways_intake(base: str) -> None:
+def test_the_agent_adds_only_resolver_tls_and_enrichment_to_the_gateways_intake(base: str) -> None:
     cluster, host = samples.planned(base, "kubernetes"), samples.planned(base, "docker")
     agent: dict[str, Any] = yaml.safe_load(samples.document(cluster, "agent", "collector.yaml"))
     alone: dict[str, Any] = yaml.safe_load(samples.document(host, "gateway", "collector.yaml"))

@@ -16,7 +16,6 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, Trace
 
 from tests.tracing_lib.samples import mapping
 from tracing_lib import TracingSettings
-from tracing_lib.fast.tracer import ShortTracerProvider
 from tracing_lib.sampling.probability import NEVER, RANDOMNESS, effective_ratio, threshold_of, threshold_text
 from tracing_lib.sampling.sampler import TargetSampler, build_sampler
 from tracing_lib.sampling.strategies import Goal, Strategy, parse_strategy, ratio_strategy
@@ -201,7 +200,7 @@ def test_a_root_carries_its_probability_and_a_child_the_callers() -> None:
 
 @pytest.mark.parametrize("ratio", [0.0, 1.0])
 def test_in_a_trace_that_is_not_sampled_the_spans_are_the_callers(ratio: float) -> None:
-    provider = ShortTracerProvider(sampler=TargetSampler(ratio_strategy(ratio)), shutdown_on_exit=False)
+    provider = TracerProvider(sampler=TargetSampler(ratio_strategy(ratio)), shutdown_on_exit=False)
     tracer, state = provider.get_tracer("t"), TraceState([("vendor", "x")])
     context = parent(0, state)
     span = tracer.start_span("c", context)
@@ -226,7 +225,7 @@ def test_in_a_trace_that_is_not_sampled_the_spans_are_the_callers(ratio: float) 
 
 
 def test_an_unsampled_root_makes_an_unsampled_trace() -> None:
-    tracer = ShortTracerProvider(sampler=TargetSampler(ratio_strategy(0.0)), shutdown_on_exit=False).get_tracer("t")
+    tracer = TracerProvider(sampler=TargetSampler(ratio_strategy(0.0)), shutdown_on_exit=False).get_tracer("t")
     with tracer.start_as_current_span("root") as root, tracer.start_as_current_span("child") as child:
         assert not child.is_recording()
         assert child.get_span_context().trace_id == root.get_span_context().trace_id

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from tests.tracing_lib.export.test_delivery import WHOLE, end_spans
 from tests.tracing_lib.scripted import Collector
 from tracing_lib import TracingSettings, configure
-from tracing_lib.export.processor import _MOST_STAGED, _STAGED, SpanDelivery
-from tracing_lib.fast.tracer import ShortTracerProvider
+from tracing_lib.export.processor import _MOST_PENDING, _PENDING, ExportProcessor
 from tracing_lib.privacy.policy import PrivacyPolicy
+from tracing_lib.provider import recorder
 
 if TYPE_CHECKING:
     import pytest
@@ -42,8 +42,10 @@ def test_spans_are_made_private_and_encoded_by_the_delivering_thread() -> None:
     with Collector("http/protobuf") as collector:
         settings = TracingSettings(service_name="portal", endpoint=collector.url, export_interval_seconds=0.05)
         wall = _Watched()
-        delivery = SpanDelivery(settings, wall=wall)
-        provider = ShortTracerProvider(active_span_processor=delivery, shutdown_on_exit=False)
+        make_provider, make_encoder = recorder()
+        delivery = ExportProcessor(settings, lambda: make_encoder(wall))
+        provider = make_provider(shutdown_on_exit=False)
+        provider.add_span_processor(delivery)
         tracer = provider.get_tracer("t")
         for _ in range(20):
             for _ in range(10):
@@ -52,7 +54,7 @@ def test_spans_are_made_private_and_encoded_by_the_delivering_thread() -> None:
         report = delivery.end(60.0)
     assert (report.ended, report.delivered) == (200, 200)
     assert len(wall.threads) >= 200
-    assert set(wall.threads) == {"virtengine-tracing-delivery"}
+    assert set(wall.threads) == {"virtengine-tracing-export"}
 
 
 def test_the_request_that_calls_the_delivering_thread_goes_on_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,17 +62,17 @@ def test_the_request_that_calls_the_delivering_thread_goes_on_first(monkeypatch:
     with Collector("http/protobuf") as collector:
         settings = TracingSettings(service_name="portal", endpoint=collector.url, export_interval_seconds=600)
         tracing = configure(settings, set_global=False)
-        delivery: Any = tracing._delivery
-        end_spans(tracing, _STAGED)
+        delivery: Any = tracing._processor
+        end_spans(tracing, _PENDING)
         deadline = time.monotonic() + 120
         while delivery._wake.is_set() and time.monotonic() < deadline:
             time.sleep(0.01)
-        assert (delivery._wake.is_set(), len(delivery.stage)) == (False, _STAGED)
-        while delivery.stage and time.monotonic() < deadline:
+        assert (delivery._wake.is_set(), len(delivery.pending)) == (False, _PENDING)
+        while delivery.pending and time.monotonic() < deadline:
             time.sleep(0.01)
-        assert not delivery.stage
+        assert not delivery.pending
         # Not at the end, though: a shutdown waits for nothing but the collector.
-        end_spans(tracing, _STAGED)
+        end_spans(tracing, _PENDING)
         began = time.monotonic()
         assert tracing.shutdown().complete
         assert time.monotonic() - began < 4.0
@@ -81,14 +83,14 @@ def test_with_a_collector_that_hangs_few_spans_wait_unencoded_and_all_are_queued
         endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
         settings = TracingSettings(service_name="portal", endpoint=endpoint, targets=(WHOLE,), shutdown_seconds=0.3)
         tracing = configure(settings, set_global=False)
-        delivery: Any = tracing._delivery
+        delivery: Any = tracing._processor
         most = 0
         for _ in range(300):
             end_spans(tracing, 10)
-            most = max(most, len(delivery.stage))
-        assert most <= _MOST_STAGED + 1
+            most = max(most, len(delivery.pending))
+        assert most <= _MOST_PENDING + 1
         accounts = tracing.accounts()
-        assert (accounts.started, accounts.queued, accounts.live, len(delivery.stage)) == (3000, 3000, 0, 0)
+        assert (accounts.started, accounts.queued, accounts.live, len(delivery.pending)) == (3000, 3000, 0, 0)
         assert tracing.shutdown().accounts.lost == 3000
 
 
@@ -131,6 +133,6 @@ def test_spans_that_end_after_the_shutdown_are_counted_and_not_kept() -> None:
         assert tracing.shutdown().delivered == 3
         end_spans(tracing, 500)
         accounts = tracing.accounts()
-        delivery: Any = tracing._delivery
+        delivery: Any = tracing._processor
     assert (accounts.started, accounts.exported, accounts.dropped, accounts.live) == (503, 3, {"already_shutdown": 500}, 0)
-    assert len(delivery.stage) == 0
+    assert len(delivery.pending) == 0

@@ -16,7 +16,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from tracing_lib.base import conventions
 from tracing_lib.instrument.source import fail
-from tracing_lib.propagation.carrier import without_span
+from tracing_lib.propagation.current import without_span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

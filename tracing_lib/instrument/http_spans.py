@@ -1,4 +1,4 @@
-"""What HTTP spans have in common: names and methods (semantic conventions 1.44, "HTTP spans")."""
+"""Names, methods and statuses of HTTP spans (semantic conventions 1.44, "HTTP spans"), for HTTP and for the handshakes of WebSockets."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def method_of(method: str) -> str:
 
 
 @functools.lru_cache(maxsize=1024)
-def name_of(method: str, template: str | None) -> str:
+def span_name(method: str, template: str | None) -> str:
     """Return a span's name: method and template, never the path that was asked for."""
     shown = "HTTP" if method == conventions.HTTP_OTHER_METHOD else method
     return f"{shown} {template}" if template else shown
 
 
 def set_status(span: Span, status: int, errors_from: int) -> None:
-    """Set the status code that was answered, and where it is one of an error the span's status."""
+    """Set the response's status code, and for one of an error the span's status."""
     span.set_attribute(conventions.HTTP_RESPONSE_STATUS_CODE, status)
     if status >= errors_from:
         span.set_attribute(conventions.ERROR_TYPE, str(status))
