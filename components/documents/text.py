@@ -31,7 +31,14 @@ def _represent_quoted(dumper: yaml.SafeDumper, text: Quoted) -> yaml.ScalarNode:
     return dumper.represent_scalar("tag:yaml.org,2002:str", str(text), style="'")
 
 
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    # PyYAML writes these as they are; other readers take them for the end of a line, or for nothing.
+    style = '"' if any(letter in text for letter in "\x85\u2028\u2029\ufeff") else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
 _Plain.add_representer(Quoted, _represent_quoted)
+_Plain.add_representer(str, _represent_text)
 # Servers in Go read as numbers and times what YAML 1.1, by which PyYAML decides, reads as text: 1e3, 0o17, 2026-1-2 10:00.
 _GO_NUMBER = r"([0-9_]+\.?[0-9_]*|\.[0-9_]+)([eE][-+]?[0-9_]+)?|0[xXoObB][0-9a-fA-F_]+"
 _Plain.add_implicit_resolver("!go", re.compile(rf"(?:[-+]?(?:{_GO_NUMBER})|[0-9]{{4}}-.*)$", re.DOTALL), list("-+.0123456789"))
