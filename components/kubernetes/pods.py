@@ -9,6 +9,7 @@ from itertools import groupby
 from posixpath import basename, dirname
 from typing import TYPE_CHECKING, Any
 
+from components.documents.text import kubernetes
 from components.kubernetes.names import claim_name, cpu, labels, quantity
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def _container(workload: Workload) -> Object:
         "name": workload.name,
         "image": workload.server.image,
         **command,
-        "args": list(workload.arguments),
+        "args": [kubernetes(argument) for argument in workload.arguments],
         "env": _environment(workload),
         "ports": [{"name": port.name, "containerPort": port.number, "protocol": "TCP"} for port in workload.ports],
         "resources": {"requests": {"cpu": cpu(workload.resources.cpu_millicores), "memory": memory}, "limits": {"memory": memory}},
@@ -123,7 +124,7 @@ def _container(workload: Workload) -> Object:
 
 
 def _environment(workload: Workload) -> list[Object]:
-    variables: list[Object] = [{"name": name, "value": value} for name, value in workload.environment.items()]
+    variables: list[Object] = [{"name": name, "value": kubernetes(value)} for name, value in workload.environment.items()]
     if workload.node_variable is not None:
         variables.append({"name": workload.node_variable, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "spec.nodeName"}}})
     secret = [(entry.variable, {"name": entry.secret, "key": entry.key}) for entry in workload.secret_variables]
