@@ -199,7 +199,7 @@ class FastTracer(TracerCore, trace.Tracer):
             elif type(current) is NonRecordingSpan and not_sampled(current):
                 return current
         found = self._made(name, parent, kind, attributes, links, context)
-        if type(found) is not FastSpan:
+        if isinstance(found, tuple):
             return NonRecordingSpan(span_context(found))
         if links:
             found._links = found._first_links(links)
