@@ -106,7 +106,7 @@ def _place_workload(
     after: Sequence[pulumi.Resource],
     digest: pulumi.Output[str] | None,
 ) -> pulumi.Resource:
-    """Place the objects of a workload, and give what makes its pods, which waits for all that its pods use."""
+    """Place the objects of a workload and return the controller of its pods, which waits for all that the pods use."""
     needed: list[pulumi.Resource] = list(after)
     protected = protected_claims(workload)
     controller: pulumi.Resource | None = None

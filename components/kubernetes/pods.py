@@ -9,6 +9,7 @@ from itertools import groupby
 from posixpath import basename, dirname
 from typing import TYPE_CHECKING, Any
 
+from components.documents.text import kubernetes
 from components.kubernetes.names import claim_name, cpu, labels, quantity
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def uses_api(workload: Workload) -> bool:
 
 
 def _placing(workload: Workload) -> Object:
-    """On which nodes the pods of a workload may stand."""
+    """Constraints on the nodes for the pods of a workload."""
     if workload.spread == "every-node":
         # Services run on nodes that are kept for them too.
         return {"tolerations": [{"operator": "Exists", "effect": "NoSchedule"}]}
@@ -108,7 +109,7 @@ def _container(workload: Workload) -> Object:
         "name": workload.name,
         "image": workload.server.image,
         **command,
-        "args": list(workload.arguments),
+        "args": [kubernetes(argument) for argument in workload.arguments],
         "env": _environment(workload),
         "ports": [{"name": port.name, "containerPort": port.number, "protocol": "TCP"} for port in workload.ports],
         "resources": {"requests": {"cpu": cpu(workload.resources.cpu_millicores), "memory": memory}, "limits": {"memory": memory}},
@@ -123,7 +124,7 @@ def _container(workload: Workload) -> Object:
 
 
 def _environment(workload: Workload) -> list[Object]:
-    variables: list[Object] = [{"name": name, "value": value} for name, value in workload.environment.items()]
+    variables: list[Object] = [{"name": name, "value": kubernetes(value)} for name, value in workload.environment.items()]
     if workload.node_variable is not None:
         variables.append({"name": workload.node_variable, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "spec.nodeName"}}})
     secret = [(entry.variable, {"name": entry.secret, "key": entry.key}) for entry in workload.secret_variables]

@@ -30,7 +30,7 @@ KEPT_EVENTS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What happened to a workload's process, ``at`` in seconds of the monotonic clock; ``detail`` is how it ended, if it did.
+    """Event of a workload's process, ``at`` in seconds of the monotonic clock; ``detail`` is how it ended, if it did.
 
     ``died`` is an end that nobody asked for, ``stopped`` one that was asked for, ``killed`` the SIGKILL after the grace period.
     """
@@ -75,7 +75,7 @@ class Member:
 
 
 def next_delay(previous: float, lived: float) -> float:
-    """How long to wait before a restart, in seconds, given the wait before and how long the process lived.
+    """Seconds to wait before a restart, given the wait before and how long the process lived.
 
     0.5 s at first, doubled at each death up to 30 s, and 0.5 s again after a life of a minute.
     """
@@ -153,7 +153,7 @@ class Keeper:
             return member.process is not None and member.supervised and member.wanted and not member.held
 
     def ending(self, name: str) -> str | None:
-        """How the process ended, or None while it runs or is about to be started again."""
+        """End of the process in words, or None while it runs or is about to be started again."""
         with self._changed:
             member = self._members[name]
             expected = member.due is not None and not member.held

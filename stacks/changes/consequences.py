@@ -1,4 +1,4 @@
-"""What a changed setting does to data and to services, where that is not plain from the setting itself."""
+"""Consequences of a changed setting for data and services, where they are not plain from the setting itself."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def consequence(key: str, was: object, becomes: object, old: Environment, new: Environment) -> str | None:
-    """What the change of the setting ``key`` (``*`` for chosen names) means, or None where the sentence says it all."""
+    """Consequence of a change of the setting ``key`` (``*`` for chosen names), or None where the sentence says it all."""
     section = key.partition(".")[0]
     moved = (old.target, old.namespace) != (new.target, new.namespace)
     if moved and section == "backend":
@@ -146,4 +146,4 @@ _RULES: Mapping[str, Callable[[object, object, Environment, Environment], str | 
 }
 
 _SECTIONS: Mapping[str, str] = {"load": "the estimate by which volumes are checked and buffers sized"}
-"""What holds for every setting of a section that has no rule of its own."""
+"""Consequence for every setting of a section that has no rule of its own."""

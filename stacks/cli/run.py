@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 STORY_WAIT_SECONDS = 30.0
 STORED_SECONDS = 1.0
-"""How long a trace that tail sampling has decided on may take to be found by a query."""
+"""Seconds until a query finds a trace that tail sampling has decided on."""
 STOP_SECONDS = 30.0
 
 

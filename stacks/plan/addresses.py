@@ -1,4 +1,4 @@
-"""Where the workloads of a plan listen and how they are reached: all that differs between targets, together with paths.
+"""Addresses of workloads: where each listens and is reached, which together with paths is all that differs between targets.
 
 Pure: the free ports of a local run are chosen elsewhere and come in as numbers.
 """
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 Shape = Literal["one-host", "cluster"]
-"""How many machines a plan is laid out for. On one host the gateway takes the agents' place and the user interface is on loopback without
+"""Machines for which a plan is laid out. On one host the gateway takes the agents' place and the user interface is on loopback without
 a login; in a cluster there are agents, as many gateways as the environment names, and the login proxy that it asks for."""
 
 
 class Addresses(Protocol):
-    """What the plan asks of a target."""
+    """Addresses and paths of one target, as the plan asks for them."""
 
     @property
     def kind(self) -> TargetKind:
@@ -58,7 +58,7 @@ class Addresses(Protocol):
 
 
 class _Containers:
-    """What containers of any kind have in common: fixed paths and the servers' usual ports on all interfaces."""
+    """Addresses in containers of any kind: fixed paths and the servers' usual ports on all interfaces."""
 
     def listen_host(self, workload: str) -> str:  # noqa: ARG002 - each container has a network of its own
         return "0.0.0.0"  # noqa: S104 - inside of a container; who reaches it is decided by the plan's edges
@@ -98,7 +98,7 @@ class OnKubernetes(_Containers):
 
 @dataclass(frozen=True, slots=True)
 class OnDocker(_Containers):
-    """Containers on one network of one host; what is published is published on loopback."""
+    """Containers on one network of one host; ports are published on loopback."""
 
     namespace: str
     kind: TargetKind = "docker"
@@ -211,7 +211,7 @@ class InSmall:
 
 
 class Bound:
-    """The ports of one workload on one target: what it binds, and what the others call."""
+    """The ports of one workload on one target: the addresses that it binds, and those that the others call."""
 
     def __init__(self, addresses: Addresses, workload: str) -> None:
         self.all = addresses.ports(workload)

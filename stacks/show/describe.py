@@ -1,4 +1,4 @@
-"""What an environment will be, in ten lines."""
+"""Description of an environment in ten lines."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def describe(environment: Environment, plan: Plan) -> list[tuple[str, str]]:
-    """Pairs of a word and what it will be."""
+    """Describe an environment in pairs of a word and a text."""
     return [
         ("target", _target(environment)),
         ("intake", _intake(environment)),
