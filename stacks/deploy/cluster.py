@@ -60,8 +60,77 @@ def ask(context: str, method: str, path: str, body: Mapping[str, Any] | None = N
             return None
         raise ClusterError(
             f"{context}: the cluster answers {error.status} {error.reason} to {method} {path}\n"
-            f"{service} in {namespace}: no pod is ready\n"
-        f"then: kubectl --context {context} --namespace {namespace} get pods, and describe what is not running"
+            f"then: kubectl --context {context} auth whoami",
+            error.status,
+        ) from None
+    except Exception as error:  # noqa: BLE001 - urllib3 and ssl have a dozen
+        raise _silent(context, error) from None
+
+
+def last_words(context: str, namespace: str, pod: str, *, lines: int = 3) -> list[str]:
+    """The last lines of the log of a pod's container that ended; empty when there is none to be had."""
+    from kubernetes.client import CoreV1Api
+
+    core: Any = CoreV1Api(_asked(context))
+    try:
+        said: str | None = core.read_namespaced_pod_log(pod, namespace, previous=True, tail_lines=lines, _request_timeout=ANSWER_SECONDS)
+    except Exception:  # noqa: BLE001 - urllib3 and ssl have a dozen, and the log is an addition to what is known
+        return []
+    return (said or "").splitlines()
+
+
+def labels_of(context: str, mapping: Mapping[str, Any]) -> dict[str, str] | None:
+    """The labels that an object has in the cluster, or None when it is not there. ``mapping`` needs its kind, version and name only.
+
+    Raises ``ClusterError``.
+    """
+    found = _object(context, "GET", mapping)
+    return None if found is None else found["metadata"].get("labels") or {}
+
+
+def remove(context: str, mapping: Mapping[str, Any]) -> None:
+    """Delete an object; one that is not there is as good. Raises ``ClusterError``."""
+    _object(context, "DELETE", mapping)
+
+
+def _object(context: str, method: str, mapping: Mapping[str, Any]) -> dict[str, Any] | None:
+    version, head = mapping["apiVersion"], mapping["metadata"]
+    root = f"/apis/{version}" if "/" in version else f"/api/{version}"
+    within = f"/namespaces/{head['namespace']}" if "namespace" in head else ""
+    return ask(context, method, f"{root}{within}/{_plurals(context, root)[mapping['kind']]}/{head['name']}")
+
+
+@cache
+def _asked(context: str) -> Any:  # noqa: ANN401 - the client is not typed
+    return client(context)
+
+
+@cache
+def _plurals(context: str, root: str) -> dict[str, str]:
+    """How the API names the kinds of a version in its paths."""
+    found = ask(context, "GET", root) or {"resources": []}
+    return {kind["kind"]: kind["name"] for kind in found["resources"] if "/" not in kind["name"]}
+
+
+def _request(api: Any, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:  # noqa: ANN401 - the client is not typed
+    head = {"Accept": "application/json", "Content-Type": "application/json"}
+    request = api.param_serialize(method, path, header_params=head, body=body, auth_settings=["BearerToken"])
+    said = api.call_api(*request, _request_timeout=ANSWER_SECONDS)
+    said.read()
+    parsed: dict[str, Any] = api.response_deserialize(said, {"2XX": "object"}).data
+    return parsed
+
+
+def _silent(context: str, error: Exception) -> ClusterError:
+    reason = str(error).split("(Caused by ")[-1].rstrip(")")
+    return ClusterError(f"{context}: the cluster does not answer: {reason}\nthen: kubectl --context {context} cluster-info")
+
+
+@contextmanager
+def forwarded(context: str, namespace: str, service: str, port: int) -> Iterator[int]:
+    """A port on loopback that leads to a pod behind a Service for as long as the context lasts, past NetworkPolicies as kubectl's does.
+
+    Raises ``ClusterError`` when no pod is ready.
     """
     api = client(context)
     pod, number = _ready_pod(context, namespace, service, port)
@@ -85,7 +154,8 @@ def _ready_pod(context: str, namespace: str, service: str, port: int) -> tuple[s
             if endpoint.conditions.ready and endpoint.target_ref is not None and numbers:
                 return endpoint.target_ref.name, numbers[0]
     raise ClusterError(
-        f"{service} in {namespace}: no pod is ready\nthen: kubectl --context {context} --namespace {namespace} get pods, and describe what is not running"
+        f"{service} in {namespace}: no pod is ready\n"
+        f"then: kubectl --context {context} --namespace {namespace} get pods, and describe what is not running"
     )
 
 
