@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 YES = "YES"
 """The environment variable that answers every question when it is 1."""
 
-SECRET = "kubernetes:core/v1:Secret"
+_ROTATED = frozenset({"kubernetes:core/v1:Secret"})
 _LOST = frozenset({"delete", "replace", "delete-replaced", "discard-replaced"})
 _STORES = frozenset({"docker:index/volume:Volume", "kubernetes:core/v1:PersistentVolumeClaim"})
 QUIET = ("--suppress-outputs", "--suppress-permalink=true")
@@ -142,7 +142,7 @@ def preview(deployment: Deployment) -> list[Event]:
 
 def rotations(deployment: Deployment, events: Iterable[Event]) -> list[str]:
     """A sentence for each Secret with other values: which workloads read it, and restart. The values are not looked at."""
-    changed = sorted({_physical(event) for event in events if event.kind == SECRET and event.operation == "update"})
+    changed = sorted({_physical(event) for event in events if event.kind in _ROTATED and event.operation == "update"})
     wanted = _plan(deployment.named)
     readers = {name: [one.name for one in wanted.workloads if name in _read_secrets(one)] for name in changed}
     return [f"Secret {name} has other values: {', '.join(those)} will restart" for name, those in readers.items() if those]
