@@ -10,6 +10,37 @@ from components.documents.text import Quoted, expanded_text, go_duration, yaml_t
 Part = dict[str, Any]
 
 
+_SHORTEST = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """Seconds between two runs of the retention job, between two looks at the list of blocks, and for a written block in memory.
+
+    The defaults are Tempo's own.
+    """
+
+    retention_job: int = 3600
+    block_list: int = 300
+    in_memory: int = 1200
+
+    @property
+    def delay(self) -> int:
+        """Seconds after its retention at which a trace is no longer found, at the latest."""
+        return self.retention_job + self.block_list
+
+
+_OWN = Upkeep()
+
+
+def upkeep(retention_seconds: int) -> Upkeep:
+    """The intervals that a retention needs: Tempo's own, or a fifth of a short retention, so that it ends by about the time it says."""
+    share = max(_SHORTEST, retention_seconds // 5)
+    # A block stays in memory until each look at the list has found it.
+    in_memory = max(2 * _SHORTEST, retention_seconds)
+    return Upkeep(min(_OWN.retention_job, share), min(_OWN.block_list, share), min(_OWN.in_memory, in_memory))
+
+
 @dataclass(frozen=True, slots=True)
 class Bucket:
     """An S3-compatible bucket. ``credentials`` tells whether the variables S3_ACCESS_KEY and S3_SECRET_KEY hold its keys.
@@ -49,6 +80,7 @@ def store(
     kept equal.
     """
     retention = {"block_retention": go_duration(retention_seconds * 1000)}
+    intervals = upkeep(retention_seconds)
     loopback = {"kvstore": {"store": "inmemory"}}
     # Its argument -config.expand-env goes with the keys of a bucket, and holds for the whole document.
     written = expanded_text if bucket is not None and bucket.credentials else yaml_text
@@ -69,12 +101,19 @@ def store(
                 # By default each text is cut to 2 kB, a stack trace with it.
                 "max_attribute_bytes": 65_536,
             },
-            "storage": {"trace": _storage(folder, bucket)},
+            "storage": {"trace": _storage(folder, bucket) | _unless_own("blocklist_poll", intervals.block_list, _OWN.block_list)},
             # What has come in and is in no block yet; by default it would be in /var/tempo, on no volume.
-            "live_store": {"wal": {"path": f"{folder}/live"}, "shutdown_marker_dir": f"{folder}/shutdown-marker"},
+            "live_store": {
+                "wal": {"path": f"{folder}/live"},
+                "shutdown_marker_dir": f"{folder}/shutdown-marker",
+                **_unless_own("complete_block_timeout", intervals.in_memory, _OWN.in_memory),
+            },
             "backend_scheduler": {
                 "local_work_path": f"{folder}/scheduler",
-                "provider": {"compaction": {"compaction": retention}},
+                "provider": {
+                    "compaction": {"compaction": retention},
+                    **_unless_own("retention", intervals.retention_job, _OWN.retention_job, within="interval"),
+                },
             },
             "backend_worker": {"compaction": retention, "finish_on_shutdown_timeout": "2s"},
             "overrides": {
@@ -100,6 +139,12 @@ def store(
             "usage_report": {"reporting_enabled": False},
         }
     )
+
+
+def _unless_own(key: str, seconds: int, own: int, *, within: str | None = None) -> Part:
+    """A duration under a key, or under ``within`` a mapping there; nothing where it is Tempo's own."""
+    text = go_duration(seconds * 1000)
+    return {} if seconds == own else {key: text if within is None else {within: text}}
 
 
 def _storage(folder: str, bucket: Bucket | None) -> Part:

@@ -33,6 +33,14 @@ class AddressesError(LocalError):
     """No block of loopback addresses is left, or an environment has more instances than a block has addresses."""
 
 
+class DiskError(LocalError):
+    """A volume cannot be a file system of its own size."""
+
+
+class FaultError(LocalError):
+    """A fault that cannot be made, such as one of an instance that is not there."""
+
+
 class StartError(LocalError):
     """A server exited, or did not become healthy in time."""
 

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stacks.cli.trying import add_trying
 from stacks.cli.verbs import add_verbs
 from stacks.environment.parse import BadEnvironmentError
 from stacks.environment.source import read
@@ -81,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     diff.set_defaults(verb=_diff)
 
     _add_running(verbs)
+    add_trying(verbs)
     add_verbs(verbs)
     return parser
 
@@ -102,12 +104,6 @@ def _add_running(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "--nodes", type=_count, metavar="N", help="agents in the shape of a cluster (default: the nodes of the environment, 3 at most)"
     )
     run.set_defaults(verb=_run)
-
-    listing = verbs.add_parser("ps", help="list the processes of an environment that runs on this machine")
-    listing.add_argument("environment", nargs="?", default="dev", help="name of the running environment (default: dev)")
-    listing.add_argument("--json", action="store_true", help="print them for programs")
-    listing.add_argument("--state", type=Path, metavar="DIR", help=STATE)
-    listing.set_defaults(verb=_ps)
 
     servers = verbs.add_parser("servers", help="find the servers that toolchain/ can build, or build them")
     servers.set_defaults(verb=_servers)
@@ -228,25 +224,6 @@ def _count(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is too few; write 1 or more")
     return number
-
-
-def _ps(arguments: argparse.Namespace) -> int:
-    from components.local.errors import NotRunningError
-    from components.local.instances import read_listing
-    from stacks.placement.local import STATE
-
-    try:
-        listed = read_listing((arguments.state or STATE) / arguments.environment)
-    except NotRunningError as error:
-        _complain(str(error))
-        return FAILED
-    if arguments.json:
-        _print(json.dumps([asdict(instance) for instance in listed], indent=2))
-    else:
-        from stacks.show.tables import print_instances
-
-        print_instances(listed)
-    return OK
 
 
 def _servers(_: argparse.Namespace) -> int:

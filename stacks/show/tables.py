@@ -15,7 +15,7 @@ from stacks.show.story import joined, summaries, tell
 from stacks.show.trace import links, render_tree, services
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from components.documents.series import Series
@@ -78,6 +78,15 @@ def print_instances(listed: Iterable[Listed]) -> None:
     for instance in listed:
         ports = ", ".join(f"{name} {number}" for name, number in instance.ports.items())
         table.add_row(instance.instance, str(instance.pid or "down"), instance.address, ports)
+    _print(table)
+
+
+def print_pairs(heading: str, rows: Mapping[str, object]) -> None:
+    """Print a row for each phrase and its value."""
+    table = _table(heading, "")
+    table.columns[1].justify = "right"
+    for what, value in rows.items():
+        table.add_row(what, str(value))
     _print(table)
 
 

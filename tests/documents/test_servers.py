@@ -149,6 +149,18 @@ def test_tempo_keeps_the_same_retention_in_scheduler_worker_and_overrides(base: 
     assert document["usage_report"] == {"reporting_enabled": False}
 
 
+@pytest.mark.parametrize("minutes", [1, 5, 60, 300, 1440])
+def test_tempo_forgets_within_two_fifths_of_a_short_retention(minutes: int) -> None:
+    found = tempo.upkeep(minutes * 60)
+    assert found.delay <= max(120, minutes * 60 * 2 // 5)
+    # Else a block is in memory no more, and not yet in the list.
+    assert found.in_memory >= 2 * found.block_list or found == tempo.Upkeep()
+
+
+def test_tempo_keeps_its_own_intervals_for_a_long_retention() -> None:
+    assert tempo.upkeep(7 * 86400) == tempo.Upkeep()
+
+
 def test_the_limits_of_tempo_follow_from_the_load_and_the_retention() -> None:
     def defaults(changes: samples.Changes) -> dict[str, Any]:
         found: dict[str, Any] = parsed("tempo", "tempo.yaml", "prod-tempo", changes)["overrides"]["defaults"]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
 from components.documents import wall
+from components.local.addresses import Block
+from stacks.placement.surroundings import lay_out
 from tests.stacks import samples
 
 if TYPE_CHECKING:
@@ -38,6 +41,8 @@ def neutral(plan: Plan, target: str) -> Mapping[str, Mapping[Place, object]]:
         for port in workload.ports:
             hosts = (addresses.call_host(workload.name), addresses.listen_host(workload.name))
             meanings += [(f"{host}:{port.number}", f"<{port.name} of {workload.name}>") for host in hosts]
+    for folder in ("ingest", "issuer"):
+        meanings.append((addresses.secrets(folder), f"<secrets of {folder}>"))
     for workload in plan.workloads:
         meanings += [(volume.path, f"<{volume.name}>") for volume in workload.volumes]
         meanings.append((workload.documents_path, "<documents>"))
@@ -73,6 +78,39 @@ def differences(base: str, one: str, other: str) -> dict[str, set[Place]]:
 def test_on_one_host_containers_and_processes_differ_in_addresses_and_paths_alone(base: str) -> None:
     assert differences(base, "docker", "local") == {}
     assert [w.name for w in samples.planned(base, "docker").workloads] == [w.name for w in samples.planned(base, "local").workloads]
+
+
+@pytest.mark.parametrize("base", samples.FILES)
+def test_a_cluster_and_its_shape_in_small_differ_in_what_only_kubernetes_has(base: str) -> None:
+    found = differences(base, "kubernetes", "small")
+    assert {place[:3] for place in found.pop("agent/collector.yaml")} == {
+        ("exporters", "load_balancing", "resolver"),
+        ("processors", "k8s_attributes", "auth_type"),
+        ("processors", "k8s_attributes", "extract"),
+        ("processors", "k8s_attributes", "filter"),
+        ("processors", "k8s_attributes", "pod_association"),
+        ("service", "pipelines", "traces"),
+    }
+    assert found == {}
+    cluster, small = samples.planned(base, "kubernetes"), samples.planned(base, "small")
+    for there, here in zip(cluster.workloads, small.workloads, strict=True):
+        # Paths stand in documents and arguments, and are the addresses' to say.
+        unlike = ("documents", "arguments", "documents_path", "volumes", "secret_files", "environment")
+        assert dataclasses.replace(here, **{name: getattr(there, name) for name in unlike}) == there
+    assert small.edges == cluster.edges
+    assert small.quota == cluster.quota
+
+
+@pytest.mark.parametrize("base", samples.FILES)
+def test_of_the_environment_in_small_only_the_way_to_the_login_differs(base: str) -> None:
+    environment, plan = samples.named(base).environment, samples.planned(base)
+    layout = lay_out(plan, Block("127.64.0"), nodes=2)
+    before, after = environment.model_dump(), layout.environment(environment).model_dump()
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == (set() if base == "dev" else {"access"})
+    if changed:
+        ways = {name for name in before["access"] if before["access"][name] != after["access"][name]}
+        assert ways == {"host", "oidc_issuer", "oidc_ca_secret", "trusted_proxies"}
 
 
 @pytest.mark.parametrize("base", samples.FILES)
