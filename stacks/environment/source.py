@@ -110,7 +110,7 @@ for _tag, (_form, _first) in _FORMS.items():
 
 
 def _instead(value: str) -> str:
-    """What would be read alike by all in the place of a doubtful value."""
+    """Advice on a doubtful value: a form that every reader takes for the same."""
     plain = value.replace("_", "").lstrip("+")
     digits = plain.lstrip("0") or "0"
     return f'write {digits} for the number, or "{value}" in quotes for text' if plain.isdigit() else "put it in quotes"
