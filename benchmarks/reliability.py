@@ -171,8 +171,9 @@ def _tell(line: str) -> None:
 HEAD = """# What fails, what is lost, how long it takes
 
 Written by `make reliability` from a run of `prod` in the shape of a cluster on one machine
-(`python -m stacks run prod --shape cluster`): {nodes} agents, {gateways} gateways, TLS and token on the intake. The load
-is {rate:g} traces/s of 10 spans for {load:g} s; all of them are kept. A fault is made {begin:g} s after the start and, where it lasts, lasts {last:g} s.
+(`python -m stacks run prod --shape cluster`): {nodes} agents, {gateways} gateways, TLS and token on the intake. The load is
+{rate:g} traces/s of 10 spans for {load:g} s; all of them are kept. A fault is made {begin:g} s after the start and, where it lasts,
+lasts {last:g} s.
 
 - **Lost**: traces that senders were told are taken and that cannot be read in the end.
 - **Refused**: traces that senders were not told are taken, so that they know.
