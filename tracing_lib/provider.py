@@ -123,6 +123,8 @@ class Tracing:
 
 FAST: Final = "VIRTENGINE_TRACING_FAST"
 """Environment variable: ``off`` has the SDK record the spans. Default: ``tracing_lib.fast`` does, wherever it can be used."""
+_OFF: Final = f"{FAST} is off"
+_NOT_INSTALLED: Final = "tracing_lib.fast is not installed"
 _said: Final[set[str]] = set()
 """Reasons for which ``fast`` is not used that are in the log already."""
 
@@ -199,7 +201,7 @@ def recorder() -> tuple[Callable[..., TracerProvider], Callable[[Redactor | None
     ``fast`` is not used where ``VIRTENGINE_TRACING_FAST`` is ``off``, where the folder or its module in C is missing, and with releases
     of OpenTelemetry that it was not tested with. Then spans cost more and are the same; the log says so once.
     """
-    why = f"{FAST} is off" if os.environ.get(FAST, "").lower() == "off" else _why_not_fast()
+    why = _OFF if os.environ.get(FAST, "").lower() == "off" else _why_not_fast()
     if why:
         if why not in _said:
             _said.add(why)
@@ -217,5 +219,5 @@ def _why_not_fast() -> str:
     try:
         from tracing_lib.fast.sdk import unusable
     except ImportError:
-        return "tracing_lib.fast is not installed"
+        return _NOT_INSTALLED
     return unusable()

@@ -7,11 +7,16 @@ and on the tier where whole traces meet, so that they count every span once; tai
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Any
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
-from components.documents.attributes import patterns
-from components.documents.text import go_duration, mebibytes, prometheus_reader, yaml_text
+from components.documents import wall
+from components.documents.text import expanded_text, go_duration, mebibytes, ottl, prometheus_reader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Part = dict[str, Any]
 
@@ -60,13 +65,17 @@ class Noise:
 
 @dataclass(frozen=True, slots=True)
 class TailSampling:
-    """What is kept of whole traces. ``traces_held`` is how many may wait at once before intake is held back."""
+    """What is kept of whole traces. ``traces_held`` is how many may wait at once before intake is held back.
+
+    ``baseline_burst_spans`` is what the baseline's limit may save up: a trace of more spans never passes it.
+    """
 
     wait_milliseconds: int
     errors: bool
     slow_milliseconds: int | None
     baseline_percent: float
     baseline_spans_per_second: int | None
+    baseline_burst_spans: int
     noise: tuple[Noise, ...]
     traces_held: int
     new_traces_per_second: int
@@ -112,10 +121,10 @@ def agent(intake: Intake, operation: Operation, *, gateways: Gateways, enriched:
     ``enriched`` tells whether a Kubernetes API is there to ask which pod a span comes from.
     """
     enrichment = _enrichment() if enriched else {}
-    return yaml_text(
+    return expanded_text(
         {
             "receivers": _receivers(intake),
-            "processors": _memory_limiter(operation) | enrichment | _privacy(),
+            "processors": _memory_limiter(operation) | enrichment | wall.processors(),
             "exporters": {"load_balancing": _load_balancing(operation, gateways)},
             "extensions": _extensions(operation, intake),
             "service": _service(
@@ -124,7 +133,7 @@ def agent(intake: Intake, operation: Operation, *, gateways: Gateways, enriched:
                 {
                     "traces": {
                         "receivers": ["otlp"],
-                        "processors": ["memory_limiter", *enrichment, "redaction", "transform/privacy"],
+                        "processors": ["memory_limiter", *enrichment, *wall.NAMES],
                         "exporters": ["load_balancing"],
                     }
                 },
@@ -139,11 +148,11 @@ def gateway(intake: Intake, operation: Operation, tail: TailSampling, metrics: T
     ``backend`` is the ``host:port`` of its OTLP intake over gRPC. ``redact`` is true where services send to the gateway itself, which
     then stands in for the agents as well.
     """
-    first = ["memory_limiter", *(["redaction", "transform/privacy"] if redact else [])]
-    return yaml_text(
+    first = ["memory_limiter", *(wall.NAMES if redact else [])]
+    return expanded_text(
         {
             "receivers": _receivers(intake),
-            "processors": _memory_limiter(operation) | (_privacy() if redact else {}) | {"tail_sampling": _tail_sampling(tail)},
+            "processors": _memory_limiter(operation) | (wall.processors() if redact else {}) | {"tail_sampling": _tail_sampling(tail)},
             "connectors": {"span_metrics": _span_metrics(metrics), "service_graph": _service_graph(metrics), "forward": {}},
             "exporters": {"otlp_grpc": _delivery(operation, backend), "prometheus": _prometheus(metrics)},
             "extensions": _extensions(operation, intake),
@@ -194,39 +203,6 @@ def _enrichment() -> Part:
     }
 
 
-def _privacy() -> Part:
-    """Redaction of attributes, and of the names and messages that the redaction processor does not look at."""
-    values = patterns("value")
-    return {
-        "redaction": {
-            "allow_all_keys": True,
-            "blocked_key_patterns": patterns("key"),
-            "blocked_values": values,
-            "redact_all_types": True,
-            # A list of what was redacted would itself tell something.
-            "summary": "silent",
-        },
-        # One group for each context: in a flat list the statements on spans would run only for spans that have events.
-        "transform/privacy": {
-            "error_mode": "propagate",
-            "trace_statements": [
-                {"context": "span", "statements": _masking(("span.name", "span.status.message"))},
-                {"context": "spanevent", "statements": _masking(("spanevent.name",))},
-            ],
-        },
-    }
-
-
-def _masking(fields: tuple[str, ...]) -> list[str]:
-    """Statements that mask in text fields what redaction masks in attributes."""
-    return [f"replace_pattern({field}, {_ottl(pattern)}, {_ottl('****')})" for field in fields for pattern in patterns("value")]
-
-
-def _ottl(text: str) -> str:
-    """A string literal of the OpenTelemetry transformation language."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
 def _tail_sampling(tail: TailSampling) -> Part:
     return {
         "decision_wait": go_duration(tail.wait_milliseconds),
@@ -237,13 +213,19 @@ def _tail_sampling(tail: TailSampling) -> Part:
         "drop_pending_traces_on_shutdown": False,
         # A span that comes after the decision on its trace follows it.
         "decision_cache": {"sampled_cache_size": tail.traces_held * 10, "non_sampled_cache_size": tail.traces_held * 10},
-        "policies": [*(_drop(noise) for noise in tail.noise), *_keep(tail)],
+        "policies": [*chain.from_iterable(_drop(noise) for noise in tail.noise), *_keep(tail)],
     }
 
 
-def _drop(noise: Noise) -> Part:
+def _drop(noise: Noise) -> Iterator[Part]:
+    """Policies for one noise: a value that reads as a number or a truth value also matches an attribute of that type."""
     matching = {"name": "matches", "type": "string_attribute", "string_attribute": {"key": noise.attribute, "values": list(noise.values)}}
-    return {"name": f"noise-{noise.name}", "type": "drop", "drop": {"drop_sub_policy": [matching]}}
+    yield {"name": f"noise-{noise.name}", "type": "drop", "drop": {"drop_sub_policy": [matching]}}
+    if typed := [value for value in noise.values if re.fullmatch(r"-?[0-9]{1,18}(\.[0-9]{1,15})?|true|false", value)]:
+        places = (f"{context}.attributes[{ottl(noise.attribute)}]" for context in ("span", "resource"))
+        same = {"name": "matches", "type": "ottl_condition"}
+        same |= {"ottl_condition": {"error_mode": "ignore", "span": [f"{place} == {value}" for place in places for value in typed]}}
+        yield {"name": f"typed-noise-{noise.name}", "type": "drop", "drop": {"drop_sub_policy": [same]}}
 
 
 def _keep(tail: TailSampling) -> list[Part]:
@@ -258,7 +240,8 @@ def _keep(tail: TailSampling) -> list[Part]:
         return policies
     if tail.baseline_spans_per_second is None:
         return [*policies, {"name": "baseline"} | share]
-    limit = {"name": "limit", "type": "rate_limiting", "rate_limiting": {"spans_per_second": tail.baseline_spans_per_second}}
+    rate = {"spans_per_second": tail.baseline_spans_per_second, "burst_capacity": tail.baseline_burst_spans}
+    limit = {"name": "limit", "type": "rate_limiting", "rate_limiting": rate}
     return [*policies, {"name": "baseline", "type": "and", "and": {"and_sub_policy": [{"name": "share"} | share, limit]}}]
 
 

@@ -11,6 +11,7 @@ from components.kubernetes.place import place_workloads
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from components.kubernetes.place import Secrets
     from components.workload import Plan, Workload
 
 
@@ -27,10 +28,11 @@ class Group(pulumi.ComponentResource):
         workloads: Sequence[Workload],
         *,
         after: Sequence[pulumi.Resource],
+        secrets: Secrets,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(f"virtengine:tracing:{type(self).__name__}", name, {}, opts)
-        place_workloads(plan, workloads, parent=self, name=name, after=after)
+        place_workloads(plan, workloads, parent=self, name=name, after=after, secrets=secrets)
         self.register_outputs({"workloads": [workload.name for workload in workloads]})
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from components.documents.tempo import upkeep
 from stacks.environment.units import approximate_bytes, format_duration
 
 if TYPE_CHECKING:
@@ -28,7 +30,8 @@ def _retention(_was: object, _becomes: object, old: Environment, new: Environmen
         # Badger stamps the expiry on a span when it is written.
         return f"on Badger spans already written keep their {format_duration(before)}"
     if after < before:
-        return f"on Tempo traces older than {format_duration(after)} go at the next compaction"
+        delay = timedelta(seconds=upkeep(round(after.total_seconds())).delay)
+        return f"on Tempo traces older than {format_duration(after)} are no longer found after {format_duration(delay)} at the latest"
     return f"on Tempo the traces that are still stored stay until they are {format_duration(after)} old"
 
 

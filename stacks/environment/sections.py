@@ -9,9 +9,33 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from stacks.environment.units import Age, Bytes, Cores, Digest, Duration, Hostname, HttpsUrl, Label, Network, Percent, cores, size
+from stacks.environment.units import (
+    Age,
+    BucketName,
+    Bytes,
+    Cores,
+    Digest,
+    Duration,
+    Hostname,
+    HttpsUrl,
+    Identifier,
+    Interval,
+    Label,
+    Network,
+    ObjectName,
+    Percent,
+    Region,
+    Scope,
+    SiteName,
+    Text,
+    Value,
+    cores,
+    refuse,
+    shown,
+    size,
+)
 
 
 class Section(BaseModel):
@@ -27,6 +51,18 @@ class Section(BaseModel):
         field_title_generator=lambda _name, _field: "",
     )
 
+    @field_validator("*")
+    @classmethod
+    def _once(cls, value: object) -> object:
+        """Refuse a list in which a text stands twice: two objects of one name would be made of it."""
+        if isinstance(value, tuple):
+            seen: set[str] = set()
+            for item in (item for item in value if isinstance(item, str)):
+                if item in seen:
+                    raise refuse(f"{shown(item)} stands twice; keep one of them")
+                seen.add(item)
+        return value
+
 
 class Local(Section):
     """Child processes of one supervisor on this machine, on loopback."""
@@ -40,7 +76,7 @@ class Docker(Section):
 
     kind: Literal["docker"] = Field(title="target")
     """Kind of the target."""
-    host: str = Field(default="unix:///var/run/docker.sock", title="Docker daemon", min_length=1)
+    host: Identifier = Field(default="unix:///var/run/docker.sock", title="Docker daemon")
     """Address of the Docker daemon. Default: the socket that a local installation listens on."""
 
 
@@ -49,7 +85,7 @@ class Kubernetes(Section):
 
     kind: Literal["kubernetes"] = Field(title="target")
     """Kind of the target."""
-    context: str = Field(title="Kubernetes context", min_length=1, examples=["virtengine-prod"])
+    context: Identifier = Field(title="Kubernetes context", examples=["virtengine-prod"])
     """Context of the kubeconfig, one that `kubectl config get-contexts` lists. Required: a stack never deploys to whatever context
     happens to be current."""
 
@@ -60,7 +96,8 @@ class Resources(Section):
     cpu: Cores = Field(default=cores("100m"), title="CPU")
     """CPU requested, in cores; never capped, since a throttled server looks like a slow network. Default: a tenth of a core."""
     memory: Bytes = Field(default=size("256Mi"), title="memory")
-    """Memory requested and capped, in bytes; the Go runtime is told nine tenths of it. Default: 256Mi, enough for an idle server."""
+    """Memory requested and capped, in bytes; the Go runtime is told four fifths of it, or of a collector's memory limit. Default: 256Mi,
+    enough for an idle server."""
 
 
 def _resources(cpu: str, memory: str) -> Resources:
@@ -74,7 +111,7 @@ class Disk(Section):
     size: Bytes = Field(title="size")
     """Bytes asked of the storage class. Required of the volume of the traces, since it follows from the load and the retention, which
     `check` multiplies for you; a queue and a log have a default."""
-    storage_class: Label | None = Field(default=None, title="storage class")
+    storage_class: ObjectName | None = Field(default=None, title="storage class")
     """Storage class of the claim. Kubernetes only. Default: the cluster's own default class."""
 
 
@@ -108,7 +145,7 @@ class TempoVolume(Section):
     """Storage of Tempo's blocks."""
     size: Bytes = Field(title="volume size")
     """Bytes asked of the storage class, for blocks and write-ahead log. Required: it follows from the load and the retention."""
-    storage_class: Label | None = Field(default=None, title="storage class")
+    storage_class: ObjectName | None = Field(default=None, title="storage class")
     """Storage class of the claim. Kubernetes only. Default: the cluster's own default class."""
 
 
@@ -117,13 +154,13 @@ class TempoBucket(Section):
 
     kind: Literal["s3"] = Field(title="trace storage")
     """Storage of Tempo's blocks."""
-    bucket: str = Field(title="bucket", min_length=3, max_length=63, examples=["virtengine-traces-prod"])
+    bucket: BucketName = Field(title="bucket", examples=["virtengine-traces-prod"])
     """Name of the bucket. Required; it must exist and belong to this environment alone, since retention deletes in it."""
     endpoint: Hostname = Field(title="object storage endpoint", examples=["s3.example.org"])
     """Host name of the S3 API. Required: it decides who stores the traces."""
-    region: str | None = Field(default=None, title="region", min_length=1)
+    region: Region | None = Field(default=None, title="region")
     """Region of the bucket. Default: none, as most S3-compatible servers want."""
-    credentials_secret: Label | None = Field(default=None, title="credentials of the bucket")
+    credentials_secret: ObjectName | None = Field(default=None, title="credentials of the bucket")
     """Secret with the entries `access-key` and `secret-key`. Default: none, which leaves it to the identity of the node or pod."""
     wal: Disk = Field(default=_disk("10Gi"), title="write-ahead log")
     """Volume of the write-ahead log: what was acknowledged and is not in the bucket yet. Default: 10Gi, hours at 1,000 spans/s."""
@@ -195,7 +232,7 @@ class ServiceStrategy(Section):
     """Share of the traces that are kept. Default: none, see `traces_per_second`."""
     traces_per_second: int | None = Field(default=None, ge=1, le=1_000_000, title="sampling rate", json_schema_extra={"unit": "traces/s"})
     """Traces kept per second and instance, a whole number: the strategy server cuts off the rest. Default: none, see `ratio`."""
-    operations: dict[str, Percent] = Field(default_factory=dict, title="operation sampling ratio")
+    operations: dict[Text, Percent] = Field(default_factory=dict, title="operation sampling ratio")
     """Share of the traces that begin with an operation (a span name). Default: none, the ratio of the service holds. Only together with
     `ratio`: the protocol knows no rate beside operations."""
 
@@ -203,9 +240,9 @@ class ServiceStrategy(Section):
 class Strategies(Section):
     """Answers of the strategy server to samplers (the Jaeger remote sampling protocol)."""
 
-    services: dict[str, ServiceStrategy] = Field(default_factory=dict)
+    services: dict[Text, ServiceStrategy] = Field(default_factory=dict)
     """Strategies by service name. Default: none, every service has the head ratio."""
-    poll_interval: Duration = Field(default=timedelta(seconds=60), title="strategy poll interval")
+    poll_interval: Interval = Field(default=timedelta(seconds=60), title="strategy poll interval")
     """Interval at which services ask. Default: 60 s, as every Jaeger client; a change reaches all within it."""
 
 
@@ -223,10 +260,10 @@ class OperationTarget(Section):
 class Noise(Section):
     """Traces that are never stored: those with a span whose attribute has one of these values."""
 
-    attribute: str = Field(title="noise attribute", min_length=1)
+    attribute: Text = Field(title="noise attribute")
     """Attribute key, of a span or its resource. Required."""
-    values: tuple[str, ...] = Field(title="noise values", min_length=1, strict=False)
-    """Exact values. Required."""
+    values: tuple[Value, ...] = Field(title="noise values", min_length=1, strict=False)
+    """Exact values, in quotes where they are numbers; `"404"` also matches an attribute that is the number. Required."""
 
 
 class Tail(Section):
@@ -241,9 +278,10 @@ class Tail(Section):
     """Traces that last this long or longer are all kept. Default: 2 s, what a person notices at a portal; null keeps none for it."""
     baseline: Percent = Field(title="baseline sampling")
     """Share kept of all other traces. Required: it decides what storage costs and what operators see."""
-    baseline_limit: float | None = Field(default=None, gt=0, le=1e9, title="baseline limit", json_schema_extra={"unit": "spans/s"})
-    """Spans per second and gateway that the baseline may add; failed and slow traces are not limited. Default: none, no limit."""
-    noise: dict[str, Noise] = Field(default_factory=dict)
+    baseline_limit: int | None = Field(default=None, ge=1, le=1_000_000_000, title="baseline limit", json_schema_extra={"unit": "spans/s"})
+    """Spans per second and gateway that the baseline may add, a whole number; failed and slow traces are not limited. What is not used is
+    saved up to ten traces of the expected size, so that a limit below one trace a second still keeps one. Default: none, no limit."""
+    noise: dict[Text, Noise] = Field(default_factory=dict)
     """Traces to drop, by a name of yours. Default: none."""
 
 
@@ -255,7 +293,7 @@ class Sampling(Section):
     what was recorded."""
     strategies: Strategies = Strategies()
     """Answers of the strategy server."""
-    targets: dict[str, dict[str, OperationTarget]] = Field(default_factory=dict)
+    targets: dict[Text, dict[Text, OperationTarget]] = Field(default_factory=dict)
     """Rates that adaptive samplers steer to, by service and operation. Default: none."""
     tail: Tail
     """Rules of the gateways."""
@@ -264,7 +302,7 @@ class Sampling(Section):
 class SpanMetrics(Section):
     """Calls, errors and durations of every span, counted before tail sampling."""
 
-    dimensions: tuple[str, ...] = Field(default=(), title="span metric dimensions", strict=False)
+    dimensions: tuple[Text, ...] = Field(default=(), title="span metric dimensions", strict=False)
     """Attributes that become labels beside service, span name, kind and status. Default: none; each multiplies the series."""
     buckets: tuple[Duration, ...] = Field(
         default=tuple(timedelta(milliseconds=n) for n in (5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000)),
@@ -285,7 +323,7 @@ class SpanMetrics(Section):
 class ServiceGraph(Section):
     """Calls, errors and durations of every edge between two services, counted before tail sampling."""
 
-    dimensions: tuple[str, ...] = Field(default=(), title="service graph dimensions", strict=False)
+    dimensions: tuple[Text, ...] = Field(default=(), title="service graph dimensions", strict=False)
     """Attributes that become labels beside client and server. Default: none; each multiplies the series."""
     buckets: tuple[Duration, ...] = Field(
         default=tuple(timedelta(milliseconds=n) for n in (10, 50, 100, 250, 500, 1000, 2500, 5000, 10_000)),
@@ -294,7 +332,7 @@ class ServiceGraph(Section):
         strict=False,
     )
     """Upper bounds of the duration histograms, rising. Default: 10 ms to 10 s."""
-    wait: Duration = Field(default=timedelta(seconds=10), title="service graph wait")
+    wait: Interval = Field(default=timedelta(seconds=10), title="service graph wait")
     """Time that one side of a call waits for the other. Default: 10 s, the tail-sampling wait."""
     max_edges: int = Field(default=10_000, ge=100, le=10_000_000, title="service graph limit", json_schema_extra={"unit": "waiting calls"})
     """Calls that may wait at once on a gateway; what is over is not counted. Default: 10,000, a second of 10,000 calls/s."""
@@ -307,7 +345,7 @@ class Aggregation(Section):
     """Calls, errors and durations of spans."""
     service_graph: ServiceGraph = ServiceGraph()
     """Calls, errors and durations between services."""
-    flush_interval: Duration = Field(default=timedelta(seconds=15), title="metric flush interval")
+    flush_interval: Interval = Field(default=timedelta(seconds=15), title="metric flush interval")
     """Interval at which counts are flushed. Default: 15 s, a usual scrape interval."""
     scraper_namespaces: tuple[Label, ...] = Field(default=(), title="namespaces that may scrape", strict=False)
     """Namespaces whose pods may read metrics. Kubernetes only. Default: none."""
@@ -323,23 +361,27 @@ class Retention(Section):
 class Access(Section):
     """Access of operators to the user interface, by OpenID Connect. Kubernetes only; one host shows it on 127.0.0.1."""
 
-    host: Hostname = Field(title="user interface host", examples=["traces.example.org"])
+    host: SiteName = Field(title="user interface host", examples=["traces.example.org"])
     """Host name of the user interface. Required."""
     oidc_issuer: HttpsUrl = Field(title="OIDC issuer", examples=["https://login.example.org/realms/operators"])
     """Issuer that operators log in with. Required."""
-    oidc_ca_secret: Label | None = Field(default=None, title="authority of the OIDC issuer", examples=["login-ca"])
+    oidc_ca_secret: ObjectName | None = Field(default=None, title="authority of the OIDC issuer", examples=["login-ca"])
     """Secret with the entry `ca.crt`, the PEM of the authority behind the issuer's certificate; the stack fills it when it is given
     `<secret>.ca.crt`, else who issues it. No other authority is then trusted for the issuer. Default: none, the public authorities, by
     which an issuer on the internet is known; one with a private certificate could not be asked at all."""
-    client_id: str = Field(default="virtengine-tracing", title="OIDC client", min_length=1)
+    client_id: Identifier = Field(default="virtengine-tracing", title="OIDC client")
     """Client registered at the issuer. Default: the project's name."""
-    groups_claim: str = Field(default="groups", title="groups claim", min_length=1)
+    scopes: tuple[Scope, ...] = Field(default=("openid", "email", "profile", "groups"), title="OIDC scopes", min_length=1, strict=False)
+    """Scopes that are asked for at login. Default: `openid`, which the protocol demands, `email` and `profile`, which name the user, and
+    `groups`, by which Dex and Okta add the groups claim; leave that out where the issuer answers `invalid_scope`, as Keycloak does where
+    no client scope is called so."""
+    groups_claim: Identifier = Field(default="groups", title="groups claim")
     """Claim of the token that lists the groups of a user. Default: `groups`, as Keycloak, Dex and Okta have it."""
-    operator_groups: tuple[str, ...] = Field(title="operator groups", min_length=1, strict=False, examples=[["tracing-operators"]])
+    operator_groups: tuple[Text, ...] = Field(title="operator groups", min_length=1, strict=False, examples=[["tracing-operators"]])
     """Groups whose members may look at traces. Required: without one nobody, or everybody, could."""
-    secret: Label = Field(default="tracing-access", title="secret of the login proxy")
+    secret: ObjectName = Field(default="tracing-access", title="secret of the login proxy")
     """Secret with the entries `client-secret` and `cookie-secret`, which the stack fills. Default: a name of its own."""
-    ingress_class: Label | None = Field(default=None, title="ingress class")
+    ingress_class: ObjectName | None = Field(default=None, title="ingress class")
     """Class of the Ingress. Default: the cluster's own default class."""
     ingress_namespaces: tuple[Label, ...] = Field(default=(), title="namespaces of the ingress controller", strict=False)
     """Namespaces whose pods reach the login proxy. Default: none, which leaves it to the login alone: a controller on the nodes' own
@@ -349,7 +391,7 @@ class Access(Section):
     )
     """Networks of the Ingress controller, whose word on a client's address is taken. Default: the private networks (RFC 1918), where pod
     networks usually lie."""
-    tls_secret: Label = Field(title="TLS secret of the user interface", examples=["traces-tls"])
+    tls_secret: ObjectName = Field(title="TLS secret of the user interface", examples=["traces-tls"])
     """Secret of type kubernetes.io/tls for the host. Required: a login without TLS would show its cookie."""
     resources: Resources = Field(default=_resources("50m", "128Mi"), title="login proxy")
     """CPU and memory of the login proxy. Default: a twentieth of a core and 128Mi."""
@@ -360,9 +402,9 @@ class Ingest(Section):
 
     namespaces: tuple[Label, ...] = Field(default=(), title="namespaces that may send", strict=False)
     """Namespaces whose pods reach the agents and the strategy server. Default: none, which a cluster is refused for."""
-    tls_secret: Label | None = Field(default=None, title="TLS secret of the intake")
+    tls_secret: ObjectName | None = Field(default=None, title="TLS secret of the intake")
     """Secret of type kubernetes.io/tls that the agents present. Default: none, plain text inside of the cluster."""
-    token_secret: Label | None = Field(default=None, title="token secret of the intake")
+    token_secret: ObjectName | None = Field(default=None, title="token secret of the intake")
     """Secret with the entry `token` that senders must know, which the stack fills. Default: none, the namespace decides alone."""
 
 
@@ -377,7 +419,7 @@ class Images(Section):
         default_factory=dict, title="image digest"
     )
     """Digests by program. Default: none: a digest is worth what its source is worth, so it comes from you."""
-    pull_secret: Label | None = Field(default=None, title="pull secret")
+    pull_secret: ObjectName | None = Field(default=None, title="pull secret")
     """Secret of type kubernetes.io/dockerconfigjson for the mirror. Default: none."""
 
 
@@ -395,4 +437,5 @@ class Load(Section):
     slow: Percent = Field(default=0.01, title="expected share of slow traces")
     """Default: 1 %."""
     nodes: int = Field(default=1, ge=1, le=100_000, title="expected nodes")
-    """Nodes whose agents share the load evenly. Kubernetes only. Default: 1."""
+    """Nodes whose agents share the load evenly; it also bounds the quota, so that agents of more than twice as many nodes would be refused.
+    Required on Kubernetes, where nothing else tells it. Default: 1, the one host of other targets."""

@@ -62,6 +62,32 @@ class Need:
         return self.needed <= self.provided
 
 
+LEAST_MEMORY = {"jaeger": 256 * 2**20, "tempo": 512 * 2**20, "grafana": 192 * 2**20, "access": 32 * 2**20}
+"""Memory that a server needs to start and answer. Jaeger: 118 MiB resident with an empty Badger, and its memtables of 64 MiB as they fill;
+oauth2-proxy: 20 MiB resident. Tempo and Grafana: as their own documentation has for the smallest installation."""
+
+LEAST_QUEUE, LEAST_TRACES = 64 * 2**20, 2**30
+"""Room that a queue needs for a few batches of 2 MiB, its index and its compaction; and the files that a store has open with any trace."""
+
+
+def floors(environment: Environment) -> Iterator[tuple[str, str, int, int]]:
+    """The key of each size that has a floor, what it is for, its bytes, and the least that works."""
+    backend, agent, gateway = environment.backend, environment.collectors.agent, environment.collectors.gateway
+    collector = math.ceil(COLLECTOR_BYTES / max(agent.memory_limit, 0.01) / 2**23) * 2**23
+    yield "collectors.agent.resources.memory", "an agent", agent.resources.memory, collector
+    yield "collectors.agent.queue.size", "the queue of an agent", agent.queue.size, LEAST_QUEUE
+    yield "collectors.gateway.queue.size", "the queue of a gateway", gateway.queue.size, LEAST_QUEUE
+    yield "backend.resources.memory", f"{backend.kind.title()}", backend.resources.memory, LEAST_MEMORY[backend.kind]
+    if backend.kind == "tempo":
+        yield "backend.grafana.memory", "Grafana", backend.grafana.memory, LEAST_MEMORY["grafana"]
+    if backend.kind == "tempo" and backend.storage.kind == "s3":
+        yield "backend.storage.wal.size", "a write-ahead log", backend.storage.wal.size, LEAST_TRACES
+    elif (volume := _volume(environment)) is not None:
+        yield volume[0], "the store of the traces", volume[1], LEAST_TRACES
+    if environment.access is not None:
+        yield "access.resources.memory", "the login proxy", environment.access.resources.memory, LEAST_MEMORY["access"]
+
+
 def flow(environment: Environment) -> Flow:
     """Spans per second at each step.
 
@@ -88,6 +114,22 @@ def held_traces(environment: Environment) -> int:
     spans = flow(environment)
     waiting = spans.recorded / spans.gateways / environment.load.spans_per_trace * environment.sampling.tail.wait.total_seconds()
     return max(1000, math.ceil(2 * waiting / 1000) * 1000)
+
+
+def burst_spans(environment: Environment) -> int:
+    """Spans that the baseline's limit may save up: two seconds of it, and at least ten traces, since none of more spans could pass."""
+    limit, trace = environment.sampling.tail.baseline_limit or 0, environment.load.spans_per_trace
+    return max(2 * limit, math.ceil(10 * trace))
+
+
+def longest_trace_bytes(environment: Environment) -> int:
+    """Bytes of a trace ten times as long as the load expects."""
+    return math.ceil(10 * environment.load.spans_per_trace * environment.load.bytes_per_span)
+
+
+def catching_up_bytes(environment: Environment) -> int:
+    """Bytes a second that gateways send while they empty their queues: ten times what they keep."""
+    return math.ceil(10 * flow(environment).kept * environment.load.bytes_per_span)
 
 
 def queue_seconds(environment: Environment) -> float:

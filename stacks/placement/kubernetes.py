@@ -42,10 +42,10 @@ def deploy(plan: Plan, environment: Environment, target: sections.Kubernetes, se
         filled.setdefault(secret, {})[key] = value
 
     namespace = Namespace("tracing", plan, secrets=filled, opts=options)
-    backend = Backend("backend", plan, _of(plan, "backend"), after=[namespace], opts=options)
-    Collectors("collectors", plan, _of(plan, "collectors"), after=[namespace, backend], opts=options)
+    backend = Backend("backend", plan, _of(plan, "backend"), after=[namespace], secrets=secrets, opts=options)
+    Collectors("collectors", plan, _of(plan, "collectors"), after=[namespace, backend], secrets=secrets, opts=options)
     if proxies := _of(plan, "access"):
-        Access("access", plan, proxies, after=[namespace, backend], opts=options)
+        Access("access", plan, proxies, after=[namespace, backend], secrets=secrets, opts=options)
     token = secrets.get((str(environment.ingest.token_secret), "token"))
     told = None if token is None else token.apply(lambda value: consumer_secret(contract, value))
     Consumers("consumers", plan, variables=consumer_config(contract), secrets=told, opts=options)

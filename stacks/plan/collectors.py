@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from components.documents import collector, ports
 from components.workload import Document, Health, Identity, SecretFile, Volume, Workload
-from stacks.environment.sizing import FREE_SHARE, held_traces
+from stacks.environment.sizing import FREE_SHARE, burst_spans, held_traces
 from stacks.plan.addresses import Bound
 from stacks.plan.parts import go_memory_limit, milliseconds, resources
 
@@ -59,7 +59,7 @@ def agent(inputs: Inputs) -> Workload:
         # The pods that send, in whatever namespace; the gateways, in its own.
         identity=Identity(USER, {"": ("pods",)}, {"discovery.k8s.io": ("endpointslices",)}),
         spread="every-node",
-        environment=go_memory_limit(section.resources.memory),
+        environment=go_memory_limit(section.resources.memory * section.memory_limit),
         node_variable="NODE_NAME",
         secret_files=files,
     )
@@ -120,7 +120,7 @@ def gateway(inputs: Inputs) -> Workload:
         identity=Identity(USER),
         spread="ordered" if clustered else "single",
         replicas=section.replicas if clustered else 1,
-        environment=go_memory_limit(section.resources.memory),
+        environment=go_memory_limit(section.resources.memory * section.memory_limit),
     )
 
 
@@ -131,7 +131,8 @@ def _tail_sampling(environment: Environment) -> collector.TailSampling:
         errors=tail.errors,
         slow_milliseconds=milliseconds(tail.slow) if tail.slow is not None else None,
         baseline_percent=round(tail.baseline * 100, 6),
-        baseline_spans_per_second=math.ceil(tail.baseline_limit) if tail.baseline_limit is not None else None,
+        baseline_spans_per_second=tail.baseline_limit,
+        baseline_burst_spans=burst_spans(environment),
         noise=tuple(collector.Noise(name, noise.attribute, noise.values) for name, noise in sorted(tail.noise.items())),
         traces_held=held,
         new_traces_per_second=math.ceil(held / tail.wait.total_seconds()),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from components.documents import wall
 from components.local.addresses import Block
 from stacks.placement.surroundings import lay_out
 from tests.stacks import samples
@@ -117,8 +118,7 @@ def test_a_cluster_differs_in_who_redacts_and_in_where_browsers_come_alone(base:
     found = differences(base, "kubernetes", "docker")
     gateway = found.pop("gateway/collector.yaml")
     assert {place[:2] for place in gateway} == {
-        ("processors", "redaction"),
-        ("processors", "transform/privacy"),
+        *(("processors", name) for name in wall.NAMES),
         ("service", "pipelines"),
     }
     # Grafana writes its own links, so behind the login proxy it knows the address of that.
@@ -131,7 +131,7 @@ def test_the_agent_adds_only_resolver_tls_and_enrichment_to_the_gateways_intake(
     agent: dict[str, Any] = yaml.safe_load(samples.document(cluster, "agent", "collector.yaml"))
     alone: dict[str, Any] = yaml.safe_load(samples.document(host, "gateway", "collector.yaml"))
     assert agent["processors"].keys() - alone["processors"].keys() == {"k8s_attributes"}
-    for shared in ("redaction", "transform/privacy"):
+    for shared in wall.NAMES:
         assert agent["processors"][shared] == alone["processors"][shared]
     added = {place for place, _ in flat(agent["receivers"])} - {place for place, _ in flat(alone["receivers"])}
     assert {place[-2] for place in added} == (set() if base == "dev" else {"tls", "auth"})

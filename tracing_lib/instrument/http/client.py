@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import AbstractContextManager, nullcontext
+from importlib import import_module
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 import httpx
@@ -15,14 +16,15 @@ from tracing_lib.base.errors import explain
 from tracing_lib.instrument.http_spans import CLIENT_ERRORS, SCOPE, method_of, set_status, span_name
 from tracing_lib.instrument.source import TracerSource, fail, suppressed
 
+_instrumentation: ModuleType | None
 try:
-    from opentelemetry.instrumentation import utils as instrumentation
-except ImportError:  # then no other instrumentation of httpx can make a second span of a request
-    instrumentation = None  # type: ignore[assignment]  # the package is optional
+    _instrumentation = import_module("opentelemetry.instrumentation.utils")
+except ImportError:  # the package is optional, and without it no other instrumentation makes a second span of a request
+    _instrumentation = None
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from types import TracebackType
+    from types import ModuleType, TracebackType
 
     from opentelemetry.context import Context
     from opentelemetry.trace import Span, TracerProvider
@@ -78,7 +80,7 @@ class _Requests:
 
         None where nobody would receive the span.
         """
-        if suppressed() or not (instrumentation is None or instrumentation.is_http_instrumentation_enabled()):
+        if suppressed() or not (_instrumentation is None or _instrumentation.is_http_instrumentation_enabled()):
             return None
         method, template = method_of(request.method), self._template_of(request)
         attributes: dict[str, str | int] = {conventions.HTTP_REQUEST_METHOD: method, conventions.SERVER_ADDRESS: request.url.host}
@@ -109,7 +111,10 @@ class _Requests:
 
 def _one_span() -> AbstractContextManager[None]:
     """Keep other instrumentations of httpx from making a span of the request that is sent in the block."""
-    return nullcontext() if instrumentation is None else instrumentation.suppress_http_instrumentation()
+    if _instrumentation is None:
+        return nullcontext()
+    suppressing: AbstractContextManager[None] = _instrumentation.suppress_http_instrumentation()
+    return suppressing
 
 
 def _pattern(template: str) -> re.Pattern[str]:
