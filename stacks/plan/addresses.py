@@ -42,6 +42,9 @@ class Addresses(Protocol):
     def call_host(self, workload: str) -> str:
         """The host under which other workloads reach this one."""
 
+    def replica_hosts(self, workload: str, replicas: int) -> tuple[str, ...]:
+        """The host of each replica of a workload whose replicas are told apart."""
+
     def offer_host(self, workload: str) -> str:
         """The host under which services and operators reach this one."""
 
@@ -79,6 +82,10 @@ class OnKubernetes(_Containers):
         """The name of the service, which resolves in every namespace of the cluster."""
         return f"{workload}.{self.namespace}.svc"
 
+    def replica_hosts(self, workload: str, replicas: int) -> tuple[str, ...]:
+        """The names of the pods of a StatefulSet behind its headless Service."""
+        return tuple(f"{workload}-{index}.{self.call_host(workload)}" for index in range(replicas))
+
     def offer_host(self, workload: str) -> str:
         """As other workloads reach it."""
         return self.call_host(workload)
@@ -95,6 +102,10 @@ class OnDocker(_Containers):
     def call_host(self, workload: str) -> str:
         """The name of the container."""
         return f"{self.namespace}-{workload}"
+
+    def replica_hosts(self, workload: str, replicas: int) -> tuple[str, ...]:  # noqa: ARG002 - one host runs one
+        """The name of the container."""
+        return (self.call_host(workload),)
 
     def offer_host(self, workload: str) -> str:  # noqa: ARG002 - every port is published on the same address
         """Loopback."""
@@ -118,6 +129,10 @@ class OnThisMachine:
     def call_host(self, workload: str) -> str:  # noqa: ARG002 - one machine
         """Loopback."""
         return "127.0.0.1"
+
+    def replica_hosts(self, workload: str, replicas: int) -> tuple[str, ...]:  # noqa: ARG002 - one host runs one
+        """Loopback."""
+        return (self.call_host(workload),)
 
     def offer_host(self, workload: str) -> str:  # noqa: ARG002 - one machine
         """Loopback."""
@@ -143,6 +158,11 @@ class Bound:
     def __getitem__(self, port: Port | str) -> Port:
         name = port if isinstance(port, str) else port.name
         return next(known for known in self.all if known.name == name)
+
+    def own(self, number: int) -> str:
+        """``host:port`` on which a replica is reached by itself alone."""
+        everywhere = "0.0.0.0"  # noqa: S104 - compared, not bound
+        return f"{'127.0.0.1' if self.host == everywhere else self.host}:{number}"
 
     def bind(self, port: Port | str) -> str:
         """``host:port`` to listen on."""
