@@ -11,14 +11,14 @@ help: ## show what can be made
 	@echo
 	@echo "ENV=dev (the default) or ENV=prod names the environment; ARGS=... passes options on."
 
-.venv/ready: pyproject.toml uv.lock hatch_build.py tracing_lib/fast/_native.c $(wildcard tracing_lib/fast/_c/*.h)
+.venv/ready: pyproject.toml uv.lock hatch_build.py $(wildcard tracing_lib/fast/_native.c tracing_lib/fast/_c/*.h)
 	@echo "installing the locked Python packages into .venv"
 	@test -x $(PY) || $(PYTHON) -m venv .venv
 	@$(PY) -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@# Reinstalled, as uv may have the package in its cache, and the module in C not be beside its source.
 	@VIRTUAL_ENV=$(CURDIR)/.venv $(PY) -m uv sync --active --frozen --inexact --quiet --reinstall-package virtengine-tracing
-	@$(PY) -c "from tracing_lib import _native" 2> /dev/null \
-		|| echo "tracing_lib/fast/_native.c is not built, the same in Python is used; why: $(PY) -m uv build --wheel" >&2
+	@test ! -d tracing_lib/fast || $(PY) -c "from tracing_lib.fast import _native" 2> /dev/null \
+		|| echo "tracing_lib/fast/_native.c is not built, so spans cost more; why: $(PY) -m uv build --wheel" >&2
 	@touch $@
 
 .PHONY: setup
@@ -42,10 +42,39 @@ debian: ## as root on Debian: install what the tests of SLURM and Kubernetes nee
 .PHONY: test
 test: lint servers debian ## all tests, on real servers
 	@$(PY) -m pytest --numprocesses 2 --dist worksteal $(ARGS)
+	@$(MAKE) --no-print-directory test-without-fast
 
 .PHONY: test-fast
 test-fast: .venv/ready ## the tests that start no server
 	@$(PY) -m pytest --numprocesses 2 --dist worksteal -m "not server" $(ARGS)
+
+LIBRARY_TESTS = -m pytest --numprocesses 2 --dist worksteal -p no:cacheprovider tests/tracing_lib --ignore tests/tracing_lib/fast $(ARGS)
+
+.PHONY: test-without-fast
+test-without-fast: .venv/ready ## the library's tests in a copy of the tree that has no tracing_lib/fast
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT \
+		&& git ls-files -z --cached --others --exclude-standard | grep -zvE '^(tests/)?tracing_lib/fast/' \
+			| tar --null --files-from=- --create --file=- --ignore-failed-read 2> /dev/null | tar --extract --file=- --directory="$$folder" \
+		&& cd "$$folder" && PYTHONPATH="$$folder" $(CURDIR)/$(PY) $(LIBRARY_TESTS)
+
+.PHONY: test-unknown-sdk
+test-unknown-sdk: .venv/ready ## the library's tests with a release of OpenTelemetry that tracing_lib/fast was not tested with
+	@PYTHONPATH=$(CURDIR)/tests/unknown_sdk $(PY) $(LIBRARY_TESTS)
+
+.venv-oldest/ready: .venv/ready
+	@echo "installing the oldest OpenTelemetry of the range into .venv-oldest"
+	@test -x .venv-oldest/bin/python || $(PYTHON) -m venv .venv-oldest
+	@VIRTUAL_ENV=$(CURDIR)/.venv-oldest $(PY) -m uv sync --active --frozen --inexact --quiet
+	@$(PY) -m uv pip install --quiet --python .venv-oldest/bin/python $(OLDEST_OPENTELEMETRY)
+	@touch $@
+
+OLDEST_OPENTELEMETRY = $(foreach name,api sdk proto exporter-otlp-proto-common exporter-otlp-proto-http,opentelemetry-$(name)==1.45.0) \
+	$(foreach name,semantic-conventions instrumentation instrumentation-asgi instrumentation-grpc instrumentation-httpx exporter-otlp-common \
+	exporter-http-transport util-http,opentelemetry-$(name)==0.66b0)
+
+.PHONY: test-oldest
+test-oldest: .venv-oldest/ready ## the library's tests, those of tracing_lib/fast too, with the oldest OpenTelemetry of the range
+	@.venv-oldest/bin/python -m pytest --numprocesses 2 --dist worksteal -p no:cacheprovider tests/tracing_lib $(ARGS)
 
 .PHONY: lint
 lint: .venv/ready ## format, rules, types, import contracts

@@ -64,7 +64,7 @@ class NativeBuildHook(BuildHookInterface[Any]):
         except (_NotBuiltError, OSError) as error:
             # One of before would be imported although its source has changed.
             target.unlink(missing_ok=True)
-            print(f"virtengine-tracing: {SOURCE} is not built, the same in Python is used: {error}", file=sys.stderr)  # noqa: T201  a build's
+            print(f"virtengine-tracing: {SOURCE} is not built, so spans cost more: {error}", file=sys.stderr)  # noqa: T201  a build's
             return
         # Named, for it is ignored by git, and so by the wheel.
         build_data["artifacts"].append(target.relative_to(self.root).as_posix())

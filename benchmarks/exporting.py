@@ -175,7 +175,6 @@ VENDORS: Final[Mapping[str, Callable[[str], Vendor]]] = {
     "stock OTLP/HTTP": stock,
     "virtengine": ours,
     "virtengine gzip": lambda url: ours(url, compression="gzip"),
-    "virtengine with the stock exporter": lambda url: ours(url, exporter="stock", queue_bytes=2**30),
     "ddtrace": ddtrace,
     "logfire": logfire,
     "sentry": sentry,

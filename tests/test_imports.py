@@ -162,6 +162,33 @@ def test_no_file_is_longer_than_five_hundred_lines() -> None:
     assert {path: lines for path, lines in lengths.items() if lines > 500} == {}
 
 
+BRIEF = {"stacks", "components", "documents", "golden"}
+"""Folders of tests whose names fit a terminal, beside the files that stand in none."""
+
+
+def test_the_name_of_a_test_has_at_most_eighty_characters() -> None:
+    brief = [path for path in TESTS if path.parent == ROOT / "tests" or path.relative_to(ROOT / "tests").parts[0] in BRIEF]
+    assert len(brief) > 30
+    assert [f"{path}: {name}" for path in brief for name, _ in functions(path) if name.startswith("test_") and len(name) > 80] == []
+
+
+UNNAMED = re.compile(r"(?:What|Who|Those|They|It|This|That|Which|All that)\b")
+PLAIN = [path for path in SOURCES if not path.is_relative_to(ROOT / "tracing_lib")]
+PLAIN = [path for path in PLAIN if path.parent not in {ROOT / "stacks/deploy", ROOT / "components/documents"}]
+
+
+def test_a_docstring_begins_with_the_name_of_its_object() -> None:
+    documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    texts = {
+        f"{path.relative_to(ROOT)}: {ast.get_docstring(node)}"
+        for path in PLAIN
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, documented) and UNNAMED.match(ast.get_docstring(node) or "")
+    }
+    assert len(PLAIN) > 40
+    assert texts == set()
+
+
 def test_nothing_is_decided_by_the_name_of_an_environment() -> None:
     """What differs between environments is a value in their files: no comparison with the name of one stands in the code."""
     names = {"dev", "prod", "staging", "production", "development"}

@@ -1,6 +1,6 @@
-"""What is wrong between a service and its tracing stack, found out step by step, each with what to do next.
+"""Diagnosis of the path from a service to its tracing stack: one check for each step, with the next action for a failure.
 
-``python -m tracing_lib doctor`` prints it; ``diagnose`` is the same for programs, such as ``make up``.
+``python -m tracing_lib doctor`` prints it. ``diagnose`` returns it to programs.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 Verdict = Literal["ok", "warning", "failed", "skipped"]
-"""``failed`` makes the exit status 1; ``skipped`` could not be tried, and says why."""
+"""Result of a check. ``failed`` makes the exit status 1; a check is ``skipped`` when it cannot be run."""
 
 SERVICE: Final = "tracing-doctor"
-"""Service name of the test span, so that alerts and dashboards can leave it out."""
+"""Service name of the test span, by which alerts and dashboards can exclude it."""
 
 _SECONDS: Final = 5.0
 _SKEW_SECONDS: Final = 2.0
@@ -43,30 +43,30 @@ _SECRET: Final = frozenset({"token", "hash_key", "headers"})
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting, and where its value came from."""
+    """One setting with the source of its value."""
 
     name: str
     value: str
-    """As text; of a secret only whether there is one."""
+    """The value as text; for a secret, whether it is set."""
     source: str
-    """The variable, ``outputs``, or ``default``."""
+    """Name of the environment variable, ``outputs``, or ``default``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One step of the examination."""
+    """Result of one step of the diagnosis."""
 
     name: str
     verdict: Verdict
     found: str
-    """What was found, in one sentence without secrets."""
+    """The finding in one sentence, without secrets."""
     then: str = ""
-    """What to do next; empty where nothing is to be done."""
+    """The next action; empty if none is needed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """Everything that was found out."""
+    """The settings of a service and the results of all checks."""
 
     settings: tuple[Setting, ...]
     checks: tuple[Check, ...]
@@ -81,7 +81,7 @@ class Diagnosis:
         return json.dumps({"healthy": self.healthy, **asdict(self)}, indent=2, ensure_ascii=False)
 
     def to_text(self) -> str:
-        """Return the diagnosis as lines for a person."""
+        """Return the diagnosis as text, for a terminal."""
         wide = max((len(setting.name) for setting in self.settings), default=0)
         lines = [f"{setting.name:<{wide}}  {setting.value}  ({setting.source})" for setting in self.settings]
         lines.append("")
@@ -93,9 +93,10 @@ class Diagnosis:
 
 
 def diagnose_environment(environ: Mapping[str, str] | None = None, *, wait_seconds: float = 10.0) -> Diagnosis:
-    """Examine tracing as the environment variables (default: those of this process) configure it, for the service ``tracing-doctor``.
+    """Diagnose the tracing that environment variables configure; default: those of this process.
 
-    ``wait_seconds`` is how long the test span is waited for. Raises ``ContractError`` and ``SettingsError`` for what cannot be used.
+    ``wait_seconds`` is the time to wait for the stored test span. Raises ``ContractError`` for outputs, and ``SettingsError`` for a
+    variable, that cannot be used.
     """
     variables = {**(os.environ if environ is None else environ), "OTEL_SERVICE_NAME": SERVICE}
     settings = TracingSettings.from_environment(variables)
@@ -113,10 +114,11 @@ def diagnose(
     sources: Mapping[str, str] | None = None,
     wait_seconds: float = 10.0,
 ) -> Diagnosis:
-    """Examine the way from a service with these settings to its collector and, where ``outputs`` are known, to store and strategies.
+    """Diagnose the path from a service with these settings to its collector and, given ``outputs``, to the store and the strategies.
 
-    ``sources`` says where each setting came from. A test span of the service ``tracing-doctor`` is sent; it is an error, because tail
-    sampling keeps those. Never raises for what it examines: that is a failed check.
+    ``sources`` has the source of each setting. ``wait_seconds`` is the time to wait for the stored test span. The test span is of the
+    service ``tracing-doctor`` and has the status error, because tail sampling keeps failed spans. A fault on the path is a failed check
+    and raises nothing.
     """
     described = tuple(Setting(name, _shown(settings, name), (sources or {}).get(name, "given")) for name in _shown_fields())
     checks = [*_reach(settings)]
@@ -158,20 +160,20 @@ def _target(settings: TracingSettings) -> tuple[str, int]:
 
 
 def _reach(settings: TracingSettings) -> Iterator[Check]:
-    """Name resolution, connection, TLS: each only when the one before it held."""
+    """Check name resolution, connection and TLS, each only after the one before it passed."""
     host, port = _target(settings)
     try:
         addresses = sorted({str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)})
     except OSError as error:
-        then = "look at the endpoint's spelling, and at the resolver of this host (in Kubernetes: <service>.<namespace>.svc)"
-        yield Check("name resolution", "failed", f"{host} is not known ({error.strerror or error})", then)
+        then = "check the spelling of the endpoint and the resolver of this host (in Kubernetes: <service>.<namespace>.svc)"
+        yield Check("name resolution", "failed", f"{host} cannot be resolved ({error.strerror or error})", then)
         return
-    yield Check("name resolution", "ok", f"{host} is {', '.join(addresses)}")
+    yield Check("name resolution", "ok", f"{host} resolves to {', '.join(addresses)}")
     try:
         connection = socket.create_connection((host, port), timeout=_SECONDS)
     except OSError as error:
-        then = "start the stack (make run), or look at the port and at the network policy between here and there"
-        yield Check("connection", "failed", f"{host}:{port} does not answer ({error.strerror or error})", then)
+        then = "start the stack (make run), or check the port and the network policies between this host and the collector"
+        yield Check("connection", "failed", f"{host}:{port} does not accept connections ({error.strerror or error})", then)
         return
     with connection:
         yield Check("connection", "ok", f"{host}:{port} accepts connections")
@@ -180,17 +182,19 @@ def _reach(settings: TracingSettings) -> Iterator[Check]:
 
 def _tls(settings: TracingSettings, connection: socket.socket, host: str) -> Check:
     if not settings.endpoint.startswith("https:"):
-        return Check("tls", "skipped", "the endpoint is plain http, as asked")
+        return Check("tls", "skipped", "the endpoint is http, without TLS")
     context = ssl.create_default_context(cadata=settings.certificate)
     try:
         with context.wrap_socket(connection, server_hostname=host) as secured:
             certificate = secured.getpeercert() or {}
             version = secured.version()
     except ssl.SSLCertVerificationError as error:
-        then = "give the CA in otlp_certificate or OTEL_EXPORTER_OTLP_CERTIFICATE, and an endpoint whose name is in the certificate"
+        then = "set the CA by otlp_certificate or OTEL_EXPORTER_OTLP_CERTIFICATE, and an endpoint whose name is in the certificate"
         return Check("tls", "failed", f"the certificate is not trusted ({error.verify_message})", then)
     except OSError as error:
-        return Check("tls", "failed", f"no TLS on this port ({error})", "look whether the endpoint should be http, or the port another")
+        return Check(
+            "tls", "failed", f"the port does not speak TLS ({error})", "check whether the endpoint should be http, or have another port"
+        )
     days = (ssl.cert_time_to_seconds(str(certificate.get("notAfter"))) - time.time()) / _DAY
     found = f"{version}, certificate valid for {days:.0f} days"
     if days < _CERTIFICATE_DAYS:
@@ -199,10 +203,10 @@ def _tls(settings: TracingSettings, connection: socket.socket, host: str) -> Che
 
 
 def _collector(settings: TracingSettings) -> Iterator[Check]:
-    """Whether the collector takes an empty export with the token, and what its clock says. Over gRPC the test span tells both."""
+    """Check by an empty export whether the collector accepts the token, and whether its clock agrees. Skipped over gRPC."""
     if settings.protocol == "grpc":
-        yield Check("token", "skipped", "over gRPC the test span tells")
-        yield Check("clock", "skipped", "gRPC answers hold no date")
+        yield Check("token", "skipped", "over gRPC the test span checks it")
+        yield Check("clock", "skipped", "a gRPC response has no date")
         return
     headers = {name: value.get_secret_value() for name, value in settings.headers.items()}
     if settings.token is not None:
@@ -211,15 +215,15 @@ def _collector(settings: TracingSettings) -> Iterator[Check]:
     try:
         status, date, seconds = _post(url, headers, settings.certificate)
     except (OSError, http.client.HTTPException) as error:
-        then = "look whether this is the port of OTLP over HTTP (4318) and not that of gRPC"
-        yield Check("token", "failed", f"{url} does not answer as HTTP ({type(error).__name__})", then)
+        then = "check that the port is that of OTLP over HTTP (4318), not of gRPC (4317)"
+        yield Check("token", "failed", f"{url} does not respond as HTTP ({type(error).__name__})", then)
         return
     yield _token(status, given=settings.token is not None)
     yield _clock(date, seconds)
 
 
 def _post(url: str, headers: Mapping[str, str], certificate: str | None) -> tuple[int, str | None, float]:
-    """Return status, date and the seconds that an empty export took."""
+    """Return status and date of the response to an empty export, and its duration in seconds."""
     context = ssl.create_default_context(cadata=certificate) if url.startswith("https:") else None
     request = urllib.request.Request(  # noqa: S310  the settings' own check allows http and https only
         url, data=b"", method="POST", headers={**headers, "Content-Type": "application/x-protobuf"}
@@ -235,23 +239,25 @@ def _post(url: str, headers: Mapping[str, str], certificate: str | None) -> tupl
 
 def _token(status: int, *, given: bool) -> Check:
     if status in _UNAUTHORIZED:
-        wrong = "the token is refused" if given else "a token is asked for, and none is set"
-        return Check("token", "failed", f"{wrong} (status {status})", "take otlp_token from pulumi stack output --json --show-secrets")
+        wrong = "the token is refused" if given else "the collector requires a token, and none is set"
+        return Check("token", "failed", f"{wrong} (status {status})", "set otlp_token of pulumi stack output --json --show-secrets")
     if status == _NOT_FOUND:
-        return Check("token", "failed", "there is no /v1/traces (status 404)", "look at the endpoint: a base URL, without /v1/traces")
+        return Check(
+            "token", "failed", "the endpoint has no /v1/traces (status 404)", "set the endpoint to the base URL, without /v1/traces"
+        )
     if status >= 400:  # noqa: PLR2004  what HTTP calls an error
-        return Check("token", "failed", f"an empty export is refused (status {status})", "look into the log of the collector")
-    return Check("token", "ok", "accepted" if given else "none is set, and none is asked for")
+        return Check("token", "failed", f"an empty export is refused (status {status})", "read the log of the collector")
+    return Check("token", "ok", "accepted" if given else "none is set, and none is required")
 
 
 def _clock(date: str | None, seconds: float) -> Check:
     if date is None:
-        return Check("clock", "skipped", "the answer has no date")
-    # The date has whole seconds, cut off; it was written somewhere between question and answer.
+        return Check("clock", "skipped", "the response has no date")
+    # The date is cut to whole seconds, and was written at an unknown time between request and response.
     skew = time.time() - seconds / 2 - (parsedate_to_datetime(date).timestamp() + 0.5)
     found = f"this clock and the collector's differ by {abs(skew):.1f} s"
     if abs(skew) > _SKEW_SECONDS:
-        return Check("clock", "warning", found, "let both hosts follow a time server: spans of different hosts will be out of order")
+        return Check("clock", "warning", found, "synchronise the clocks of both hosts, because spans of different hosts are out of order")
     return Check("clock", "ok", "this clock and the collector's agree within a second or so")
 
 
@@ -263,7 +269,7 @@ def _span_in(settings: TracingSettings) -> tuple[Check, str]:
     try:
         tracing = configure(settings.model_copy(update={"service_name": SERVICE, "head_ratio": 1.0, "enabled": True}), set_global=False)
     except SettingsError as error:
-        return Check("test span in", "failed", "no exporter can be made", str(error)), ""
+        return Check("test span in", "failed", "the exporter cannot be built", str(error)), ""
     span = tracing.tracer("tracing_lib.doctor").start_span("probe", attributes={"virtengine.doctor.probe": "doctor"})
     span.set_status(Status(StatusCode.ERROR, "DoctorProbe"))
     trace_id = f"{span.get_span_context().trace_id:032x}"
@@ -271,7 +277,7 @@ def _span_in(settings: TracingSettings) -> tuple[Check, str]:
     report = tracing.shutdown(deadline_seconds=_SECONDS)
     if report.complete:
         return Check("test span in", "ok", f"trace {trace_id} was acknowledged in {report.seconds:.2f} s"), trace_id
-    then = "look at the checks above, and into the log of the collector (memory_limiter refuses when it is full)"
+    then = "see the checks above, and read the log of the collector (memory_limiter refuses spans when memory is short)"
     return Check("test span in", "failed", f"not acknowledged within {report.seconds:.1f} s", then), trace_id
 
 
@@ -279,43 +285,43 @@ def _span_out(outputs: Outputs | None, trace_id: str | None, wait_seconds: float
     from tracing_lib.reading.query import fetch_trace
 
     if outputs is None:
-        return Check("test span out", "skipped", f"no query address is known; give the stack's outputs ({environment.OUTPUTS})")
+        return Check("test span out", "skipped", f"the query address is unknown; set the outputs of the stack ({environment.OUTPUTS})")
     if trace_id is None:
-        return Check("test span out", "skipped", "no test span went in")
+        return Check("test span out", "skipped", "no test span was accepted")
     started = time.monotonic()
     try:
         fetch_trace(outputs, trace_id, wait_seconds=wait_seconds)
     except QueryError as error:
-        then = "wait longer than the tail sampler's decision (--wait 60); look at the gateway's queue and at the store"
+        then = "wait longer than the decision of tail sampling (--wait 60), and check the queue of the gateway and the store"
         return Check("test span out", "failed", str(error).partition(". Wanted:")[0], then)
     return Check("test span out", "ok", f"read back from {outputs.query_url} after {time.monotonic() - started:.1f} s")
 
 
 def _strategies(outputs: Outputs | None, service_name: str) -> Check:
     if outputs is None:
-        return Check("strategies", "skipped", "no address of sampling strategies is known")
+        return Check("strategies", "skipped", "the address of sampling strategies is unknown")
     url = f"{outputs.strategies_url}?service={quote(service_name)}"
     try:
         with urllib.request.urlopen(url, timeout=_SECONDS) as answer:  # noqa: S310  the contract's own check allows http and https only
             served = json.loads(answer.read())
     except (OSError, http.client.HTTPException, ValueError) as error:
-        then = "look at the sampling workload; until it answers, services keep the ratio that they started with"
-        return Check("strategies", "failed", f"{outputs.strategies_url} serves none ({type(error).__name__})", then)
+        then = "check the sampling workload; until it responds, services keep the ratio that they started with"
+        return Check("strategies", "failed", f"{outputs.strategies_url} serves no strategy ({type(error).__name__})", then)
     return Check("strategies", "ok", f"served: {_strategy(served)}")
 
 
 def _strategy(served: Mapping[str, Mapping[str, object]]) -> str:
-    """Return a strategy in words, by the field that is there: the type's name lies in old servers (facts of the protocol)."""
+    """Describe a strategy by the field that is set, because the type that some servers name contradicts it."""
     readers: Mapping[str, Callable[[Mapping[str, object]], str]] = {
-        "operationSampling": lambda part: f"by operation, else {part.get('defaultSamplingProbability')}",
-        "probabilisticSampling": lambda part: f"a share of {part.get('samplingRate')}",
+        "operationSampling": lambda part: f"by operation, otherwise a ratio of {part.get('defaultSamplingProbability')}",
+        "probabilisticSampling": lambda part: f"a ratio of {part.get('samplingRate')}",
         "rateLimitingSampling": lambda part: f"{part.get('maxTracesPerSecond')} traces a second",
     }
-    return next((read(served[field]) for field, read in readers.items() if served.get(field)), "one of an unknown kind")
+    return next((read(served[field]) for field, read in readers.items() if served.get(field)), "a strategy of an unknown kind")
 
 
 def run(environ: Mapping[str, str], *, as_json: bool, wait_seconds: float, say: Callable[[str], object]) -> int:
-    """Examine, say the result, and return the exit status: 0 healthy, 1 not, 2 when the settings cannot be used."""
+    """Pass the diagnosis as text or JSON to ``say``. Return the exit status: 0 healthy, 1 failed, 2 for settings that cannot be used."""
     try:
         found = diagnose_environment(environ, wait_seconds=wait_seconds)
     except (ContractError, SettingsError) as error:

@@ -1,11 +1,11 @@
-"""Log records that lead to their trace and hold nothing private, for standard logging and for structlog.
+"""Redacted log records with the ids of their trace, for standard logging and for structlog.
 
-Fields are named as OpenTelemetry's "Trace Context in non-OTLP Log Formats" has them: ``trace_id``, ``span_id``, ``trace_flags``, in
-lower-case hexadecimal, absent outside of a span.
+The ids are ``trace_id``, ``span_id`` and ``trace_flags`` in lower-case hexadecimal, as in OpenTelemetry's "Trace Context in non-OTLP Log
+Formats". They are absent outside of a span.
 
-What is logged by ``logger.info("leased %s to %s", lease, customer)`` is known in parts: the template is code, and an argument that is
-neither a number, nor an identifier, nor made of known words becomes ``*``. A message that was put together before it was logged (an
-f-string) is one text, in which the privacy rules mask what they find; they cannot find a person's name. Ruff's rule G004 finds those.
+The template of ``logger.info("leased %s to %s", lease, customer)`` is code and is written. An argument that is neither a number, nor an
+identifier, nor made of declared words becomes ``*``. A message that was formatted before the call (an f-string) is one text: the privacy
+rules mask their matches in it, and cannot recognise a person's name. Ruff's rule G004 reports such calls.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _STRUCTLOG_OWN: Final = frozenset({"event", "level", "timestamp", "logger", "log
 
 
 class _Shown(str):
-    """A string that ``%r`` shows as it is."""
+    """A string that ``%r`` writes without quotes."""
 
     __slots__ = ()
 
@@ -56,7 +56,7 @@ class _Shown(str):
 
 
 def trace_fields() -> dict[str, str]:
-    """Return ``trace_id``, ``span_id`` and ``trace_flags`` of the current span, or nothing outside of one."""
+    """Return ``trace_id``, ``span_id`` and ``trace_flags`` of the current span; empty outside of a span."""
     context = trace.get_current_span().get_span_context()
     if not context.is_valid:
         return {}
@@ -65,13 +65,13 @@ def trace_fields() -> dict[str, str]:
 
 
 class LogPrivacy:
-    """What of a log record may be written, by the same policy as what of a span may leave."""
+    """Redaction of log records, by the privacy policy that also redacts spans."""
 
     def __init__(self, policy: PrivacyPolicy | None = None) -> None:
         self.policy = PrivacyPolicy() if policy is None else policy
 
     def argument(self, value: object) -> object:
-        """Return an argument of a message as it may be written."""
+        """Return the redacted form of a message's argument."""
         if isinstance(value, BaseException):
             description = describe(value)
             return _Shown(f"{description.type} fingerprint={description.fingerprint}")
@@ -82,13 +82,13 @@ class LogPrivacy:
         return _Shown(self.string(value)) if isinstance(value, str) else _Shown(f"<{type(value).__qualname__}>")
 
     def string(self, value: str) -> str:
-        """Return a string as it may be written: an identifier or known words; anything else is masked."""
+        """Return a string that is an identifier or is made of declared words, else ``*``."""
         if _ID.fullmatch(value):
             return MASK if self.policy.rules.found(value) else value
         return self.policy.text(phrase(value, self.policy.registry)) if value.islower() and len(value) <= _LONGEST_PHRASE else MASK
 
     def message(self, record: logging.LogRecord) -> str:
-        """Return a record's message, its arguments as they may be written."""
+        """Return the message of a record with redacted arguments."""
         template = record.msg if isinstance(record.msg, str) else str(self.argument(record.msg))
         if not record.args:
             return self.policy.text(template)
@@ -100,11 +100,11 @@ class LogPrivacy:
         try:
             return self.policy.text(template % arguments)
         except (TypeError, ValueError, KeyError):
-            # Masked where the template wants a number, or wrong from the start: what the line is about still stands in the template.
+            # A masked argument does not fit a template that formats a number. The template alone still tells the event.
             return self.policy.text(template)
 
     def field(self, key: str, value: object) -> object:
-        """Return a field that was added to a record, or ``None`` when it is not written."""
+        """Return the redacted form of an added field, or None when the field is not written."""
         if self.policy.registry.get(key) is not None:
             return self.policy.attribute(key, value)
         if not _KEY.fullmatch(key) or self.policy.rules.key(key) or self.policy.rules.found(key):
@@ -113,7 +113,7 @@ class LogPrivacy:
         return shown if isinstance(shown, bool | int | float) or shown is None else str(shown)
 
     def error(self, error: BaseException) -> dict[str, str]:
-        """Return the fields of an exception: type, fingerprint, and the trace in which it was first seen; text only where opted in."""
+        """Return the fields of an exception: type, fingerprint, ids of its first report, and with ``exception_text`` its masked text."""
         found = report(error)
         fields = {"error.type": found.type, "virtengine.error.fingerprint": found.fingerprint}
         if found.trace_id and found.span_id:
@@ -128,13 +128,14 @@ _ExcInfo = tuple[type[BaseException], BaseException, "TracebackType | None"] | t
 
 
 class TraceContextFilter(logging.Filter):
-    """Gives every record that passes ``trace_id``, ``span_id`` and ``trace_flags``, empty outside of a span. For own formats.
+    """A filter that adds ``trace_id``, ``span_id`` and ``trace_flags`` to each record, for formats of a service's own.
 
-    To be put on a handler, the ``QueueHandler`` where there is one: it must run in the thread that logs.
+    They are empty outside of a span. Add the filter to a handler, and to the ``QueueHandler`` if there is one, because it must run in the
+    thread that logs.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Add the fields, and let the record pass."""
+        """Add the fields to the record, and return True."""
         fields = trace_fields()
         for name in _FIELDS:
             if not getattr(record, name, ""):
@@ -143,7 +144,7 @@ class TraceContextFilter(logging.Filter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time (RFC 3339, UTC), level, logger, message, trace, added fields, error."""
+    """A formatter that writes one JSON object a line: time (RFC 3339, UTC), level, logger, message, ids, added fields, error."""
 
     def __init__(self, policy: PrivacyPolicy | None = None, *, service_name: str | None = None) -> None:
         super().__init__()
@@ -151,7 +152,7 @@ class JsonFormatter(logging.Formatter):
         self._service_name = service_name
 
     def fields(self, record: logging.LogRecord) -> dict[str, object]:
-        """Return what is written of a record."""
+        """Return the fields that are written for a record."""
         made = dt.datetime.fromtimestamp(record.created, dt.UTC).isoformat(timespec="milliseconds")
         fields: dict[str, object] = {"time": made, "level": record.levelname, "logger": self._privacy.policy.name(record.name)}
         if self._service_name:
@@ -168,15 +169,15 @@ class JsonFormatter(logging.Formatter):
         return fields
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line."""
+        """Return the line of a record."""
         return json.dumps(self.fields(record), ensure_ascii=False, default=str)
 
 
 class TextFormatter(JsonFormatter):
-    """The same fields for a person to read: time, level, logger, message, then ``key=value``."""
+    """A formatter that writes the fields of ``JsonFormatter`` as text: time, level, logger, message, then ``key=value``."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line."""
+        """Return the line of a record."""
         fields = self.fields(record)
         head = " ".join(str(fields.pop(name)) for name in ("time", "level", "logger", "message"))
         return " ".join([head, *(f"{key}={value}" for key, value in fields.items())])
@@ -185,9 +186,10 @@ class TextFormatter(JsonFormatter):
 def configure_logging(
     settings: TracingSettings | None = None, *, level: int = logging.INFO, as_json: bool = True, stream: TextIO | None = None
 ) -> logging.Handler:
-    """Log to ``stream`` (default: standard error) with trace context, nothing private; return the handler.
+    """Write redacted log records with trace ids to ``stream`` (default: standard error), and return the handler.
 
-    It takes the place of all handlers of the root logger: one that is left would write what this one leaves out.
+    ``settings`` give the privacy rules and the service's name. ``level`` is that of the root logger; default ``INFO``. ``as_json=False``
+    writes text. The handler replaces all handlers of the root logger, because another one would write the unredacted record.
     """
     from tracing_lib.privacy.policy import policy_of
 
@@ -203,22 +205,22 @@ def configure_logging(
 
 
 def add_trace_context(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Add the current span's fields to a structlog event. A structlog processor."""
+    """Add the ids of the current span to a structlog event. A structlog processor."""
     event.update(trace_fields())
     return event
 
 
 class PrivateEvent:
-    """A structlog processor that leaves of an event what may be written. To be put last before the renderer.
+    """A structlog processor that redacts an event. Place it last before the renderer.
 
-    ``event`` is treated as a text; added values and an exception as in standard logging.
+    ``event`` is redacted as a text, added values and an exception as in standard logging.
     """
 
     def __init__(self, policy: PrivacyPolicy | None = None) -> None:
         self._privacy = LogPrivacy(policy)
 
     def __call__(self, _logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        """Return the event that may be written."""
+        """Return the redacted event."""
         kept: dict[str, Any] = {}
         for key, value in event.items():
             if key == "exc_info":

@@ -5,33 +5,36 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import weakref
 from typing import TYPE_CHECKING, Final, Self
 
 from opentelemetry import propagate, trace
 from opentelemetry.metrics import get_meter_provider
+from opentelemetry.sdk.trace import TracerProvider
 
+from tracing_lib.base.background import after_fork
 from tracing_lib.base.errors import AlreadyConfiguredError, explain
-from tracing_lib.export.accounts import NOTHING
-from tracing_lib.export.exit import Endings
+from tracing_lib.export.accounts import NO_SPANS
+from tracing_lib.export.exit import ExitHandlers
 from tracing_lib.export.metrics import observe
-from tracing_lib.export.processor import ShutdownReport, SpanDelivery
+from tracing_lib.export.packing import SpanEncoder
+from tracing_lib.export.processor import ExportProcessor, ShutdownReport
 from tracing_lib.export.resource import build_resource
-from tracing_lib.fast.tracer import ShortTracerProvider
 from tracing_lib.privacy.policy import policy_of
-from tracing_lib.propagation.headers import OwnPropagator
+from tracing_lib.propagation.baggage import OwnPropagator
 from tracing_lib.propagation.ids import ContextIdGenerator
 from tracing_lib.sampling.links import FollowsLinks
 from tracing_lib.sampling.poller import StrategyPoller
 from tracing_lib.sampling.sampler import build_sampler
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from opentelemetry.metrics import MeterProvider
 
     from tracing_lib.contract.settings import TracingSettings
     from tracing_lib.export.accounts import Accounts
+    from tracing_lib.export.packing import Redactor
 
 _logger: Final = logging.getLogger("tracing_lib")
 
@@ -46,19 +49,17 @@ class Tracing:
         self,
         settings: TracingSettings,
         provider: trace.TracerProvider,
-        delivery: SpanDelivery | None = None,
+        processor: ExportProcessor | None = None,
         poller: StrategyPoller | None = None,
     ) -> None:
         self.settings = settings
         self.provider = provider
-        self._delivery = delivery
+        self._processor = processor
         self._poller = poller
         self._lock = threading.RLock()
         self._report: ShutdownReport | None = None
-        self._endings = Endings(self.shutdown, on_sigterm=settings.end_on_sigterm and delivery is not None)
-        if hasattr(os, "register_at_fork"):
-            after_fork = weakref.WeakMethod(self._after_fork)
-            os.register_at_fork(after_in_child=lambda: (method := after_fork()) and method())
+        self._exit_handlers = ExitHandlers(self.shutdown, on_sigterm=settings.end_on_sigterm and processor is not None)
+        after_fork(self._after_fork)
 
     def _after_fork(self) -> None:
         self._lock = threading.RLock()
@@ -77,11 +78,11 @@ class Tracing:
 
         A forked child has accounts of its own.
         """
-        return NOTHING if self._delivery is None else self._delivery.accounts()
+        return NO_SPANS if self._processor is None else self._processor.accounts()
 
     def flush(self, timeout_seconds: float = 5.0) -> bool:
         """Wait until every span that has ended is delivered or dropped, for at most so long; return whether that came true."""
-        return self._delivery is None or self._delivery.force_flush(int(timeout_seconds * 1000))
+        return self._processor is None or self._processor.force_flush(int(timeout_seconds * 1000))
 
     def shutdown(self, deadline_seconds: float | None = None) -> ShutdownReport:
         """Deliver what is queued and close; return what was delivered and what was lost.
@@ -92,15 +93,15 @@ class Tracing:
         with self._lock:
             if self._report is None:
                 self._report = self._end(self.settings.shutdown_seconds if deadline_seconds is None else deadline_seconds)
-                self._endings.forget()
+                self._exit_handlers.forget()
             return self._report
 
     def _end(self, deadline_seconds: float) -> ShutdownReport:
         if self._poller is not None:
             self._poller.stop()
-        if self._delivery is None:
+        if self._processor is None:
             return ShutdownReport(ended=0, delivered=0, seconds=0.0)
-        report = self._delivery.end(deadline_seconds)
+        report = self._processor.end(deadline_seconds)
         if not report.complete:
             _logger.warning(
                 "%s: %d of %d spans were not delivered to %s (shutdown took %.1f s; %s)",
@@ -119,6 +120,13 @@ class Tracing:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         self.shutdown()
 
+
+FAST: Final = "VIRTENGINE_TRACING_FAST"
+"""Environment variable: ``off`` has the SDK record the spans. Default: ``tracing_lib.fast`` does, wherever it can be used."""
+_OFF: Final = f"{FAST} is off"
+_NOT_INSTALLED: Final = "tracing_lib.fast is not installed"
+_said: Final[set[str]] = set()
+"""Reasons for which ``fast`` is not used that are in the log already."""
 
 _configuring: Final = threading.Lock()
 _global: list[Tracing] = []  # at most one: OpenTelemetry takes a global provider once in the life of a process
@@ -173,16 +181,43 @@ def _build(
 ) -> Tracing:
     if not settings.enabled:
         return Tracing(settings, trace.NoOpTracerProvider())
-    delivery = SpanDelivery(settings, wall=policy_of(settings))
-    sampler = build_sampler(settings, delivery)
-    provider = ShortTracerProvider(
-        # A WebSocket event or a job is sampled with what it is linked to.
-        sampler=FollowsLinks(sampler),
-        resource=build_resource(settings),
-        id_generator=ContextIdGenerator(),
-        shutdown_on_exit=False,
-        active_span_processor=delivery,
+    make_provider, make_encoder = recorder()
+    redactor = policy_of(settings)
+    processor = ExportProcessor(settings, lambda: make_encoder(redactor))
+    sampler = build_sampler(settings, processor)
+    # A WebSocket event or a job is sampled with the spans that it is linked to.
+    provider = make_provider(
+        sampler=FollowsLinks(sampler), resource=build_resource(settings), id_generator=ContextIdGenerator(), shutdown_on_exit=False
     )
-    observe(delivery, settings, meter_provider or get_meter_provider())
+    provider.add_span_processor(processor)
+    observe(processor, settings, meter_provider or get_meter_provider())
     poller = StrategyPoller(settings, sampler.apply) if settings.strategies_url else None
-    return Tracing(settings, provider, delivery, poller)
+    return Tracing(settings, provider, processor, poller)
+
+
+def recorder() -> tuple[Callable[..., TracerProvider], Callable[[Redactor | None], SpanEncoder]]:
+    """Return what makes the tracer provider and the span encoders of this process: those of ``fast``, or the SDK's and the library's.
+
+    ``fast`` is not used where ``VIRTENGINE_TRACING_FAST`` is ``off``, where the folder or its module in C is missing, and with releases
+    of OpenTelemetry that it was not tested with. Then spans cost more and are the same; the log says so once.
+    """
+    why = _OFF if os.environ.get(FAST, "").lower() == "off" else _why_not_fast()
+    if why:
+        if why not in _said:
+            _said.add(why)
+            _logger.log(
+                logging.INFO if FAST in why else logging.WARNING, "spans are recorded by OpenTelemetry's own SDK, at more cost: %s", why
+            )
+        return TracerProvider, SpanEncoder
+    from tracing_lib.fast.packing import FastSpanEncoder
+    from tracing_lib.fast.tracer import FastTracerProvider
+
+    return FastTracerProvider, FastSpanEncoder
+
+
+def _why_not_fast() -> str:
+    try:
+        from tracing_lib.fast.sdk import unusable
+    except ImportError:
+        return _NOT_INSTALLED
+    return unusable()

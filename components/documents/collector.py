@@ -8,12 +8,16 @@ sampling last, before a queue on disk.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Any
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
-from components.documents import held, shards
-from components.documents.attributes import patterns
-from components.documents.text import go_duration, mebibytes, prometheus_reader, yaml_text
+from components.documents import held, shards, wall
+from components.documents.text import expanded_text, go_duration, mebibytes, ottl, prometheus_reader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Part = dict[str, Any]
 
@@ -77,6 +81,7 @@ class TailSampling:
     """What is kept of whole traces.
 
     ``traces_held`` is how many may wait at once before intake is held back, ``decisions_remembered`` how many decisions late spans follow.
+    ``baseline_burst_spans`` is what the baseline's limit may save up: a trace of more spans never passes it.
     """
 
     wait_milliseconds: int
@@ -84,6 +89,7 @@ class TailSampling:
     slow_milliseconds: int | None
     baseline_percent: float
     baseline_spans_per_second: int | None
+    baseline_burst_spans: int
     noise: tuple[Noise, ...]
     traces_held: int
     new_traces_per_second: int
@@ -106,12 +112,14 @@ class TraceMetrics:
     graph_max_items: int
 
 
-def agent(intake: Intake, operation: Operation, queue: Queue | None, metrics: TraceMetrics, gateways: Gateways) -> str:
+def agent(intake: Intake, operation: Operation, queue: Queue | None, metrics: TraceMetrics, *, gateways: Gateways, enriched: bool) -> str:
     """Render the document of the collector on each node, which enriches, redacts, counts and sends each trace to one gateway.
 
-    With a queue it acknowledges what is in the queue, without one what a gateway has taken.
+    ``enriched`` tells whether a Kubernetes API is there to ask which pod a span comes from. With a queue it acknowledges what is in the
+    queue, without one what a gateway has taken.
     """
     count, extensions = len(gateways.endpoints), _extensions(operation, intake, queue)
+    enrichment = _enrichment() if enriched else {}
     exporters = {
         f"otlp_grpc/{name}": _to_gateway(operation, queue, gateways, endpoint)
         for name, endpoint in zip(shards.names(count), gateways.endpoints, strict=True)
@@ -119,16 +127,16 @@ def agent(intake: Intake, operation: Operation, queue: Queue | None, metrics: Tr
     pipelines = {
         "traces": {
             "receivers": ["otlp"],
-            "processors": ["memory_limiter", "k8s_attributes", "redaction", "transform/privacy"],
+            "processors": ["memory_limiter", *enrichment, *wall.NAMES],
             "exporters": ["span_metrics", "forward"],
         },
         **shards.pipelines(count, receives="forward", exporter="otlp_grpc"),
         "metrics": {"receivers": ["span_metrics"], "exporters": ["prometheus"]},
     }
-    return yaml_text(
+    return expanded_text(
         {
             "receivers": _receivers(intake),
-            "processors": _memory_limiter(operation) | _enrichment() | _privacy() | shards.filters(count),
+            "processors": _memory_limiter(operation) | enrichment | wall.processors() | shards.filters(count),
             "connectors": {"span_metrics": _span_metrics(metrics), "forward": {}},
             "exporters": exporters | {"prometheus": _prometheus(metrics)},
             "extensions": extensions,
@@ -154,11 +162,11 @@ def gateway(
     redacts and counts as agents do. With ``hold`` senders are answered when their spans are decided on, without it at once.
     """
     extensions = _extensions(operation, intake, queue)
-    first = ["memory_limiter", *(["redaction", "transform/privacy"] if entry else [])]
+    first = ["memory_limiter", *(wall.NAMES if entry else [])]
     counted = ["span_metrics", "service_graph"] if entry else ["service_graph"]
     counters = {"span_metrics": _span_metrics(metrics), "service_graph": _service_graph(metrics)}
-    processors = _memory_limiter(operation) | (_privacy() if entry else {}) | (held.processors() if hold else {})
-    return yaml_text(
+    processors = _memory_limiter(operation) | (wall.processors() if entry else {}) | (held.processors() if hold else {})
+    return expanded_text(
         {
             "receivers": _receivers(intake, keepalive=not entry) | (held.receivers(hold) if hold else {}),
             "processors": processors | {"tail_sampling": _tail_sampling(tail), "batch": _decided()},
@@ -235,39 +243,6 @@ def _enrichment() -> Part:
     }
 
 
-def _privacy() -> Part:
-    """Redaction of attributes, and of the names and messages that the redaction processor does not look at."""
-    values = patterns("value")
-    return {
-        "redaction": {
-            "allow_all_keys": True,
-            "blocked_key_patterns": patterns("key"),
-            "blocked_values": values,
-            "redact_all_types": True,
-            # A list of what was redacted would itself tell something.
-            "summary": "silent",
-        },
-        # One group for each context: in a flat list the statements on spans would run only for spans that have events.
-        "transform/privacy": {
-            "error_mode": "propagate",
-            "trace_statements": [
-                {"context": "span", "statements": _masking(("span.name", "span.status.message"))},
-                {"context": "spanevent", "statements": _masking(("spanevent.name",))},
-            ],
-        },
-    }
-
-
-def _masking(fields: tuple[str, ...]) -> list[str]:
-    """Statements that mask in text fields what redaction masks in attributes."""
-    return [f"replace_pattern({field}, {_ottl(pattern)}, {_ottl('****')})" for field in fields for pattern in patterns("value")]
-
-
-def _ottl(text: str) -> str:
-    """A string literal of the OpenTelemetry transformation language."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
 def _tail_sampling(tail: TailSampling) -> Part:
     return {
         "decision_wait": go_duration(tail.wait_milliseconds),
@@ -279,18 +254,28 @@ def _tail_sampling(tail: TailSampling) -> Part:
         "drop_pending_traces_on_shutdown": False,
         # A span that comes after the decision on its trace follows it.
         "decision_cache": {"sampled_cache_size": tail.decisions_remembered, "non_sampled_cache_size": tail.decisions_remembered},
-        "policies": [*(_drop(noise) for noise in tail.noise), *_keep(tail)],
+        "policies": [*chain.from_iterable(_drop(noise) for noise in tail.noise), *_keep(tail)],
     }
 
 
 def _decided() -> Part:
-    """Joins kept traces, which the sampler hands on one by one, before the queue: each entry there is three writes to the disk."""
+    """Join kept traces, which the sampler hands on one by one, before the queue: each entry there is three writes to the disk."""
     return {"timeout": "200ms", "send_batch_size": 2000, "send_batch_max_size": 2000}
 
 
-def _drop(noise: Noise) -> Part:
-    matching = {"name": "matches", "type": "string_attribute", "string_attribute": {"key": noise.attribute, "values": list(noise.values)}}
-    return {"name": f"noise-{noise.name}", "type": "drop", "drop": {"drop_sub_policy": [matching]}}
+def _drop(noise: Noise) -> Iterator[Part]:
+    """Policies for one noise: a value that reads as a number or a truth value also matches an attribute of that type."""
+    matching: Part = {
+        "name": "matches",
+        "type": "string_attribute",
+        "string_attribute": {"key": noise.attribute, "values": list(noise.values)},
+    }
+    yield {"name": f"noise-{noise.name}", "type": "drop", "drop": {"drop_sub_policy": [matching]}}
+    if typed := [value for value in noise.values if re.fullmatch(r"-?[0-9]{1,18}(\.[0-9]{1,15})?|true|false", value)]:
+        places = (f"{context}.attributes[{ottl(noise.attribute)}]" for context in ("span", "resource"))
+        same: Part = {"name": "matches", "type": "ottl_condition"}
+        same |= {"ottl_condition": {"error_mode": "ignore", "span": [f"{place} == {value}" for place in places for value in typed]}}
+        yield {"name": f"typed-noise-{noise.name}", "type": "drop", "drop": {"drop_sub_policy": [same]}}
 
 
 def _keep(tail: TailSampling) -> list[Part]:
@@ -305,7 +290,8 @@ def _keep(tail: TailSampling) -> list[Part]:
         return policies
     if tail.baseline_spans_per_second is None:
         return [*policies, {"name": "baseline"} | share]
-    limit = {"name": "limit", "type": "rate_limiting", "rate_limiting": {"spans_per_second": tail.baseline_spans_per_second}}
+    rate = {"spans_per_second": tail.baseline_spans_per_second, "burst_capacity": tail.baseline_burst_spans}
+    limit = {"name": "limit", "type": "rate_limiting", "rate_limiting": rate}
     return [*policies, {"name": "baseline", "type": "and", "and": {"and_sub_policy": [{"name": "share"} | share, limit]}}]
 
 

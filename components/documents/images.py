@@ -18,14 +18,20 @@ SERVERS: Mapping[str, Server] = {
         Server("tempo", "docker.io/grafana/tempo", "3.0.3"),
         # Its image starts a script that takes other arguments.
         Server("grafana", "docker.io/grafana/grafana", "12.3.0", entrypoint="grafana"),
-        Server("oauth2-proxy", "quay.io/oauth2-proxy/oauth2-proxy", "v7.15.3"),
+        Server("oauth2-proxy", "quay.io/oauth2-proxy/oauth2-proxy", "v7.15.6"),
     )
 }
 """Servers by the name of their program."""
 
 TOOLBOX = Server("busybox", "docker.io/library/busybox", "1.37.0-musl")
-"""What prepares volumes and asks for health on a Docker host: one static program, which runs in the servers' own images."""
+"""Program that prepares volumes and checks health on a Docker host: static, so that it runs in the servers' own images."""
 
+
+SURROUNDINGS: Mapping[str, Server] = {
+    "prometheus": Server("prometheus", "docker.io/prom/prometheus", "v3.16.0"),
+    "trial": Server("trial", "", "1"),
+}
+"""Servers that stand around a backbone when the shape of a cluster runs on one machine. ``trial`` is this repository's own."""
 
 TEST_SERVERS: Mapping[str, Server] = {"kube-apiserver": Server("kube-apiserver", "registry.k8s.io/kube-apiserver", "v1.36.3")}
 """Servers that only tests run."""

@@ -15,15 +15,15 @@ from components.local.errors import FolderInUseError, InterruptedStartError
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-    from components.workload import Plan
+    from components.local.runnable import Runnable
 
 LOCK_POLL_SECONDS = 0.05
 
 
 def cache_folder() -> Path:
-    """Where built programs and port reservations live, for all environments of this user.
+    """Folder of built programs and port reservations, for all environments of this user.
 
     ``$VIRTENGINE_TRACING_CACHE``, else ``$XDG_CACHE_HOME``, else ``~/.cache``; ``virtengine-tracing`` below it. Made when missing.
     """
@@ -52,16 +52,16 @@ def write_atomically(path: Path, text: str) -> None:
         raise
 
 
-def write_documents(plan: Plan) -> None:
+def write_documents(workloads: Iterable[Runnable]) -> None:
     """Write each workload's documents into its ``documents_path``, in place and atomically, so that a watching server can reload."""
-    for workload in plan.workloads:
+    for workload in workloads:
         for document in workload.documents:
             write_atomically(Path(workload.documents_path) / document.name, document.text)
 
 
-def make_volumes(plan: Plan) -> None:
+def make_volumes(workloads: Iterable[Runnable]) -> None:
     """Make the folder of each volume when missing; what is in it stays."""
-    for workload in plan.workloads:
+    for workload in workloads:
         for volume in workload.volumes:
             make_private(Path(volume.path))
 

@@ -30,7 +30,7 @@ KEPT_EVENTS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What happened to a workload's process, ``at`` in seconds of the monotonic clock; ``detail`` is how it ended, if it did.
+    """Event of a workload's process, ``at`` in seconds of the monotonic clock; ``detail`` is how it ended, if it did.
 
     ``died`` is an end that nobody asked for, ``stopped`` one that was asked for, ``killed`` the SIGKILL after the grace period.
     """
@@ -44,9 +44,9 @@ class Event:
 
 @dataclass(slots=True)
 class Member:
-    """A workload as a process: how to run it, what is wanted of it, and how it is.
+    """An instance as a process: how to run it, what is wanted of it, and how it is.
 
-    ``supervised`` tells whether its death is answered with a restart, ``held`` that the restart waits for a release. ``due`` is when
+    ``supervised`` tells whether its death is answered with a restart; while ``held_file`` exists, the restart waits. ``due`` is when
     it is to be started, ``deadline`` when it is killed because it has not stopped: seconds of the monotonic clock.
     """
 
@@ -56,9 +56,9 @@ class Member:
     log: Path
     pid_file: Path
     grace_seconds: float
+    held_file: Path | None = None
     wanted: bool = False
     supervised: bool = False
-    held: bool = False
     process: Process | None = None
     log_start: int = 0
     started_at: float = 0.0
@@ -68,9 +68,14 @@ class Member:
     delay: float = 0.0
     ending: str = field(default="never started")
 
+    @property
+    def held(self) -> bool:
+        """Whether the process is not to be started again. A file tells, so that other processes can hold and release it."""
+        return self.held_file is not None and self.held_file.exists()
+
 
 def next_delay(previous: float, lived: float) -> float:
-    """How long to wait before a restart, in seconds, given the wait before and how long the process lived.
+    """Seconds to wait before a restart, given the wait before and how long the process lived.
 
     0.5 s at first, doubled at each death up to 30 s, and 0.5 s again after a life of a minute.
     """
@@ -96,7 +101,8 @@ class Keeper:
         with self._changed:
             member = self._members[name]
             if member.process is None:
-                member.wanted, member.supervised, member.held, member.delay, member.due = True, False, False, 0.0, time.monotonic()
+                self._set_held(member, held=False)
+                member.wanted, member.supervised, member.delay, member.due = True, False, 0.0, time.monotonic()
                 self._changed.notify_all()
                 self._changed.wait_for(lambda: member.due is None)
 
@@ -110,20 +116,24 @@ class Keeper:
             self._note(member, "healthy")
             return True
 
-    def stop(self, name: str) -> None:
-        """SIGTERM, then SIGKILL after the grace period; returns when the process and all that it started have ended."""
+    def stop(self, *names: str) -> None:
+        """SIGTERM, then SIGKILL after the grace period; returns when the processes and all that they started have ended."""
         with self._changed:
-            member = self._members[name]
-            member.wanted, member.due = False, None
-            if member.process is not None and member.deadline is None:
-                member.deadline = time.monotonic() + member.grace_seconds
-                member.process.signal(signal.SIGTERM)
-            self._changed.wait_for(lambda: member.process is None)
+            members = [self._members[name] for name in names]
+            for member in members:
+                member.wanted, member.due = False, None
+                self._terminate(member)
+            self._changed.wait_for(lambda: all(member.process is None for member in members))
+
+    def renew(self, name: str) -> None:
+        """SIGTERM, then SIGKILL after the grace period, and a start as after a death. Returns at once."""
+        with self._changed:
+            self._terminate(self._members[name])
 
     def hold(self, name: str, *, held: bool) -> None:
         """Whether the death of the process is to be answered with a restart only after it is no longer held."""
         with self._changed:
-            self._members[name].held = held
+            self._set_held(self._members[name], held=held)
             self._changed.notify_all()
 
     def signal(self, name: str, number: signal.Signals) -> None:
@@ -136,8 +146,14 @@ class Keeper:
         with self._changed:
             return self._running(name).pid
 
+    def is_watched(self, name: str) -> bool:
+        """Whether the process runs and its death would be answered with a restart now."""
+        with self._changed:
+            member = self._members[name]
+            return member.process is not None and member.supervised and member.wanted and not member.held
+
     def ending(self, name: str) -> str | None:
-        """How the process ended, or None while it runs or is about to be started again."""
+        """End of the process in words, or None while it runs or is about to be started again."""
         with self._changed:
             member = self._members[name]
             expected = member.due is not None and not member.held
@@ -156,6 +172,18 @@ class Keeper:
             self._closing = True
             self._changed.notify_all()
         self._thread.join()
+
+    def _set_held(self, member: Member, *, held: bool) -> None:
+        if member.held_file is not None:
+            if held:
+                member.held_file.touch()
+            else:
+                member.held_file.unlink(missing_ok=True)
+
+    def _terminate(self, member: Member) -> None:
+        if member.process is not None and member.deadline is None:
+            member.deadline = time.monotonic() + member.grace_seconds
+            member.process.signal(signal.SIGTERM)
 
     def _running(self, name: str) -> Process:
         member = self._members[name]
@@ -184,18 +212,17 @@ class Keeper:
         if process is None:
             if member.due is not None and now >= member.due and not member.held:
                 self._spawn(member, now)
-        elif not member.wanted:
-            if process.is_gone():
-                self._bury(member, process, "stopped")
-            elif member.deadline is not None and now >= member.deadline:
-                member.deadline = None
-                self._tell(f"{member.name} did not stop within {member.grace_seconds:g} s of SIGTERM: killed")
-                self._note(member, "killed")
-                process.signal(signal.SIGKILL)
-        elif process.exit_status() is not None:
+        elif not member.wanted and process.is_gone():
+            self._bury(member, process, "stopped")
+        elif member.wanted and process.exit_status() is not None:
             process.kill()  # what it has started must not be in the way of its successor
             self._bury(member, process, "died")
             self._plan_restart(member, now)
+        elif member.deadline is not None and now >= member.deadline:
+            member.deadline = None
+            self._tell(f"{member.name} did not stop within {member.grace_seconds:g} s of SIGTERM: killed")
+            self._note(member, "killed")
+            process.signal(signal.SIGKILL)
 
     def _spawn(self, member: Member, now: float) -> None:
         member.due, member.started_at = None, now

@@ -1,4 +1,4 @@
-"""Which port numbers an environment uses on this machine: the same over restarts, and never those of another environment.
+"""Port numbers of an environment on this machine: the same over restarts, and never those of another environment.
 
 A number outlives the server that listens on it (a killed server is started again on the same one), hence two rules. Numbers are
 reserved for as long as the choosing process lives, because "nobody listens" does not yet mean free. And replacements come from below
@@ -12,6 +12,7 @@ import errno
 import json
 import os
 import socket
+import sys
 import zlib
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -51,13 +52,15 @@ def choose_ports(wanted: Sequence[tuple[str, Port]], memory: Path) -> Mapping[Ke
     return chosen
 
 
-def is_free(number: int) -> bool:
-    """Whether a server could listen on this TCP port of 127.0.0.1 and nobody listens on it for all addresses."""
-    for address in ("127.0.0.1", "0.0.0.0"):  # noqa: S104 - bound for a moment and never listening, to see whether somebody else does
+def is_free(number: int, address: str = "127.0.0.1") -> bool:
+    """Whether a server could listen on this TCP port of a loopback address and nobody listens on it for all addresses."""
+    # Linux refuses an address while somebody listens for all; elsewhere that is asked by itself, and refused for what listens on any.
+    everywhere = () if sys.platform == "linux" else ("0.0.0.0",)  # noqa: S104 - bound for a moment and never listening
+    for bound in (address, *everywhere):
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind((address, number))
+                probe.bind((bound, number))
             except OSError as error:
                 if error.errno in {errno.EADDRINUSE, errno.EACCES}:
                     return False
@@ -120,7 +123,7 @@ def _bad_memory(memory: Path) -> PortsError:
 
 
 def _live_reservations(registry: Path, memory: Path) -> dict[str, dict[str, object]]:
-    """What other environments have reserved, without the reservations of processes that have ended."""
+    """Reservations of other environments, without those of processes that have ended."""
     try:
         content = json.loads(registry.read_text(encoding="utf-8"))
         return {

@@ -1,4 +1,4 @@
-"""Where the server programs of a plan are on this machine: on PATH, or built from the pinned modules in ``toolchain/``."""
+"""Server programs of a plan on this machine: found on PATH, or built from the pinned modules in ``toolchain/``."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterable, Mapping
 
-    from components.workload import Plan, Server
+    from components.workload import Server
 
 
 def find_programs(
-    plan: Plan, *, toolchain: Path, say: Callable[[str], None], stopping: threading.Event | None = None
+    servers: Iterable[Server], *, toolchain: Path, say: Callable[[str], None], stopping: threading.Event | None = None
 ) -> Mapping[str, Path]:
-    """The path of each program that the plan's workloads run, by program name; one that several share is built once.
+    """The path of each server's program by its name; one that several share is built once.
 
     Raises MissingProgramError, naming all that are missing, before anything is built; BuildError when Go refuses;
     InterruptedStartError when ``stopping`` is set meanwhile.
     """
-    return _find([workload.server for workload in plan.workloads], toolchain, say, stopping)
+    return _find(servers, toolchain, say, stopping)
 
 
 def find_program(server: Server, *, toolchain: Path, say: Callable[[str], None], stopping: threading.Event | None = None) -> Path:
@@ -43,7 +43,7 @@ def _find(servers: Iterable[Server], toolchain: Path, say: Callable[[str], None]
 
 
 def _locate(server: Server, toolchain: Path) -> Path | Build | str:
-    """Where the program is, or how to build it, or what to tell the user."""
+    """Path of the program, the recipe to build it, or the error for the user."""
     on_path = shutil.which(server.program)
     if on_path is not None:
         return Path(on_path).absolute()
@@ -67,9 +67,9 @@ def _locate(server: Server, toolchain: Path) -> Path | Build | str:
 
 
 def _missing(server: Server, version: str, why: str, by_go: str) -> str:
+    containers = f"\n  - containers: use a docker or kubernetes target, which pulls {server.image}" if server.repository else ""
     return (
         f"{server.program} {version} is not on PATH, {why}. One of these is needed:\n"
         f"  - PATH: put the program `{server.program}`, version {version}, on it\n"
-        f"  - Go: {by_go}\n"
-        f"  - containers: use a docker or kubernetes target, which pulls {server.image}"
+        f"  - Go: {by_go}{containers}"
     )

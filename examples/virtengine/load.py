@@ -167,10 +167,12 @@ class Load:
         self.outcome.requests["watch"] += 1
         address = self._portal.replace("http://", "ws://", 1)
         async with connect(f"{address}/orders/{order_id}/events", open_timeout=self._stall, ping_timeout=self._stall) as socket:
-            state = ""
-            while state != last:
-                async with asyncio.timeout(self._stall):
-                    state = json.loads(await socket.recv())["state"]
+            # The portal closes it after the final state, which may be another one.
+            async with asyncio.timeout(self._stall) as stalled:
+                async for message in socket:
+                    if json.loads(message)["state"] == last:
+                        return
+                    stalled.reschedule(asyncio.get_running_loop().time() + self._stall)
 
     async def _state(self, order_id: str) -> object:
         """How an order stands; None while no block knows it."""

@@ -44,7 +44,8 @@ _logger: Final = logging.getLogger(__name__)
 declare_names("customers")
 ORDER_ID: Final = "virtengine.order.id"
 ORDER_CPU: Final = "virtengine.order.cpu_units"
-_TIMEOUT_SECONDS: Final = 5.0
+_TIMEOUT_SECONDS: Final = 30.0
+"""For the chain to answer a call. Far more than it takes, because a loaded machine is no failure."""
 _REFUSALS: Final = (grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.PERMISSION_DENIED)
 _RECONNECT: Final = (("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 1000))
 

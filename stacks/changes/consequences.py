@@ -1,9 +1,11 @@
-"""What a changed setting does to data and to services, where that is not plain from the setting itself."""
+"""Consequences of a changed setting for data and services, where they are not plain from the setting itself."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from components.documents.tempo import upkeep
 from stacks.environment.units import approximate_bytes, format_duration
 
 if TYPE_CHECKING:
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def consequence(key: str, was: object, becomes: object, old: Environment, new: Environment) -> str | None:
-    """What the change of the setting ``key`` (``*`` for chosen names) means, or None where the sentence says it all."""
+    """Consequence of a change of the setting ``key`` (``*`` for chosen names), or None where the sentence says it all."""
     section = key.partition(".")[0]
     moved = (old.target, old.namespace) != (new.target, new.namespace)
     if moved and section == "backend":
@@ -28,7 +30,8 @@ def _retention(_was: object, _becomes: object, old: Environment, new: Environmen
         # Badger stamps the expiry on a span when it is written.
         return f"on Badger spans already written keep their {format_duration(before)}"
     if after < before:
-        return f"on Tempo traces older than {format_duration(after)} go at the next compaction"
+        delay = timedelta(seconds=upkeep(round(after.total_seconds())).delay)
+        return f"on Tempo traces older than {format_duration(after)} are no longer found after {format_duration(delay)} at the latest"
     return f"on Tempo the traces that are still stored stay until they are {format_duration(after)} old"
 
 
@@ -165,4 +168,4 @@ _RULES: Mapping[str, Callable[[object, object, Environment, Environment], str | 
 }
 
 _SECTIONS: Mapping[str, str] = {"load": "the estimate by which volumes are checked and buffers sized"}
-"""What holds for every setting of a section that has no rule of its own."""
+"""Consequence for every setting of a section that has no rule of its own."""

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stacks.cli.trying import add_trying
 from stacks.cli.verbs import add_verbs
 from stacks.environment.parse import BadEnvironmentError
 from stacks.environment.source import read
@@ -81,17 +82,27 @@ def _parser() -> argparse.ArgumentParser:
     diff.set_defaults(verb=_diff)
 
     _add_running(verbs)
+    add_trying(verbs)
     add_verbs(verbs)
     return parser
 
 
 def _add_running(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """The verbs about what runs on this machine."""
-    usage = "python -m stacks run [-h] [--once] ENVIRONMENT [-- COMMAND ...]"
+    usage = "python -m stacks run [-h] [--once] [--shape {one-host,cluster}] [--nodes N] [--state DIR] ENVIRONMENT [-- COMMAND ...]"
     run = verbs.add_parser("run", help="run an environment on this machine until Ctrl-C, and a command against it", usage=usage)
     run.add_argument("environment", help=ENVIRONMENT)
     run.add_argument("--once", action="store_true", help="end when the command has ended and its traces were shown")
     run.add_argument("--state", type=Path, metavar="DIR", help=STATE)
+    run.add_argument(
+        "--shape",
+        choices=("one-host", "cluster"),
+        default="one-host",
+        help="one-host: one collector, no login (default); cluster: agents, all gateways, login, TLS and token as on Kubernetes",
+    )
+    run.add_argument(
+        "--nodes", type=_count, metavar="N", help="agents in the shape of a cluster (default: the nodes of the environment, 3 at most)"
+    )
     run.set_defaults(verb=_run)
 
     servers = verbs.add_parser("servers", help="find the servers that toolchain/ can build, or build them")
@@ -194,11 +205,11 @@ def _diff(arguments: argparse.Namespace) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     from components.local.errors import InterruptedStartError, LocalError
-    from stacks.cli.run import run
+    from stacks.cli.run import Placing, run
 
     named = read(arguments.environment)
     try:
-        return run(named, arguments.command, once=arguments.once, state=arguments.state)
+        return run(named, arguments.command, Placing(arguments.shape, arguments.nodes, arguments.state), once=arguments.once)
     except InterruptedStartError as error:
         _complain(str(error))
         return 130  # what a shell reports of a program that Ctrl-C ended
@@ -207,14 +218,22 @@ def _run(arguments: argparse.Namespace) -> int:
         return FAILED
 
 
+def _count(text: str) -> int:
+    """A number of nodes."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is too few; write 1 or more")
+    return number
+
+
 def _servers(_: argparse.Namespace) -> int:
-    from components.documents.images import SERVERS, TEST_SERVERS
+    from components.documents.images import SERVERS, SURROUNDINGS, TEST_SERVERS
     from components.local.build import RECIPES
     from components.local.errors import LocalError
     from components.local.programs import find_program
     from stacks.environment.source import ROOT
 
-    known = {**SERVERS, **TEST_SERVERS}
+    known = {**SERVERS, **SURROUNDINGS, **TEST_SERVERS}
     try:
         for program in RECIPES:
             _print(f"{program:<16} {find_program(known[program], toolchain=ROOT / 'toolchain', say=_complain)}")

@@ -7,25 +7,29 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from components.local.instances import read_listing
 from components.local.signals import stop_on_signals
 from stacks.environment.units import format_percent
-from stacks.placement.local import deploy
+from stacks.placement import local
 from stacks.show.describe import left_out
 from stacks.show.trace import QueryError
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from stacks.environment.source import Named
     from stacks.placement.local import Running
+    from stacks.plan.addresses import Shape
 
 STORY_WAIT_SECONDS = 30.0
 STORED_SECONDS = 1.0
-"""How long a trace that tail sampling has decided on may take to be found by a query."""
+"""Seconds until a query finds a trace that tail sampling has decided on."""
 STOP_SECONDS = 30.0
 
 
@@ -41,7 +45,20 @@ class _Voice:
         sys.stderr.flush()
 
 
-def run(named: Named, command: Sequence[str], *, once: bool, state: Path | None = None) -> int:
+DEFAULT_NODES = 3
+"""Agents in the shape of a cluster where nothing else is said: enough to see one of several fail, few enough for a laptop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placing:
+    """Where and how an environment is to run: its shape, its number of agents in that of a cluster, and the folder of its state."""
+
+    shape: Shape = "one-host"
+    nodes: int | None = None
+    state: Path | None = None
+
+
+def run(named: Named, command: Sequence[str], placing: Placing, *, once: bool) -> int:
     """Bring an environment up, run ``command`` against it, show the traces that it made, and stay up until Ctrl-C.
 
     The command finds the outputs at ``VIRTENGINE_TRACING_OUTPUTS``. When the last line that it prints is a JSON object with ``story``
@@ -50,10 +67,13 @@ def run(named: Named, command: Sequence[str], *, once: bool, state: Path | None 
     when it failed. With ``once`` it ends there. Raises ``LocalError``.
     """
     say = _Voice()
-    say(f"{named.name} from {named.source}, as processes on this machine")
-    for what in left_out(named.environment, "local"):
+    how = "in the shape of a cluster" if placing.shape == "cluster" else "as processes"
+    say(f"{named.name} from {named.source}, {how} on this machine")
+    for what in left_out(named.environment, placing.shape):
         say(f"without {what}")
-    with stop_on_signals(say) as stopping, deploy(named, say=say, stopping=stopping, state=state) as running:
+    with stop_on_signals(say) as stopping, _placed(named, placing, say, stopping) as running:
+        if placing.shape == "cluster":
+            _say_where(running, say)
         say(f"outputs in {os.path.relpath(running.outputs_file)}: export VIRTENGINE_TRACING_OUTPUTS={running.outputs_file}")
         if command and (kept := named.environment.sampling.tail.baseline) < 1:
             say(f"{named.name} keeps {format_percent(kept)} of ordinary traces: the one to come may be among those that it drops")
@@ -63,6 +83,25 @@ def run(named: Named, command: Sequence[str], *, once: bool, state: Path | None 
             stopping.wait()
     say("stopped; the traces are kept")
     return status
+
+
+def _say_where(running: Running, say: _Voice) -> None:
+    """Say where everything is."""
+    from stacks.show.tables import print_instances
+
+    print_instances(read_listing(running.outputs_file.parent))
+    for what, url in running.places.items():
+        say(f"{what} {url}")
+
+
+def _placed(named: Named, placing: Placing, say: _Voice, stopping: threading.Event) -> AbstractContextManager[Running]:
+    """The environment in the wanted shape."""
+    if placing.shape == "one-host":
+        return local.deploy(named, say=say, stopping=stopping, state=placing.state)
+    from stacks.placement import small
+
+    wanted = placing.nodes or min(named.environment.load.nodes, DEFAULT_NODES)
+    return small.deploy(named, nodes=wanted, say=say, stopping=stopping, state=placing.state)
 
 
 def _against(running: Running, named: Named, command: Sequence[str], say: _Voice, stopping: threading.Event) -> int:

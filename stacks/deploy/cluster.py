@@ -73,10 +73,10 @@ def last_words(context: str, namespace: str, pod: str, *, lines: int = 3) -> lis
 
     core: Any = CoreV1Api(_asked(context))
     try:
-        said: str = core.read_namespaced_pod_log(pod, namespace, previous=True, tail_lines=lines, _request_timeout=ANSWER_SECONDS)
+        said: str | None = core.read_namespaced_pod_log(pod, namespace, previous=True, tail_lines=lines, _request_timeout=ANSWER_SECONDS)
     except Exception:  # noqa: BLE001 - urllib3 and ssl have a dozen, and the log is an addition to what is known
         return []
-    return said.splitlines()
+    return (said or "").splitlines()
 
 
 def labels_of(context: str, mapping: Mapping[str, Any]) -> dict[str, str] | None:

@@ -23,7 +23,7 @@ from stacks.plan.plan import plan
 from stacks.plan.targets import addresses_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from components.workload import Plan
@@ -103,7 +103,7 @@ def _usable(environment: Named, *, new: bool, leaving: bool) -> None:
             preflight.check(target.context, _plan(environment), new=new)
 
 
-def _before(name: str, outputs: dict[str, Any]) -> Named | None:
+def _before(name: str, outputs: Mapping[str, Any]) -> Named | None:
     """The environment that is deployed, as the outputs tell it."""
     if "settings" not in outputs:
         return None

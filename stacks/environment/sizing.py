@@ -1,4 +1,4 @@
-"""What the expected load needs of disk and memory, and the refusal of an environment that cannot hold it."""
+"""Disk and memory that the expected load needs, and the refusal of an environment that has less."""
 
 from __future__ import annotations
 
@@ -71,8 +71,38 @@ class Need:
         return self.needed <= self.provided
 
 
+LEAST_MEMORY = {"jaeger": 256 * 2**20, "tempo": 512 * 2**20, "grafana": 192 * 2**20, "access": 32 * 2**20}
+"""Memory that a server needs to start and answer. Jaeger: 118 MiB resident with an empty Badger, and its memtables of 64 MiB as they fill;
+oauth2-proxy: 20 MiB resident. Tempo and Grafana: as their own documentation has for the smallest installation."""
+
+LEAST_COLLECTOR = 150 * 2**20
+"""Memory that a collector needs to take spans at all: 60 MiB resident without any, 110 MiB at 500 spans/s."""
+
+LEAST_QUEUE, LEAST_TRACES = 64 * 2**20, 2**30
+"""Room that a queue needs for a few batches of 2 MiB, its index and its compaction; and the files that a store has open with any trace."""
+
+
+def floors(environment: Environment) -> Iterator[tuple[str, str, int, int]]:
+    """The key of each size that has a floor, what it is for, its bytes, and the least that works."""
+    backend, agent, gateway = environment.backend, environment.collectors.agent, environment.collectors.gateway
+    collector = math.ceil(LEAST_COLLECTOR / max(agent.memory_limit, 0.01) / 2**23) * 2**23
+    yield "collectors.agent.resources.memory", "an agent", agent.resources.memory, collector
+    if agent.queue is not None:
+        yield "collectors.agent.queue.size", "the queue of an agent", agent.queue.size, LEAST_QUEUE
+    yield "collectors.gateway.queue.size", "the queue of a gateway", gateway.queue.size, LEAST_QUEUE
+    yield "backend.resources.memory", f"{backend.kind.title()}", backend.resources.memory, LEAST_MEMORY[backend.kind]
+    if backend.kind == "tempo":
+        yield "backend.grafana.memory", "Grafana", backend.grafana.memory, LEAST_MEMORY["grafana"]
+    if backend.kind == "tempo" and backend.storage.kind == "s3":
+        yield "backend.storage.wal.size", "a write-ahead log", backend.storage.wal.size, LEAST_TRACES
+    elif (volume := _volume(environment)) is not None:
+        yield volume[0], "the store of the traces", volume[1], LEAST_TRACES
+    if environment.access is not None:
+        yield "access.resources.memory", "the login proxy", environment.access.resources.memory, LEAST_MEMORY["access"]
+
+
 def flow(environment: Environment) -> Flow:
-    """How many spans pass each step.
+    """Spans per second at each step.
 
     The head ratio stands for all services: strategies and targets of single services would need the load of each.
     """
@@ -152,15 +182,31 @@ def start_seconds(queue_bytes: int) -> int:
     return 60 + math.ceil(queue_bytes / SCANNED_BYTES_PER_SECOND)
 
 
+def burst_spans(environment: Environment) -> int:
+    """Spans that the baseline's limit may save up: two seconds of it, and at least ten traces, since none of more spans could pass."""
+    limit, trace = environment.sampling.tail.baseline_limit or 0, environment.load.spans_per_trace
+    return max(2 * limit, math.ceil(10 * trace))
+
+
+def longest_trace_bytes(environment: Environment) -> int:
+    """Bytes of a trace ten times as long as the load expects."""
+    return math.ceil(10 * environment.load.spans_per_trace * environment.load.bytes_per_span)
+
+
+def catching_up_bytes(environment: Environment) -> int:
+    """Bytes a second that gateways send while they empty their queues: ten times what they keep."""
+    return math.ceil(10 * flow(environment).kept * environment.load.bytes_per_span)
+
+
 def queue_seconds(environment: Environment) -> float:
-    """How long the gateways' queues can take what is kept while the backend is away."""
+    """Seconds for which the gateways' queues take all stored spans while the backend is away."""
     spans = flow(environment)
     room = environment.collectors.gateway.queue.size * (1 - FREE_SHARE) * spans.gateways
     return room / (spans.kept * environment.load.bytes_per_span) if spans.kept else math.inf
 
 
 def needs(environment: Environment) -> Iterator[Need]:
-    """Everything that is checked against the load."""
+    """All needs of the load that settings provide."""
     if (volume := _volume(environment)) is not None:
         key, provided = volume
         yield _disk(environment, key, provided)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from components.documents.ports import BY_WORKLOAD
 from components.local.files import hold_folder, write_atomically
+from components.local.instances import one_each
 from components.local.ports import choose_ports
 from components.local.programs import find_programs
 from components.local.supervisor import Supervisor
@@ -19,7 +20,7 @@ from stacks.plan.targets import LOCAL_STATE
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from components.workload import Plan
@@ -30,12 +31,16 @@ STATE = ROOT / LOCAL_STATE
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A backbone that runs on this machine: its plan, its outputs, the file that holds them, and what keeps it up."""
+    """A backbone that runs on this machine: its plan, its outputs, the file that holds them, and the supervisor of its processes.
+
+    ``places`` are URLs and files that a person may want to know beside the outputs, by a phrase for each.
+    """
 
     plan: Plan
     outputs: Outputs
     outputs_file: Path
     supervisor: Supervisor
+    places: Mapping[str, str] = field(default_factory=dict)
 
 
 @contextmanager
@@ -52,10 +57,10 @@ def deploy(
         # What an earlier run has left would send services to ports that nobody listens on yet.
         there.unlink(missing_ok=True)
         wanted = plan(named.environment, OnThisMachine(str(folder.path)), name=named.name)
-        programs = find_programs(wanted, toolchain=ROOT / "toolchain", say=say, stopping=stopping)
+        programs = find_programs([w.server for w in wanted.workloads], toolchain=ROOT / "toolchain", say=say, stopping=stopping)
         numbers = choose_ports([(w.name, port) for w in wanted.workloads for port in BY_WORKLOAD[w.name]], folder.path / "ports.json")
         placed = plan(named.environment, OnThisMachine(str(folder.path), numbers), name=named.name)
-        with Supervisor(placed, programs, folder, say, stopping) as supervisor:
+        with Supervisor(one_each(placed), programs, folder, say, stopping) as supervisor:
             contract = outputs(placed)
             write_atomically(there, contract.to_json())
             try:

@@ -1,4 +1,4 @@
-"""What every placement returns: the contract, made of the plan. The only file on this side that knows it."""
+"""Outputs of every placement: the contract, made of the plan."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ OTLP_HEADERS = "OTEL_EXPORTER_OTLP_HEADERS"
 
 
 def outputs(plan: Plan, *, certificate: str | None = None) -> Outputs:
-    """What services and operators need to know of a backbone that runs this plan.
+    """Outputs of a backbone that runs this plan, for services and operators.
 
     ``certificate`` is the PEM of the authority behind the intake's own; None means plain text, or a public authority.
     """
@@ -73,10 +73,14 @@ def exported(contract: Outputs, plan: Plan, environment: Environment) -> dict[st
     }
 
 
+def with_token(contract: Outputs, token: str) -> Outputs:
+    """The contract with the token of the intake. Raises ``ContractError`` for one that no header can hold."""
+    return Outputs.parse({**contract.to_mapping(), "otlp_token": token}, place="the token of the intake")
+
+
 def otlp_headers(contract: Outputs, token: str) -> str:
     """The value of ``OTEL_EXPORTER_OTLP_HEADERS`` that carries the token. Raises ``ContractError`` for one that no header can hold."""
-    whole = Outputs.parse({**contract.to_mapping(), "otlp_token": token}, place="the token of the intake")
-    return whole.to_otel_environment(secrets=True, certificate_path=CERTIFICATE_PATH)[OTLP_HEADERS]
+    return with_token(contract, token).to_otel_environment(secrets=True, certificate_path=CERTIFICATE_PATH)[OTLP_HEADERS]
 
 
 def consumer_config(contract: Outputs) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Where the workloads of a plan listen and how they are reached: all that differs between targets, together with paths.
+"""Addresses of workloads: where each listens and is reached, which together with paths is all that differs between targets.
 
 Pure: the free ports of a local run are chosen elsewhere and come in as numbers.
 """
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 Shape = Literal["one-host", "cluster"]
-"""How many machines a plan is laid out for. On one host the gateway takes the agents' place and the user interface is on loopback without
+"""Machines for which a plan is laid out. On one host the gateway takes the agents' place and the user interface is on loopback without
 a login; in a cluster there are agents, as many gateways as the environment names, and the login proxy that it asks for."""
 
 
 class Addresses(Protocol):
-    """What the plan asks of a target."""
+    """Addresses and paths of one target, as the plan asks for them."""
 
     @property
     def kind(self) -> TargetKind:
@@ -32,9 +32,8 @@ class Addresses(Protocol):
     def shape(self) -> Shape:
         """One host or a cluster."""
 
-    @property
-    def listen_host(self) -> str:
-        """The address that servers bind."""
+    def listen_host(self, workload: str) -> str:
+        """The address that a workload's server binds."""
 
     def ports(self, workload: str) -> tuple[Port, ...]:
         """The ports of a workload with the numbers that it has on this target."""
@@ -54,11 +53,15 @@ class Addresses(Protocol):
     def volume(self, workload: str, volume: str) -> str:
         """The folder of a volume of a workload."""
 
+    def secrets(self, folder: str) -> str:
+        """The folder of that name with secret files."""
+
 
 class _Containers:
-    """What containers of any kind have in common: fixed paths and the servers' usual ports on all interfaces."""
+    """Addresses in containers of any kind: fixed paths and the servers' usual ports on all interfaces."""
 
-    listen_host = "0.0.0.0"  # noqa: S104 - inside of a container; who reaches it is decided by the plan's edges
+    def listen_host(self, workload: str) -> str:  # noqa: ARG002 - each container has a network of its own
+        return "0.0.0.0"  # noqa: S104 - inside of a container; who reaches it is decided by the plan's edges
 
     def ports(self, workload: str) -> tuple[Port, ...]:
         return BY_WORKLOAD[workload]
@@ -68,6 +71,9 @@ class _Containers:
 
     def volume(self, workload: str, volume: str) -> str:  # noqa: ARG002 - each container sees its own
         return f"/var/lib/virtengine-tracing/{volume}"
+
+    def secrets(self, folder: str) -> str:
+        return f"/etc/virtengine-tracing-{folder}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +99,7 @@ class OnKubernetes(_Containers):
 
 @dataclass(frozen=True, slots=True)
 class OnDocker(_Containers):
-    """Containers on one network of one host; what is published is published on loopback."""
+    """Containers on one network of one host; ports are published on loopback."""
 
     namespace: str
     kind: TargetKind = "docker"
@@ -120,7 +126,10 @@ class OnThisMachine:
     numbers: Mapping[tuple[str, str], int] = field(default_factory=dict)
     kind: TargetKind = "local"
     shape: Shape = "one-host"
-    listen_host: str = "127.0.0.1"
+
+    def listen_host(self, workload: str) -> str:  # noqa: ARG002 - one machine
+        """Loopback."""
+        return "127.0.0.1"
 
     def ports(self, workload: str) -> tuple[Port, ...]:
         """The ports with their chosen numbers, or the usual one where none was chosen."""
@@ -146,13 +155,72 @@ class OnThisMachine:
         """A folder of the workload's own."""
         return f"{self.folder}/{workload}/{volume}"
 
+    def secrets(self, folder: str) -> str:
+        """A folder that nothing fills: a plan with secrets is refused on one host."""
+        return f"{self.folder}/secrets/{folder}"
+
+
+@dataclass(frozen=True, slots=True)
+class InSmall:
+    """The shape of a cluster as processes on loopback: each instance has an address of its own and the usual ports.
+
+    ``instances`` holds the addresses of each workload's instances, ``services`` the address that stands for all instances of a
+    workload, where there is one. ``index`` tells for which instance of each workload the documents are: the paths and the address that
+    it binds are that one's.
+    """
+
+    folder: str
+    instances: Mapping[str, tuple[str, ...]]
+    services: Mapping[str, str] = field(default_factory=dict)
+    index: int = 0
+    kind: TargetKind = "local"
+    shape: Shape = "cluster"
+
+    def listen_host(self, workload: str) -> str:
+        """The instance's own address."""
+        return self.instances[workload][self._ordinal(workload)]
+
+    def ports(self, workload: str) -> tuple[Port, ...]:
+        """The usual ports."""
+        return BY_WORKLOAD[workload]
+
+    def call_host(self, workload: str) -> str:
+        """The address that stands for all instances, or that of the one."""
+        return self.services.get(workload) or self.instances[workload][0]
+
+    def offer_host(self, workload: str) -> str:
+        """As other workloads reach it."""
+        return self.call_host(workload)
+
+    def documents(self, workload: str) -> str:
+        """A folder of the instance's own."""
+        return f"{self.folder}/{self._name(workload)}/documents"
+
+    def volume(self, workload: str, volume: str) -> str:
+        """A folder of the instance's own."""
+        return f"{self.folder}/{self._name(workload)}/{volume}"
+
+    def secrets(self, folder: str) -> str:
+        """A folder that all instances share."""
+        return f"{self.folder}/secrets/{folder}"
+
+    def replica_hosts(self, workload: str, replicas: int) -> tuple[str, ...]:  # noqa: ARG002 - the layout has as many
+        """All addresses."""
+        return self.instances[workload]
+
+    def _ordinal(self, workload: str) -> int:
+        return min(self.index, len(self.instances[workload]) - 1)
+
+    def _name(self, workload: str) -> str:
+        return f"{workload}-{self._ordinal(workload)}"
+
 
 class Bound:
-    """The ports of one workload on one target: what it binds, and what the others call."""
+    """The ports of one workload on one target: the addresses that it binds, and those that the others call."""
 
     def __init__(self, addresses: Addresses, workload: str) -> None:
         self.all = addresses.ports(workload)
-        self.host = addresses.listen_host
+        self.host = addresses.listen_host(workload)
         self._call = addresses.call_host(workload)
 
     def __getitem__(self, port: Port | str) -> Port:

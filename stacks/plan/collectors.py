@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from components.documents import collector, held, ports
 from components.workload import Document, Health, Identity, SecretFile, Volume, Workload
-from stacks.environment.sizing import FREE_SHARE, acknowledge_seconds, expected_traces, most_traces, start_seconds
+from stacks.environment.sizing import FREE_SHARE, acknowledge_seconds, burst_spans, expected_traces, most_traces, start_seconds
 from stacks.plan.addresses import Bound
 from stacks.plan.parts import go_memory_limit, milliseconds, resources
 
 if TYPE_CHECKING:
     from stacks.environment import sections
     from stacks.environment.model import Environment
+    from stacks.plan.addresses import Addresses
     from stacks.plan.parts import Inputs
 
 USER = 10001
@@ -39,13 +40,14 @@ def agent(inputs: Inputs) -> Workload:
     section = environment.collectors.agent
     waiting = section.queue
     queue = Volume("queue", inputs.volume("queue"), waiting.size, holds="queue", survives="instance") if waiting else None
-    files = _intake_secrets(environment.ingest)
+    files = _intake_secrets(environment.ingest, inputs.addresses)
     text = collector.agent(
         collector.Intake(bound.bind(ports.OTLP_GRPC), bound.bind(ports.OTLP_HTTP), _intake_security(files)),
         _operation(bound, section),
         _queue(queue, sync_writes=waiting.sync_writes) if queue and waiting else None,
         trace_metrics(environment.aggregation, bound.bind(ports.SPAN_METRICS)),
-        _gateways(inputs),
+        gateways=_gateways(inputs),
+        enriched=inputs.addresses.kind == "kubernetes",
     )
     return Workload(
         name=inputs.workload,
@@ -63,7 +65,7 @@ def agent(inputs: Inputs) -> Workload:
         # The pods that send, in whatever namespace.
         identity=Identity(USER, {"": ("pods",)}),
         spread="every-node",
-        environment=go_memory_limit(section.resources.memory),
+        environment=go_memory_limit(section.resources.memory * section.memory_limit),
         node_variable="NODE_NAME",
         secret_files=files,
     )
@@ -84,9 +86,9 @@ def _hold(inputs: Inputs) -> held.Hold | None:
     return held.Hold(inputs.bound.own(ports.COPY), inputs.bound.own(ports.FLUSH), wait)
 
 
-def _intake_secrets(ingest: sections.Ingest) -> tuple[SecretFile, ...]:
+def _intake_secrets(ingest: sections.Ingest, addresses: Addresses) -> tuple[SecretFile, ...]:
     """The certificate and the token of the intake, as files; where the collector finds them is the same on every node."""
-    folder = "/etc/virtengine-tracing-ingest"
+    folder = addresses.secrets("ingest")
     named = ((ingest.tls_secret, "tls.crt"), (ingest.tls_secret, "tls.key"), (ingest.token_secret, "token"))
     return tuple(SecretFile(secret, key, f"{folder}/{key}") for secret, key in named if secret is not None)
 
@@ -133,7 +135,7 @@ def gateway(inputs: Inputs) -> Workload:
         identity=Identity(USER),
         spread="ordered" if clustered else "single",
         replicas=section.replicas if clustered else 1,
-        environment=go_memory_limit(section.resources.memory),
+        environment=go_memory_limit(section.resources.memory * section.memory_limit),
     )
 
 
@@ -144,7 +146,8 @@ def _tail_sampling(environment: Environment) -> collector.TailSampling:
         errors=tail.errors,
         slow_milliseconds=milliseconds(tail.slow) if tail.slow is not None else None,
         baseline_percent=round(tail.baseline * 100, 6),
-        baseline_spans_per_second=math.ceil(tail.baseline_limit) if tail.baseline_limit is not None else None,
+        baseline_spans_per_second=tail.baseline_limit,
+        baseline_burst_spans=burst_spans(environment),
         noise=tuple(collector.Noise(name, noise.attribute, noise.values) for name, noise in sorted(tail.noise.items())),
         traces_held=most_traces(environment),
         new_traces_per_second=math.ceil(expected / tail.wait.total_seconds()),

@@ -10,6 +10,7 @@ from stacks.plan.parts import go_memory_limit, resources
 
 if TYPE_CHECKING:
     from stacks.environment import sections
+    from stacks.plan.addresses import Addresses
     from stacks.plan.parts import Inputs
 
 USER = 65532
@@ -19,10 +20,11 @@ USER = 65532
 def login_proxy(inputs: Inputs, section: sections.Access, *, upstream: str) -> Workload:
     """The login proxy in front of the user interface at the URL ``upstream``."""
     bound, documents = inputs.bound, inputs.documents
-    authority = _authority(section.oidc_ca_secret)
+    authority = _authority(section.oidc_ca_secret, inputs.addresses)
     login = access.Login(
         section.oidc_issuer,
         section.client_id,
+        section.scopes,
         section.groups_claim,
         section.operator_groups,
         section.trusted_proxies,
@@ -55,6 +57,6 @@ def login_proxy(inputs: Inputs, section: sections.Access, *, upstream: str) -> W
     )
 
 
-def _authority(secret: str | None) -> SecretFile | None:
+def _authority(secret: str | None, addresses: Addresses) -> SecretFile | None:
     """The certificate of a private authority, as a file."""
-    return SecretFile(secret, "ca.crt", "/etc/virtengine-tracing-issuer/ca.crt") if secret is not None else None
+    return SecretFile(secret, "ca.crt", f"{addresses.secrets('issuer')}/ca.crt") if secret is not None else None

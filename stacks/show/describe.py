@@ -1,4 +1,4 @@
-"""What an environment will be, in ten lines."""
+"""Description of an environment in ten lines."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from components.workload import Plan
     from stacks.environment.model import Environment
     from stacks.environment.sections import Resources
+    from stacks.plan.addresses import Shape
 
 
 def describe(environment: Environment, plan: Plan) -> list[tuple[str, str]]:
-    """Pairs of a word and what it will be."""
+    """Describe an environment in pairs of a word and a text."""
     return [
         ("target", _target(environment)),
         ("intake", _intake(environment)),
@@ -33,10 +34,10 @@ def describe(environment: Environment, plan: Plan) -> list[tuple[str, str]]:
     ]
 
 
-def left_out(environment: Environment, kind: str) -> list[str]:
-    """What the environment asks for and a single host does not have, so that nobody takes it for granted."""
-    if kind == "kubernetes":
-        return []
+def left_out(environment: Environment, shape: Shape) -> list[str]:
+    """The parts of an environment that this machine does not have in a shape, so that nobody takes them for granted."""
+    if shape == "cluster":
+        return ["what only Kubernetes has: names of pods on spans, network policies, limits of memory and disk"]
     asked = [
         ("the login proxy and its Ingress (the user interface is on loopback)", environment.access is not None),
         ("TLS on the intake", environment.ingest.tls_secret is not None),

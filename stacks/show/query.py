@@ -11,7 +11,7 @@ from tracing_lib.reading import query
 from tracing_lib.reading.trace import Trace
 
 if TYPE_CHECKING:
-    from stacks.placement.outputs import Outputs
+    from tracing_lib.contract.outputs import Outputs
 
 __all__ = ["Trace", "Until", "fetch_trace"]
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import itertools
 import re
+import string
 from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from components.documents import shards
-from components.documents.attributes import PRIVACY_RULES
+from components.documents.attributes import any_of, patterns
 from components.documents.text import go_duration
 from stacks.environment.sizing import COLLECTOR_BYTES, HELD_BYTES_PER_SPAN_BYTE
 from tests.stacks import samples
@@ -21,6 +24,7 @@ def collector(role: str, target: str = "kubernetes", base: str = "prod", changes
     return document
 
 
+ASCII = string.ascii_letters + string.digits + string.punctuation + " \n"
 EVERY = [("agent", "kubernetes"), ("gateway", "kubernetes"), ("gateway", "docker"), ("gateway", "local")]
 each = pytest.mark.parametrize(("role", "target"), EVERY)
 
@@ -50,13 +54,13 @@ def test_what_is_declared_is_used_and_what_is_used_is_declared(role: str, target
 
 def test_an_agent_redacts_after_it_has_enriched() -> None:
     order = collector("agent")["service"]["pipelines"]["traces"]["processors"]
-    assert order == ["memory_limiter", "k8s_attributes", "redaction", "transform/privacy"]
+    assert order == ["memory_limiter", "k8s_attributes", "transform/repair", "redaction", "transform/privacy"]
 
 
 @pytest.mark.parametrize("target", ["docker", "local"])
 def test_on_one_host_spans_are_redacted_before_they_are_counted(target: str) -> None:
     traces = collector("gateway", target)["service"]["pipelines"]["traces"]
-    assert traces["processors"] == ["memory_limiter", "redaction", "transform/privacy"]
+    assert traces["processors"] == ["memory_limiter", "transform/repair", "redaction", "transform/privacy"]
     assert {"span_metrics", "service_graph"} < set(traces["exporters"])
 
 
@@ -178,7 +182,7 @@ def test_the_policies_of_prod_are_those_of_its_file() -> None:
     assert baseline["type"] == "and"
     share, limit = baseline["and"]["and_sub_policy"]
     assert share["probabilistic"] == {"sampling_percentage": 5.0}
-    assert limit["rate_limiting"] == {"spans_per_second": 500}
+    assert limit["rate_limiting"] == {"spans_per_second": 500, "burst_capacity": 1000}
 
 
 @pytest.mark.parametrize(
@@ -217,9 +221,22 @@ def test_a_trace_exactly_as_long_as_the_threshold_is_slow(slow: str, threshold: 
     assert policy["latency"]["threshold_ms"] == threshold
 
 
-def test_the_span_limit_is_a_whole_number_that_is_not_below_the_setting() -> None:
-    limit = policies({"sampling.tail.baseline_limit": 12.5})[-1]["and"]["and_sub_policy"][1]
-    assert limit["rate_limiting"]["spans_per_second"] == 13
+@pytest.mark.parametrize(("limit", "spans", "saved"), [(500, 10, 1000), (4, 10, 100), (1, 1, 10), (1, 2.5, 25), (9, 5000, 50_000)])
+def test_the_limit_of_the_baseline_lets_traces_of_the_expected_size_pass(limit: int, spans: float, saved: int) -> None:
+    changes = {"sampling.tail.baseline_limit": limit, "load.spans_per_trace": spans}
+    rate = policies(changes)[-1]["and"]["and_sub_policy"][1]["rate_limiting"]
+    assert rate == {"spans_per_second": limit, "burst_capacity": saved}
+
+
+def test_noise_that_reads_as_a_number_also_drops_attributes_that_are_numbers() -> None:
+    values = ["404", "-1", "1.5", "true", "1e3", "0x1", "007a", "yes"]
+    texts, typed = policies({"sampling.tail.noise": {"codes": {"attribute": 'a"b', "values": values}}})[:2]
+    assert texts["drop"]["drop_sub_policy"][0]["string_attribute"]["values"] == values
+    (same,) = typed["drop"]["drop_sub_policy"]
+    conditions = same["ottl_condition"]["span"]
+    assert sorted(conditions) == sorted(
+        f'{c}.attributes["a\\"b"] == {v}' for c in ("span", "resource") for v in ("404", "-1", "1.5", "true")
+    )
 
 
 def test_metrics_are_those_of_the_settings() -> None:
@@ -259,13 +276,27 @@ def test_the_intake_asks_for_what_the_file_names(tls: str | None, token: str | N
 def test_redaction_carries_every_privacy_rule_and_masks_names_and_messages_too() -> None:
     processors = collector("agent")["processors"]
     redaction = processors["redaction"]
-    assert redaction["blocked_key_patterns"] == [rule.pattern for rule in PRIVACY_RULES if rule.matches == "key"]
-    values = [rule.pattern for rule in PRIVACY_RULES if rule.matches == "value"]
-    assert redaction["blocked_values"] == values
+
+    def read(patterns: list[str]) -> list[str]:
+        return [pattern.replace("$$", "$") for pattern in patterns]
+
+    assert read(redaction["blocked_key_patterns"]) == patterns("key")
+    assert read(redaction["blocked_values"]) == patterns("value")
     assert redaction["allow_all_keys"] is True
     statements = str(processors["transform/privacy"]["trace_statements"])
-    for field in ("span.name", "span.status.message"):
-        assert statements.count(f"replace_pattern({field}, ") == len(values)
+    for field in ("span.name", "span.status.message", "span.trace_state", "spanevent.name", "scope.name", "scope.version"):
+        assert statements.count(f"replace_pattern({field}, ") == 1
+    for context in ("resource", "scope", "span", "spanevent"):
+        assert statements.count(f'replace_all_patterns({context}.attributes, "key", ') == 1
+
+
+@given(
+    st.text(ASCII, max_size=40), st.sampled_from(["", "Bearer abcdefgh12345678", "jane@example.org", "password=hunter2", "\n", "xprv9s21"])
+)
+@settings(max_examples=200, derandomize=True, database=None, deadline=None)
+def test_one_pattern_of_all_rules_matches_where_any_of_them_does(noise: str, secret: str) -> None:
+    for text in (noise, noise + secret, f"{secret} {noise}"):
+        assert bool(re.search(any_of("value"), text)) == any(re.search(pattern, text) for pattern in patterns("value"))
 
 
 @pytest.mark.parametrize(

@@ -176,7 +176,7 @@ def test_changed_strategies_are_served_without_a_restart(deployed: Deploy) -> No
         before = running.supervisor.pid("sampling")
         assert strategy(running.outputs.strategies_url, "portal")["probabilisticSampling"] == {"samplingRate": 1}
         changed = plan_with(running.plan, {"services": {"portal": {"ratio": "25 %", "operations": {"GET /healthz": "1 %"}}}})
-        write_documents(changed)
+        write_documents(changed.workloads)
         operations = until(lambda: strategy(running.outputs.strategies_url, "portal").get("operationSampling"), "the new strategies")
         assert isinstance(operations, dict)
         assert operations["defaultSamplingProbability"] == 0.25

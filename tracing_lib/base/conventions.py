@@ -1,7 +1,7 @@
-"""Every name that a span of this library can carry, once: attributes, events, and what a value is called when it is unknown.
+"""Names that the library writes into spans: attributes, events, and values for the unknown.
 
-Names of OpenTelemetry's semantic conventions are those of version 1.44; VirtEngine's own stand under ``virtengine.``. They are written
-out here because the conventions' Python package keeps most of them in a module that it calls incubating and may rename.
+Names of OpenTelemetry's semantic conventions are those of version 1.44. VirtEngine's own begin with ``virtengine.``. The Python package of
+the conventions is not used, because most of these names are in its module that is marked as incubating and may be renamed.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.44.0"
-"""The version of the semantic conventions that the names below are taken from."""
+"""Version of the semantic conventions that the names are taken from."""
 
 # RPC (semantic conventions, "RPC spans" and "gRPC")
 RPC_SYSTEM_NAME: Final = "rpc.system.name"
@@ -35,7 +35,7 @@ MESSAGING_OPERATION_NAME: Final = "messaging.operation.name"
 MESSAGING_OPERATION_TYPE: Final = "messaging.operation.type"
 MESSAGING_DESTINATION_TEMPLATE: Final = "messaging.destination.template"
 MESSAGING_BODY_SIZE: Final = "messaging.message.body.size"
-"""Bytes of the message as it travels, before compression."""
+"""Bytes of the message before compression."""
 
 WEBSOCKET: Final = "websocket"
 
@@ -46,19 +46,19 @@ EXCEPTION_TYPE: Final = "exception.type"
 
 # VirtEngine's own
 CANCELLED: Final = "virtengine.cancelled"
-"""True where the caller gave up before the operation ended. Not an error: the status stays unset."""
+"""True if the caller cancelled the operation before its end. This is not an error: the status stays unset."""
 
 ERROR_FINGERPRINT: Final = "virtengine.error.fingerprint"
-"""Hash over the exception's type and the place it came from: equal for equal causes, and holds none of the exception's text."""
+"""Digest of an exception's type and of the function that raised it. The exception's text is not part of it."""
 
 LINK_ROLE: Final = "virtengine.link.role"
-"""What the linked span is to this one: ``connection`` or ``sender``."""
+"""Relation of the linked span to this one: ``connection`` or ``sender``."""
 
 MODULE: Final = "virtengine.module"
-"""The chain module whose keeper runs: ``market``, ``veid``, ``escrow``."""
+"""Chain module whose keeper runs: ``market``, ``veid``, ``escrow``."""
 
 TX_ACCEPTED: Final = "virtengine.tx.accepted"
-"""Whether ante handling let the transaction pass."""
+"""Whether ante handling accepted the transaction."""
 
 LONGEST_NAME: Final = 160
 """Characters of a span's name that leave the process. The rest is cut off; names of low cardinality are far shorter."""

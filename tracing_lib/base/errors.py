@@ -1,49 +1,53 @@
-"""The errors that a user of the library meets, all in one form: where, what was wrong, what would be right, what to do next."""
+"""Errors that the library raises, and the form of their messages: place, fault, correct value, next step."""
 
 from __future__ import annotations
 
 
 def explain(place: str, wrong: str, right: str, then: str) -> str:
-    """Return one sentence per part, in the order in which a reader asks for them."""
+    """Return the message of an error: the place, what is wrong there, what would be right, and the next step."""
     return f"{place}: {wrong}. Wanted: {right}. Next: {then}"
 
 
 class ContractError(ValueError):
-    """The outputs of a tracing stack cannot be used as they are.
+    """The outputs of a tracing stack cannot be used.
 
-    The message names the place and the field, and never holds the value of a secret.
+    The message names the place and the field, and never the value of a secret.
     """
 
 
 class SettingsError(Exception):
-    """The tracing of this service cannot be configured as asked.
+    """The tracing of this service cannot be configured with these settings.
 
-    Not a ``ValueError``: pydantic would take one raised while it validates for a failed check and wrap it.
+    It is not a ``ValueError``, because pydantic would wrap one that is raised during validation.
     """
 
 
 class AlreadyConfiguredError(RuntimeError):
-    """Tracing was configured before in this process, with other settings, or by someone else.
+    """Tracing was configured before in this process, with other settings or by other code.
 
-    OpenTelemetry takes a global tracer provider once for the life of a process.
+    OpenTelemetry accepts one global tracer provider for the life of a process.
     """
 
 
 class QueryError(Exception):
-    """The query server could not be reached, refused, or answered with something that is no trace."""
+    """The query server could not be reached, refused the request, or sent a response that is not a trace."""
+
+
+class QueryRefusedError(QueryError):
+    """A query that the server understood and does not answer (HTTP 4xx)."""
 
 
 class TraceNotFoundError(QueryError):
-    """The query server answered and does not know the trace (yet)."""
+    """The query server does not have the trace, or not yet."""
 
 
 class PrivacyError(ValueError):
-    """A declaration of attributes or of privacy rules cannot be used as it is."""
+    """A declaration of attributes or of privacy rules cannot be used."""
 
 
 class JobTokenError(ValueError):
-    """A string is no token of a job's context. The message does not show it."""
+    """A string is not a token of a job's context. The message does not contain the string."""
 
 
 class SlurmError(RuntimeError):
-    """A SLURM command failed. Its message has the command's exit status and never its output, which quotes the user's script."""
+    """A SLURM command failed. The message has its exit status, and not its output, which quotes the user's script."""

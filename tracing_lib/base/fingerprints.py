@@ -1,4 +1,4 @@
-"""Stable fingerprints of errors, and the way from a report of one to its trace."""
+"""Fingerprints of errors, and reports that lead from an error to its trace."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MARK: Final = "__virtengine_error__"
 
 @dataclass(frozen=True, slots=True)
 class ErrorDescription:
-    """What is told of an error wherever it is recorded."""
+    """Type and fingerprint of an error, as spans and log lines record it."""
 
     type: str
     """Qualified name of the exception's class."""
@@ -33,16 +33,16 @@ class ErrorDescription:
 
 @dataclass(frozen=True, slots=True)
 class ErrorReport:
-    """What a log line, an answer to a customer or a ticket may hold of an error: enough to find its trace, nothing private."""
+    """Report of an error for a log line, a ticket or a response to a customer: it leads to the trace and has nothing private."""
 
     type: str
     """Qualified name of the exception's class."""
     fingerprint: str
-    """16 hexadecimal digits: equal for the same kind of error raised at the same place, in every process and release that has both."""
+    """16 hexadecimal digits, equal in every process and release for errors of one type that one function raised."""
     trace_id: str | None
-    """The trace in which it was first seen, 32 hexadecimal digits; none outside of a trace."""
+    """Id of the trace in which the error was first reported, 32 hexadecimal digits; None outside of a trace."""
     span_id: str | None
-    """The span in which it was first seen, 16 hexadecimal digits."""
+    """Id of the span in which the error was first reported, 16 hexadecimal digits; None outside of a trace."""
 
     def __str__(self) -> str:
         where = f" trace_id={self.trace_id} span_id={self.span_id}" if self.trace_id else ""
@@ -50,34 +50,34 @@ class ErrorReport:
 
 
 def qualified_type(error: BaseException) -> str:
-    """Return the name of the error's class with its module, without one for builtins (as ``exception.type`` has it)."""
+    """Return the qualified name of the error's class, without a module for builtins (as ``exception.type`` has it)."""
     kind = type(error)
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
 def fingerprint(error: BaseException) -> str:
-    """Return the fingerprint of an error: of its type, and of the file's name and the function that raised it.
+    """Return the fingerprint of an error: a digest of its type, and of the name of the file and the function that raised it.
 
-    Neither its message, which holds values, nor line numbers, which change with every release, nor folders, which differ by machine.
+    The message is left out because it holds values, line numbers because releases change them, and folders because machines differ.
     """
     return _digest(qualified_type(error), "" if isinstance(error, BaseExceptionGroup) else _raised_at(error.__traceback__))
 
 
 def fingerprint_of_text(kind: str, stack: str) -> str:
-    """Return the same fingerprint from a recorded ``exception.type`` and ``exception.stacktrace``."""
+    """Return the fingerprint of an error from its recorded ``exception.type`` and ``exception.stacktrace``."""
     frames = [] if _GROUP.search(stack) else _FRAME.findall(stack)
     return _digest(kind, _place(*frames[-1]) if frames else "")
 
 
 def describe(error: BaseException) -> ErrorDescription:
-    """Return type and fingerprint of an error, for a span's event or a log record."""
+    """Return the type and the fingerprint of an error."""
     return ErrorDescription(qualified_type(error), fingerprint(error))
 
 
 def report(error: BaseException, span: Span | None = None) -> ErrorReport:
-    """Return the report of an error, with the span (default: the current one) in which it is first reported; later calls return the same.
+    """Return the report of an error with ``span``; default: the current span. Later calls for the error return the first report.
 
-    A note with the trace is added to the exception (PEP 678), so that whoever prints it, much later, sees where to look.
+    The ids are added to the exception as a note (PEP 678), so that a traceback that is printed later shows the trace.
     """
     known = getattr(error, _MARK, None)
     if isinstance(known, ErrorReport):
@@ -90,7 +90,7 @@ def report(error: BaseException, span: Span | None = None) -> ErrorReport:
         if made.trace_id:
             error.add_note(f"trace_id={made.trace_id} span_id={made.span_id} fingerprint={made.fingerprint}")
     except (AttributeError, TypeError):
-        # An exception class with slots takes no attribute; it is reported all the same, each time anew.
+        # An exception class with slots has no place for the report, so that each call makes a new one.
         pass
     return made
 

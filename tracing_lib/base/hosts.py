@@ -1,4 +1,4 @@
-"""Which hosts are ours."""
+"""Own hosts: the hosts to which baggage may be sent."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def host_of(target: str) -> str:
 
 
 def is_own(target: str, own_hosts: Iterable[str]) -> bool:
-    """Whether a URL, address or gRPC target leads to one of ``own_hosts``: names, addresses, or ``*.`` and a domain below which all are."""
+    """Whether a URL, address or gRPC target is on one of ``own_hosts``: names, addresses, or ``*.`` and a domain for all hosts below it."""
     host = host_of(target)
     if not host:
         return False

@@ -1,4 +1,4 @@
-"""The HTTP session of the library: ``requests``, kept from preferring the environment of the process to the settings."""
+"""HTTP by ``requests``, with certificates and token from the settings and not from the environment of the process."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ if TYPE_CHECKING:
 
 
 class SettingsSession(requests.Session):
-    """A session whose certificates and token are what it was given. Proxies are still taken from the environment.
+    """A session that takes proxies from the environment, but neither certificates nor a token.
 
     ``certificate`` is PEM text of the CAs to trust; None: the public ones.
     """
 
     def __init__(self, certificate: str | None = None) -> None:
         super().__init__()
-        # Ran (requests 2.34): without an auth of its own, a session replaces the bearer token by what ~/.netrc has for the host.
+        # Ran (requests 2.34): a session without auth replaces the bearer token by the entry of ~/.netrc for the host.
         self.auth = _unchanged
         self.certificate_path: str | None = None
         self._process = os.getpid()
         if certificate is not None:
-            # `requests` takes CA certificates by path only, and reads them at every new connection.
+            # `requests` takes CA certificates as a path only, and reads the file at every new connection.
             path = Path(tempfile.mkdtemp(prefix="virtengine-tracing-")) / "ca.pem"
             path.write_text(certificate, encoding="utf-8")
             self.verify = self.certificate_path = str(path)
 
     def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:  # noqa: ANN401  untyped there
-        """Return what a request is sent with.
+        """Return the settings of a request, with the session's certificates where the request has none.
 
-        Ran (requests 2.34): ``REQUESTS_CA_BUNDLE`` and ``CURL_CA_BUNDLE`` replace the certificates of a session; only those given with
-        a request stay.
+        Ran (requests 2.34): ``REQUESTS_CA_BUNDLE`` and ``CURL_CA_BUNDLE`` replace the certificates of a session, but not those that are
+        given with a request.
         """
         return super().merge_environment_settings(url, proxies, stream, self.verify if verify is None else verify, cert)
 
@@ -50,7 +50,7 @@ class SettingsSession(requests.Session):
         return made
 
     def close(self) -> None:
-        """Close the connections and remove the certificate's file, unless it is a parent process's."""
+        """Close the connections, and remove the file of the certificate if this process wrote it."""
         super().close()
         if self.certificate_path is not None and self._process == os.getpid():
             shutil.rmtree(Path(self.certificate_path).parent, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Settings as environment variables say them: the outputs of a tracing stack, then the standard variables on top."""
+"""Settings from environment variables: those of a stack's outputs, overridden by the standard variables."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ OUTPUTS: Final = "VIRTENGINE_TRACING_OUTPUTS"
 """Path of the JSON file with the outputs of the tracing stack."""
 
 OUTPUTS_JSON: Final = "VIRTENGINE_TRACING_OUTPUTS_JSON"
-"""The outputs themselves, as JSON."""
+"""The outputs of the tracing stack as JSON text."""
 
 TOKEN: Final = "VIRTENGINE_TRACING_TOKEN"  # noqa: S105  the name of a variable
-"""Bearer token of the collector, so that the outputs can be public. Wins over a token in the outputs."""
+"""Bearer token of the collector. It overrides a token in the outputs, so that the outputs can be public."""
 
 EXCEPTION_TEXT: Final = "VIRTENGINE_TRACING_EXCEPTION_TEXT"
-"""``true`` lets messages and stack traces of exceptions leave the process."""
+"""``true`` exports messages and stack traces of exceptions as masked text."""
 
 HASH_KEY: Final = "VIRTENGINE_TRACING_HASH_KEY"
-"""Key of the digests of the privacy class hash."""
+"""Key of the digests that replace the values of hashed attributes."""
 
 OWN_HOSTS: Final = "VIRTENGINE_TRACING_OWN_HOSTS"
-"""Hosts that baggage may be sent to, by commas."""
+"""Hosts to which baggage may be sent, separated by commas."""
 
 _RATIOS: Final[Mapping[str, float | None]] = {
     "always_on": 1.0,
@@ -43,7 +43,7 @@ _RATIOS: Final[Mapping[str, float | None]] = {
     "parentbased_always_off": 0.0,
     "parentbased_traceidratio": None,
 }
-"""The samplers of the specification that a head ratio can express, with the ratio; None: it is the argument."""
+"""Samplers of the specification that a head ratio can express, with the ratio; None: the sampler's argument is the ratio."""
 
 _RESOURCE: Final = {
     "service.name": "service_name",
@@ -52,7 +52,7 @@ _RESOURCE: Final = {
     "service.instance.id": "instance_id",
     "deployment.environment.name": "environment",
 }
-"""Resource attributes that settings decide. Others in ``OTEL_RESOURCE_ATTRIBUTES`` are read by the SDK itself."""
+"""Resource attributes that are settings. The SDK reads the others of ``OTEL_RESOURCE_ATTRIBUTES``."""
 
 _NUMBERS: Final = {
     "OTEL_BSP_MAX_QUEUE_SIZE": ("queue_size", 1),
@@ -61,24 +61,23 @@ _NUMBERS: Final = {
     "OTEL_EXPORTER_OTLP_TIMEOUT": ("export_timeout_seconds", 1000),
     "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT": ("export_timeout_seconds", 1000),
 }
-"""Variables that hold one whole number: the setting, and how many of the variable's unit make one of the setting's.
+"""Variables with one whole number: the setting, and the factor between the unit of the variable and that of the setting.
 
-Durations are milliseconds, as the specification has them (the Python SDK reads the timeout as seconds).
+Durations are milliseconds, as in the specification (the Python SDK reads the timeout as seconds).
 """
 
 _CHOICES: Final = {
     "OTEL_EXPORTER_OTLP_COMPRESSION": "compression",
     "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION": "compression",
-    "VIRTENGINE_TRACING_EXPORTER": "exporter",
 }
-"""Variables that hold one of a few words; the settings know which."""
+"""Variables with one of a few words, which the settings check."""
 
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _RESTART = "correct the variable, or unset it, and start the service again"
 
 
 class _Reading:
-    """The values read so far, and under which variable's name each was found."""
+    """The values that were read, and the variable of each."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
@@ -86,7 +85,7 @@ class _Reading:
         self.places: dict[str, str] = {}
 
     def variable(self, *names: str) -> tuple[str, str] | None:
-        """Return name and value of the first variable that is set; an empty one counts as unset (OpenTelemetry specification)."""
+        """Return name and value of the first variable that is set. An empty one is unset (OpenTelemetry specification)."""
         return next(((name, value) for name in names if (value := self._environ.get(name, "").strip())), None)
 
     def put(self, place: str, setting: str, value: object) -> None:
@@ -95,7 +94,7 @@ class _Reading:
 
 
 def values_of(outputs: Outputs, protocol: Protocol) -> dict[str, object]:
-    """Return the settings that a stack's outputs decide for a service that sends by ``protocol``."""
+    """Return the settings that a stack's outputs contain for a service that exports by ``protocol``."""
     return {
         "environment": outputs.environment,
         "protocol": protocol,
@@ -111,10 +110,10 @@ def values_of(outputs: Outputs, protocol: Protocol) -> dict[str, object]:
 
 
 def read(environ: Mapping[str, str]) -> tuple[dict[str, object], dict[str, str]]:
-    """Return the settings that the variables decide, and the variable that each came from.
+    """Return the settings that the variables contain, and the variable of each.
 
-    Read are ``VIRTENGINE_TRACING_OUTPUTS``, ``…_OUTPUTS_JSON``, ``…_TOKEN``, ``…_EXPORTER``, ``…_EXCEPTION_TEXT``, ``…_HASH_KEY`` and
-    ``…_OWN_HOSTS`` (by commas), and from the OpenTelemetry specification
+    The variables are ``VIRTENGINE_TRACING_OUTPUTS``, ``…_OUTPUTS_JSON``, ``…_TOKEN``, ``…_EXCEPTION_TEXT``,
+    ``…_HASH_KEY`` and ``…_OWN_HOSTS`` (by commas), and from the OpenTelemetry specification
     ``OTEL_SDK_DISABLED``, ``OTEL_SERVICE_NAME``, ``OTEL_RESOURCE_ATTRIBUTES``, ``OTEL_TRACES_SAMPLER`` with ``_ARG``,
     ``OTEL_EXPORTER_OTLP_ENDPOINT``, ``_PROTOCOL``, ``_CERTIFICATE``, ``_HEADERS``, ``_COMPRESSION`` and ``_TIMEOUT`` (for each, the
     form with ``_TRACES`` wins), ``OTEL_BSP_MAX_QUEUE_SIZE``, ``OTEL_BSP_MAX_EXPORT_BATCH_SIZE`` and ``OTEL_BSP_SCHEDULE_DELAY``.
@@ -140,7 +139,7 @@ def read(environ: Mapping[str, str]) -> tuple[dict[str, object], dict[str, str]]
 
 
 def _read_outputs(reading: _Reading) -> None:
-    """Take what the outputs decide; a token given on its own stands in for theirs, even where that is a placeholder."""
+    """Read the outputs. A separate token replaces the token of the outputs, even a placeholder."""
     token, path, inline = reading.variable(TOKEN), reading.variable(OUTPUTS), reading.variable(OUTPUTS_JSON)
     if path and inline:
         wrong = f"{OUTPUTS_JSON} is set as well"
@@ -169,7 +168,7 @@ def _protocol(reading: _Reading) -> Protocol:
 
 
 def _read_exporter(reading: _Reading) -> None:
-    """Take endpoint and certificate. The endpoint for traces alone is a full path (OTLP exporter specification): it is cut to its base."""
+    """Read endpoint and certificate. The variable for traces alone has the full path (OTLP specification); its base is taken."""
     if found := reading.variable("OTEL_EXPORTER_OTLP_ENDPOINT"):
         reading.put(found[0], "endpoint", found[1])
     if found := reading.variable("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
@@ -189,7 +188,7 @@ def _read_exporter(reading: _Reading) -> None:
 
 
 def _read_headers(reading: _Reading) -> None:
-    """Take ``name=value,name=value`` with percent-encoded values; an authorization with a bearer token becomes the token."""
+    """Read ``name=value,name=value`` with percent-encoded values. The header authorization with a bearer token is read as the token."""
     found = reading.variable("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS")
     if not found:
         return
@@ -198,7 +197,7 @@ def _read_headers(reading: _Reading) -> None:
         name, separator, value = pair.partition("=")
         name, value = name.strip().lower(), unquote(value.strip())
         if not separator or not _HEADER_NAME.fullmatch(name) or not value.isprintable():
-            # The pair is not shown: where it is malformed, what looks like a name may be a key.
+            # The pair is not shown, because the name of a malformed pair may be part of a secret.
             raise SettingsError(explain(found[0], f"entry {position} is malformed", "name=value, percent-encoded, by commas", _RESTART))
         if name == "authorization" and value.lower().startswith("bearer "):
             reading.put(found[0], "token", SecretStr(value[len("bearer ") :].strip()))
@@ -208,9 +207,9 @@ def _read_headers(reading: _Reading) -> None:
 
 
 def _read_sampler(reading: _Reading) -> None:
-    """Take the head ratio. Samplers without a parent's say become parent-based ones: a trace is never cut in the middle here.
+    """Read the head ratio. Every sampler is parent-based here, because a trace must not end in its middle.
 
-    An operator who names a sampler wants that one: strategies and targets of the outputs are put aside.
+    An operator who sets a sampler overrides the strategies and the targets of the outputs.
     """
     found = reading.variable("OTEL_TRACES_SAMPLER")
     if not found:
@@ -230,7 +229,7 @@ def _read_sampler(reading: _Reading) -> None:
 
 
 def _read_resource(reading: _Reading) -> None:
-    """Take the resource attributes that are settings; ``OTEL_SERVICE_NAME`` wins over ``service.name`` (specification)."""
+    """Read the resource attributes that are settings. ``OTEL_SERVICE_NAME`` overrides ``service.name`` (specification)."""
     if found := reading.variable("OTEL_RESOURCE_ATTRIBUTES"):
         for pair in found[1].split(","):
             key, _, value = pair.partition("=")
@@ -241,7 +240,7 @@ def _read_resource(reading: _Reading) -> None:
 
 
 def _read_privacy(reading: _Reading) -> None:
-    """Take what loosens or keys the wall around the process."""
+    """Read the settings of privacy."""
     if found := reading.variable(EXCEPTION_TEXT):
         if found[1].lower() not in {"true", "false"}:
             raise SettingsError(explain(EXCEPTION_TEXT, f"is {found[1][:40]!r}", "true or false", _RESTART))

@@ -1,4 +1,4 @@
-"""Checks of single values that the contract and the settings share; each raises ``ValueError`` with what would be right."""
+"""Checks of single values that outputs and settings share. Each raises ``ValueError`` with the form of a correct value."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 _PREAMBLE: Final = re.compile(r"^(Value error, |\w+ should (be |have )?)")
-"""What pydantic puts before the part of its message that says what would be right."""
+"""Prefix of pydantic's messages, before the part that names the correct form."""
 _LONGEST_SHOWN: Final = 60
 
 
 def _check_url(value: str) -> str:
-    # urlsplit drops line breaks silently: what is checked would not be what is used.
+    # urlsplit drops line breaks silently, so that the checked URL would not be the one that is used.
     if any(character <= " " for character in value):
         raise ValueError("a URL without blanks or line breaks, such as http://collector:4318")
     try:
@@ -40,7 +40,7 @@ def _check_url(value: str) -> str:
 def _check_certificate(value: str) -> str:
     if "PRIVATE KEY" in value:
         raise ValueError("the certificate of the CA alone; a private key was in it and belongs to the server")
-    import ssl  # only where there is a certificate: it is a tenth of the import time of this package
+    import ssl  # imported for a certificate only: ssl takes a tenth of the import time of this package
 
     try:
         ssl.create_default_context(cadata=value)
@@ -59,14 +59,14 @@ Url = Annotated[str, AfterValidator(_check_url), WithJsonSchema({"type": "string
 """An http or https URL with a host and without credentials, query or fragment."""
 
 Certificate = Annotated[str, AfterValidator(_check_certificate)]
-"""PEM text of the CA certificates that a server's certificate is checked against."""
+"""PEM text of the CA certificates that verify a server's certificate."""
 
 Token = Annotated[SecretStr, AfterValidator(_check_token)]
 """A bearer token as in RFC 6750; masked wherever it is printed."""
 
 
 def _shown(value: object) -> str:
-    """Return the value for a message, or only its type where it could be a credential or would fill the screen."""
+    """Return the value for a message, or only its type if it is long or could be a credential."""
     if value is None or isinstance(value, bool | int | float):
         return repr(value)
     if isinstance(value, str) and len(value) <= _LONGEST_SHOWN and "@" not in value and "bearer" not in value.lower():
@@ -84,6 +84,6 @@ def _one(details: ErrorDetails, secret_fields: frozenset[str]) -> tuple[str, str
 
 
 def problems(error: ValidationError, secret_fields: frozenset[str]) -> Iterator[tuple[str, str, str]]:
-    """Yield path, what was wrong and what would be right for each failed check; never the value of a secret field."""
+    """Yield path, fault and correct form of each failed check, without the values of secret fields."""
     for details in error.errors(include_url=False, include_context=False):
         yield _one(details, secret_fields)

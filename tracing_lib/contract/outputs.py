@@ -1,8 +1,8 @@
 """The contract between a tracing stack and the services that send spans to it.
 
-One model, versioned, from which come the stack's outputs, their JSON schema, the file that services read, the ``OTEL_*`` variables
-for services in other languages, and the settings of this library. The stacks import this module to write it, services to read it;
-it needs pydantic alone, so that neither pays for the OpenTelemetry SDK.
+One versioned model defines the stack's outputs, their JSON schema, the file that services read, the ``OTEL_*`` variables for services
+in other languages, and the settings of this library. Stacks import this module to write outputs, services to read them. It needs
+pydantic alone, so that neither imports the OpenTelemetry SDK.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 SCHEMA_VERSION: Final = 1
-"""The version that this library reads and writes. It changes only when a reader of the version before would misread the outputs."""
+"""Version that this library reads and writes. It changes only when a reader of the former version would misread the outputs."""
 
 PLACEHOLDER: Final = "[secret]"
-"""What ``pulumi stack output`` prints in place of a secret unless it is told ``--show-secrets``."""
+"""Text that ``pulumi stack output`` prints for a secret without ``--show-secrets``."""
 
 Protocol = Literal["grpc", "http/protobuf"]
-"""The transports of OTLP, named as ``OTEL_EXPORTER_OTLP_PROTOCOL`` names them."""
+"""Transports of OTLP, named as in ``OTEL_EXPORTER_OTLP_PROTOCOL``."""
 
 Backend = Literal["jaeger", "tempo"]
-"""The stores that a stack can have; they differ in the API that a trace is read by."""
+"""Stores that a stack can have. Their query APIs differ."""
 
 _SECRET_FIELDS: Final = frozenset({"otlp_token"})
 _SHOW_SECRETS: Final = "pulumi stack output --json --show-secrets > outputs.json"
@@ -42,9 +42,9 @@ Ratio = Annotated[float, Field(ge=0, le=1)]
 
 
 class Model(BaseModel):
-    """Base of the models of this library: immutable, explained by attribute docstrings, silent about values in its errors.
+    """Base of the models of this library: immutable, described by attribute docstrings, without values in its errors.
 
-    Unknown keys are ignored, so that a reader works with the outputs of a stack that is a minor version ahead.
+    Unknown keys are ignored, so that a reader can use the outputs of a stack that is a minor version ahead.
     """
 
     model_config = ConfigDict(

@@ -1,4 +1,4 @@
-"""The settings of one service's tracing, and where they come from."""
+"""The settings of one service's tracing, read from outputs and from environment variables."""
 
 from __future__ import annotations
 
@@ -31,73 +31,71 @@ def _instance_id(_pid: int) -> str:
 
 
 class TracingSettings(Model):
-    """Everything that ``configure`` needs to know about a service. Raises ``SettingsError`` for a value that cannot be used."""
+    """Settings of a service's tracing, for ``configure``. Raises ``SettingsError`` for a value that cannot be used."""
 
     service_name: str = Field(min_length=1)
     """``service.name``: the logical name, the same for every instance. Required."""
     service_version: str | None = None
     """``service.version``, as the service's release names it. Default none: left out."""
     service_namespace: str = "virtengine"
-    """``service.namespace``: the product that the service belongs to. Default ``virtengine``."""
+    """``service.namespace``: the product of which the service is part. Default ``virtengine``, because all services of this library are."""
     instance_id: str = Field(default_factory=lambda: _instance_id(os.getpid()), min_length=1)
     """``service.instance.id``. Default: a random UUID (version 4, as the semantic conventions advise), one per process."""
     environment: str | None = None
-    """``deployment.environment.name``. Default none: left out; outputs bring it."""
+    """``deployment.environment.name``. Default none: left out. Outputs set it."""
     protocol: Protocol = "http/protobuf"
-    """Transport. Default ``http/protobuf``: cheaper per span here than gRPC, and needs no extra package."""
+    """Transport of OTLP. Default ``http/protobuf``, because it costs less per span than gRPC and needs no extra."""
     endpoint: Url = "http://localhost:4318"
     """Base URL of the collector. Default: port 4318 of this host, for ``grpc`` 4317, as the OTLP specification has them."""
     certificate: Certificate | None = Field(default=None, repr=False)
-    """CA certificates that the collector's own is checked against, PEM. Default none: the public CAs, where https is used."""
+    """CA certificates that verify the collector's, PEM. Default none: the public CAs, for an https endpoint."""
     token: Token | None = None
-    """Bearer token sent with every export. Default none."""
+    """Bearer token of every export. Default none, because the local stack requires none."""
     headers: dict[str, SecretStr] = Field(default_factory=dict)
-    """Further headers sent with every export, masked like the token because some carry keys. Default none."""
+    """Further headers of every export. They are masked like the token, because a header can contain a key. Default none."""
     head_ratio: Ratio = 1.0
-    """Share of new traces that is sampled, 0 to 1; a caller's decision is always followed. Default 1: all."""
+    """Ratio of new traces that are sampled, 0 to 1. A caller's decision is always followed. Default 1: a new service shows all traces."""
     strategies_url: Url | None = None
-    """Where sampling strategies are polled (Jaeger remote sampling over HTTP). Default none: ``head_ratio`` holds; outputs bring it."""
+    """URL of the sampling strategies (Jaeger remote sampling over HTTP). Default none: ``head_ratio`` applies. Outputs set it."""
     strategies_poll_seconds: float = Field(default=60.0, gt=0)
-    """How often strategies are polled, in seconds. Default 60, as every Jaeger client; a changed strategy is here within it."""
+    """Interval between polls of the strategies, in seconds. Default 60, as in the clients of Jaeger."""
     targets: tuple[OperationTarget, ...] = ()
-    """Rates by service and operation; those of other services are passed over. Default none; outputs bring them."""
+    """Target rates by service and operation; those of other services are ignored. Default none. Outputs set them."""
     adapt_seconds: float = Field(default=10.0, gt=0)
-    """How long traffic is counted before an operation's ratio is adapted to it, in seconds. Default 10: a target of ten traces a second
-    is then met within a tenth by chance alone. A burst ends the count early."""
-    exporter: Literal["own", "stock"] = "own"
-    """Who encodes and sends. Default ``own``: half the CPU of OpenTelemetry's ``stock`` exporter for the same bytes."""
+    """Interval over which the traffic of an operation is counted to adapt its ratio, in seconds. A burst ends it early. Default 10, because
+    chance then moves a target of ten traces a second by a tenth at most."""
     compression: Literal["none", "gzip"] = "none"
-    """Compression of requests. Default none: to a collector on the same host or in the same cluster, CPU is dearer than bytes."""
+    """Compression of requests. Default none, because CPU costs more than bytes on the way to a collector in the same cluster."""
     queue_bytes: int = Field(default=16 * 2**20, ge=64 * 2**10)
-    """Memory that ended spans may take while they wait for the collector, in bytes. Default 16 MiB: some 50,000 spans of five attributes,
-    100 s at 500 a second. A full queue drops and counts, failed spans last."""
+    """Bound of the ended spans that wait for export, in bytes. A full queue drops spans and counts them, failed spans last. Default 16 MiB:
+    about 50,000 spans of five attributes, or 100 s at 500 a second."""
     queue_size: int | None = Field(default=None, gt=0)
-    """Ended spans that may wait for export, beside the bound in bytes. Default none: the bytes alone decide."""
+    """Further bound of the ended spans that wait for export, in spans. Default none: the bound in bytes is enough."""
     batch_size: int = Field(default=512, gt=0)
-    """Most spans in one export; a batch of this size goes at once. Default 512 (the SDK's)."""
+    """Most spans of one export; a batch of this size is sent at once. Default 512, as in the SDK."""
     export_interval_seconds: float = Field(default=1.0, gt=0)
-    """Longest time that a span waits for its batch, in seconds. Default 1, not the SDK's 5: a trace can be read soon after."""
+    """Longest time until a batch is sent, in seconds. Default 1, not the SDK's 5, so that a trace can be read soon after it ended."""
     export_timeout_seconds: float = Field(default=10.0, gt=0)
-    """Longest time for one attempt at an export, in seconds. Default 10, as the OTLP specification has it. A collector that is away is
-    tried again for as long as the queue has room."""
+    """Longest time of one attempt to export, in seconds. Attempts are repeated while the queue has room. Default 10, as in the OTLP
+    specification."""
     shutdown_seconds: float = Field(default=2.0, gt=0)
-    """Longest time that ending may take, in seconds, whatever the collector does. Default 2: enough to deliver a full queue to one
-    that works, and little of the 10 s (Docker) or 30 s (Kubernetes) that a stopped service has for all its work."""
+    """Longest time of the shutdown, in seconds, in every state of the collector. Default 2: enough to export a full queue to a collector
+    that works, and little of the 10 s (Docker) or 30 s (Kubernetes) in which a stopped service must end."""
     end_on_sigterm: bool = True
-    """Whether SIGTERM delivers what is queued before it ends the process. Default true. Only where nobody else handles the signal: a
-    server that handles it ends normally, and that delivers as well."""
+    """Whether SIGTERM exports the queue before it ends the process. It has no effect where other code handles the signal, because such a
+    process ends normally, which exports the queue as well. Default true, so that a stopped service loses no span."""
     privacy: tuple[PrivacyRule, ...] = ()
-    """Privacy rules of the stack, beside the library's own. Default none; outputs bring them."""
+    """Privacy rules of the stack, applied in addition to the library's own. Default none. Outputs set them."""
     exception_text: bool = False
-    """Whether messages and stack traces of exceptions leave the process, masked by the privacy rules, which cannot recognise a
-    person's name. Default false: type and fingerprint leave."""
+    """Whether messages and stack traces of exceptions are exported, masked by the privacy rules. Default false, because the rules cannot
+    recognise a person's name; type and fingerprint are exported."""
     hash_key: SecretStr | None = None
-    """Key of the digests that stand for values of the privacy class hash, 16 characters at least; services that share it get equal
-    digests for equal values. Default none: a random one for each process."""
+    """Key of the digests that replace the values of hashed attributes, at least 16 characters. Services that share it have equal digests
+    for equal values. Default none: a random key for each process, so that digests of different processes cannot be compared."""
     own_hosts: tuple[str, ...] = OWN_HOSTS
-    """Hosts that baggage may be sent to: names, addresses, or ``*.`` and a domain. Default: this host, and names of Kubernetes services."""
+    """Hosts to which baggage may be sent: names, addresses, or ``*.`` and a domain. Default: this host, and Kubernetes services."""
     enabled: bool = True
-    """Whether spans are made at all. Default true. Off, context still travels through the service."""
+    """Whether spans are recorded. Default true. If false, the service still propagates context."""
 
     @field_validator("hash_key")
     @classmethod
@@ -109,7 +107,7 @@ class TracingSettings(Model):
     @model_validator(mode="wrap")
     @classmethod
     def _explained(cls, data: object, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Self:
-        """Choose the endpoint by protocol, and turn what is wrong into one ``SettingsError`` that names where each value came from."""
+        """Choose the endpoint by the protocol, and raise all faults as one ``SettingsError`` that names the source of each value."""
         if isinstance(data, dict) and data.get("endpoint") is None:
             endpoint = _DEFAULT_ENDPOINTS.get(data.get("protocol", "http/protobuf"), "http://localhost:4318")
             data = {**data, "endpoint": endpoint}
@@ -131,10 +129,10 @@ class TracingSettings(Model):
         service_version: str | None = None,
         protocol: Protocol = "http/protobuf",
     ) -> Self:
-        """Return the settings that a tracing stack's outputs ask for; ``outputs`` may be the path of their JSON file.
+        """Return the settings of a service from the outputs of a tracing stack.
 
-        The raw mapping of ``pulumi stack output --json --show-secrets`` will do. Raises ``ContractError`` for outputs that cannot be
-        used and ``SettingsError`` for the other arguments.
+        ``outputs`` can be the model, the mapping of ``pulumi stack output --json --show-secrets``, or the path of its JSON file. Raises
+        ``ContractError`` for outputs that cannot be used, and ``SettingsError`` for the other arguments.
         """
         values = environment.values_of(_outputs(outputs), protocol)
         return cls.model_validate({**values, "service_name": service_name, "service_version": service_version})
@@ -147,12 +145,12 @@ class TracingSettings(Model):
         service_name: str | None = None,
         service_version: str | None = None,
     ) -> Self:
-        """Return the settings that the environment variables ask for (default: those of this process).
+        """Return the settings of a service from environment variables; default: those of this process.
 
-        ``VIRTENGINE_TRACING_OUTPUTS`` is the path of the outputs file, ``VIRTENGINE_TRACING_OUTPUTS_JSON`` holds the outputs
-        themselves, ``VIRTENGINE_TRACING_TOKEN`` the bearer token. The standard ``OTEL_*`` variables override both them and the
-        arguments, because they are the operator's word; ``environment.read`` lists them. Raises ``ContractError`` and
-        ``SettingsError``; the message names the variable.
+        ``VIRTENGINE_TRACING_OUTPUTS`` is the path of the outputs' JSON file, ``VIRTENGINE_TRACING_OUTPUTS_JSON`` is that JSON itself, and
+        ``VIRTENGINE_TRACING_TOKEN`` the bearer token. The standard ``OTEL_*`` variables override them and the arguments, because the
+        operator sets them; ``environment.read`` lists them. Raises ``ContractError`` and ``SettingsError``; the message names the
+        variable.
         """
         values, places = environment.read(os.environ if environ is None else environ)
         values.setdefault("service_name", service_name)
@@ -172,7 +170,7 @@ def _outputs(outputs: Outputs | Mapping[str, object] | str | os.PathLike[str]) -
 
 
 def _wrong_settings(error: ValidationError, places: Mapping[str, str]) -> str:
-    """Say each wrong setting in one line, under the name that its value was given by."""
+    """Return a line for each wrong setting, with the name by which its value was set."""
     lines = []
     for path, wrong, right in problems(error, _SECRET_FIELDS):
         place = places.get(path.split(".", maxsplit=1)[0], f"TracingSettings.{path}")

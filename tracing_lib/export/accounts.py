@@ -47,5 +47,5 @@ class Accounts:
         return sum(self.dropped.values())
 
 
-NOTHING: Final = Accounts(started=0, live=0, queued=0, queued_bytes=0, inflight=0, exported=0)
+NO_SPANS: Final = Accounts(started=0, live=0, queued=0, queued_bytes=0, inflight=0, exported=0)
 """The accounts of a process that makes no spans."""

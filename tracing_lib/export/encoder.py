@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from opentelemetry.trace import SpanKind, StatusCode
 
 from tracing_lib.export.wire import DOUBLE, FIXED32, FIXED64, field, number, text, utf8, varint
-from tracing_lib.fast.span import attributes_of, events_of, links_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace.span import TraceState
     from opentelemetry.util.types import AnyValue
 
-    from tracing_lib.export.groups import Group
+    from tracing_lib.export.groups import ScopeGroup
 
 _KINDS: Final = {
     SpanKind.INTERNAL: b"\x30\x01",
@@ -96,16 +95,13 @@ class Encoder:
         kind = span.kind
         parts += (self._names.get(span.name) or self._name(span.name), _INTERNAL if kind is SpanKind.INTERNAL else _KINDS[kind])
         parts.append(_times(span.start_time, span.end_time))
-        attributes = attributes_of(span)
-        if attributes:
-            self._attributes(b"\x4a", attributes, parts)
+        if attributes := span.attributes:
+            # A copy, made in one step: the thread that ended the span may have another one that sets an attribute.
+            self._attributes(b"\x4a", dict(attributes), parts)
         if span.dropped_attributes:
             parts.append(number(b"\x50", span.dropped_attributes))
-        if events_of(span) != ():
-            parts += [field(b"\x5a", self._event(event)) for event in span.events]
-            parts.append(number(b"\x60", span.dropped_events))
-        if links_of(span) != ():
-            parts.append(self.links(span.links, span.dropped_links))
+        parts += [field(b"\x5a", self._event(event)) for event in span.events]
+        parts += (number(b"\x60", span.dropped_events), self.links(span.links, span.dropped_links))
         status = span.status
         parts.append(_UNSET if status.status_code is StatusCode.UNSET and not status.description else self._status(status))
         parts.append(_REMOTE if parent and parent.is_remote else _LOCAL)
@@ -132,9 +128,9 @@ class Encoder:
         """Return links as their fields, and that of how many were dropped."""
         return b"".join([field(b"\x6a", self._link(link)) for link in links]) + number(b"\x70", dropped)
 
-    def request(self, groups: Iterable[Group], spans: Iterable[bytes]) -> bytes:
+    def request(self, groups: Iterable[ScopeGroup], spans: Iterable[bytes]) -> bytes:
         """Return an ``ExportTraceServiceRequest`` made of spans that ``span`` encoded, and of the group of each."""
-        entries: defaultdict[Group, list[bytes]] = defaultdict(list)
+        entries: defaultdict[ScopeGroup, list[bytes]] = defaultdict(list)
         for group, encoded in zip(groups, spans, strict=True):
             entries[group].append(encoded)
         by_resource: dict[int, tuple[Resource, list[bytes]]] = {}

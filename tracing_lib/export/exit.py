@@ -7,10 +7,9 @@ import os
 import signal
 import sys
 import threading
-import weakref
 from typing import TYPE_CHECKING, Final
 
-from tracing_lib.base.background import start_thread
+from tracing_lib.base.background import after_fork, start_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +19,7 @@ _FIRST_OF_ALL: Final = 100
 """Priority among multiprocessing's finalizers: before the queues and managers that a program may have."""
 
 
-class Endings:
+class ExitHandlers:
     """Calls ``shutdown`` once the process is about to end, until ``forget`` is called.
 
     - Normal exit, ``sys.exit``, an exception, Ctrl-C (SIGINT is an exception in Python): ``atexit``.
@@ -40,9 +39,7 @@ class Endings:
         if on_sigterm and threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
             signal.signal(signal.SIGTERM, self._on_sigterm)
             self._installed = True
-        if hasattr(os, "register_at_fork"):
-            after_fork = weakref.WeakMethod(self._after_fork)
-            os.register_at_fork(after_in_child=lambda: (method := after_fork()) and method())
+        after_fork(self._after_fork)
 
     def forget(self) -> None:
         """Leave the process alone again."""
@@ -72,7 +69,7 @@ class Endings:
         utilities = sys.modules.get("multiprocessing.util")
         if utilities is not None:
             # Finalizers of the parent are cleared in the child after this; what is registered so is called after that.
-            utilities.register_after_fork(self, Endings._finalize_with_multiprocessing)
+            utilities.register_after_fork(self, ExitHandlers._finalize_with_multiprocessing)
 
     def _finalize_with_multiprocessing(self) -> None:
         sys.modules["multiprocessing.util"].Finalize(None, self._shutdown, exitpriority=_FIRST_OF_ALL)

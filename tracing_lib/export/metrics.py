@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tracing_lib.contract.settings import TracingSettings
     from tracing_lib.export.accounts import Accounts
-    from tracing_lib.export.processor import SpanDelivery
+    from tracing_lib.export.processor import ExportProcessor
 
 _BY_THE_PROCESSOR: Final = frozenset({QUEUE_FULL, ALREADY_SHUTDOWN, ENCODING})
 """Reasons for which a span never reached the exporter."""
@@ -27,13 +27,13 @@ _numbers: Final = itertools.count()
 _Found = list[tuple[int, dict[str, str]]]
 
 
-def observe(delivery: SpanDelivery, settings: TracingSettings, provider: MeterProvider) -> None:
+def observe(exporting: ExportProcessor, settings: TracingSettings, provider: MeterProvider) -> None:
     """Offer the accounts to a meter provider, read when it collects; without an SDK for metrics that costs nothing.
 
     Started and live spans are those of sampled traces: the library makes no span in others. ``otel.sdk.processor.span.queue.capacity``
     is offered only where the queue is bounded in spans; its bound in bytes and its fill are ``virtengine.tracing.queue.*``.
     """
-    instance, weak = str(next(_numbers)), weakref.ref(delivery)
+    instance, weak = str(next(_numbers)), weakref.ref(exporting)
     processor = {"otel.component.type": "virtengine_span_processor", "otel.component.name": f"virtengine_span_processor/{instance}"}
     kind = "otlp_grpc_span_exporter" if settings.protocol == "grpc" else "otlp_http_span_exporter"
     exporter = {"otel.component.type": kind, "otel.component.name": f"{kind}/{instance}"}

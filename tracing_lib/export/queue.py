@@ -15,7 +15,7 @@ from tracing_lib.export.accounts import ALREADY_SHUTDOWN, QUEUE_FULL, SHUTDOWN, 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tracing_lib.export.groups import Group
+    from tracing_lib.export.groups import ScopeGroup
 
 OVERHEAD_BYTES: Final = 64
 """What a waiting span takes beside its own bytes: the header of the object (33 bytes), two places in a queue (16), and the allocator's
@@ -26,9 +26,9 @@ rounding."""
 class Batch:
     """Spans that are under way together."""
 
-    groups: Sequence[Group]
+    groups: Sequence[ScopeGroup]
     """What each of them has in common with others."""
-    spans: Sequence[Any]
+    spans: Sequence[bytes]
     size: int
     """Memory that they take, in bytes; it counts against the queue's bound until the batch is settled."""
     failed: int
@@ -48,10 +48,9 @@ class SpanQueue:
     is reentrant.
     """
 
-    def __init__(self, capacity_bytes: int, capacity_spans: int | None = None, *, size_of: Callable[[Any], int] = len) -> None:
+    def __init__(self, capacity_bytes: int, capacity_spans: int | None = None) -> None:
         self.capacity_bytes = capacity_bytes
         self.capacity_spans = capacity_spans
-        self._size_of = size_of
         self._starts = itertools.count(1)
         self.start: Final[Callable[[], int]] = self._starts.__next__
         """Count a sampled span that starts: one step in C, so that no count is lost between threads."""
@@ -59,10 +58,10 @@ class SpanQueue:
         self._ended = 0
         self.reset()
 
-    def reset(self, *, staged: int = 0) -> None:
+    def reset(self, *, pending: int = 0) -> None:
         """Begin anew in the child after a fork: what waits is the parent's, and a lock may be held by a thread that is not there.
 
-        Spans that were live at the fork are live in the child as well. ``staged``: ended spans that were on their way to the queue.
+        Spans that were live at the fork are live in the child as well. ``pending``: ended spans that were to be encoded for the queue.
         """
         self._lock = threading.RLock()
         # Group and span take turns in each: half the memory of pairs.
@@ -70,7 +69,7 @@ class SpanQueue:
         self._others: deque[Any] = deque()
         self._batch: Batch | None = None
         self._bytes = 0
-        self._not_ours += self._ended + staged
+        self._not_ours += self._ended + pending
         self._ended = self._exported = 0
         self._dropped: Counter[str] = Counter()
         self._closed = False
@@ -91,9 +90,9 @@ class SpanQueue:
             self._dropped[ALREADY_SHUTDOWN if self._closed else QUEUE_FULL] += 1
         return True
 
-    def put(self, group: Group, span: object, *, failed: bool) -> None:
+    def put(self, group: ScopeGroup, span: bytes, *, failed: bool) -> None:
         """Take in an ended span, or drop it."""
-        size = self._size_of(span) + OVERHEAD_BYTES
+        size = len(span) + OVERHEAD_BYTES
         with self._lock:
             self._ended += 1
             if self._closed:
@@ -118,7 +117,7 @@ class SpanQueue:
     def _make_room(self, size: int) -> bool:
         while self._others and not self._fits(size):
             self._others.popleft()
-            gone = self._size_of(self._others.popleft()) + OVERHEAD_BYTES
+            gone = len(self._others.popleft()) + OVERHEAD_BYTES
             self._bytes -= gone
             self._dropped[QUEUE_FULL] += 1
             self.full = True
@@ -158,7 +157,7 @@ class SpanQueue:
                 return None
             failed = min(most, len(self._failed) // 2)
             parts = _leave(self._failed, failed) + _leave(self._others, min(most - failed, len(self._others) // 2))
-            ends = list(accumulate(map(self._size_of, parts[1::2])))
+            ends = list(accumulate(map(len, parts[1::2])))
             quarter = self.capacity_bytes // 4
             number = 1 + bisect_left(range(len(ends) - 1), quarter, key=lambda at: ends[at] + (at + 1) * OVERHEAD_BYTES)
             self._come_back(parts[2 * number :], max(0, failed - number))

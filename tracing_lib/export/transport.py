@@ -1,7 +1,7 @@
-"""How a request leaves: OTLP over HTTP or gRPC, one attempt at a time, and what its answer means.
+"""One attempt to send a request, by OTLP over HTTP or gRPC, and the meaning of its response.
 
-Whether to try again, and when, is the specification's word (OTLP, "OTLP/HTTP Response" and "OTLP/gRPC Response"); trying again is done
-in ``delivery``.
+Whether to try again, and after which pause, follows the OTLP specification ("OTLP/HTTP Response" and "OTLP/gRPC Response"). The
+processor tries again.
 """
 
 from __future__ import annotations
@@ -13,14 +13,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 from tracing_lib.base.errors import SettingsError, explain
 from tracing_lib.base.responses import CHUNK_BYTES, TooLongAnswerError, read_answer, rejected_spans, retry_after
 from tracing_lib.export.accounts import REJECTED
-from tracing_lib.export.retry_info import retry_info
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import grpc
-    from opentelemetry.sdk.trace import ReadableSpan
-    from opentelemetry.sdk.trace.export import SpanExporter
     from urllib3 import BaseHTTPResponse
 
     from tracing_lib.base.http_session import Poster, SettingsSession
@@ -37,8 +32,8 @@ _GZIP_LEVEL: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What one attempt came to."""
+class ExportResult:
+    """The result of one attempt."""
 
     kind: Literal["accepted", "again", "refused"]
     """Whether the collector has the request, may be asked again, or will never take it."""
@@ -54,10 +49,10 @@ class Outcome:
     """Whether the collector says that it has too much to do, rather than being away."""
 
 
-class Sender(Protocol):
-    """Sends requests, one at a time, from the one thread that delivers."""
+class Transport(Protocol):
+    """Sends requests, one at a time, from the export thread."""
 
-    def send(self, request: Any, seconds: float) -> Outcome:  # noqa: ANN401  bytes, or spans for the stock exporter
+    def send(self, request: bytes, seconds: float) -> ExportResult:
         """Send a request; take about so many seconds at most. Raises nothing that can be foreseen."""
         ...
 
@@ -66,14 +61,12 @@ class Sender(Protocol):
         ...
 
 
-def build_sender(settings: TracingSettings) -> Sender:
-    """Return the sender for the protocol and the exporter that the settings name; nothing is connected before the first request.
+def build_transport(settings: TracingSettings) -> Transport:
+    """Return the transport for the protocol of the settings; nothing is connected before the first request.
 
-    Raises ``SettingsError`` when it is gRPC and its package is not installed.
+    Raises ``SettingsError`` when the protocol is gRPC and its package is not installed.
     """
-    if settings.exporter == "stock":
-        return StockSender(settings)
-    return GrpcSender(settings) if settings.protocol == "grpc" else HttpSender(settings)
+    return GrpcTransport(settings) if settings.protocol == "grpc" else HttpTransport(settings)
 
 
 def _headers(settings: TracingSettings) -> dict[str, str]:
@@ -83,7 +76,7 @@ def _headers(settings: TracingSettings) -> dict[str, str]:
     return headers
 
 
-class HttpSender:
+class HttpTransport:
     """OTLP over HTTP on one connection that is kept."""
 
     def __init__(self, settings: TracingSettings) -> None:
@@ -103,7 +96,7 @@ class HttpSender:
         self._session: SettingsSession | None = None
         self._poster: Poster | None = None
 
-    def send(self, request: bytes, seconds: float) -> Outcome:
+    def send(self, request: bytes, seconds: float) -> ExportResult:
         """Post a request; an answer that does not come in time counts as a collector that is away."""
         body = gzip.compress(request, _GZIP_LEVEL) if self._gzip else request
         try:
@@ -111,7 +104,7 @@ class HttpSender:
             with poster.post(body, seconds) as response:
                 return self._outcome(response, seconds)
         except (self._error, OSError) as error:  # `requests` derives its own from the latter
-            return Outcome("again", f"no answer ({type(error).__name__})")
+            return ExportResult("again", f"no answer ({type(error).__name__})")
 
     def _connect(self) -> Poster:
         if self._session is None:
@@ -120,7 +113,7 @@ class HttpSender:
         return self._poster
 
     @staticmethod
-    def _outcome(response: BaseHTTPResponse, seconds: float) -> Outcome:
+    def _outcome(response: BaseHTTPResponse, seconds: float) -> ExportResult:
         try:
             answer = read_answer(response.stream(CHUNK_BYTES, decode_content=True), seconds)
         except TooLongAnswerError:
@@ -128,11 +121,11 @@ class HttpSender:
         status = response.status
         if _OK <= status < _OTHER_THAN_SUCCESS:
             rejected, message = rejected_spans(answer)
-            return Outcome("accepted", message, REJECTED, rejected)
+            return ExportResult("accepted", message, REJECTED, rejected)
         if status in _RETRYABLE_HTTP:
             after = retry_after(response.headers.get("retry-after"))
-            return Outcome("again", f"HTTP {status}", after_seconds=after, throttled=status in _THROTTLING_HTTP)
-        return Outcome("refused", f"HTTP {status}", f"http_{status}")
+            return ExportResult("again", f"HTTP {status}", after_seconds=after, throttled=status in _THROTTLING_HTTP)
+        return ExportResult("refused", f"HTTP {status}", f"http_{status}")
 
     def close(self) -> None:
         """Close the connection. A request that hangs is left to its thread."""
@@ -140,7 +133,7 @@ class HttpSender:
             self._session.close()
 
 
-class GrpcSender:
+class GrpcTransport:
     """OTLP over gRPC: bytes in, bytes out, on a channel of its own."""
 
     def __init__(self, settings: TracingSettings) -> None:
@@ -167,7 +160,7 @@ class GrpcSender:
             self._channel = self._grpc.insecure_channel(target, options, self._compression)
         self._call = self._channel.unary_unary(_METHOD, request_serializer=None, response_deserializer=None)
 
-    def send(self, request: bytes, seconds: float) -> Outcome:
+    def send(self, request: bytes, seconds: float) -> ExportResult:
         """Call the collector; ``RESOURCE_EXHAUSTED`` may be tried again only when the answer says after which pause."""
         if self._call is None:
             self._connect()
@@ -176,17 +169,17 @@ class GrpcSender:
         except self._grpc.RpcError as error:
             return self._failed(error)
         except ValueError:  # the channel was closed meanwhile
-            return Outcome("again", "no answer (the channel is closed)")
+            return ExportResult("again", "no answer (the channel is closed)")
         rejected, message = rejected_spans(answer)
-        return Outcome("accepted", message, REJECTED, rejected)
+        return ExportResult("accepted", message, REJECTED, rejected)
 
-    def _failed(self, error: grpc.RpcError) -> Outcome:
+    def _failed(self, error: grpc.RpcError) -> ExportResult:
         code = error.code().name
-        after = retry_info(error)
+        after = _retry_info(error)
         throttled = code == "RESOURCE_EXHAUSTED" or after is not None
         if code in _RETRYABLE_GRPC or (code == "RESOURCE_EXHAUSTED" and after is not None):
-            return Outcome("again", f"gRPC {code}", after_seconds=after, throttled=throttled)
-        return Outcome("refused", f"gRPC {code}", f"grpc_{code.lower()}", throttled=throttled)
+            return ExportResult("again", f"gRPC {code}", after_seconds=after, throttled=throttled)
+        return ExportResult("refused", f"gRPC {code}", f"grpc_{code.lower()}", throttled=throttled)
 
     def close(self) -> None:
         """Close the channel, which ends a call that is under way."""
@@ -194,64 +187,23 @@ class GrpcSender:
             self._channel.close()
 
 
-class StockSender:
-    """OpenTelemetry's own OTLP exporter, which encodes and tries again by itself."""
+def _retry_info(error: grpc.RpcError) -> float | None:
+    """Return the seconds that a ``google.rpc.RetryInfo`` among the details of a gRPC error asks to wait; None without one."""
+    details = next((pair.value for pair in error.trailing_metadata() or () if pair.key == "grpc-status-details-bin"), None)
+    if details is None:
+        return None
+    from google.protobuf.message import DecodeError
+    from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]  # googleapis-common-protos has no types
+    from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 
-    def __init__(self, settings: TracingSettings) -> None:
-        from opentelemetry.sdk.trace.export import SpanExportResult
-
-        self._success = SpanExportResult.SUCCESS
-        self._closed = False
-        self._session: SettingsSession | None = None
-        self._inner = self._grpc(settings) if settings.protocol == "grpc" else self._http(settings)
-
-    def _http(self, settings: TracingSettings) -> SpanExporter:
-        from opentelemetry.exporter.otlp.proto.http import Compression
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-
-        from tracing_lib.base.http_session import SettingsSession
-
-        self._session = SettingsSession(settings.certificate)
-        return OTLPSpanExporter(
-            endpoint=f"{settings.endpoint.rstrip('/')}/v1/traces",
-            certificate_file=self._session.certificate_path,
-            headers=_headers(settings),
-            timeout=settings.export_timeout_seconds,
-            compression=Compression.Gzip if settings.compression == "gzip" else Compression.NoCompression,
-            session=self._session,
-        )
-
-    def _grpc(self, settings: TracingSettings) -> SpanExporter:
-        try:
-            import grpc
-            from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
-        except ImportError:
-            raise _without_grpc() from None
-        credentials = None
-        if settings.endpoint.startswith("https:"):
-            credentials = grpc.ssl_channel_credentials(settings.certificate.encode() if settings.certificate else None)
-        return OTLPSpanExporter(
-            endpoint=settings.endpoint,
-            insecure=credentials is None,
-            credentials=credentials,
-            headers=_headers(settings),
-            timeout=settings.export_timeout_seconds,
-            compression=grpc.Compression.Gzip if settings.compression == "gzip" else grpc.Compression.NoCompression,
-        )
-
-    def send(self, request: Sequence[ReadableSpan], seconds: float) -> Outcome:  # noqa: ARG002  it has a time-out of its own
-        """Export spans; a failure is final, for the exporter has tried again already."""
-        if self._closed or self._inner.export(request) is not self._success:
-            return Outcome("refused", "the stock exporter gave up", "export_failed")
-        return Outcome("accepted")
-
-    def close(self) -> None:
-        """Close, and wake an export that waits to retry."""
-        if not self._closed:
-            self._closed = True
-            self._inner.shutdown()
-            if self._session is not None:
-                self._session.close()
+    try:
+        for detail in Status.FromString(details).details:
+            info = RetryInfo()
+            if detail.Unpack(info):
+                return float(info.retry_delay.seconds + info.retry_delay.nanos / 1e9)
+    except DecodeError:
+        return None
+    return None
 
 
 def _without_grpc() -> SettingsError:

@@ -1,8 +1,8 @@
-"""The SDK's span, recorded in a shorter way.
+"""``FastSpan``: the SDK's span, recorded at less cost.
 
-The SDK makes for every span a lock, a bounded mapping with a lock of its own and two bounded lists with theirs, looks at each attribute in
+The SDK makes for every span a lock, a bounded mapping with a lock of its own and two bounded lists with theirs, checks each attribute in
 three functions, and copies the whole into a second object at the end. Most spans have a few attributes that are texts and numbers, and
-neither events nor links. Those are kept in a plain dictionary; whatever is not plain is the SDK's own code, from then on.
+neither events nor links with attributes. Those are kept in a plain dictionary; the SDK's own code does all the rest.
 """
 
 from __future__ import annotations
@@ -10,34 +10,29 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.trace import _Span
-from opentelemetry.trace import SpanContext, Status
+from opentelemetry.trace import Link, SpanContext, Status
 
-from tracing_lib.fast.native import Recording, SpanCore, StageCore
-from tracing_lib.propagation.current import SPANS
+from tracing_lib.fast._native import Origin, SpanCore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from opentelemetry.sdk.trace import Event, ReadableSpan, Tracer
-    from opentelemetry.trace import Link, TraceFlags, TraceState
-    from opentelemetry.util.types import AnyValue
+    from opentelemetry.util.types import AnyValue, Attributes
 
-Ids: TypeAlias = "tuple[int, int, bool, TraceFlags, TraceState, bool]"
-"""What identifies a span, in the order of ``SpanContext``, which is such a tuple: trace, span, whether it is remote, flags, state, whether
-it is valid."""
+    from tracing_lib.fast._native import Ids, Pipeline
 
-_UNSET: Final = Status()
-_MOST: Final = sys.maxsize
+_UNLIMITED: Final = sys.maxsize
 _logger: Final = logging.getLogger("opentelemetry.sdk.trace")
-"""The SDK's own, which says this too."""
+"""The SDK's own logger, which has the same message."""
 
 
 class _WhenAsked:
-    """Something that few spans need: made when it is first asked for, once, whichever thread asks."""
+    """An attribute that few spans need: made when it is first asked for, once, whichever thread asks."""
 
     def __init__(self, make: Callable[[Any], object]) -> None:
         self._make = make
@@ -49,59 +44,60 @@ class _WhenAsked:
         return self if span is None else span.__dict__.setdefault(self._name, self._make(span))
 
 
-def context_of(ids: Ids) -> SpanContext:
-    """Return ids as OpenTelemetry has them, without its constructor, which looks at what is known here."""
-    return ids if type(ids) is SpanContext else tuple.__new__(SpanContext, ids)
+def span_context(ids: Ids) -> SpanContext:
+    """Return ids as a ``SpanContext``, without its constructor, which checks what is known here."""
+    return ids if isinstance(ids, SpanContext) else tuple.__new__(SpanContext, ids)
 
 
-def recording_of(inner: Tracer) -> Recording:
-    """Return what the spans of a tracer have in common."""
-    made, limits = Recording(), inner._span_limits
-    processor: Any = inner.span_processor
-    made.inner, made.processor = inner, processor
-    made.stages = isinstance(processor, StageCore)
-    made.started = processor.queue.start if made.stages else None
-    made.room = _MOST if limits.max_span_attributes is None else limits.max_span_attributes
-    if limits.max_span_attribute_length is not None:
-        made.room = 0
-    return made
+def origin_of(tracer: Tracer, pipeline: Pipeline) -> Origin:
+    """Return what the spans of one of the SDK's tracers have in common."""
+    limits = tracer._span_limits
+    room = _UNLIMITED if limits.max_span_attributes is None else limits.max_span_attributes
+    return Origin(tracer, pipeline, room if limits.max_span_attribute_length is None else 0)
 
 
-class RecordedSpan(SpanCore, _Span):
-    """A span of ``ShortTracer``, which makes it without calling a constructor. Everything that is not here is inherited.
+class FastSpan(SpanCore, _Span):
+    """A span of ``FastTracer``, which makes it without calling a constructor. Everything that is not here is inherited.
 
-    When it ended it is given to the processors itself: what could still change it looks at the end first.
+    An ended span is given to the processors itself and not as a copy: whatever could still change it checks first whether it has ended.
     """
 
-    _unset = _UNSET
+    _unset = Status()
     """The status of a span that was given none."""
     _trace_config = None
     _record_exception = True
     _set_status_on_exception = True
     _record_end_metrics = None
-    _context = _WhenAsked(lambda span: context_of(span.ids))
-    _parent = _WhenAsked(lambda span: None if span._above is None else context_of(span._above))
+    _parent = _WhenAsked(lambda span: None if span._above is None else span_context(span._above))
     _lock = _WhenAsked(lambda _span: threading.Lock())
-    _events = _WhenAsked(lambda span: span._eventful_now())
-    _links = _WhenAsked(lambda span: span._linked_now([make() for make in span._later]))
-    _sampler = property(lambda self: self._recording.inner.sampler)
-    _resource = property(lambda self: self._recording.inner.resource)
-    _limits = property(lambda self: self._recording.inner._span_limits)
-    _instrumentation_info = property(lambda self: self._recording.inner.instrumentation_info)
-    _instrumentation_scope = property(lambda self: self._recording.inner._instrumentation_scope)
-    _span_processor = property(lambda self: self._recording.processor)
+    _events = _WhenAsked(lambda span: span._first_events())
+    _links = _WhenAsked(lambda span: span._first_links([Link(context) for context in span._plain_links]))
+    _sampler = property(lambda self: self._origin.tracer.sampler)
+    _resource = property(lambda self: self._origin.tracer.resource)
+    _limits = property(lambda self: self._origin.tracer._span_limits)
+    _instrumentation_info = property(lambda self: self._origin.tracer.instrumentation_info)
+    _instrumentation_scope = property(lambda self: self._origin.tracer._instrumentation_scope)
+    _span_processor = property(lambda self: self._origin.pipeline.processor)
 
-    def get_span_context(self) -> SpanContext:
-        """Return the ids of the span."""
-        return cast("SpanContext", self._context)
+    @property
+    def events(self) -> Sequence[Event]:
+        """The events, without making a list for a span that has none."""
+        return super().events if self._eventful else ()
 
-    def _set_attribute(self, key: str, value: AnyValue) -> None:
-        self._bound()
-        _Span.set_attribute(self, key, value)
+    @property
+    def dropped_events(self) -> int:
+        """Events beyond the limit."""
+        return super().dropped_events if self._eventful else 0
 
-    def _set_attributes(self, attributes: Mapping[str, AnyValue]) -> None:
-        self._bound()
-        _Span.set_attributes(self, attributes)
+    @property
+    def links(self) -> Sequence[Link]:
+        """The links, without making a list for a span that has none."""
+        return super().links if self._linked or self._plain_links else ()
+
+    @property
+    def dropped_links(self) -> int:
+        """Links beyond the limit."""
+        return super().dropped_links if self._linked else 0
 
     def update_name(self, name: str) -> None:
         """Give the span another name, as ``opentelemetry.trace.Span`` has it."""
@@ -110,22 +106,34 @@ class RecordedSpan(SpanCore, _Span):
         else:
             super().update_name(name)
 
-    def add_link_later(self, make: Callable[[], Link]) -> None:
-        """Add a link that is made when the span is read: by who encodes it, and not by who records it. ``make`` must not raise."""
-        if self._end_time is None and not self._linked:
-            self._later = (*self._later, make)
-        else:
-            link = make()
-            self.add_link(link.context, link.attributes)
+    def add_link(self, context: SpanContext, attributes: Attributes = None) -> None:
+        """Add a link, as ``opentelemetry.trace.Span`` has it."""
+        plain = not attributes and type(context) is SpanContext and context.is_valid
+        most = self._limits.max_links
+        if not plain or not self._add_plain_link(context, _UNLIMITED if most is None else most):
+            super().add_link(context, attributes)
 
-    def _eventful_now(self) -> object:
+    def __copy__(self) -> Self:
+        copied: Self = self._copied()
+        copied.__dict__.update(self.__dict__)
+        return copied
+
+    def _first_events(self) -> object:
         self._eventful = True
         events: object = self._new_events()  # type: ignore[no-untyped-call]  # the SDK's
         return events
 
-    def _linked_now(self, links: Sequence[Link]) -> object:
+    def _first_links(self, links: Sequence[Link]) -> object:
         self._linked = True
         return self._new_links(links)
+
+    def _set_attribute(self, key: str, value: AnyValue) -> None:
+        self._bound()
+        _Span.set_attribute(self, key, value)
+
+    def _set_attributes(self, attributes: Mapping[str, AnyValue]) -> None:
+        self._bound()
+        _Span.set_attributes(self, attributes)
 
     def _bound(self) -> None:
         """Have the SDK's mapping keep the attributes from now on."""
@@ -144,35 +152,4 @@ class RecordedSpan(SpanCore, _Span):
         self._attributes._immutable = True
 
     def _readable_span(self) -> ReadableSpan:
-        return self
-
-
-SPANS.add(RecordedSpan)
-
-
-def events_of(span: ReadableSpan) -> Sequence[Event]:
-    """Return a span's events without making a list for one that has none."""
-    if type(span) is RecordedSpan and not span._eventful:
-        return ()
-    return span._events
-
-
-def links_of(span: ReadableSpan) -> Sequence[Link]:
-    """Return a span's links without making a list for one that has none."""
-    if type(span) is RecordedSpan and not span._later and not span._linked:
-        return ()
-    return span._links
-
-
-def all_links_of(span: RecordedSpan) -> tuple[Sequence[Link], int]:
-    """Return a span's links and how many were dropped, without keeping in it those that nobody has asked for and that all have room."""
-    most = span._limits.max_links
-    if not span._linked and (most is None or len(span._later) <= most):
-        return [make() for make in span._later], 0
-    return span.links, span.dropped_links
-
-
-def attributes_of(span: ReadableSpan) -> dict[str, AnyValue]:
-    """Return a span's attributes as a plain dictionary of its own: whoever ended the span may have a thread that sets one more."""
-    held = span._attributes
-    return held.copy() if type(held) is dict else dict(held or {})
+        return cast("ReadableSpan", self)

@@ -1,17 +1,19 @@
-"""The SDK's tracer with a shorter way to its spans."""
+"""``FastTracer`` and its provider: the SDK's, with spans that are recorded at less cost."""
 
 from __future__ import annotations
 
-import functools
 from random import getrandbits
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
-from opentelemetry import trace
+from opentelemetry import context as contexts
+from opentelemetry import propagate, trace
+from opentelemetry.baggage import _BAGGAGE_KEY
+from opentelemetry.context import Context
+from opentelemetry.context.contextvars_context import ContextVarsRuntimeContext
 from opentelemetry.sdk.trace import Tracer, TracerProvider
 from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.trace import (
     DEFAULT_TRACE_STATE,
-    INVALID_SPAN,
     INVALID_SPAN_CONTEXT,
     Link,
     NonRecordingSpan,
@@ -21,39 +23,77 @@ from opentelemetry.trace import (
     StatusCode,
     TraceFlags,
 )
+from opentelemetry.trace.propagation import _SPAN_KEY
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from tracing_lib.fast.native import TracerCore, record, root
-from tracing_lib.fast.span import RecordedSpan, context_of, recording_of
-from tracing_lib.propagation.current import SPAN_KEY, attach, get_current, with_span
-from tracing_lib.propagation.ids import ContextIdGenerator
+from tracing_lib.export.processor import ExportProcessor
+from tracing_lib.fast._native import Pipeline, TracerCore, record, root, set_up, with_span
+from tracing_lib.fast.span import FastSpan, origin_of, span_context
+from tracing_lib.propagation import headers
+from tracing_lib.propagation.baggage import OwnPropagator
+from tracing_lib.propagation.current import start_child
+from tracing_lib.propagation.ids import ContextIdGenerator, ids_are_fixed
 from tracing_lib.sampling.links import FollowsLinks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import TracebackType
 
-    from opentelemetry.context import Context
-    from opentelemetry.trace import Span
+    from opentelemetry.sdk.trace import SpanProcessor
+    from opentelemetry.trace import Span, TraceState
     from opentelemetry.util.types import AnyValue, Attributes
 
-    from tracing_lib.fast.span import Ids
+    from tracing_lib.fast._native import Ids
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
+_STOCK: Final = TraceContextTextMapPropagator()
+_ANY_PARENT: Final = f"00-{1:032x}-{1:016x}-00"
+_MOST_STATES: Final = 256
+"""Trace states that are kept parsed. Services that sample by the same strategy send the same few."""
+_states: Final[dict[str | bytes, TraceState]] = {}
+_runtime: Final = contexts._RUNTIME_CONTEXT
+_variable: Final = _runtime._current_context if type(_runtime) is ContextVarsRuntimeContext else None
+"""Holds the current context; None where OpenTelemetry keeps it in another way (``OTEL_PYTHON_CONTEXT``)."""
+_get_current: Final = contexts.get_current if _variable is None else _variable.get
+_attach: Final = contexts.attach if _variable is None else _variable.set
 
-_NO_MARKS: Final[dict[str, AnyValue]] = {}
+set_up(
+    _variable,
+    Context,
+    _SPAN_KEY,
+    _BAGGAGE_KEY,
+    SpanContext,
+    NonRecordingSpan,
+    FastSpan,
+    propagate.get_global_textmap,
+    OwnPropagator,
+    getrandbits,
+    SpanKind.SERVER,
+    tuple(TraceFlags(flags) for flags in range(4)),
+    DEFAULT_TRACE_STATE,
+    _states,
+)
 
-_Others = tuple[SpanKind, "Attributes", "Sequence[Link] | None", "int | None"]
+_Arguments = tuple[SpanKind, "Attributes", "Sequence[Link] | None", "int | None"]
 """Kind, attributes, links and start time, in the order in which tracers take them."""
 
 
-def _link(to: Ids) -> Link:
-    return Link(context_of(to))
+def _learn(pairs: Iterable[tuple[Any, Any]]) -> None:
+    """Remember what the stock propagator makes of the trace state among headers, so that it is plain the next time."""
+    for name, value in pairs:
+        if name in ("tracestate", b"tracestate") and value not in _states:
+            text = value.decode("latin-1") if isinstance(value, bytes) else value
+            if text.isascii():
+                found = trace.get_current_span(_STOCK.extract({"traceparent": _ANY_PARENT, "tracestate": text}, Context()))
+                if len(_states) >= _MOST_STATES:  # anybody may send any
+                    _states.clear()
+                _states[text] = _states[text.encode()] = found.get_span_context().trace_state
 
 
-class _Current:
-    """A span that is current within a ``with`` block: what ``use_span`` does, without its two generators.
+class _CurrentSpan:
+    """A span that is current within a ``with`` block, as ``opentelemetry.trace.use_span`` has it, without its two generators.
 
     In a trace that is not sampled the span is the caller's and current already, and neither made, attached nor ended. As a decorator it
     is the SDK's, which begins a span at each call and knows coroutines.
@@ -62,7 +102,7 @@ class _Current:
     __slots__ = ("_arguments", "_before", "_end", "_record", "_set_status", "_span", "_tracer")
 
     def __init__(
-        self, tracer: ShortTracer, arguments: tuple[str, Context | None, _Others], *, record: bool, set_status: bool, end: bool
+        self, tracer: FastTracer, arguments: tuple[str, Context | None, _Arguments], *, record: bool, set_status: bool, end: bool
     ) -> None:
         self._tracer = tracer
         self._arguments = arguments
@@ -71,15 +111,15 @@ class _Current:
 
     def __enter__(self) -> Span:
         name, context, others = self._arguments
-        before = get_current()
+        before = _get_current()
         # A context that is given need not be the current one, and then has to become it.
         if context is None:
             context = before
-            span = before.get(SPAN_KEY)
-            if type(span) is NonRecordingSpan and span._context[5] and not span._context[3] & 1:
+            span = before.get(_SPAN_KEY)
+            if type(span) is NonRecordingSpan and not_sampled(span):
                 return span
         self._span = span = self._tracer.start_span(name, context, *others, self._record, self._set_status)
-        attach(with_span(span, before))
+        _attach(with_span(before, span))
         self._before = before
         return span
 
@@ -87,7 +127,7 @@ class _Current:
         before = self._before
         if before is None:
             return
-        attach(before)
+        _attach(before)
         span = self._span
         try:
             if isinstance(error, Exception):
@@ -104,31 +144,37 @@ class _Current:
                 span.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {error}"))
 
     def __call__(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
-        (name, context, others), sdk = self._arguments, self._tracer.inner
+        (name, context, others), sdk = self._arguments, self._tracer.stock
         decorated: Callable[_P, _R] = sdk.start_as_current_span(name, context, *others, self._record, self._set_status, self._end)(function)
         return decorated
 
 
-class ShortTracer(TracerCore, trace.Tracer):
-    """The SDK's tracer by a shorter way to the same spans: ``RecordedSpan``, and for children without asking the sampler.
+def not_sampled(span: NonRecordingSpan) -> bool:
+    """Whether a span stands for one of a trace that is not sampled."""
+    context = span.get_span_context()
+    return context[5] and not context[3] & 1  # is_valid and trace_flags, without a call each
 
-    Only under a parent-based sampler. In a trace that is not sampled no span is made: the caller's is given again, as by the API's
-    ``NoOpTracer``. The specification has a span id of its own even there (trace SDK, "SDK Span creation"), for logs to point at; as
-    nothing is stored that it could point to, that is not worth the time.
+
+class FastTracer(TracerCore, trace.Tracer):
+    """The SDK's tracer with ``FastSpan`` for its spans, and without asking the sampler about children. Only under a parent-based sampler.
+
+    In a trace that is not sampled no span is made: the caller's is given again, as by the API's ``NoOpTracer``. The specification has a
+    span id of its own even there (trace SDK, "SDK Span creation"), for logs to point at; as nothing is stored that it could point to,
+    that is not worth the time. It offers ``instrument.source.QuickTracer``, whose plain cases ``_native.c`` has.
     """
 
-    def __init__(self, inner: Tracer) -> None:
-        self.inner = inner
-        self._recording = recording_of(inner)
-        generator = inner.id_generator
+    def __init__(self, stock: Tracer, pipeline: Pipeline) -> None:
+        self.stock = stock
+        """The SDK's tracer, which knows sampler, resource, limits and scope."""
+        self._origin = origin_of(stock, pipeline)
+        generator = stock.id_generator
         self._new_id = generator.child_ids if isinstance(generator, ContextIdGenerator) else generator.generate_span_id
-        sampler = inner.sampler.root if isinstance(inner.sampler, FollowsLinks) else inner.sampler
-        asks = getattr(sampler, "decision", None)
-        self.decide = asks if self._new_id is None else None
-        self.leases = getattr(sampler, "leases", None)
+        self._plain_ids = self._new_id is None
+        sampler = stock.sampler.root if isinstance(stock.sampler, FollowsLinks) else stock.sampler
+        self._decide = getattr(sampler, "decision", None) if self._plain_ids else None
+        self._leases = getattr(sampler, "leases", None)
         random = TraceFlags.RANDOM_TRACE_ID if generator.is_trace_id_random() else TraceFlags.DEFAULT
-        self.quick = self._recording if self._recording.stages and self._new_id is None else None
-        self.otherwise = TraceFlags(random), TraceFlags(random | TraceFlags.SAMPLED), DEFAULT_TRACE_STATE
+        self._otherwise = TraceFlags(random), TraceFlags(random | TraceFlags.SAMPLED), DEFAULT_TRACE_STATE
 
     def start_span(  # noqa: PLR0917  the interface's
         self,
@@ -142,91 +188,58 @@ class ShortTracer(TracerCore, trace.Tracer):
         set_status_on_exception: bool = True,  # noqa: FBT001, FBT002
     ) -> Span:
         """Start a span, as ``opentelemetry.trace.Tracer`` has it."""
-        current: Any = (get_current() if context is None else context).get(SPAN_KEY)
-        if type(current) is RecordedSpan:
-            parent: Any = current.ids
-        else:
-            parent = current.get_span_context() if isinstance(current, trace.Span) else None
-            # A span's context is a tuple: ids, whether it is remote, flags, state, whether it is valid. Its properties cost a call each.
-            if parent is None or not parent[5]:
+        current: Any = (_get_current() if context is None else context).get(_SPAN_KEY)
+        parent: Ids | None = None
+        if type(current) is FastSpan:
+            parent = current.ids
+        elif isinstance(current, trace.Span):
+            parent = current.get_span_context()
+            if not parent.is_valid:
                 parent = None
-            elif not parent[3] & 1 and type(current) is NonRecordingSpan:
+            elif type(current) is NonRecordingSpan and not_sampled(current):
                 return current
-        span = self.begin(name, parent, kind, attributes, links, start_time, context)
-        if not (record_exception and set_status_on_exception) and type(span) is RecordedSpan:
-            span._record_exception, span._set_status_on_exception = record_exception, set_status_on_exception
-        return span
+        found = self._made(name, parent, kind, attributes, links, context)
+        if isinstance(found, tuple):
+            return NonRecordingSpan(span_context(found))
+        if links:
+            found._links = found._first_links(links)
+        if start_time is not None:
+            found._start_time = start_time
+        if not (record_exception and set_status_on_exception):
+            found._record_exception, found._set_status_on_exception = record_exception, set_status_on_exception
+        pipeline = self._origin.pipeline
+        if pipeline.direct is not None and pipeline.count_start is not None:
+            pipeline.count_start()
+        else:
+            pipeline.processor.on_start(found, context)
+        return found
 
-    def begin(  # noqa: PLR0917  as above
+    def _made(  # noqa: PLR0917  as above
         self,
         name: str,
         parent: Ids | None,
         kind: SpanKind,
-        attributes: Attributes = None,
-        links: Sequence[Link] | None = (),
-        start_time: int | None = None,
-        context: Context | None = None,
-        wanted: SpanContext | None = None,
-    ) -> Span:
-        """Start a span under another, or a trace, with ids of its own or those that are ``wanted``; ``parent`` is valid."""
-        recording = self._recording
-        found: RecordedSpan | Ids
-        if parent is not None:
-            new_id = self._new_id
-            ids = getrandbits if new_id is None else (parent[0], new_id(), False, parent[3], parent[4], True)
-            found = record(RecordedSpan, recording, name, ids, parent, kind, attributes, _NO_MARKS) if parent[3] & 1 else parent
-        elif self.decide is not None and not links and wanted is None and self.inner._tracer_config.is_enabled:
-            found = root(RecordedSpan, recording, name, getrandbits, kind, attributes, self.decide(name), self.otherwise)
-        else:
-            found = self._root(name, context, kind, attributes, links, wanted)
-        if isinstance(found, tuple):
-            return NonRecordingSpan(context_of(found))
-        span = found
-        if links:
-            span._links = span._linked_now(links)
-        if start_time is not None:
-            span._start_time = start_time
-        if recording.stages and not recording.processor._span_processors:
-            recording.started()
-        else:
-            recording.processor.on_start(span, context)
-        return span
-
-    def follow(self, name: str, kind: SpanKind, attributes: Attributes, to: Ids | None, wanted: SpanContext | None = None) -> Span:
-        """Start a trace that is linked to a span, and sampled where that is; ``wanted``: the ids that it is to have."""
-        plain = self.quick is not None and self.inner._tracer_config.is_enabled and not self.quick.processor._span_processors
-        if to is None or not plain or not isinstance(self.inner.sampler, FollowsLinks):
-            outside = with_span(INVALID_SPAN, get_current())
-            return self.begin(name, None, kind, attributes, [Link(context_of(to))] if to else (), None, outside, wanted)
-        trace_id, span_id = (wanted[0], wanted[1]) if wanted else (getrandbits(128) or 1, getrandbits(64) or 1)
-        sampled = to[3] & 1
-        ids = trace_id, span_id, False, self.otherwise[1] if sampled else self.otherwise[0], DEFAULT_TRACE_STATE, True
-        if not sampled:
-            return NonRecordingSpan(context_of(ids))
-        span = record(RecordedSpan, self._recording, name, ids, None, kind, attributes, _NO_MARKS)
-        self._recording.started()
-        span.add_link_later(functools.partial(_link, to))
-        return span
-
-    def _root(  # noqa: PLR0917  as above
-        self,
-        name: str,
-        context: Context | None,
-        kind: SpanKind,
         attributes: Attributes,
         links: Sequence[Link] | None,
-        wanted: SpanContext | None,
-    ) -> RecordedSpan | Ids:
-        """Return a trace's first span, about which the sampler is asked; where it is not sampled its ids."""
-        inner = self.inner
-        if not inner._tracer_config.is_enabled:
-            return INVALID_SPAN_CONTEXT
-        generator = inner.id_generator
-        trace_id, span_id = (wanted[0], wanted[1]) if wanted else (generator.generate_trace_id(), generator.generate_span_id())
-        found = inner.sampler.should_sample(context, trace_id, name, kind, attributes, links or ())
+        context: Context | None,
+    ) -> FastSpan | Ids:
+        """Return a span, or where its trace is not sampled its ids. ``parent`` is valid."""
+        stock = self.stock
+        if not stock._tracer_config.is_enabled:
+            return INVALID_SPAN_CONTEXT if parent is None else parent
+        if parent is not None:
+            new_id = self._new_id
+            ids = None if new_id is None else (parent[0], new_id(), False, parent[3], parent[4], True)
+            return record(self._origin, name, ids, parent, kind, attributes) if parent[3] & 1 else parent
+        if self._decide is not None and not links and not ids_are_fixed():
+            return root(self._origin, name, kind, attributes, self._decide(name), self._otherwise)
+        generator = stock.id_generator
+        trace_id, span_id = generator.generate_trace_id(), generator.generate_span_id()
+        found = stock.sampler.should_sample(context, trace_id, name, kind, attributes, links or ())
         sampled = found.decision is Decision.RECORD_AND_SAMPLE
-        ids = SpanContext(trace_id, span_id, False, self.otherwise[1] if sampled else self.otherwise[0], found.trace_state)  # noqa: FBT003
-        return record(RecordedSpan, self._recording, name, ids, None, kind, found.attributes, _NO_MARKS) if sampled else ids
+        flags = self._otherwise[1] if sampled else self._otherwise[0]
+        of_root = SpanContext(trace_id, span_id, is_remote=False, trace_flags=flags, trace_state=found.trace_state)
+        return record(self._origin, name, of_root, None, kind, found.attributes) if sampled else of_root
 
     def start_as_current_span(  # type: ignore[override]  # noqa: PLR0917  the interface's; the SDK's class is a private one
         self,
@@ -239,18 +252,46 @@ class ShortTracer(TracerCore, trace.Tracer):
         record_exception: bool = True,  # noqa: FBT001, FBT002
         set_status_on_exception: bool = True,  # noqa: FBT001, FBT002
         end_on_exit: bool = True,  # noqa: FBT001, FBT002
-    ) -> _Current:
+    ) -> _CurrentSpan:
         """Start a span and make it current, as ``opentelemetry.trace.Tracer`` has it; also a decorator."""
         arguments = (name, context, (kind, attributes, links, start_time))
-        return _Current(self, arguments, record=record_exception, set_status=set_status_on_exception, end=end_on_exit)
+        return _CurrentSpan(self, arguments, record=record_exception, set_status=set_status_on_exception, end=end_on_exit)
+
+    # The cases of `QuickTracer` that are not plain.
+
+    def _start_child(self, name: str, kind: SpanKind, attributes: Attributes) -> tuple[Span, Context]:
+        return start_child(self, name, kind, attributes)
+
+    def _start_server_span(self, name: str, pairs: Iterable[tuple[Any, Any]], attributes: Mapping[str, AnyValue]) -> tuple[Span, Context]:
+        _learn(pairs)
+        return headers.start_server_span(self, name, pairs, attributes)
+
+    def _inject(self, carrier: dict[str, str], to: str | None) -> None:
+        headers.inject(carrier, to)
 
 
-class ShortTracerProvider(TracerProvider):
-    """The SDK's provider, giving tracers with the short ways. Its sampler must be parent-based."""
+class FastTracerProvider(TracerProvider):
+    """The SDK's provider with ``FastTracer`` for its tracers. Its sampler must be parent-based."""
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401  the SDK's
+        super().__init__(**options)
+        self._pipeline = Pipeline()
+        self._pipeline.processor = self._active_span_processor
+        self._alone = "active_span_processor" not in options
+
+    def add_span_processor(self, span_processor: SpanProcessor) -> None:
+        """Add a processor, as ``opentelemetry.sdk.trace.TracerProvider`` has it; an export processor alone is reached directly."""
+        pipeline = self._pipeline
+        super().add_span_processor(span_processor)
+        if self._alone and isinstance(span_processor, ExportProcessor):
+            pipeline.count_start, pipeline.direct = span_processor.count_start, span_processor
+        else:
+            pipeline.direct = None
+        self._alone = False
 
     def get_tracer(self, *positional: Any, **named: Any) -> trace.Tracer:  # noqa: ANN401  the interface's
         """Return a tracer, as ``opentelemetry.trace.TracerProvider`` has it."""
         tracer = super().get_tracer(*positional, **named)
         # Not where OTEL_SDK_DISABLED made it another, and not where the SDK counts its spans for metrics of its own.
         counts = type(getattr(tracer, "_tracer_metrics", None)).__name__ == "TracerMetrics"
-        return ShortTracer(tracer) if isinstance(tracer, Tracer) and not counts else tracer
+        return FastTracer(tracer, self._pipeline) if isinstance(tracer, Tracer) and not counts else tracer

@@ -1,4 +1,4 @@
-"""What the span of a transaction's ante handling adds to that of a function: the verdict."""
+"""The span of a transaction's ante handling: that of a function, and whether the transaction was accepted."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 from opentelemetry.trace import StatusCode
 
 from tracing_lib.base import conventions
-from tracing_lib.fast.plain import PlainAttributes
 from tracing_lib.instrument.functions import SpanPlan
 
 if TYPE_CHECKING:
@@ -20,10 +19,10 @@ if TYPE_CHECKING:
 
 REJECTED: Final = "rejected"
 """``error.type`` of a transaction that was rejected by an answer and not by an exception."""
-_UNDECIDED: Final = PlainAttributes({conventions.TX_ACCEPTED: False})
+_UNDECIDED: Final = {conventions.TX_ACCEPTED: False}
 
 
-class Verdict(SpanPlan):
+class AntePlan(SpanPlan):
     """The plan of an ante handler's spans: rejected until it returned."""
 
     __slots__ = ("_rejected", "_results")
@@ -35,7 +34,7 @@ class Verdict(SpanPlan):
         self.on_return = self._returned
 
     def _returned(self, span: Span, result: object) -> None:
-        """Set the verdict that an answer is."""
+        """Set whether the returned value accepts the transaction."""
         if self._results is not None:
             self._results(span, result)
         if self._rejected is not None and self._rejected(result):

@@ -7,14 +7,13 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar, cast, overload
 
+from opentelemetry.context import attach, get_current
 from opentelemetry.trace import SpanKind
 
-from tracing_lib.fast.native import enter as quick_enter
-from tracing_lib.instrument import generators as stepping
-from tracing_lib.instrument.entering import enter
-from tracing_lib.instrument.paths import NOTHING, AttributePaths, compile_paths
+from tracing_lib.instrument import generators
+from tracing_lib.instrument.paths import NO_PATHS, AttributePaths, compile_paths
 from tracing_lib.instrument.source import TracerSource, fail, restore
-from tracing_lib.propagation.current import attach, get_current, set_current_span
+from tracing_lib.propagation.current import set_current_span
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -32,14 +31,14 @@ _SCOPE: Final = "tracing_lib.instrument.functions"
 
 
 class SpanPlan:
-    """What the spans of one function are like: name, kind, fixed attributes, and attributes by path."""
+    """How the spans of one function are made: name, kind, fixed attributes, and attributes by path."""
 
     __slots__ = ("attributes", "kind", "name", "on_call", "on_return", "source")
 
     on_call: OnCall | None
-    """What sets attributes before the call; none where that is nothing."""
+    """Sets attributes before the call; None where there are none."""
     on_return: OnReturn | None
-    """What sets attributes once it returned; none where that is nothing."""
+    """Sets attributes after the call returned; None where there are none."""
 
     def __init__(
         self,
@@ -48,7 +47,7 @@ class SpanPlan:
         *,
         kind: SpanKind = SpanKind.INTERNAL,
         attributes: Mapping[str, AttributeValue] | None = None,
-        paths: AttributePaths = NOTHING,
+        paths: AttributePaths = NO_PATHS,
     ) -> None:
         self.name = name
         self.source = source
@@ -122,11 +121,11 @@ def _decorate(
 def wrap(function: Callable[..., object], plan: SpanPlan) -> Callable[..., object]:
     """Return the function with each call a span, in the kind of function that it is."""
     if inspect.isasyncgenfunction(function):
-        return stepping.async_generator(function, _generator_begin(plan))
+        return generators.async_generator(function, _generator_begin(plan))
     if inspect.iscoroutinefunction(function):
         return _coroutine(cast("Callable[..., Awaitable[object]]", function), plan)
     if inspect.isgeneratorfunction(function):
-        return stepping.generator(function, _generator_begin(plan))
+        return generators.generator(function, _generator_begin(plan))
     return _plain(function, plan)
 
 
@@ -136,10 +135,10 @@ def _plain(function: Callable[_P, _T], plan: SpanPlan) -> Callable[_P, _T]:
 
     @functools.wraps(function)
     def call(*args: _P.args, **kwargs: _P.kwargs) -> _T:
-        entered = quick_enter(source, name, kind, attributes) or enter(source, name, kind, attributes)
-        if entered is None:
+        started = source.start_child(name, kind, attributes)
+        if started is None:
             return function(*args, **kwargs)
-        span, before = entered
+        span, before = started
         try:
             if on_call is not None:
                 on_call(span, args, kwargs)
@@ -164,10 +163,10 @@ def _coroutine(function: Callable[_P, Awaitable[_T]], plan: SpanPlan) -> Callabl
 
     @functools.wraps(function)
     async def call(*args: _P.args, **kwargs: _P.kwargs) -> _T:
-        entered = quick_enter(source, name, kind, attributes) or enter(source, name, kind, attributes)
-        if entered is None:
+        started = source.start_child(name, kind, attributes)
+        if started is None:
             return await function(*args, **kwargs)
-        span, before = entered
+        span, before = started
         active, closed = get_current(), False
         try:
             if on_call is not None:
@@ -189,10 +188,10 @@ def _coroutine(function: Callable[_P, Awaitable[_T]], plan: SpanPlan) -> Callabl
 
 
 def _generator_begin(plan: SpanPlan) -> Begin:
-    """Return what starts the span of a generator at its first step."""
+    """Return the function that starts the span of a generator at its first step."""
 
     def begin(args: tuple[object, ...], kwargs: dict[str, object]) -> tuple[contextvars.Context, End] | None:
-        tracer = plan.source.get()
+        tracer = plan.source.tracer()
         if tracer is None:
             return None
         span = tracer.start_span(plan.name, get_current(), plan.kind, plan.attributes)
@@ -207,12 +206,12 @@ def _generator_begin(plan: SpanPlan) -> Begin:
                 fail(span, error)
             span.end()
 
-        return context_of(span), end
+        return execution_context_of(span), end
 
     return begin
 
 
-def context_of(span: Span) -> contextvars.Context:
+def execution_context_of(span: Span) -> contextvars.Context:
     """Return a copy of the execution context in which the span is current."""
     context = contextvars.copy_context()
     context.run(set_current_span, span)

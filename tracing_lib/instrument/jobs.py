@@ -8,23 +8,18 @@ from __future__ import annotations
 
 import base64
 import binascii
-import functools
 import time
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
+from opentelemetry.context import attach
 from opentelemetry.trace import Link, NonRecordingSpan, NoOpTracer, SpanContext, SpanKind, TraceFlags
 
 from tracing_lib.base.errors import JobTokenError, explain
 from tracing_lib.base.fingerprints import report
-from tracing_lib.fast.native import token
-from tracing_lib.fast.pure import JOB_PREFIX
-from tracing_lib.fast.span import RecordedSpan, context_of
-from tracing_lib.fast.tracer import ShortTracer
 from tracing_lib.instrument.source import TracerSource, fail
-from tracing_lib.propagation.carrier import without_span
-from tracing_lib.propagation.current import attach, current_span, ids_of, set_current_span
-from tracing_lib.propagation.ids import fixed_ids, hash_bytes, transaction_span
+from tracing_lib.propagation.current import current_span, set_current_span, start_child, without_span
+from tracing_lib.propagation.ids import fixed_ids, transaction_span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,8 +28,8 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer, TracerProvider
     from opentelemetry.util.types import AttributeValue
 
-    from tracing_lib.fast.span import Ids
-
+_PREFIX: Final = "ve1."
+"""Beginning of a job's token: its kind and version."""
 _BYTES: Final = 16 + 8 + 1 + 5
 _LATEST: Final = 2**40 - 1
 """Hundredths of a second that five bytes hold: enough until the year 2318."""
@@ -43,7 +38,6 @@ _HUNDREDTH: Final = 1_000_000_000 // _HUNDREDTHS
 """One of them in nanoseconds."""
 
 _SCOPE: Final = "tracing_lib.instrument.jobs"
-_PRODUCER: Final = SpanKind.PRODUCER  # an enumeration looks its members up in Python
 _NO_TRACER: Final = NoOpTracer()
 _source: Final = TracerSource(_SCOPE, None)
 
@@ -63,9 +57,9 @@ class JobContext(NamedTuple):
     @classmethod
     def of(cls, span: Span) -> Self | None:
         """Return the context of a span; none where it has no valid ids, as when tracing is off."""
-        ids = span.ids if type(span) is RecordedSpan else ids_of(span)
+        ids = span.get_span_context()
         made_at = time.time_ns() // _HUNDREDTH / _HUNDREDTHS
-        return tuple.__new__(cls, (ids[0], ids[1], ids[3] & 1 == 1, made_at)) if ids[5] else None
+        return cls(ids.trace_id, ids.span_id, ids.trace_flags.sampled, made_at) if ids.is_valid else None
 
     @classmethod
     def current(cls) -> Self | None:
@@ -88,17 +82,18 @@ class JobContext(NamedTuple):
         hundredths = int(made_at * _HUNDREDTHS + 0.5)
         if not 0 <= hundredths <= _LATEST:
             hundredths = 0 if hundredths < 0 else _LATEST
-        return token(trace_id, span_id, sampled, hundredths)
+        raw = trace_id.to_bytes(16) + span_id.to_bytes(8) + (sampled << 40 | hundredths).to_bytes(6)
+        return _PREFIX + base64.urlsafe_b64encode(raw).decode("ascii")
 
     @classmethod
     def from_token(cls, token: str) -> Self:
         """Return the context in a token. Raises ``JobTokenError`` for anything else; the token is not shown."""
         try:
-            raw = base64.b64decode(token.removeprefix(JOB_PREFIX).encode("ascii"), altchars=b"-_", validate=True)
+            raw = base64.b64decode(token.removeprefix(_PREFIX).encode("ascii"), altchars=b"-_", validate=True)
         except (ValueError, binascii.Error):
             raw = b""
         # Of the flags one bit has a meaning so far: other bits are a damaged token, or one of a version that has another prefix.
-        if len(raw) != _BYTES or not token.startswith(JOB_PREFIX) or raw[24] > 1:
+        if len(raw) != _BYTES or not token.startswith(_PREFIX) or raw[24] > 1:
             wrong = f"is no token of this library ({len(token)} characters)"
             raise JobTokenError(explain("job token", wrong, "what JobContext.token gave, unchanged", "start the job without it"))
         made_at = int.from_bytes(raw[25:30], "big") / _HUNDREDTHS
@@ -120,7 +115,7 @@ class JobContext(NamedTuple):
 
 def _tracer(provider: TracerProvider | None) -> Tracer:
     # A provider makes a new scope, under a lock, for each tracer that it is asked for.
-    return (_source.get() or _NO_TRACER) if provider is None else provider.get_tracer(_SCOPE)
+    return (_source.tracer() or _NO_TRACER) if provider is None else provider.get_tracer(_SCOPE)
 
 
 def produce(
@@ -140,8 +135,7 @@ class _Producing(AbstractContextManager["JobContext | None"]):
         self._tracer, self._name, self._attributes = tracer, name, attributes
 
     def __enter__(self) -> JobContext | None:
-        self._span = self._tracer.start_span(f"create {self._name}", None, _PRODUCER, self._attributes)
-        self._before = set_current_span(self._span)
+        self._span, self._before = start_child(self._tracer, f"create {self._name}", SpanKind.PRODUCER, self._attributes)
         return JobContext.of(self._span)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
@@ -154,17 +148,11 @@ class _Producing(AbstractContextManager["JobContext | None"]):
 def link_to_transaction(tx_hash: str | bytes) -> None:
     """Link the current span to a transaction's own trace: for the request that sent it.
 
-    The ids are derived when the span is encoded, which no request waits for. Raises ``PrivacyError`` for what is no hash of 32 bytes.
+    Raises ``PrivacyError`` for what is no hash of 32 bytes.
     """
-    raw, span = hash_bytes(tx_hash), current_span()
-    if type(span) is RecordedSpan:
-        span.add_link_later(functools.partial(_transaction_link, raw))
-    elif span.is_recording():
-        span.add_link(transaction_span(raw))
-
-
-def _transaction_link(tx_hash: bytes) -> Link:
-    return Link(transaction_span(tx_hash))
+    linked, span = transaction_span(tx_hash), current_span()
+    if span.is_recording():
+        span.add_link(linked)
 
 
 @contextmanager
@@ -201,10 +189,10 @@ def transaction(
     span that is current, if any, is linked to. Ids are derived only under a provider made by ``configure`` or the test kit. Raises
     ``PrivacyError`` for what is no hash.
     """
-    wanted, here = transaction_span(tx_hash), ids_of(current_span())
+    wanted, here = transaction_span(tx_hash), current_span().get_span_context()
     shown = tx_hash.hex().upper() if isinstance(tx_hash, bytes) else tx_hash.removeprefix("0x").upper()
     described = {"virtengine.tx.hash": shown, **attributes} if attributes else {"virtengine.tx.hash": shown}
-    return _Rooted(_tracer(provider), name, SpanKind.INTERNAL, described, here if here[5] else None, wanted)
+    return _Rooted(_tracer(provider), name, SpanKind.INTERNAL, described, here if here.is_valid else None, wanted)
 
 
 class _Rooted(AbstractContextManager["Span"]):
@@ -221,21 +209,17 @@ class _Rooted(AbstractContextManager["Span"]):
         name: str,
         kind: SpanKind,
         attributes: Mapping[str, AttributeValue],
-        to: Ids | None,
+        to: SpanContext | None,
         wanted: SpanContext | None = None,
     ) -> None:
         self._made = tracer, name, kind, attributes, to, wanted
 
     def __enter__(self) -> Span:
         tracer, name, kind, attributes, to, wanted = self._made
-        if isinstance(tracer, ShortTracer):
-            span = tracer.follow(name, kind, attributes, to, wanted)
-        else:
-            with fixed_ids(wanted) if wanted else nullcontext():
-                span = tracer.start_span(name, without_span(), kind, attributes, [Link(context_of(to))] if to else [])
-        self._span = span
-        self._before = set_current_span(span)
-        return span
+        with fixed_ids(wanted) if wanted else nullcontext():
+            self._span = tracer.start_span(name, without_span(), kind, attributes, [Link(to)] if to else [])
+        self._before = set_current_span(self._span)
+        return self._span
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         try:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast, overload
 
 from tracing_lib.base import conventions
 from tracing_lib.base.errors import explain
-from tracing_lib.instrument.ante import Verdict
+from tracing_lib.instrument.ante import AntePlan
 from tracing_lib.instrument.functions import SpanPlan, wrap
 from tracing_lib.instrument.paths import RESULT, compile_paths
 from tracing_lib.instrument.source import TracerSource
@@ -104,8 +104,8 @@ def trace_ante(
     The handler may be plain or ``async``. ``attributes``: as for ``traced``. Usable as a decorator, with ``functools.partial``.
     """
     paths = compile_paths(attributes, handler, place=f"trace_ante {name}")
-    verdict = Verdict(name, TracerSource(_SCOPE, tracer_provider), paths=paths, rejected=rejected)
-    return wrap(handler, verdict)
+    plan = AntePlan(name, TracerSource(_SCOPE, tracer_provider), paths=paths, rejected=rejected)
+    return wrap(handler, plan)
 
 
 def stand_in(target: _K) -> tuple[_K, dict[str, object]]:

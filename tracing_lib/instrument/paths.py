@@ -11,20 +11,16 @@ import functools
 import inspect
 import operator
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 
 from tracing_lib.base.errors import explain
-from tracing_lib.fast.native import follow, set_arguments, set_results
-from tracing_lib.fast.readings import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from google.protobuf.descriptor import Descriptor
+    from google.protobuf.descriptor import Descriptor, EnumValueDescriptor
     from opentelemetry.trace import Span
     from opentelemetry.util.types import AttributeValue
-
-    from tracing_lib.fast.readings import Reader, Step
 
 RESULT: Final = "return"
 """The first segment of a path into the returned value. A keyword, so that no parameter can have that name."""
@@ -37,19 +33,77 @@ OnReturn: TypeAlias = "Callable[[Span, object], None]"
 _PATH: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _ABSENT: Final = object()
 _MOST_CLASSES: Final = 256
+_PLAIN: Final = frozenset({str, int, bool, float})
+"""Types of values that are attributes as they are."""
+
+_Reader: TypeAlias = "Callable[[Any], object]"
+_Step: TypeAlias = "tuple[str, bool, Mapping[int, EnumValueDescriptor] | None]"
+"""A field of a protobuf message: name, whether it may be absent, and of an enumeration its values by number."""
 
 
-class _Readers(dict[type, "Reader"]):
+class _Readers(dict[type, "_Reader"]):
     """How the fields of one path are read of objects of the classes that came so far."""
 
     def __init__(self, fields: tuple[str, ...]) -> None:
         self._fields = fields
 
-    def __missing__(self, kind: type) -> Reader:
+    def __missing__(self, kind: type) -> _Reader:
         read = _reader_of(self._fields, kind)
         if len(self) < _MOST_CLASSES:
             self[kind] = read
         return read
+
+
+class _Reading(NamedTuple):
+    """One attribute and where its value is found."""
+
+    key: str
+    root: str
+    """Name of the parameter that the path starts with."""
+    position: int
+    """Of that parameter among the positional ones; beyond all of them where it is by keyword only."""
+    default: object
+    fields: tuple[str, ...]
+    """The rest of the path."""
+    readers: _Readers
+
+    def set(self, span: Span, root: object) -> None:
+        """Set the attribute, where the value that the path starts with has one."""
+        try:
+            value = self.readers[type(root)](root) if self.fields else root
+            attribute: Any = value if type(value) in _PLAIN else attribute_value(value)
+        except Exception:  # noqa: BLE001  a property of the service's own that fails is not a reason to fail its call
+            return
+        if attribute is not None:
+            span.set_attribute(self.key, attribute)
+
+
+def _set_arguments(readings: tuple[_Reading, ...], span: Span, args: tuple[object, ...], kwargs: Mapping[str, object]) -> None:
+    """Set the attributes whose values are among the arguments of a call."""
+    if span.is_recording():
+        for reading in readings:
+            position = reading.position
+            reading.set(span, args[position] if position < len(args) else kwargs.get(reading.root, reading.default))
+
+
+def _set_results(readings: tuple[_Reading, ...], span: Span, result: object) -> None:
+    """Set the attributes whose values are in a returned value."""
+    if span.is_recording():
+        for reading in readings:
+            reading.set(span, result)
+
+
+def _through_message(message: Any, steps: tuple[_Step, ...]) -> object:  # noqa: ANN401  of any protobuf class
+    """Return the value at the end of the steps through a message; None where a field on the way is not set."""
+    value = message
+    for name, optional, values in steps:
+        if optional and not value.HasField(name):
+            return None
+        value = getattr(value, name)
+        if values is not None:
+            known = values.get(value)
+            value = value if known is None else known.name
+    return value
 
 
 class AttributePaths(NamedTuple):
@@ -61,7 +115,7 @@ class AttributePaths(NamedTuple):
     """What sets on a span what a returned value holds; none where that is nothing."""
 
 
-NOTHING: Final = AttributePaths()
+NO_PATHS: Final = AttributePaths()
 
 
 def compile_paths(
@@ -73,7 +127,7 @@ def compile_paths(
     ``ValueError`` for a path that is malformed and, unless ``lenient``, for one that starts with no parameter.
     """
     if not attributes:
-        return NOTHING
+        return NO_PATHS
     parameters = _parameters(function)
     arguments, results = [], []
     for key, path in attributes.items():
@@ -88,8 +142,8 @@ def compile_paths(
         elif not lenient:
             right = f"one of {', '.join([*parameters, RESULT])} first"
             raise ValueError(explain(place, f"{key} has the path {path!r}", right, "correct the path, or the parameter's name"))
-    on_call = functools.partial(set_arguments, tuple(arguments)) if arguments else None
-    return AttributePaths(on_call, functools.partial(set_results, tuple(results)) if results else None)
+    on_call = functools.partial(_set_arguments, tuple(arguments)) if arguments else None
+    return AttributePaths(on_call, functools.partial(_set_results, tuple(results)) if results else None)
 
 
 def _parameters(function: Callable[..., object]) -> dict[str, tuple[int, object]]:
@@ -108,25 +162,25 @@ def _parameters(function: Callable[..., object]) -> dict[str, tuple[int, object]
     return found
 
 
-def _reading(key: str, root: str, position: int, default: object, fields: Sequence[str]) -> Reading:
-    return Reading(key, root, position, default, tuple(fields), _Readers(tuple(fields)), attribute_value)
+def _reading(key: str, root: str, position: int, default: object, fields: Sequence[str]) -> _Reading:
+    return _Reading(key, root, position, default, tuple(fields), _Readers(tuple(fields)))
 
 
-def _reader_of(fields: tuple[str, ...], kind: type) -> Reader:
+def _reader_of(fields: tuple[str, ...], kind: type) -> _Reader:
     """Return how a path's fields are read of objects of a class."""
     described = getattr(getattr(kind, "DESCRIPTOR", None), "fields_by_name", None)
     if described is not None:
         steps = _steps(kind.DESCRIPTOR, fields)  # type: ignore[attr-defined]  # a message has it
         if steps is not None:
-            return functools.partial(follow, steps)
+            return functools.partial(_through_message, steps=steps)
     elif len(fields) == 1 and not any(hasattr(kind, name) for name in ("keys", "get", "__getattr__")):
         return operator.attrgetter(fields[0])
-    return functools.partial(_follow, fields=fields)
+    return functools.partial(_through_fields, fields=fields)
 
 
-def _steps(described: Descriptor | None, fields: tuple[str, ...]) -> tuple[Step, ...] | None:
+def _steps(described: Descriptor | None, fields: tuple[str, ...]) -> tuple[_Step, ...] | None:
     """Return the steps through a message; none where it has no such field, or where other objects are in the way."""
-    steps: list[Step] = []
+    steps: list[_Step] = []
     for name in fields:
         found = None if described is None else described.fields_by_name.get(name)
         if found is None:
@@ -137,7 +191,7 @@ def _steps(described: Descriptor | None, fields: tuple[str, ...]) -> tuple[Step,
     return tuple(steps)
 
 
-def _follow(value: object, fields: tuple[str, ...]) -> object:
+def _through_fields(value: object, fields: tuple[str, ...]) -> object:
     for name in fields:
         value = _field(value, name)
         if value is _ABSENT:

@@ -1,70 +1,111 @@
-"""How every surface starts, fails and ends a span: one place, so that an error looks the same wherever it happened."""
+"""What the surfaces that make spans share: where their tracer comes from, how a span starts, and how an exception is recorded."""
 
 from __future__ import annotations
 
 import asyncio
+import functools
 from importlib import metadata
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from opentelemetry import trace
-from opentelemetry.trace import NoOpTracer, NoOpTracerProvider, StatusCode
+from opentelemetry.context import attach, get_current
+from opentelemetry.trace import NoOpTracer, NoOpTracerProvider, ProxyTracerProvider, StatusCode
 
 from tracing_lib.base import conventions
+from tracing_lib.base.background import SUPPRESSED
 from tracing_lib.base.fingerprints import report
-from tracing_lib.fast.native import SourceCore
-from tracing_lib.propagation.current import SUPPRESSED, attach, get_current
+from tracing_lib.propagation import headers
+from tracing_lib.propagation.current import start_child
 
 if TYPE_CHECKING:
-    from opentelemetry.context import Context
-    from opentelemetry.trace import Span, Tracer, TracerProvider
+    from collections.abc import Callable, Iterable, Mapping
 
-    from tracing_lib.fast.pure import Home
+    from opentelemetry.context import Context
+    from opentelemetry.trace import Span, SpanKind, Tracer, TracerProvider
+    from opentelemetry.util.types import AnyValue
+
+    from tracing_lib.propagation.headers import Pairs
 
 _MARK: Final = "__virtengine_traces__"
 
 
-class TracerSource(SourceCore):
-    """The tracer of one instrumented scope, looked up again only when the provider changed.
+@runtime_checkable
+class QuickTracer(Protocol):
+    """A tracer that offers the methods of ``TracerSource`` itself, at less cost and with the same result as the public way."""
 
-    Without a provider of its own it follows OpenTelemetry's global one, which may be set after the code was decorated.
+    def start_child(self, name: str, kind: SpanKind, attributes: Mapping[str, AnyValue] | None, /) -> tuple[Span, Context]:
+        """Start a span under the current one and make it current; return it and the context that was current before."""
+        ...
+
+    def start_server_span(self, name: str, headers: Pairs, attributes: Mapping[str, AnyValue], /) -> tuple[Span, Context]:
+        """Start the span of a request with these headers; return it and the context in which it is to become current."""
+        ...
+
+    def inject(self, carrier: dict[str, str], to: str | None, /) -> None:
+        """Write the headers of the current context into a dictionary; ``to``: the URL or target that is called."""
+        ...
+
+
+class TracerSource:
+    """The tracer of one instrumented scope, and the three things that the surfaces do with it.
+
+    The tracer is asked once whether it is a ``QuickTracer``; from then on the source holds either the tracer's own methods or the
+    public way. Without a provider of its own a source follows OpenTelemetry's global one, which may be set after the code was
+    decorated, and can be set only once in the life of a process.
     """
 
-    __slots__ = ("_scope",)
+    __slots__ = ("_scope", "_tracer", "inject", "start_child", "start_server_span")
+
+    start_child: Callable[[str, SpanKind, Mapping[str, AnyValue] | None], tuple[Span, Context] | None]
+    """Starts a child as ``QuickTracer`` does; returns None while nobody receives spans."""
+    start_server_span: Callable[[str, Pairs, Mapping[str, AnyValue]], tuple[Span, Context] | None]
+    """Starts the span of a request as ``QuickTracer`` does; returns None while nobody receives spans."""
+    inject: Callable[[dict[str, str], str | None], None]
+    """Writes the headers of the current context as ``QuickTracer`` does."""
 
     def __init__(self, scope: str, provider: TracerProvider | None) -> None:
         self._scope = scope
-        self._fixed = provider is not None
-        self._provider = provider
-        self._tracer = _tracer_of(provider, scope) if provider is not None else None
-        self._home = _home_of(self._tracer)
-        # The public accessor reads the environment on every call until a provider is set: 25 times what looking here costs.
-        self._globals, self._key = vars(trace), "_TRACER_PROVIDER"
+        self._tracer: Tracer | None = None
+        self.start_child, self.start_server_span, self.inject = self._first_child, self._first_server_span, headers.inject
+        if provider is not None:
+            self._hold(provider)
 
-    def _look_up(self) -> Tracer | None:
-        provider = self._globals[self._key] if self._key in self._globals else trace.get_tracer_provider()
-        if provider is not self._provider:
-            self._provider = provider
-            self._tracer = _tracer_of(provider, self._scope)
-            self._home = _home_of(self._tracer)
+    def tracer(self) -> Tracer | None:
+        """Return the tracer, or None while nobody would receive a span."""
+        if self._tracer is None:
+            provider = trace.get_tracer_provider()
+            if not isinstance(provider, ProxyTracerProvider):
+                self._hold(provider)
         return self._tracer
 
+    def _hold(self, provider: TracerProvider) -> None:
+        tracer = None if isinstance(provider, NoOpTracerProvider) else provider.get_tracer(self._scope, _version(), conventions.SCHEMA_URL)
+        if tracer is None or isinstance(tracer, NoOpTracer):
+            self.start_child, self.start_server_span = _no_child, _no_server_span
+            return
+        self._tracer = tracer
+        if isinstance(tracer, QuickTracer):
+            self.start_child, self.start_server_span, self.inject = tracer.start_child, tracer.start_server_span, tracer.inject
+        else:
+            self.start_child = functools.partial(start_child, tracer)
+            self.start_server_span = functools.partial(headers.start_server_span, tracer)
 
-def _home_of(tracer: Tracer | None) -> Home | None:
-    """Return what the short way to a span needs, for a tracer of ours: only then is the SDK loaded."""
-    if type(tracer).__module__ != "tracing_lib.fast.tracer":
-        return None
-    from tracing_lib.fast.home import HOME
+    def _first_child(self, name: str, kind: SpanKind, attributes: Mapping[str, AnyValue] | None) -> tuple[Span, Context] | None:
+        return None if self.tracer() is None else self.start_child(name, kind, attributes)
 
-    return HOME
+    def _first_server_span(self, name: str, pairs: Pairs, attributes: Mapping[str, AnyValue]) -> tuple[Span, Context] | None:
+        return None if self.tracer() is None else self.start_server_span(name, pairs, attributes)
 
 
-def _tracer_of(provider: TracerProvider | None, scope: str) -> Tracer | None:
-    if provider is None or isinstance(provider, NoOpTracerProvider):
-        return None
-    tracer = provider.get_tracer(scope, _version(), conventions.SCHEMA_URL)
-    return None if isinstance(tracer, NoOpTracer) else tracer
+def _no_child(_name: str, _kind: SpanKind, _attributes: Mapping[str, AnyValue] | None) -> None:
+    """Start no span: the provider makes none."""
 
 
+def _no_server_span(_name: str, _headers: Iterable[object], _attributes: Mapping[str, AnyValue]) -> None:
+    """Start no span: the provider makes none."""
+
+
+@functools.cache
 def _version() -> str | None:
     try:
         return metadata.version("virtengine-tracing")
@@ -73,18 +114,18 @@ def _version() -> str | None:
 
 
 def suppressed() -> bool:
-    """Whether somebody asked for no instrumentation here."""
+    """Whether the current context asks for no instrumentation."""
     return bool(get_current().get(SUPPRESSED))
 
 
-def name_of(error: BaseException | type[BaseException]) -> str:
+def type_name(error: BaseException | type[BaseException]) -> str:
     """Return the fully qualified name of an exception's type, as ``error.type`` wants it; a builtin goes without its module."""
     kind = error if isinstance(error, type) else type(error)
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
 def record_exception(span: Span, error: BaseException) -> None:
-    """Record what ended the operation as an event: type and fingerprint, never the text.
+    """Record the exception that ended an operation as an event: type and fingerprint, never the text.
 
     An exception that travels up through several spans of a trace is recorded on the first of them only, and knows that one from then
     on (``fingerprints.report``). The caller sets the status.
@@ -104,22 +145,22 @@ def record_exception(span: Span, error: BaseException) -> None:
 
 
 def fail(span: Span, error: BaseException) -> None:
-    """Give a span the outcome that an exception is: an error, or for a cancellation ``virtengine.cancelled`` and no error."""
+    """Give a span the outcome of an exception: an error, or for a cancellation ``virtengine.cancelled`` and no error."""
     if not span.is_recording():
         return
     if isinstance(error, asyncio.CancelledError | GeneratorExit):
         span.set_attribute(conventions.CANCELLED, value=True)
         return
     record_exception(span, error)
-    kind = name_of(error)
+    kind = type_name(error)
     span.set_attribute(conventions.ERROR_TYPE, kind)
     span.set_status(StatusCode.ERROR, kind)
 
 
 def leave(active: Context, before: Context) -> None:
-    """Leave a context from code that is being closed, perhaps by the collector and in another execution context.
+    """Leave a context from code that is being closed, perhaps by garbage collection and in another execution context.
 
-    ``detach`` would log "Failed to detach context" there, and the context that is current is somebody else's.
+    ``detach`` would log "Failed to detach context" there, and the context that is current belongs to other code.
     """
     if get_current() is active:
         attach(before)

@@ -1,6 +1,6 @@
-"""What the library declares itself: our own attributes, and those of the semantic conventions 1.44 that may leave the process.
+"""The library's own declarations: VirtEngine's attributes, and those of the semantic conventions 1.44 that may leave the process.
 
-Of the conventions everything is left out that names a person, an address of one, or holds what a user typed: ``enduser.*``,
+Attributes of the conventions that name a person or a person's address, or hold input of a user, are not declared: ``enduser.*``,
 ``user.*``, ``client.address``, ``network.peer.*``, ``user_agent.original``, ``db.query.text``, ``url.query``, headers, messages.
 """
 
@@ -63,7 +63,7 @@ OWN: Final = (
     Attribute("virtengine.slurm.state", "State of a SLURM job, such as COMPLETED.", Shape.CODE),
     _choice("virtengine.doctor.probe", "Marks the doctor's test span.", "doctor"),
 )
-"""Attributes of our own that every service may set."""
+"""VirtEngine's attributes, which every service may set."""
 
 _IDS: Final = """
     messaging.message.id messaging.message.conversation_id messaging.batch.id faas.invocation_id
@@ -147,7 +147,7 @@ WORDS: Final = tuple(
     websocket with withdraw work worker workers write ws
     """.split()  # noqa: SIM905  words are read most easily as a text
 )
-"""Words that may stand in the names of spans and events and in paths, beside those of declared keys."""
+"""Words that are kept in names of spans and events and in paths, beside the words of declared keys."""
 
 NAMES: Final = ("sbatch", "scancel", "scontrol show job")
-"""Names of the library's own spans that are neither code nor made of those words."""
+"""Names of the library's spans that are neither code nor made of ``WORDS``."""

@@ -1,4 +1,4 @@
-"""Which names and paths are code, and what becomes of the parts that are not."""
+"""Reduction of names, paths and URLs to code: the parts that are not code are replaced."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from tracing_lib.privacy.registry import Registry
 
 MASK: Final = "*"
-"""Stands for a word of a name that is not known."""
+"""Replacement for an undeclared word of a name."""
 
 HOLE: Final = "{}"
-"""Stands for a segment of a path that looks like a value."""
+"""Replacement for a segment of a path that looks like a value."""
 
 _METHODS: Final = frozenset(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY", "HTTP", "WEBSOCKET"])
 _MESSAGING: Final = frozenset({"publish", "send", "receive", "process", "settle", "create", "peek", "ack", "nack"})
@@ -26,7 +26,7 @@ CODE: Final = re.compile(r"[A-Za-z_$</][A-Za-z0-9_.$:/<>\[\]*-]{0,159}")
 """A name from source code or a protocol."""
 
 _IDENTIFYING: Final = re.compile(r"[0-9]{5,}|[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-|(?=[a-fA-F]*[0-9])[0-9a-fA-F]{12,}")
-"""A number, UUID or digest inside a name: such a name belongs to one thing and not to a kind of thing."""
+"""A number, UUID or digest inside a name. Such a name belongs to one object, not to a kind of object."""
 
 _PARAMETER: Final = re.compile(r"\{[A-Za-z_][A-Za-z0-9_:.*-]{0,39}\}|<[A-Za-z0-9_:]{1,40}>|:[a-z][A-Za-z0-9_]{0,39}|\*{1,2}|\{\}")
 _LITERAL: Final = re.compile(r"[a-z][a-z._~-]{0,39}|v[0-9]{1,2}((alpha|beta)[0-9]{1,2})?|[A-Z][A-Za-z]{2,39}(?=:)")
@@ -35,7 +35,7 @@ _WORD: Final = re.compile(r"[a-z]+")
 
 
 def route(path: str) -> str:
-    """Return a route's template with each segment that is neither a parameter nor a lower-case word as a hole."""
+    """Return the template of a route, with ``{}`` for each segment that is neither a parameter nor a lower-case word."""
     return "/".join(_segment(part) for part in path.partition("?")[0].split("/")) or "/"
 
 
@@ -44,7 +44,7 @@ def _segment(part: str) -> str:
 
 
 def path(requested: str, registry: Registry) -> str:
-    """Return a requested path with each segment that is not made of known words as a hole; query and fragment go."""
+    """Return a requested path without query and fragment, with ``{}`` for each segment that is not made of declared words."""
     clean = requested.partition("?")[0].partition("#")[0]
     return "/".join(_known_segment(part, registry) for part in clean.split("/")) or "/"
 
@@ -59,7 +59,7 @@ def _known_segment(part: str, registry: Registry) -> str:
 
 
 def url(full: str, registry: Registry) -> str | None:
-    """Return scheme, host, port and the path as ``path`` has it; none for what is no URL."""
+    """Return scheme, host, port and reduced path of a URL, or None for a string that is not a URL."""
     try:
         parts = urlsplit(full)
         port = parts.port
@@ -76,15 +76,15 @@ HOST: Final = re.compile(r"([A-Za-z0-9_]([A-Za-z0-9_.-]{0,253}[A-Za-z0-9])?|\[[0
 
 
 def is_host(value: str) -> bool:
-    """Whether it is a host name or an address, perhaps with a port."""
+    """Whether a string is a host name or an address, perhaps with a port."""
     return bool(HOST.fullmatch(value))
 
 
 def span_name(name: str, registry: Registry) -> str:
-    """Return the name of a span or event as far as it is code.
+    """Return the name of a span or event, reduced to code.
 
-    Kept are declared names, one name from code, an HTTP method with a route, and an operation with its target. In any other name
-    the words that were not declared become ``*``: a sentence made at run time names its customer.
+    Declared names, a single name from code, an HTTP method with a route, and an operation with its target are kept. In any other name
+    each undeclared word becomes ``*``, because a sentence made at run time can name a customer.
     """
     if registry.knows_name(name):
         return name
@@ -108,7 +108,7 @@ def _code(word: str, registry: Registry) -> str:
 
 
 def phrase(text: str, registry: Registry) -> str:
-    """Return a phrase with every word that was not declared as ``*``."""
+    """Return a phrase with ``*`` for every undeclared word."""
     return " ".join(_spoken(word, registry) for word in text.split()) or MASK
 
 

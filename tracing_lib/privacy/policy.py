@@ -1,7 +1,7 @@
-"""The wall around the process: what leaves it is made anew from what is declared, and not the span that was recorded.
+"""Redaction of spans: the exported span is built from declared parts, and is not the recorded one with parts removed.
 
-``PrivacyPolicy`` holds the rules as pure functions; delivery asks it for each span before it is queued. Sources: the registry of
-attributes, and the privacy rules of the contract, which the collector's redaction (the second wall) has as well.
+``PrivacyPolicy`` holds the redaction as pure functions; the export applies them to each span. They follow the registry of attributes,
+and the privacy rules of the contract, which the collector's redaction applies again.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ _PATTERNS: Final = {
 }
 _FLAGS: Final = frozenset({Shape.FLAG, Shape.TEXT})
 _NUMBERS: Final = frozenset({Shape.NUMBER, Shape.ID, Shape.CODE, Shape.TEXT})
-"""Shapes of attributes whose values may be numbers."""
+"""Shapes that allow numbers."""
 _IDS_OR_WORDS: Final = frozenset({"k8s.namespace.name", "service.instance.id", "messaging.message.conversation_id"})
-"""Identifiers that a person may have chosen to be words."""
+"""Identifiers that can be made of words, because a person chose them."""
 _EXCEPTION_LIKE: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_.]{0,119})(?=: |$)")
 _TRACE_STATE_KEYS: Final = frozenset({"ve", "ot"})
-"""Vendors whose trace state leaves the process: our own and OpenTelemetry's sampling state."""
+"""Keys of the trace state that leave the process: the library's own, and OpenTelemetry's sampling state."""
 _TRACE_STATE_VALUE: Final = re.compile(r"[a-z]{1,3}:[0-9a-f.]{1,16}(;[a-z]{1,3}:[0-9a-f.]{1,16}){0,3}")
 """Short keys with numbers (OpenTelemetry specification, "TraceState: Probability Sampling")."""
 _MESSAGE: Final = "exception.message"
@@ -61,7 +61,7 @@ _STACK: Final = "exception.stacktrace"
 _TYPE: Final = "exception.type"
 _FINGERPRINT: Final = "virtengine.error.fingerprint"
 _CACHED: Final = 4096
-"""Names and strings whose treatment is remembered; then the memory is emptied, so that it cannot grow with what users send."""
+"""Entries of each memory. A full memory is emptied, so that it cannot grow with the input of users."""
 _FEW: Final = 64
 _LONGEST_TEXT: Final = 8192
 
@@ -70,11 +70,11 @@ Scalar = bool | int | float | str
 
 
 class PrivacyPolicy:
-    """What may leave the process, as pure functions of what was recorded.
+    """The parts of spans that leave the process, as pure functions of the recorded parts.
 
-    ``registry`` holds the declarations (default: this process's). ``rules`` are the contract's; the library's own copy is always
-    among them. ``hash_key`` keys the digests of the class ``HASH``: services that share it get equal digests for equal values;
-    default: a random one for this process. ``exception_text`` lets messages and stack traces of exceptions out as free text.
+    ``registry`` holds the declarations; default: those of this process. ``rules`` are the privacy rules of a stack; the library's own
+    apply in any case. ``hash_key`` is the key of the digests of the class ``HASH``: services that share it have equal digests for equal
+    values; default: a random one for this process. ``exception_text`` also exports messages and stack traces of exceptions, masked.
     """
 
     def __init__(
@@ -99,20 +99,20 @@ class PrivacyPolicy:
         self._scopes: dict[int, tuple[InstrumentationScope, InstrumentationScope]] = {}
         self._names: dict[str, str] = {}
         self._passing: set[tuple[str, type, object]] = set()
-        # Of keys whose values leave as they are where they have one form, which most have.
+        # Keys whose string values leave unchanged if they match one pattern. Most keys are such.
         self._patterns: dict[str, re.Pattern[str]] = {}
         self._passing_state: TraceState | None = None
         self._version = self.registry.version
 
     @property
     def version(self) -> int:
-        """Another number whenever more may leave than before."""
+        """Number of the declarations; it changes with each of them, and memories of earlier results are then void."""
         return self.registry.version
 
-    # A value or key for which there is no rule is never let through: every function ends in "none" or in a mask.
+    # A value or key without a rule is never exported: every function ends in None or in a mask.
 
     def attribute(self, key: str, value: object) -> AnyValue:
-        """Return what leaves of an attribute's value, or ``None`` when it stays in the process."""
+        """Return the exported value of an attribute, or None when the attribute stays in the process."""
         if self._version != self.registry.version:
             self._forget()
         pattern = self._patterns.get(key)
@@ -132,7 +132,7 @@ class PrivacyPolicy:
             return self._scalar(declared, value)
         if isinstance(value, list | tuple):
             kept = [self._scalar(declared, item) for item in value if isinstance(item, Scalar)]
-            # One sequence has one type in OTLP's attributes; a masked item is left out rather than put beside numbers.
+            # A sequence of OTLP has one type, so a refused item is left out and not replaced by a text.
             return [item for item in kept if item is not None] or None
         return None
 
@@ -147,13 +147,13 @@ class PrivacyPolicy:
         return None if self.rules.found(fitted) else fitted
 
     def number(self, shape: Shape, value: float) -> float | None:
-        """Return a number where its attribute's shape has numbers. A number under another shape may be one to call."""
+        """Return the number if the shape allows numbers, else None: under another shape it could be a telephone number."""
         if isinstance(value, bool):
             return value if shape in _FLAGS else None
         return value if shape in _NUMBERS else None
 
     def fitted(self, declared: Attribute, value: str) -> str | None:
-        """Return a string in the shape that its declaration asks for, or ``None`` when it has another."""
+        """Return the string in the declared shape, or None when it has another."""
         rewritten = self._rewritten.get(declared.shape)
         if rewritten is not None:
             return rewritten(value)
@@ -162,17 +162,17 @@ class PrivacyPolicy:
         if declared.key in _IDS_OR_WORDS and CODE.fullmatch(value):
             return value
         if declared.shape is Shape.CODE and _SHORT_NUMBER.fullmatch(value):
-            # Statuses, such as the 404 of error.type.
+            # Status codes, such as 404 in error.type.
             return value
         return value if _PATTERNS[declared.shape].fullmatch(value) else None
 
     def _url(self, value: str) -> str | None:
-        # Looked at as it came: a host is lower-cased, and a token in its place would no longer be recognised.
+        # The rules search the original, because url() lower-cases the host, in which a token would no longer match.
         clean = url(value, self.registry)
         return None if clean is None or self.rules.found(urlsplit(value).netloc) else clean
 
     def hashes(self, key: str) -> bool:
-        """Whether a digest leaves of an attribute, and never its value."""
+        """Whether the digest of an attribute is exported in place of its value."""
         declared = self.registry.get(key)
         return declared is not None and declared.privacy is Privacy.HASH
 
@@ -181,11 +181,11 @@ class PrivacyPolicy:
         return "h:" + hmac.digest(self._hash_key, value.encode("utf-8", "surrogatepass"), "sha256").hex()[:16]
 
     def text(self, value: str) -> str:
-        """Return free text with everything masked that a value rule finds."""
+        """Return free text with every match of a privacy rule masked, cut to 8,192 characters."""
         return self.rules.masked(value[:_LONGEST_TEXT])
 
     def name(self, value: str) -> str:
-        """Return the name of a span or event as far as it is code; see ``tracing_lib.privacy.names``."""
+        """Return the name of a span or event, reduced to code by ``tracing_lib.privacy.names``."""
         if self._version != self.registry.version:
             self._forget()
         known = self._names.get(value)
@@ -198,13 +198,13 @@ class PrivacyPolicy:
         return known
 
     def _forget(self) -> None:
-        """Forget what was remembered under declarations that have changed since."""
+        """Empty the memories, because the declarations have changed."""
         self._version = self.registry.version
         for memory in (self._names, self._resources, self._scopes, self._passing, self._patterns):
             memory.clear()
 
     def attributes(self, recorded: Mapping[str, AnyValue] | None) -> dict[str, AnyValue]:
-        """Return the attributes that leave, of a span or a link."""
+        """Return the exported attributes of a span or a link."""
         if self._version != self.registry.version:
             self._forget()
         return {key: kept for key, value in (recorded or {}).items() if (kept := self._kept(key, value)) is not None}
@@ -220,7 +220,7 @@ class PrivacyPolicy:
         return kept
 
     def event(self, event: Event) -> Event:
-        """Return an event with the attributes that leave. An exception's text becomes the fingerprint of the error."""
+        """Return the exported form of an event. The text of an exception is replaced by the fingerprint of the error."""
         recorded = event.attributes or {}
         kept = self.attributes(recorded)
         if _TYPE in recorded and _FINGERPRINT not in kept:
@@ -229,42 +229,45 @@ class PrivacyPolicy:
         return Event(self.name(event.name), kept, event.timestamp)
 
     def exception(self, recorded: Mapping[str, AnyValue]) -> dict[str, AnyValue]:
-        """Return message and stack trace of a recorded exception: nothing, unless opted in, and then as masked text."""
+        """Return message and stack trace of a recorded exception as masked text, or nothing without ``exception_text``."""
         if not self.exception_text:
             return {}
         return {key: self.text(str(recorded[key])) for key in (_MESSAGE, _STACK) if key in recorded}
 
     def link(self, link: Link) -> Link:
-        """Return a link with the attributes that leave."""
+        """Return the exported form of a link."""
         if not link.attributes and not link.context.trace_state:
             return link
         return Link(self.context(link.context), self.attributes(link.attributes))
 
     def status(self, status: Status) -> Status:
-        """Return a status; of its description the type of an error, or all of it as masked text where exception text was opted in."""
+        """Return the exported form of a status.
+
+        Its description is reduced to the type of the error, or with ``exception_text`` to masked text.
+        """
         description = status.description
         if status.status_code is not StatusCode.ERROR or not description:
             return Status(status.status_code)
         if self.exception_text:
             return Status(status.status_code, self.text(description))
-        # A type's name has a capital or a dot; a single lower-case word may be the beginning of anything.
+        # The name of a type has a capital or a dot; a single lower-case word can begin any sentence.
         found = _EXCEPTION_LIKE.match(description)
         kept = found[0] if found and (found[0] != found[0].lower() or "." in found[0]) else None
         return Status(status.status_code, None if kept is None or self.rules.found(kept) else kept)
 
     def context(self, context: SpanContext) -> SpanContext:
-        """Return a span's context with the trace state of known vendors only."""
+        """Return a span context with the trace state of known vendors only."""
         if not context.trace_state:
             return context
         kept = [(key, value) for key, value in context.trace_state.items() if self.trace_state(key, value)]
         return SpanContext(context.trace_id, context.span_id, context.is_remote, context.trace_flags, TraceState(kept))
 
     def trace_state(self, key: str, value: str) -> bool:
-        """Whether an entry of the trace state leaves: it came with a request, and anyone may have written it."""
+        """Whether an entry of the trace state is exported. It came with a request, so any sender may have written it."""
         return key in _TRACE_STATE_KEYS and bool(_TRACE_STATE_VALUE.fullmatch(value)) and not self.rules.found(value)
 
     def resource(self, resource: Resource) -> Resource:
-        """Return what is said about the process, as far as it is declared."""
+        """Return a resource with its declared attributes."""
         known = self._resources.get(id(resource))
         if known is None or known[0] is not resource:
             known = (resource, Resource(self.attributes(resource.attributes), resource.schema_url))
@@ -273,13 +276,13 @@ class PrivacyPolicy:
 
     @staticmethod
     def _remember(memory: dict[int, _T], key: object, value: _T) -> None:
-        # By identity, beside the thing itself, so that its id is not given to another: a process has few of them.
+        # By identity. The object is kept beside its result, so that its id is not given to another object.
         if len(memory) >= _FEW:
             memory.clear()
         memory[id(key)] = value
 
     def scope(self, scope: InstrumentationScope | None) -> InstrumentationScope | None:
-        """Return name and version of the instrumentation, as far as they are code."""
+        """Return an instrumentation scope with its name, version and attributes as far as they may be exported."""
         if scope is None:
             return None
         known = self._scopes.get(id(scope))
@@ -294,14 +297,14 @@ class PrivacyPolicy:
         return InstrumentationScope(name, version, None, self.attributes(scope.attributes))
 
     def leaving(self, span: ReadableSpan) -> ReadableSpan:
-        """Return what leaves of a span: the span itself where all of it may, which most may, else a copy. Not its resource and scope.
+        """Return the span itself if all of it may be exported, as of most spans, else its exported form.
 
-        Those are the same for many spans: ``resource`` and ``scope``.
+        Resource and scope are shared by many spans and are not checked here: see ``resource`` and ``scope``.
         """
         return span if self._passes(span) else self.span(span)
 
     def _passes(self, span: ReadableSpan) -> bool:
-        """Whether a span leaves as it was recorded. Sure of the plain ones only: without events and status."""
+        """Whether a span may be exported as it was recorded. False for every span with an event or a status."""
         name, status = span.name, span.status
         if span.events or status.status_code is not StatusCode.UNSET or status.description:
             return False
@@ -326,7 +329,7 @@ class PrivacyPolicy:
     def _attributes_pass(self, attributes: Mapping[str, object]) -> bool:
         passing = self._passing
         for key, value in attributes.items():
-            # With its type: True is equal to 1, and not the same attribute.
+            # With the type, because True equals 1 and is another attribute value.
             pair = key, value.__class__, value
             try:
                 known = pair in passing
@@ -337,7 +340,7 @@ class PrivacyPolicy:
         return True
 
     def _remember_passing(self, pair: tuple[str, type, object], value: Scalar, kept: AnyValue) -> bool:
-        """Remember an attribute that leaves as it was recorded; return whether it does."""
+        """Remember an attribute that is exported unchanged; return whether it is."""
         if kept is None or kept != value:
             return False
         if len(self._passing) >= _CACHED:
@@ -347,7 +350,7 @@ class PrivacyPolicy:
         return True
 
     def span(self, span: ReadableSpan) -> ReadableSpan:
-        """Return a span made of what may leave. The recorded one is not changed."""
+        """Return the exported form of a span. The recorded span is not changed."""
         return ReadableSpan(
             name=self.name(span.name),
             context=None if span.context is None else self.context(span.context),
@@ -365,6 +368,6 @@ class PrivacyPolicy:
 
 
 def policy_of(settings: TracingSettings, registry: Registry | None = None) -> PrivacyPolicy:
-    """Return the policy that the settings ask for."""
+    """Return the policy of a service's settings; ``registry`` as in ``PrivacyPolicy``."""
     key = None if settings.hash_key is None else settings.hash_key.get_secret_value().encode()
     return PrivacyPolicy(registry, settings.privacy, hash_key=key, exception_text=settings.exception_text)

@@ -24,9 +24,9 @@ _WORD: Final = re.compile(r"[a-z]+")
 
 
 class Registry:
-    """A set of declarations, safe to extend from any thread.
+    """A set of declarations. Every thread may add to it.
 
-    ``parent`` holds what was declared before; a declaration here is not seen there. The library's own is ``REGISTRY``.
+    The declarations of ``parent`` are copied; a later one of either is not in the other. ``REGISTRY`` is that of this process.
     """
 
     def __init__(self, parent: Registry | None = None) -> None:
@@ -44,7 +44,7 @@ class Registry:
         self._lock = threading.Lock()
 
     def copy_into(self, other: Registry) -> None:
-        """Declare in another registry everything that was declared here."""
+        """Add all declarations to another registry. Raises ``PrivacyError`` as ``declare`` does."""
         with self._lock:
             attributes, names, words = tuple(self._attributes.values()), set(self._names), set(self._words)
         other._add(attributes)
@@ -53,17 +53,17 @@ class Registry:
             other._words |= words
 
     def declare(self, *attributes: Attribute) -> None:
-        """Let these attributes leave the process as they say.
+        """Declare attributes of a service. They leave the process as their declarations say.
 
-        Raises ``PrivacyError`` for a key outside ``virtengine.*``, for a key that was declared differently before, and for a choice
-        without values.
+        Raises ``PrivacyError`` for a key outside ``virtengine.*``, a key with another declaration, a choice without values, values of
+        another shape, and an empty meaning. Then none of them is declared.
         """
         for attribute in attributes:
             place = f"attribute {attribute.key[:80]!r}"
             if not _OWN.fullmatch(attribute.key):
                 right = "lower-case words joined by dots, the first of them virtengine, such as virtengine.order.id"
                 raise PrivacyError(
-                    explain(place, "is no key of our own", right, "rename it; the semantic conventions are declared already")
+                    explain(place, "is not a key of a service's own", right, "rename it; the semantic conventions are declared already")
                 )
             if (attribute.shape is Shape.CHOICE) != bool(attribute.values):
                 wrong = f"has the shape {attribute.shape.value} and {len(attribute.values)} values"
@@ -73,16 +73,16 @@ class Registry:
         self._add(attributes)
 
     def declare_convention(self, *attributes: Attribute) -> None:
-        """Let attributes of someone else's convention leave: for instrumentations whose keys are not ours to name.
+        """Declare attributes of another convention, for instrumentations whose keys a service cannot choose.
 
-        Raises ``PrivacyError`` for a key that was declared differently before.
+        Raises ``PrivacyError`` for a key with another declaration.
         """
         self._add(attributes)
 
     def declare_names(self, *names: str) -> None:
-        """Let these names of spans and events leave as they are, and their words in other names.
+        """Declare names of spans and events. They leave the process unchanged, and their words are kept in other names.
 
-        Needed for names that are no name from code, no route and not made of known words, such as ``reconcile Kubelet leases``.
+        A name from code, a route, and a name made of declared words need no declaration. ``reconcile Kubelet leases`` needs one.
         """
         with self._lock:
             self._names.update(names)
@@ -94,7 +94,7 @@ class Registry:
         with self._lock:
             for attribute in attributes:
                 if self._attributes.get(attribute.key, attribute) != attribute:
-                    wrong = "was declared before with another meaning, shape or privacy"
+                    wrong = "has a declaration with another meaning, shape or privacy"
                     place = f"attribute {attribute.key!r}"
                     raise PrivacyError(explain(place, wrong, "one declaration for each key", "use the one that is there, or another key"))
             for attribute in attributes:
@@ -104,19 +104,19 @@ class Registry:
             self.version += 1
 
     def get(self, key: str) -> Attribute | None:
-        """Return the declaration of a key, or none."""
+        """Return the declaration of a key, or None."""
         return self._attributes.get(key)
 
     def knows_name(self, name: str) -> bool:
-        """Whether a span or event name was declared."""
+        """Whether a name of a span or event is declared."""
         return name in self._names
 
     def knows_word(self, word: str) -> bool:
-        """Whether a lower-case word occurs in what was declared, and so may stand in a name or a path."""
+        """Whether a lower-case word occurs in a declared name or key. Such a word is kept in names and paths."""
         return word in self._words
 
     def __iter__(self) -> Iterator[Attribute]:
-        """Every declaration, by key."""
+        """Iterate over the declarations, sorted by key."""
         return iter([self._attributes[key] for key in sorted(self._attributes)])
 
     def __len__(self) -> int:
@@ -141,10 +141,10 @@ def library_registry() -> Registry:
 
 
 def declare(*attributes: Attribute) -> None:
-    """Declare a service's own attributes, as ``Registry.declare`` does, for this process."""
+    """Declare attributes of a service for this process. Raises ``PrivacyError`` as ``Registry.declare`` does."""
     REGISTRY.declare(*attributes)
 
 
 def declare_names(*names: str) -> None:
-    """Declare names of spans and events, as ``Registry.declare_names`` does, for this process."""
+    """Declare names of spans and events for this process, as ``Registry.declare_names`` does."""
     REGISTRY.declare_names(*names)

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Final
 from opentelemetry import baggage, propagate
 from opentelemetry import context as contexts
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
+from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.propagators.textmap import TextMapPropagator, default_getter, default_setter
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from tracing_lib.base.errors import PrivacyError, explain
 from tracing_lib.base.hosts import OWN_HOSTS, is_own
@@ -131,3 +133,10 @@ class OwnBaggagePropagator(TextMapPropagator):
             if self.allowed(key, value):
                 base = baggage.set_baggage(key, value, base)
         return base
+
+
+class OwnPropagator(CompositePropagator):
+    """W3C trace context and ``OwnBaggagePropagator``, as ``configure`` makes them the propagators of the process."""
+
+    def __init__(self, own_hosts: Sequence[str]) -> None:
+        super().__init__([TraceContextTextMapPropagator(), OwnBaggagePropagator(own_hosts)])

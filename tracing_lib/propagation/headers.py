@@ -1,86 +1,78 @@
-"""The headers that carry a trace: W3C trace context and our own part of baggage, the plain cases by a shorter way."""
+"""The headers that carry a trace: read from a request that arrives, and written to one that is sent."""
 
 from __future__ import annotations
 
-import functools
-from typing import TYPE_CHECKING, Any, Final, Literal, cast
+from typing import TYPE_CHECKING, TypeAlias
 
-from opentelemetry.context import Context
-from opentelemetry.propagators.composite import CompositePropagator
-from opentelemetry.propagators.textmap import default_getter, default_setter
-from opentelemetry.trace import DEFAULT_TRACE_STATE, NonRecordingSpan, TraceFlags
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from opentelemetry import baggage, propagate
+from opentelemetry.context import get_current
+from opentelemetry.trace import INVALID_SPAN, SpanKind, get_current_span, set_span_in_context
 
-from tracing_lib.fast.native import caller, traceparent
-from tracing_lib.fast.span import context_of
-from tracing_lib.propagation.baggage import OwnBaggagePropagator
-from tracing_lib.propagation.current import BAGGAGE_KEY, get_current, ids_of, span_of, with_span
+from tracing_lib.propagation.current import without_span
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
-    from opentelemetry.propagators.textmap import CarrierT, Getter, Setter
-    from opentelemetry.trace import TraceState
+    from opentelemetry.context import Context
+    from opentelemetry.trace import Span, Tracer
+    from opentelemetry.util.types import AnyValue
 
-    from tracing_lib.fast.span import Ids
-
-FLAGS: Final = tuple(TraceFlags(flags) for flags in range(4))
-_STOCK: Final = TraceContextTextMapPropagator()
-_ANY_PARENT: Final = f"00-{1:032x}-{1:016x}-00"
-_MOST_STATES: Final = 256
-"""Trace states that are kept parsed. Services that sample by the same strategy send the same few."""
+Pairs: TypeAlias = "Iterable[tuple[str, object]] | Iterable[tuple[bytes, bytes]]"
+"""Headers as they arrived, names in lower case."""
 
 
-class OwnPropagator(CompositePropagator):
-    """W3C trace context and ``OwnBaggagePropagator``, which do the work wherever headers are not plain.
+def extract(headers: Pairs) -> tuple[Context, SpanKind]:
+    """Return the context that a request's headers carry, and the kind of span to start in it.
 
-    Plain are a dictionary, a ``traceparent`` of version 00, a ``tracestate`` that was seen before, and no baggage.
+    A task or thread that serves requests inherits the context in which its server was started, and a span of that time is not the
+    caller: without headers the request starts a trace. Only where another instrumentation outside ours already made a server span
+    for this request (a recording one, or one in the headers' trace) the request belongs under that one, as an internal span.
     """
+    ambient = get_current()
+    context = propagate.extract(_by_name(headers), ambient)
+    here = get_current_span(ambient)
+    if here is INVALID_SPAN:
+        return context, SpanKind.SERVER
+    there, ours = get_current_span(context).get_span_context(), here.get_span_context()
+    arrived = there is not ours and there.is_valid
+    if ours.is_valid and (ours.trace_id == there.trace_id if arrived else _serves(here)):
+        return ambient, SpanKind.INTERNAL
+    return (context if arrived else without_span(context)), SpanKind.SERVER
 
-    def __init__(self, own_hosts: Sequence[str]) -> None:
-        super().__init__([_STOCK, OwnBaggagePropagator(own_hosts)])
-        self.states: dict[str | bytes, TraceState] = {}
-        """What the stock propagator has made of trace states, by their headers."""
-        self.caller: Final[Callable[[Iterable[tuple[Any, Any]]], Ids | Literal[False] | None]] = functools.partial(
-            caller, self.states, FLAGS, DEFAULT_TRACE_STATE
-        )
-        """Return the ids in plain headers, none where there are no headers, and ``False`` where it takes more to read them."""
-        self.known_state: tuple[TraceState | None, tuple[tuple[str, str], ...]] = (None, ())
-        """The trace state seen last, and the header that carries it; none where it is empty."""
 
-    def extract(self, carrier: CarrierT, context: Context | None = None, getter: Getter[CarrierT] = default_getter) -> Context:
-        """Return the context with what the headers carry, as ``opentelemetry.propagate.extract`` has it."""
-        if type(carrier) is dict and getter is default_getter:
-            found = self.caller(cast("dict[str, object]", carrier).items())
-            if found is not False:
-                context = Context() if context is None else context
-                return context if found is None else with_span(NonRecordingSpan(context_of(found)), context)
-            self._learn(cast("Mapping[str, Any]", carrier))
-        return super().extract(carrier, context, getter)
+def start_server_span(tracer: Tracer, name: str, headers: Pairs, attributes: Mapping[str, AnyValue]) -> tuple[Span, Context]:
+    """Start the span of a request with these headers; return it and the context in which it is to become current."""
+    context, kind = extract(headers)
+    span = tracer.start_span(name, context, kind, attributes)
+    return span, set_span_in_context(span, context)
 
-    def _learn(self, headers: Mapping[str, Any]) -> None:
-        """Remember what the stock propagator makes of a trace state, whatever it came with."""
-        state = headers.get("tracestate")
-        if type(state) is str and state.isascii() and state not in self.states:
-            found = _STOCK.extract({"traceparent": _ANY_PARENT, "tracestate": state}, Context())
-            if len(self.states) >= _MOST_STATES:  # anybody may send any
-                self.states.clear()
-            self.states[state] = self.states[state.encode()] = span_of(found).get_span_context().trace_state
 
-    def inject(self, carrier: CarrierT, context: Context | None = None, setter: Setter[CarrierT] = default_setter) -> None:
-        """Write the headers of a context, as ``opentelemetry.propagate.inject`` has it."""
-        context = get_current() if context is None else context
-        if type(carrier) is dict and setter is default_setter and BAGGAGE_KEY not in context:
-            carrier.update(self.headers(ids_of(span_of(context))))  # type: ignore[attr-defined]  # looked at
-        else:
-            super().inject(carrier, context, setter)
+def _by_name(headers: Pairs) -> dict[str, object]:
+    """Return headers by name: those that came once as text, others as a list."""
+    carrier: dict[str, object] = {}
+    for key, value in headers:
+        name = key.decode("latin-1").lower() if isinstance(key, bytes) else key
+        if isinstance(key, bytes) or isinstance(value, str):  # of gRPC's metadata some are binary
+            text = value.decode("latin-1") if isinstance(value, bytes) else value
+            held = carrier.get(name)
+            carrier[name] = text if held is None else [*(held if isinstance(held, list) else [held]), text]
+    return carrier
 
-    def headers(self, ids: Ids) -> tuple[tuple[str, str], ...]:
-        """Return the headers that carry a span's ids, as pairs."""
-        if not ids[5]:
-            return ()
-        state, known = ids[4], self.known_state
-        if state is not known[0]:
-            text = state.to_header()
-            known = self.known_state = state, (("tracestate", text),) if text else ()
-        return ("traceparent", traceparent(ids)), *known[1]
+
+def _serves(span: Span) -> bool:
+    return span.is_recording() and getattr(span, "kind", None) is SpanKind.SERVER
+
+
+def inject(carrier: dict[str, str], to: str | None) -> None:
+    """Write the headers of the current context into a dictionary, by the propagators of the process; names are in lower case.
+
+    ``to``: the URL or target that is called. Baggage is among the headers only where that is one of our own hosts.
+    """
+    written: dict[str, str] = {}
+    if to is not None and baggage.get_all():
+        from tracing_lib.propagation import baggage as own_baggage  # imports the SDK, which most processes without it never need
+
+        own_baggage.inject(written, to=to)
+    else:
+        propagate.inject(written)
+    carrier.update((name.lower(), value) for name, value in written.items())

@@ -25,7 +25,7 @@ class ContextIdGenerator(IdGenerator):
     def __init__(self, inner: IdGenerator | None = None) -> None:
         self._inner = inner or RandomIdGenerator()
         self.child_ids = inner.generate_span_id if inner else None
-        """What gives the id of a span in a trace that has begun (``fixed_ids`` is for roots alone); none where that is 64 random bits."""
+        """Gives the id of a span in a trace that has begun (``fixed_ids`` is for roots alone); none where that is 64 random bits."""
 
     def generate_trace_id(self) -> int:
         """Return the id of a new trace."""
@@ -43,6 +43,11 @@ class ContextIdGenerator(IdGenerator):
     def is_trace_id_random(self) -> bool:
         """Return what the inner generator says; the ids of transactions are digests, and as evenly spread as random ones."""
         return self._inner.is_trace_id_random()
+
+
+def ids_are_fixed() -> bool:
+    """Whether ``fixed_ids`` has said what the ids of the next root span are."""
+    return _next.get() is not None
 
 
 @contextmanager

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
 import random
 import threading
-import weakref
 from typing import TYPE_CHECKING, Final
 
-from tracing_lib.base.background import start_thread
+from tracing_lib.base.background import after_fork, start_thread
 from tracing_lib.base.responses import CHUNK_BYTES, TooLongAnswerError, read_answer
 from tracing_lib.sampling.strategies import Strategy, StrategyError, parse_strategy
 
@@ -44,9 +42,7 @@ class StrategyPoller:
         self._strategy: Strategy | None = None
         self._said: str | None = None
         self._begin()
-        if hasattr(os, "register_at_fork"):
-            begin_again = weakref.WeakMethod(self._after_fork)
-            os.register_at_fork(after_in_child=lambda: (method := begin_again()) and method())
+        after_fork(self._after_fork)
 
     def _begin(self) -> None:
         self._stopped = threading.Event()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.trace import get_current_span
 
+from tracing_lib.base.background import after_fork
 from tracing_lib.sampling.operation import Operation
 from tracing_lib.sampling.probability import RANDOMNESS
 from tracing_lib.sampling.strategies import Goal, Strategy, ratio_strategy
@@ -84,17 +85,19 @@ class TargetSampler(Sampler):
         self._next_look = clock() + _PRESSURE_SECONDS
         self.leases: dict[str, Lease] | None = {} if clock is time.monotonic else None
         """Decisions that follow no traffic, and so stand until the pressure is looked at again; none with a clock of one's own."""
+        self._operations: dict[str, Operation] = {}
         self.apply(strategy)
+        after_fork(self._renew_lock)
 
     def apply(self, strategy: Strategy) -> None:
         """Follow another strategy from now on. Traffic that was counted stays known."""
         with self._lock:
             self._strategy = strategy
-            known = getattr(self, "_operations", {})
+            known = self._operations
             self._others = self._made(strategy.default)
             self._goals = {**self._targets, **strategy.operations}
             operations = {name: self._made(goal, known.get(name)) for name, goal in self._goals.items()}
-            self._operations: dict[str, Operation] = operations
+            self._operations = operations
             if self.leases is not None:
                 self.leases.clear()
 
@@ -180,8 +183,8 @@ class TargetSampler(Sampler):
         finally:
             self._lock.release()
 
-    def after_fork(self) -> None:
-        """Make the lock anew in the child: a thread that is not there may hold it."""
+    def _renew_lock(self) -> None:
+        """Make the lock anew in a forked child: a thread that is not there may hold it."""
         self._lock = threading.Lock()
 
     def get_description(self) -> str:

@@ -1,8 +1,4 @@
-"""A test kit for services: a provider of each test's own, ids and times that are the same in every run, span trees as text.
-
-As a pytest plugin (installed with this package, or ``pytest_plugins = ["tracing_lib.testing.pytest_plugin"]``)
-it gives the fixture ``traces``.
-"""
+"""Recorded traces of a test, compared as text, with ids and times that are equal in every run."""
 
 from __future__ import annotations
 
@@ -20,6 +16,7 @@ from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import ProxyTracerProvider, SpanKind, StatusCode
 
+from tracing_lib.base.background import after_fork
 from tracing_lib.base.errors import AlreadyConfiguredError, explain
 from tracing_lib.privacy.policy import PrivacyPolicy
 from tracing_lib.propagation.ids import ContextIdGenerator
@@ -34,10 +31,10 @@ if TYPE_CHECKING:
     from opentelemetry.util.types import Attributes, AttributeValue
 
 START: Final = 1_700_000_000_000_000_000
-"""Time of the first tick, nanoseconds since 1970: 2023-11-14T22:13:20Z."""
+"""Time of the first tick in nanoseconds since 1970: 2023-11-14T22:13:20Z."""
 
 TICK: Final = 1_000_000
-"""Nanoseconds between two ticks: each start and each end of a span takes one."""
+"""Nanoseconds between two ticks. Each start and each end of a span takes one tick."""
 
 _INDENT: Final = "  "
 _KINDS: Final = {
@@ -49,7 +46,7 @@ _KINDS: Final = {
 
 
 class SequentialIds(IdGenerator):
-    """Trace ids 1, 2, 3 and span ids 1, 2, 3: the same in every run of a test."""
+    """Trace ids and span ids that count from 1, and so are equal in every run of a test."""
 
     def __init__(self) -> None:
         self._traces = itertools.count(1)
@@ -65,14 +62,19 @@ class SequentialIds(IdGenerator):
 
 
 class _Recording(SpanProcessor):
-    """Keeps ended spans as they would leave the process, their times replaced by ticks in the order in which they started and ended."""
+    """Keeps ended spans in their exported form, with ticks for times in the order in which spans started and ended."""
 
     def __init__(self, policy: PrivacyPolicy | None) -> None:
         self._policy = policy
         self._ticks = itertools.count()
-        self._lock = threading.Lock()
+        self._renew_lock()
         self._started: dict[tuple[int, int], tuple[int, str]] = {}
         self.ended: list[ReadableSpan] = []
+        after_fork(self._renew_lock)
+
+    def _renew_lock(self) -> None:
+        # A lock that another thread holds during a fork stays locked in the child.
+        self._lock = threading.Lock()
 
     def _tick(self) -> int:
         return START + next(self._ticks) * TICK
@@ -92,7 +94,7 @@ class _Recording(SpanProcessor):
             self.ended.append(_timed(clean, started, self._tick()))
 
     def open(self) -> list[str]:
-        """The names of spans that were started and did not end."""
+        """Return the names of the spans that were started and did not end."""
         with self._lock:
             return [name for _, name in sorted(self._started.values())]
 
@@ -115,10 +117,10 @@ def _timed(span: ReadableSpan, start: int, end: int) -> ReadableSpan:
 
 
 class RecordedTraces:
-    """The spans of one test, and what can be asked of them.
+    """The spans of one test.
 
-    ``provider`` is the test's own. Spans are kept as they would leave the process, behind the privacy wall, so that a test sees what an
-    operator will see; ``private=False`` keeps them as they were recorded.
+    ``provider`` is the tracer provider of the test. Spans are kept in their exported form, after redaction, so that a test sees the
+    spans that an operator will see; ``private=False`` keeps them as they were recorded.
     """
 
     def __init__(self, *, service_name: str = "test", private: bool = True, sampler: Sampler = ALWAYS_ON) -> None:
@@ -138,18 +140,18 @@ class RecordedTraces:
 
     @property
     def unended(self) -> list[str]:
-        """Names of the spans that were started and did not end: forgotten, or still at work."""
+        """Names of the spans that were started and did not end."""
         return self._recording.open()
 
     def span(self, name: str) -> ReadableSpan:
-        """Return the only span of that name. Raises ``AssertionError`` when there is none, or more than one."""
+        """Return the only span with this name. Raises ``AssertionError`` when there is none, or more than one."""
         found = [span for span in self.spans if span.name == name]
         if len(found) != 1:
             raise AssertionError(f"{len(found)} spans are named {name!r}; there are:\n{self.tree()}")
         return found[0]
 
     def clear(self) -> None:
-        """Forget the spans that ended."""
+        """Remove the spans that ended."""
         self._recording.ended.clear()
 
     def tree(self, *, attributes: Sequence[str] = ()) -> str:
@@ -161,11 +163,11 @@ class RecordedTraces:
         return render(self.spans, attributes=attributes)
 
     def assert_tree(self, expected: str, *, attributes: Sequence[str] = ()) -> None:
-        """Compare ``tree(...)`` with a text, whose common indent and outer blank lines do not count.
+        """Compare ``tree(...)`` with a text, without its common indent and outer blank lines.
 
-        Raises ``AssertionError`` with the difference, and when a span was started and did not end.
+        Raises ``AssertionError`` with the difference, and for a span that was started and did not end.
         """
-        # pytest leaves this frame out of its report: the line that matters is the test's.
+        # pytest hides this frame, so that its report ends at the line of the test.
         __tracebackhide__ = True
         if self.unended:
             raise AssertionError(f"spans that did not end: {', '.join(self.unended)}")
@@ -173,11 +175,11 @@ class RecordedTraces:
         found = self.tree(attributes=attributes).splitlines()
         if wanted != found:
             difference = "\n".join(difflib.unified_diff(wanted, found, "expected", "recorded", lineterm=""))
-            raise AssertionError(f"the span tree is another:\n{difference}")
+            raise AssertionError(f"the span tree differs:\n{difference}")
 
 
 def render(spans: Sequence[ReadableSpan], *, attributes: Sequence[str] = ()) -> str:
-    """Return spans as the text that ``RecordedTraces.tree`` describes."""
+    """Return spans as text, in the form of ``RecordedTraces.tree``."""
     names = {_key(span): span.name for span in spans}
     children: dict[tuple[int, int] | None, list[ReadableSpan]] = {}
     for span in sorted(spans, key=lambda each: each.start_time or 0):
@@ -213,7 +215,7 @@ def _line(span: ReadableSpan, names: Mapping[tuple[int, int], str], attributes: 
 
 
 class _RoutedTracer(trace.Tracer):
-    """The tracer of the test that runs now, for code that took its tracer when it was imported."""
+    """A tracer that records into the running test, for code that gets its tracer at import."""
 
     def __init__(self, current: Callable[[], trace.TracerProvider], *arguments: object) -> None:
         self._current = current
@@ -223,18 +225,18 @@ class _RoutedTracer(trace.Tracer):
         return self._current().get_tracer(*self._arguments)  # type: ignore[arg-type]  # as they were given
 
     def start_span(self, *arguments: object, **keywords: object) -> trace.Span:
-        """Start a span in the current test."""
+        """Start a span in the running test."""
         return self._tracer().start_span(*arguments, **keywords)  # type: ignore[arg-type]  # as they were given
 
     @contextmanager
     def start_as_current_span(self, *arguments: object, **keywords: object) -> Iterator[trace.Span]:  # type: ignore[override]  # passed on
-        """Start a span in the current test and make it current."""
+        """Start a span in the running test and make it current."""
         with self._tracer().start_as_current_span(*arguments, **keywords) as span:  # type: ignore[arg-type]  # as they were given
             yield span
 
 
 class _RoutingProvider(trace.TracerProvider):
-    """A global provider that leads to the provider of the test that runs now, and to nothing between tests."""
+    """A global provider that delegates to the provider of the running test, and records nothing between tests."""
 
     def __init__(self) -> None:
         self._nothing: trace.TracerProvider = trace.NoOpTracerProvider()
@@ -250,7 +252,7 @@ class _RoutingProvider(trace.TracerProvider):
         schema_url: str | None = None,
         attributes: Attributes | None = None,
     ) -> Tracer:
-        """Return a tracer that follows the tests."""
+        """Return a tracer that records into the test that runs when it is used."""
         return _RoutedTracer(self.current, instrumenting_module_name, instrumenting_library_version, schema_url, attributes)
 
     @contextmanager
@@ -267,10 +269,11 @@ _ROUTING: Final = _RoutingProvider()
 
 @contextmanager
 def as_global(traces: RecordedTraces) -> Iterator[RecordedTraces]:
-    """Make code that asks OpenTelemetry for its global provider record into ``traces`` while the block runs.
+    """Record the spans of OpenTelemetry's global provider into ``traces`` while the block runs.
 
-    OpenTelemetry takes a global provider once for the life of a process; this one stays and leads to the test that runs. One test at a
-    time in a process: run tests in parallel by processes (pytest-xdist). Raises ``AlreadyConfiguredError`` when another is in place.
+    OpenTelemetry accepts one global provider for the life of a process; the test kit's stays, and delegates to the running test. A
+    process can run one test at a time, so run tests in parallel by processes (pytest-xdist). Raises ``AlreadyConfiguredError`` when
+    another provider is global.
     """
     found = trace.get_tracer_provider()
     if isinstance(found, ProxyTracerProvider):
@@ -284,10 +287,10 @@ def as_global(traces: RecordedTraces) -> Iterator[RecordedTraces]:
 
 
 def attributes_of(span: ReadableSpan) -> dict[str, AttributeValue]:
-    """Return a span's attributes as a plain dictionary, for comparisons."""
+    """Return the attributes of a span as a dictionary, for comparisons."""
     return {key: value for key, value in (span.attributes or {}).items() if value is not None}
 
 
 def links_of(span: ReadableSpan) -> list[Link]:
-    """Return a span's links."""
+    """Return the links of a span as a list, for comparisons."""
     return list(span.links)

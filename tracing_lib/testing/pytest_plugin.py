@@ -1,6 +1,6 @@
 """The pytest plugin: the fixture ``traces``, isolated in every test.
 
-Nothing of the SDK is imported before a test asks for the fixture.
+The SDK is imported when a test first uses the fixture.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def traces() -> Iterator[RecordedTraces]:
-    """Give the spans of this test: those of its ``provider``, and those of code that uses OpenTelemetry's global one."""
+    """Yield the recorded traces of a test: spans of their ``provider``, and of OpenTelemetry's global one."""
     from tracing_lib.testing.kit import RecordedTraces, as_global
 
     recorded = RecordedTraces()

@@ -78,7 +78,7 @@ def test_every_component_registers_its_outputs(deployed: Deployed) -> None:
     assert components <= deployed.finished
 
 
-def test_nothing_is_published_but_otlp_strategies_and_the_user_interface_and_that_on_loopback(deployed: Deployed) -> None:
+def test_only_otlp_strategies_and_the_user_interface_are_published_on_loopback(deployed: Deployed) -> None:
     ports = {(name, port["external"], port["ip"]) for name, r in deployed.by_type(CONTAINER).items() for port in r.inputs.get("ports", [])}
     assert ports == {
         ("gateway-server", 4317, "127.0.0.1"),
@@ -121,7 +121,7 @@ def test_images_stay_on_the_host_when_the_stack_goes(deployed: Deployed) -> None
     assert all(image.inputs["keepLocally"] is True for image in images.values())
 
 
-def test_protection_covers_the_traces_and_nothing_else_and_only_where_it_is_asked_for(deployed: Deployed, tmp_path: Path) -> None:
+def test_protection_covers_the_traces_alone_and_only_where_it_is_asked_for(deployed: Deployed, tmp_path: Path) -> None:
     assert not any(r.protect for r in deployed.resources.values())
     file = tmp_path / "Pulumi.dev.yaml"
     file.write_text((ROOT / "Pulumi.dev.yaml").read_text().replace("protect: false", "protect: true"))

@@ -99,7 +99,7 @@ def test_a_statefulset_finds_a_claim_of_the_planned_size_for_every_replica(varia
     assert claims == {}
 
 
-def test_what_holds_traces_is_protected_where_the_environment_says_so_and_nothing_else() -> None:
+def test_only_what_holds_traces_is_protected_where_the_environment_says_so() -> None:
     claims = {variant: sorted(name for w in plans.planned(variant).workloads for name in protected_claims(w)) for variant in plans.VARIANTS}
     assert claims == {
         "prod": ["traces-jaeger-0"],
@@ -119,7 +119,7 @@ def test_only_what_asks_the_api_has_a_token_and_it_may_only_read(variant: str) -
 
 
 @each
-def test_a_folder_of_documents_is_mounted_whole_and_holds_what_the_server_is_told_to_read(variant: str) -> None:
+def test_a_folder_of_documents_is_mounted_whole_with_what_the_server_reads(variant: str) -> None:
     plan = plans.planned(variant)
     found = plans.objects(plan)
     maps = {m["metadata"]["name"]: m["data"] for m in plans.of_kind(found, "ConfigMap") if m["metadata"]["namespace"] == plan.namespace}
@@ -150,7 +150,7 @@ def test_quantities_are_written_as_the_api_server_keeps_them() -> None:
 
 
 @each
-def test_a_second_rendering_is_byte_for_byte_the_same_and_leaves_nothing_of_the_first(variant: str, tmp_path: Path) -> None:
+def test_a_second_rendering_is_the_same_and_leaves_nothing_of_the_first(variant: str, tmp_path: Path) -> None:
     plan = plans.planned(variant)
     first = {path: path.read_bytes() for path in render(plan, tmp_path / "out")}
     assert {path: path.read_bytes() for path in render(plans.planned_with(variant), tmp_path / "out")} == first
@@ -210,7 +210,7 @@ def test_any_workload_can_be_placed_whatever_its_role() -> None:
     assert _pod(_workload())["terminationGracePeriodSeconds"] == 3
 
 
-def test_secret_files_of_several_secrets_share_a_folder_and_stand_where_the_server_reads_them() -> None:
+def test_files_of_several_secrets_share_the_folder_where_the_server_reads_them() -> None:
     secret_files = (SecretFile("a", "k", "/run/one/first"), SecretFile("b", "k", "/run/one/second"), SecretFile("a", "m", "/run/two/third"))
     pod = _pod(_workload(secret_files=secret_files))
     (container,) = pod["containers"]

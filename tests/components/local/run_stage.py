@@ -11,6 +11,7 @@ from pathlib import Path
 
 from components.local.errors import LocalError
 from components.local.files import hold_folder
+from components.local.instances import one_each
 from components.local.signals import stop_on_signals
 from components.local.supervisor import Supervisor
 from tests.components.local.stage import PYTHON, Stage
@@ -24,7 +25,7 @@ def main() -> None:
     stage = Stage(Path(sys.argv[1]))
     stage.add("backend", **json.loads(sys.argv[2]))
     with stop_on_signals(say) as stopping, hold_folder(stage.folder / "state") as held:
-        with Supervisor(stage.plan, PYTHON, held, say, stopping) as supervisor:
+        with Supervisor(one_each(stage.plan), PYTHON, held, say, stopping) as supervisor:
             say(f"pid {supervisor.pid('backend')}")
             stopping.wait()
         say("all stopped")

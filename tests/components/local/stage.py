@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.local.files import hold_folder
+from components.local.instances import one_each
 from components.local.ports import FIRST_REPLACEMENT, choose_ports
 from components.local.supervisor import Supervisor
 from components.workload import (
@@ -104,7 +105,7 @@ class Stage:
     @contextmanager
     def running(self) -> Iterator[Supervisor]:
         """Everything on the stage, running."""
-        with hold_folder(self.folder / "state") as held, Supervisor(self.plan, PYTHON, held, self.said.append) as supervisor:
+        with hold_folder(self.folder / "state") as held, Supervisor(one_each(self.plan), PYTHON, held, self.said.append) as supervisor:
             yield supervisor
 
     def _number(self, name: str) -> int:

@@ -104,7 +104,7 @@ def test_all_missing_programs_of_a_plan_are_named_before_anything_is_built(
     programs = ("otelcol-contrib", "tempo", "grafana")
     plan = plan_of([replace(stage.add(program), server=server(program)) for program in programs])
     with pytest.raises(MissingProgramError) as caught:
-        find_programs(plan, toolchain=toolchain, say=silent)
+        find_programs([w.server for w in plan.workloads], toolchain=toolchain, say=silent)
     assert "tempo 1.0.0 is not on PATH" in str(caught.value)
     assert "grafana 1.0.0 is not on PATH" in str(caught.value)
     assert "otelcol-contrib" not in str(caught.value)
@@ -129,14 +129,14 @@ def test_programs_are_built_from_their_modules_and_a_second_time_come_from_the_c
     programs = ("jaeger", "otelcol-contrib", "jaeger")
     plan = plan_of([replace(stage.add(f"{i}"), server=server(program)) for i, program in enumerate(programs)])
     said: list[str] = []
-    found = find_programs(plan, toolchain=toolchain, say=said.append)
+    found = find_programs([w.server for w in plan.workloads], toolchain=toolchain, say=said.append)
     assert {name: run(path) for name, path in found.items()} == {"jaeger": "2.13.0", "otelcol-contrib": "hello"}
     assert said[0] == "building jaeger 2.13.0 from toolchain/jaeger (about 5 min on 2 cores, once)"
     assert any(re.search(r"packages compiled, \d+s \(about", line) for line in said)
     assert sum(line.startswith("built jaeger 2.13.0 from toolchain/jaeger in ") for line in said) == 1
 
     said.clear()
-    assert find_programs(plan, toolchain=toolchain, say=said.append) == found
+    assert find_programs([w.server for w in plan.workloads], toolchain=toolchain, say=said.append) == found
     assert said == []
     assert leftovers(cache) == ["jaeger", "lock", "lock", "otelcol-contrib"]
 

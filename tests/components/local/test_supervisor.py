@@ -16,6 +16,7 @@ import pytest
 from components.local.errors import FolderInUseError, InterruptedStartError, PortsError, StartError, UnsupportedPlanError
 from components.local.files import hold_folder, write_documents
 from components.local.health import answers
+from components.local.instances import one_each
 from components.local.keeper import next_delay
 from components.local.order import start_order
 from components.local.supervisor import Supervisor
@@ -69,10 +70,10 @@ def test_documents_and_volumes_are_there_before_the_start_and_private(stage: Sta
 
 def test_a_changed_document_replaces_the_old_one_whole(stage: Stage) -> None:
     workload = replace(stage.add("backend"), documents=(Document("strategies.json", "old", "reload"),))
-    write_documents(plan_of([workload]))
+    write_documents([workload])
     path = Path(workload.documents_path) / "strategies.json"
     with path.open(encoding="utf-8") as old:
-        write_documents(plan_of([replace(workload, documents=(Document("strategies.json", "new", "reload"),))]))
+        write_documents([replace(workload, documents=(Document("strategies.json", "new", "reload"),))])
         assert old.read() == "old"
     assert path.read_text(encoding="utf-8") == "new"
     assert [p.name for p in path.parent.iterdir()] == ["strategies.json"]
@@ -129,7 +130,7 @@ def test_a_program_that_cannot_be_run_is_named(stage: Stage) -> None:
     with (
         hold_folder(stage.folder / "state") as held,
         pytest.raises(StartError, match="no-such-program cannot be run: No such file or directory"),
-        Supervisor(stage.plan, programs, held, stage.said.append),
+        Supervisor(one_each(stage.plan), programs, held, stage.said.append),
     ):
         pytest.fail("it came up")
 
@@ -148,7 +149,7 @@ def test_stopping_ends_the_wait_for_health(stage: Stage) -> None:
     with (
         hold_folder(stage.folder / "state") as held,
         pytest.raises(InterruptedStartError),
-        Supervisor(stage.plan, PYTHON, held, stage.said.append, stopping),
+        Supervisor(one_each(stage.plan), PYTHON, held, stage.said.append, stopping),
     ):
         pytest.fail("it came up")
     assert list((stage.folder / "state" / "pids").iterdir()) == []
@@ -181,7 +182,7 @@ def test_a_server_that_dies_again_waits_longer(stage: Stage) -> None:
     workload = stage.add("backend")
     with stage.running() as supervisor:
         text = json.dumps({**json.loads(workload.documents[0].text), "refused": True})
-        write_documents(plan_of([replace(workload, documents=(Document("server.json", text),))]))
+        write_documents([replace(workload, documents=(Document("server.json", text),))])
         supervisor.kill("backend")
         until(lambda: len(stage.said) >= 3)
     assert stage.said[1:3] == [
@@ -270,7 +271,7 @@ def test_the_end_leaves_no_process_or_pid_file_and_stopping_again_is_harmless(st
 def test_servers_outlive_the_thread_that_started_them(stage: Stage) -> None:
     stage.add("backend")
     with hold_folder(stage.folder / "state") as held:
-        supervisor = Supervisor(stage.plan, PYTHON, held, stage.said.append)
+        supervisor = Supervisor(one_each(stage.plan), PYTHON, held, stage.said.append)
         starter = threading.Thread(target=supervisor.__enter__)
         starter.start()
         starter.join()
@@ -290,7 +291,7 @@ def test_servers_outlive_a_terminal_that_is_gone(stage: Stage) -> None:
         if "died" in line:
             raise BrokenPipeError
 
-    with hold_folder(stage.folder / "state") as held, Supervisor(stage.plan, PYTHON, held, say) as supervisor:
+    with hold_folder(stage.folder / "state") as held, Supervisor(one_each(stage.plan), PYTHON, held, say) as supervisor:
         supervisor.kill("backend")
         until(lambda: happened(supervisor, "backend")[-2:] == ["died", "started"])
         supervisor.wait_healthy("backend")
@@ -315,8 +316,8 @@ def test_secrets_are_refused_by_name(stage: Stage) -> None:
         secret_files=(SecretFile("ingest", "token", "/etc/ingest/token"),),
         secret_variables=(SecretVariable("COOKIE", "oidc", "cookie"),),
     )
-    with hold_folder(stage.folder / "state") as held, pytest.raises(UnsupportedPlanError) as caught:
-        Supervisor(plan_of([workload]), PYTHON, held, stage.said.append)
+    with pytest.raises(UnsupportedPlanError) as caught:
+        one_each(plan_of([workload]))
     assert "access: file /etc/ingest/token from secret ingest/token" in str(caught.value)
     assert "access: variable COOKIE from secret oidc/cookie" in str(caught.value)
     assert "docker or kubernetes" in str(caught.value)

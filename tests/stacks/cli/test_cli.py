@@ -96,7 +96,7 @@ def test_render_writes_the_plan_and_every_document_and_names_them(tmp_path: Path
 PEM = (ROOT / "tests/fixtures/authority.pem").read_text()
 
 
-def test_rendered_consumers_trust_the_intake_by_the_authority_that_stands_in_the_stack_file(tmp_path: Path) -> None:
+def test_rendered_consumers_trust_the_authority_that_stands_in_the_stack_file(tmp_path: Path) -> None:
     stack_file = tmp_path / "Pulumi.prod.yaml"
     document = yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())
     document["config"]["virtengine-tracing:tracing-ingest-tls.ca.crt"] = PEM

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ from stacks.environment.source import ROOT, Named, read
 from stacks.placement.outputs import OTLP_HEADERS, ContractError, consumer_config, consumer_secret, exported, otlp_headers, outputs
 from stacks.plan.plan import plan
 from stacks.plan.targets import addresses_of
+from tests.pem import certificate
 from tests.program import ProgramError, run
 from tracing_lib import Outputs, TracingSettings
 
@@ -173,7 +173,7 @@ def test_nothing_is_deployed_over_what_a_killed_up_had_begun() -> None:
         up(Deployment(named, Engine("no engine is asked", {}, Place("dev", "observability"), ROOT), named, begun=("jaeger-server",)))
 
 
-def test_the_outputs_for_consumers_configure_both_libraries_and_carry_the_token_in_the_secret_alone() -> None:
+def test_consumer_outputs_configure_both_libraries_with_the_token_in_the_secret() -> None:
     contract = outputs(_plan(read("prod")), certificate=None)
     config, secret = consumer_config(contract), consumer_secret(contract, "t0ken")
     assert "t0ken" not in json.dumps(config)
@@ -232,12 +232,6 @@ def test_every_input_that_holds_a_secret_is_one() -> None:
         assert holding <= resource.secret, resource.name
 
 
-def _authority(folder: Path) -> str:
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=authority"]
-    subprocess.run([*command, "-out", folder / "ca.crt", "-keyout", folder / "ca.key"], check=True, capture_output=True)
-    return (folder / "ca.crt").read_text()
-
-
 def test_a_private_authority_of_the_issuer_may_come_from_elsewhere_or_from_the_stack(tmp_path: Path) -> None:
     document = yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())
     document["config"]["virtengine-tracing:environment"]["access"]["oidc_ca_secret"] = "login-ca"
@@ -245,7 +239,9 @@ def test_a_private_authority_of_the_issuer_may_come_from_elsewhere_or_from_the_s
     file.write_text(yaml.safe_dump(document))
     secrets = "kubernetes:core/v1:Secret"
     assert "tracing-login-ca" not in run("prod", file=file, secrets=SECRETS).by_type(secrets)
-    filled = run("prod", file=file, secrets=SECRETS | {"login-ca.ca.crt": _authority(tmp_path)}).by_type(secrets)["tracing-login-ca"]
+    filled = run("prod", file=file, secrets=SECRETS | {"login-ca.ca.crt": certificate(tmp_path, "authority")[0]}).by_type(secrets)[
+        "tracing-login-ca"
+    ]
     assert filled.inputs["metadata"]["name"] == "login-ca"
 
 

@@ -78,7 +78,7 @@ def deployment(folder: Path, **script: object) -> Deployment:
     return Deployment(read("dev"), engine(folder, **script), None)
 
 
-def test_what_was_asked_for_and_not_answered_when_the_user_interrupted_is_named_and_recover_with_it(tmp_path: Path) -> None:
+def test_a_request_without_an_answer_at_an_interruption_is_named_with_recover(tmp_path: Path) -> None:
     with pytest.raises(EngineError) as told:
         _deploy(deployment(tmp_path, events=MAKING, interruptions=1, code=255))
     assert str(told.value).splitlines() == [
@@ -110,7 +110,7 @@ def test_components_and_providers_are_nothing_that_could_be_there_unnoted(tmp_pa
         _deploy(deployment(tmp_path, events=events, interruptions=1, code=255))
 
 
-def test_an_engine_that_was_interrupted_twice_is_recovered_from_though_nothing_is_named(tmp_path: Path) -> None:
+def test_an_engine_interrupted_twice_is_recovered_though_nothing_is_named(tmp_path: Path) -> None:
     # It was ended while it wrote its log as well.
     with pytest.raises(EngineError, match="then: python -m stacks recover prod"):
         _deploy(deployment(tmp_path, events='{"resourcePreEvent": {"metad', interruptions=2, code=255))

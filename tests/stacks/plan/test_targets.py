@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
+from components.documents import wall
+from components.local.addresses import Block
+from stacks.placement.surroundings import lay_out
 from tests.stacks import samples
 
 if TYPE_CHECKING:
@@ -35,19 +39,22 @@ def neutral(plan: Plan, target: str) -> Mapping[str, Mapping[Place, object]]:
     meanings: list[tuple[str, str]] = []
     for workload in plan.workloads:
         for port in workload.ports:
-            hosts = (addresses.call_host(workload.name), addresses.listen_host)
+            hosts = (addresses.call_host(workload.name), addresses.listen_host(workload.name))
             meanings += [(f"{host}:{port.number}", f"<{port.name} of {workload.name}>") for host in hosts]
+    for folder in ("ingest", "issuer"):
+        meanings.append((addresses.secrets(folder), f"<secrets of {folder}>"))
     for workload in plan.workloads:
         meanings += [(volume.path, f"<{volume.name}>") for volume in workload.volumes]
         meanings.append((workload.documents_path, "<documents>"))
     found: dict[str, Mapping[Place, object]] = {}
     for workload in plan.workloads:
-        own = [(f"{addresses.listen_host}:{port.number}", f"<{port.name}>") for port in workload.ports]
+        host = addresses.listen_host(workload.name)
+        own = [(f"{host}:{port.number}", f"<{port.name}>") for port in workload.ports]
         for document in workload.documents:
             text = document.text
             for written, meaning in own + meanings:
                 text = text.replace(written, meaning)
-            text = text.replace(f": {addresses.listen_host}\n", ": <host>\n").replace(f"= {addresses.listen_host}\n", "= <host>\n")
+            text = text.replace(f": {host}\n", ": <host>\n").replace(f"= {host}\n", "= <host>\n")
             for port in workload.ports:
                 text = text.replace(f"port: {port.number}\n", f"port: <{port.name}>\n")
                 text = text.replace(f"port = {port.number}\n", f"port = <{port.name}>\n")
@@ -74,12 +81,43 @@ def test_on_one_host_containers_and_processes_differ_in_addresses_and_paths_alon
 
 
 @pytest.mark.parametrize("base", samples.FILES)
-def test_a_cluster_differs_in_who_redacts_counts_and_keeps_and_in_where_browsers_come(base: str) -> None:
+def test_a_cluster_and_its_shape_in_small_differ_in_what_only_kubernetes_has(base: str) -> None:
+    found = differences(base, "kubernetes", "small")
+    assert {place[:3] for place in found.pop("agent/collector.yaml")} == {
+        ("processors", "k8s_attributes", "auth_type"),
+        ("processors", "k8s_attributes", "extract"),
+        ("processors", "k8s_attributes", "filter"),
+        ("processors", "k8s_attributes", "pod_association"),
+        ("service", "pipelines", "traces"),
+    }
+    assert found == {}
+    cluster, small = samples.planned(base, "kubernetes"), samples.planned(base, "small")
+    for there, here in zip(cluster.workloads, small.workloads, strict=True):
+        # Paths stand in documents and arguments, and are the addresses' to say.
+        unlike = ("documents", "arguments", "documents_path", "volumes", "secret_files", "environment")
+        assert dataclasses.replace(here, **{name: getattr(there, name) for name in unlike}) == there
+    assert small.edges == cluster.edges
+    assert small.quota == cluster.quota
+
+
+@pytest.mark.parametrize("base", samples.FILES)
+def test_of_the_environment_in_small_only_the_way_to_the_login_differs(base: str) -> None:
+    environment, plan = samples.named(base).environment, samples.planned(base)
+    layout = lay_out(plan, Block("127.64.0"), nodes=2)
+    before, after = environment.model_dump(), layout.environment(environment).model_dump()
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == (set() if base == "dev" else {"access"})
+    if changed:
+        ways = {name for name in before["access"] if before["access"][name] != after["access"][name]}
+        assert ways == {"host", "oidc_issuer", "oidc_ca_secret", "trusted_proxies"}
+
+
+@pytest.mark.parametrize("base", samples.FILES)
+def test_a_cluster_differs_in_who_redacts_counts_and_keeps_and_in_the_login(base: str) -> None:
     found = differences(base, "kubernetes", "docker")
     gateway = found.pop("gateway/collector.yaml")
     assert {place[:2] for place in gateway} == {
-        ("processors", "redaction"),
-        ("processors", "transform/privacy"),
+        *(("processors", name) for name in wall.NAMES),
         ("connectors", "span_metrics"),
         # Agents keep what a gateway has not decided on, and it answers them when it has.
         ("receivers", "otlp"),
@@ -103,7 +141,7 @@ def test_the_agent_adds_shards_tls_and_enrichment_to_the_gateways_intake_and_not
     alone: dict[str, Any] = yaml.safe_load(samples.document(host, "gateway", "collector.yaml"))
     shares = {name for name in agent["processors"] if name.startswith("filter/")}
     assert agent["processors"].keys() - alone["processors"].keys() - shares == {"k8s_attributes"}
-    for shared in ("redaction", "transform/privacy"):
+    for shared in wall.NAMES:
         assert agent["processors"][shared] == alone["processors"][shared]
     added = {place for place, _ in flat(agent["receivers"])} - {place for place, _ in flat(alone["receivers"])}
     assert {place[-2] for place in added} == (set() if base == "dev" else {"tls", "auth"})

@@ -116,3 +116,30 @@ def test_a_registration_that_outlives_the_program_says_nothing_at_exit() -> None
     program = "from tracing_lib.privacy.registry import Registry\nkept = Registry()\nkept.itself = kept"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("made", "used"),
+    [
+        ("from tracing_lib.privacy import Registry; holder = Registry(); lock = holder._lock", "holder.declare_names('child')"),
+        (
+            "from tracing_lib.testing import RecordedTraces; holder = RecordedTraces(); lock = holder._recording._lock",
+            "holder.provider.get_tracer('child').start_span('child').end()",
+        ),
+    ],
+    ids=["registry", "test kit"],
+)
+def test_a_lock_that_is_held_during_a_fork_is_free_in_the_child(made: str, used: str) -> None:
+    program = (
+        "import os, signal\n"
+        f"{made}\n"
+        "lock.acquire()\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    signal.alarm(30)\n"  # a child that waits for the lock ends by the signal
+        f"    {used}\n"
+        "    os._exit(0)\n"
+        "raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")

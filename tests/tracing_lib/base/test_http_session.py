@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from tracing_lib import TracingSettings
-from tracing_lib.export.transport import HttpSender
+from tracing_lib.export.transport import HttpTransport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,8 +72,8 @@ def server() -> Iterator[Seen]:
 
 
 @contextmanager
-def sender(endpoint: str, **values: object) -> Iterator[HttpSender]:
-    made = HttpSender(TracingSettings(service_name="portal", endpoint=endpoint, **values))  # type: ignore[arg-type]
+def sender(endpoint: str, **values: object) -> Iterator[HttpTransport]:
+    made = HttpTransport(TracingSettings(service_name="portal", endpoint=endpoint, **values))  # type: ignore[arg-type]
     try:
         yield made
     finally:

@@ -80,7 +80,6 @@ def test_standard_variables_override_the_outputs_and_the_arguments(outputs_file:
             "OTEL_EXPORTER_OTLP_HEADERS": "authorization=Bearer%20mine, x-tenant=a%20b",
             "OTEL_EXPORTER_OTLP_TIMEOUT": "2500",
             "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip",
-            "VIRTENGINE_TRACING_EXPORTER": "stock",
             "OTEL_BSP_MAX_QUEUE_SIZE": "1000",
             "OTEL_BSP_SCHEDULE_DELAY": "200",
             "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
@@ -97,7 +96,7 @@ def test_standard_variables_override_the_outputs_and_the_arguments(outputs_file:
     assert settings.headers == {"x-tenant": SecretStr("a b")}
     assert (settings.export_timeout_seconds, settings.queue_size, settings.export_interval_seconds) == (2.5, 1000, 0.2)
     assert (settings.head_ratio, settings.strategies_url, settings.targets) == (0.5, None, ())
-    assert (settings.compression, settings.exporter) == ("gzip", "stock")
+    assert settings.compression == "gzip"
 
 
 def test_the_protocol_variable_chooses_among_the_endpoints_of_the_outputs(outputs_file: Path) -> None:

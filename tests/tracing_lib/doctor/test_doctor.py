@@ -153,7 +153,7 @@ def test_a_clock_that_is_wrong_and_a_strategy_that_is_served_are_told() -> None:
         outputs = json.dumps(mapping(otlp_http_endpoint=url, strategies_url=f"{url}/api/sampling", query_url=url))
         found = diagnose_environment({"VIRTENGINE_TRACING_OUTPUTS_JSON": outputs}, wait_seconds=0.0)
     assert _verdicts(found)["clock"] == "warning"
-    assert next(check.found for check in found.checks if check.name == "strategies") == "served: a share of 0.25"
+    assert next(check.found for check in found.checks if check.name == "strategies") == "served: a ratio of 0.25"
     assert _verdicts(found)["test span in"] == "ok"
     assert _verdicts(found)["test span out"] == "failed"
 
@@ -166,7 +166,7 @@ def test_the_exit_status_and_json_are_for_programs(
     assert json.loads(capsys.readouterr().out)["healthy"] is True
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
     assert main(["doctor"]) == 1
-    assert "failed   connection: 127.0.0.1:9 does not answer" in capsys.readouterr().out
+    assert "failed   connection: 127.0.0.1:9 does not accept connections" in capsys.readouterr().out
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://x")
     assert main(["doctor", "--json"]) == 2
     assert "OTEL_EXPORTER_OTLP_ENDPOINT" in json.loads(capsys.readouterr().out)["error"]

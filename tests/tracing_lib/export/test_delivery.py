@@ -78,7 +78,7 @@ def test_a_busy_collector_is_asked_again_and_not_sooner_than_it_says(collector: 
     tracing = tracing_to(collector)
     made = end_spans(tracing, 5)
     until(lambda: collector.requests == 2)
-    delivery = tracing._delivery
+    delivery = tracing._processor
     assert delivery
     until(lambda: delivery.refusing or collector.requests == 3)
     until(lambda: collector.requests == 3)
@@ -155,30 +155,14 @@ def test_requests_are_compressed_on_demand(collector: Collector) -> None:
     assert len(collector.ids) == 200
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_the_stock_exporter_is_there_on_demand_with_the_same_queue_accounts_and_wall(protocol: Protocol) -> None:
-    with Collector(protocol) as collector:
-        settings = TracingSettings(service_name="portal", endpoint=collector.url, protocol=protocol, exporter="stock", compression="gzip")
-        tracing = configure(settings, set_global=False)
-        span = tracing.tracer("t").start_span("name", attributes={"undeclared": 1, "http.response.status_code": 200})
-        span.add_event("event", {"undeclared": 1})
-        span.end()
-        report = tracing.shutdown()
-    assert (report.ended, report.delivered) == (1, 1)
-    sent = collector.taken[0]
-    assert [pair.key for pair in sent.attributes] == ["http.response.status_code", "sampler.type", "sampler.param"]
-    assert not sent.events[0].attributes
-    assert type(tracing._delivery._sender).__name__ == "StockSender"  # type: ignore[union-attr]
-
-
 def test_a_span_that_cannot_be_made_private_does_not_leave_and_costs_nobody_else(
     collector: Collector, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings = TracingSettings(service_name="portal", endpoint=collector.url, protocol=collector.protocol)  # type: ignore[arg-type]
     tracing = configure(settings, set_global=False)
-    delivery = tracing._delivery
+    delivery = tracing._processor
     assert delivery is not None
-    wall: Any = delivery._wall
+    wall: Any = delivery._encoder.redactor
     whole = wall.name
 
     def broken(value: str) -> str:
@@ -191,8 +175,8 @@ def test_a_span_that_cannot_be_made_private_does_not_leave_and_costs_nobody_else
         tracing.tracer("t").start_span(name).end()
     assert tracing.shutdown().accounts.dropped == {"encoding": 2}
     assert collector.names == ["b"]
-    told = [record.getMessage() for record in caplog.records if "could not be made private" in record.getMessage()]
-    assert told == ["portal: a span could not be made private and encoded (ValueError)"]
+    told = [record.getMessage() for record in caplog.records if "could not be redacted" in record.getMessage()]
+    assert told == ["portal: a span could not be redacted and encoded (ValueError)"]
 
 
 @pytest.mark.parametrize("raw", [b"<html>no OTLP</html>", b"x" * 100_000])

@@ -25,7 +25,7 @@ from opentelemetry.trace import (
 )
 
 from tracing_lib.export.encoder import Encoder, encode_value
-from tracing_lib.export.groups import Groups
+from tracing_lib.export.groups import ScopeGroups
 from tracing_lib.export.wire import varint
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ spans = st.tuples(
 
 
 def ours(ended: Sequence[ReadableSpan], encoder: Encoder) -> bytes:
-    groups = Groups(None)
+    groups = ScopeGroups(None)
     return encoder.request([groups.of(span) for span in ended], [encoder.span(span) for span in ended])
 
 

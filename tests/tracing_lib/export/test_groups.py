@@ -6,12 +6,12 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from tests.tracing_lib.export.test_packing import SECRET, Source, policy
-from tracing_lib.export.groups import _MOST_REMEMBERED, Groups
+from tests.tracing_lib.samples_of_spans import SECRET, Source, policy
+from tracing_lib.export.groups import _MOST_REMEMBERED, ScopeGroups
 
 
 def test_spans_of_one_tracer_have_one_group_and_of_another_another() -> None:
-    one, other, groups = Source(), Source(), Groups(None)
+    one, other, groups = Source(), Source(), ScopeGroups(None)
     first, second, third = groups.of(one.span("a")), groups.of(one.span("b")), groups.of(other.span("a"))
     assert first is second
     assert first is not third
@@ -20,7 +20,7 @@ def test_spans_of_one_tracer_have_one_group_and_of_another_another() -> None:
 
 
 def test_a_span_of_the_sdks_own_has_the_group_of_its_resource_and_scope() -> None:
-    resource, scope, groups = Resource({"a": 1}), InstrumentationScope("t"), Groups(None)
+    resource, scope, groups = Resource({"a": 1}), InstrumentationScope("t"), ScopeGroups(None)
     found = [groups.of(ReadableSpan("s", resource=resource, instrumentation_scope=scope)) for _ in range(2)]
     assert found[0] is found[1]
     elsewhere = groups.of(ReadableSpan("s", resource=Resource({"a": 1}), instrumentation_scope=scope))
@@ -29,7 +29,7 @@ def test_a_span_of_the_sdks_own_has_the_group_of_its_resource_and_scope() -> Non
 
 
 def test_resource_and_scope_pass_the_wall() -> None:
-    groups = Groups(policy())
+    groups = ScopeGroups(policy())
     resource, scope = Resource({"service.name": "portal", "customer": SECRET}), InstrumentationScope("t", attributes={"customer": SECRET})
     found = groups.of(ReadableSpan("s", resource=resource, instrumentation_scope=scope))
     assert "hunter2" not in repr((found.resource.attributes, found.scope))
@@ -37,9 +37,9 @@ def test_resource_and_scope_pass_the_wall() -> None:
 
 
 def test_memory_is_bounded_where_scopes_are_ever_new() -> None:
-    groups, resource = Groups(None), Resource({})
+    groups, resource = ScopeGroups(None), Resource({})
     kept = groups.of(ReadableSpan("s", resource=resource))
     for number in range(_MOST_REMEMBERED + 50):
         groups.of(ReadableSpan("s", resource=resource, instrumentation_scope=InstrumentationScope(f"t{number}")))
-        assert len(groups._of_scopes) <= _MOST_REMEMBERED
+        assert len(groups._known) <= _MOST_REMEMBERED
     assert groups.of(ReadableSpan("s", resource=resource)) is not kept, "all were forgotten"

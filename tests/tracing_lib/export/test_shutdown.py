@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.tracing_lib.receivers import Received
     from tracing_lib import Tracing
     from tracing_lib.contract.outputs import Protocol
-    from tracing_lib.export.transport import Outcome
+    from tracing_lib.export.transport import ExportResult
 
 _SLACK_SECONDS = 10.0
 """What a loaded test machine may add. The stock processor takes 26 to 30 s."""
@@ -131,14 +131,14 @@ def test_every_attempt_of_a_shutdown_has_time_for_its_answer() -> None:
     with receivers.http_receiver(status=503) as received:
         tracing = _tracing(received.url, spans=5, export_interval_seconds=60)
         given: list[float] = []
-        assert tracing._delivery is not None
-        send = tracing._delivery._sender.send
+        assert tracing._processor is not None
+        send = tracing._processor._transport.send
 
-        def noted(request: object, seconds: float) -> Outcome:
+        def noted(request: bytes, seconds: float) -> ExportResult:
             given.append(seconds)
             return send(request, seconds)
 
-        tracing._delivery._sender.send = noted  # type: ignore[method-assign]
+        tracing._processor._transport.send = noted  # type: ignore[method-assign]
         tracing.shutdown(deadline)
     assert len(given) > 1
     assert min(given) > 0.05 * deadline, "what such an attempt delivers would be counted as lost"

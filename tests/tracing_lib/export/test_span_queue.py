@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from opentelemetry.sdk.resources import Resource
 
-from tracing_lib.export.groups import Group
+from tracing_lib.export.groups import ScopeGroup
 from tracing_lib.export.queue import OVERHEAD_BYTES, Batch, SpanQueue
 
-GROUP = Group(Resource({}), None)
-GROUPS = (GROUP, Group(Resource({}), None))
+GROUP = ScopeGroup(Resource({}), None)
+GROUPS = (GROUP, ScopeGroup(Resource({}), None))
 NUMBER = 4
 """Bytes at the beginning of a span that say when it ended."""
 

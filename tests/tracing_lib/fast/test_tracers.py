@@ -10,7 +10,7 @@ from opentelemetry import baggage, trace
 from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, SpanProcessor, Tracer
 from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags, TraceState, get_current_span
 
-from tracing_lib.fast.tracer import ShortTracer, ShortTracerProvider
+from tracing_lib.fast.tracer import FastTracer, FastTracerProvider
 from tracing_lib.sampling.sampler import TargetSampler
 from tracing_lib.sampling.strategies import ratio_strategy
 
@@ -38,14 +38,14 @@ def ended() -> Ended:
 
 
 @pytest.fixture
-def both(ended: Ended) -> tuple[ShortTracer, Tracer]:
-    provider = ShortTracerProvider(
+def both(ended: Ended) -> tuple[FastTracer, Tracer]:
+    provider = FastTracerProvider(
         sampler=TargetSampler(ratio_strategy(1.0)), span_limits=SpanLimits(max_span_attributes=3, max_links=1), shutdown_on_exit=False
     )
     provider.add_span_processor(ended)
     short = provider.get_tracer("virtengine.market", "1.0", "https://schema", {"scope": 1})
-    assert isinstance(short, ShortTracer)
-    return short, short.inner
+    assert isinstance(short, FastTracer)
+    return short, short.stock
 
 
 PARENT = SpanContext(0xABC, 0xDEF, is_remote=True, trace_flags=TraceFlags(3), trace_state=TraceState([("ot", "th:8"), ("v", "x")]))
@@ -82,7 +82,7 @@ ARGUMENTS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("fails", [None, ValueError("no"), KeyboardInterrupt()])
 @pytest.mark.parametrize("root", [False, True])
 def test_a_span_is_the_same_by_either_way(
-    both: tuple[ShortTracer, Tracer], ended: Ended, arguments: dict[str, Any], fails: BaseException | None, *, root: bool
+    both: tuple[FastTracer, Tracer], ended: Ended, arguments: dict[str, Any], fails: BaseException | None, *, root: bool
 ) -> None:
     context = baggage.set_baggage("k", "v")
     if not root:
@@ -108,7 +108,7 @@ def test_a_span_is_the_same_by_either_way(
     assert ended.contexts == [context, context]
 
 
-def test_a_span_that_is_not_to_be_ended_is_not(both: tuple[ShortTracer, Tracer], ended: Ended) -> None:
+def test_a_span_that_is_not_to_be_ended_is_not(both: tuple[FastTracer, Tracer], ended: Ended) -> None:
     for tracer in both:
         with tracer.start_as_current_span("name", end_on_exit=False) as span:
             pass
@@ -125,7 +125,7 @@ def decorated_function(tracer: trace.Tracer) -> Callable[[int], int]:
     return function
 
 
-def test_functions_and_coroutines_are_decorated_as_by_the_sdk(both: tuple[ShortTracer, Tracer], ended: Ended) -> None:
+def test_functions_and_coroutines_are_decorated_as_by_the_sdk(both: tuple[FastTracer, Tracer], ended: Ended) -> None:
     for tracer in both:
         ended.spans.clear()
         function = decorated_function(tracer)
@@ -146,5 +146,5 @@ def test_functions_and_coroutines_are_decorated_as_by_the_sdk(both: tuple[ShortT
 
 def test_the_sdks_tracer_stays_where_it_counts_its_own_spans(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED", "true")
-    provider = ShortTracerProvider(sampler=TargetSampler(ratio_strategy(1.0)), shutdown_on_exit=False)
+    provider = FastTracerProvider(sampler=TargetSampler(ratio_strategy(1.0)), shutdown_on_exit=False)
     assert type(provider.get_tracer("t")) is Tracer

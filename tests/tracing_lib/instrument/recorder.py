@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Self
 
 from opentelemetry import propagate
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from tests.waiting import until
 from tracing_lib.base.hosts import OWN_HOSTS
-from tracing_lib.fast.tracer import ShortTracerProvider
-from tracing_lib.propagation.headers import OwnPropagator
+from tracing_lib.contract.settings import TracingSettings
+from tracing_lib.export.packing import SpanEncoder
+from tracing_lib.export.processor import ExportProcessor
+from tracing_lib.propagation.baggage import OwnPropagator
 from tracing_lib.propagation.ids import ContextIdGenerator
+from tracing_lib.provider import recorder
 from tracing_lib.sampling.links import FollowsLinks
 from tracing_lib.sampling.sampler import TargetSampler
 from tracing_lib.sampling.strategies import ratio_strategy
@@ -30,7 +31,19 @@ if TYPE_CHECKING:
 def own_provider() -> TracerProvider:
     """Return a provider as ``configure`` makes it, that samples every trace and delivers nothing."""
     sampler = FollowsLinks(TargetSampler(ratio_strategy(1.0)))
-    return ShortTracerProvider(sampler=sampler, id_generator=ContextIdGenerator(), shutdown_on_exit=False)
+    make_provider, _ = recorder()
+    return make_provider(sampler=sampler, id_generator=ContextIdGenerator(), shutdown_on_exit=False)
+
+
+class _Ended(ExportProcessor):
+    """Keeps ended spans instead of delivering them. As it is an export processor, the recorder takes its shortest ways."""
+
+    def __init__(self) -> None:
+        super().__init__(TracingSettings(service_name="tests"), lambda: SpanEncoder(None))
+        self.spans: list[ReadableSpan] = []
+
+    def on_end(self, span: ReadableSpan) -> None:
+        self.spans.append(span)
 
 
 @contextmanager
@@ -48,9 +61,9 @@ class Recorder:
     """An isolated provider: tests run beside each other without a global one."""
 
     def __init__(self, sampler: Sampler | None = None, provider: TracerProvider | None = None) -> None:
-        self._exporter = InMemorySpanExporter()
+        self._ended = _Ended()
         self.provider = provider or TracerProvider(sampler=sampler, shutdown_on_exit=False)
-        self.provider.add_span_processor(SimpleSpanProcessor(self._exporter))
+        self.provider.add_span_processor(self._ended)
 
     @property
     def tracer(self) -> Tracer:
@@ -58,14 +71,14 @@ class Recorder:
 
     @property
     def spans(self) -> Sequence[ReadableSpan]:
-        return self._exporter.get_finished_spans()
+        return tuple(self._ended.spans)
 
     @property
     def names(self) -> list[str]:
         return [span.name for span in self.spans]
 
     def clear(self) -> None:
-        self._exporter.clear()
+        self._ended.spans.clear()
 
     def wait(self, number: int) -> Sequence[ReadableSpan]:
         """Wait for so many spans; what a server ends after it answered is not there at once."""

@@ -251,7 +251,7 @@ def test_a_stream_that_nobody_reads_to_its_end_still_ends_its_span(recorder: Rec
         grpc.insecure_channel(target) as bare,
     ):
         channel: Any = grpc.intercept_channel(bare, *grpc_client_interceptors(tracer_provider=recorder.provider))
-        call: Any = channel.unary_stream(f"/{SERVICE}/unary_stream")(b"cancel", timeout=10)
+        call: Any = channel.unary_stream(f"/{SERVICE}/unary_stream")(b"cancel", timeout=120)
         next(call)
         del call
         gc.collect()

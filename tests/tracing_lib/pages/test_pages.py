@@ -107,4 +107,4 @@ def test_the_readme_of_the_package(http_receiver: Received) -> None:
     environ = os.environ | {"OTEL_EXPORTER_OTLP_ENDPOINT": http_receiver.url}
     done = subprocess.run([sys.executable, "-c", block], capture_output=True, text=True, check=False, timeout=60, env=environ)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert sorted(http_receiver.names()) == ["__main__.place_order", "check order"]
+    assert sorted(http_receiver.names) == ["__main__.place_order", "check order"]

@@ -13,14 +13,12 @@ from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
 from tests.tracing_lib.privacy.canaries import STRUCTURAL, Canary, any_canary, found, patterned
-from tracing_lib.export.groups import Group
-from tracing_lib.export.packing import EncodedPacking
-from tracing_lib.fast.tracer import ShortTracerProvider
 from tracing_lib.logs import JsonFormatter
 from tracing_lib.privacy.attribute import Attribute, Privacy, Shape
 from tracing_lib.privacy.policy import PrivacyPolicy
 from tracing_lib.privacy.registry import Registry, library_registry
 from tracing_lib.propagation.baggage import OwnBaggagePropagator
+from tracing_lib.provider import recorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -48,14 +46,12 @@ class Leaving(SpanProcessor):
     """Keeps the bytes that leave the process, made as delivery makes them."""
 
     def __init__(self, policy: PrivacyPolicy) -> None:
-        self._policy = policy
-        self._packing = EncodedPacking(policy)
+        self._encoder = recorder()[1](policy)
         self.sent: list[bytes] = []
 
     def on_end(self, span: ReadableSpan) -> None:
-        policy, packing = self._policy, self._packing
-        group = Group(policy.resource(span.resource), policy.scope(span.instrumentation_scope))
-        self.sent.append(packing.join([group], [packing.pack(span)]))
+        group, encoded = self._encoder.encode(span)
+        self.sent.append(self._encoder.request([group], [encoded]))
 
 
 class Rig:
@@ -74,7 +70,7 @@ class Rig:
 
     def tracer(self, canary: Canary) -> trace.Tracer:
         resource = Resource({"service.name": canary.text, f"customer {canary.text}": "x", "host.name": canary.text, "team": canary.text})
-        provider = ShortTracerProvider(resource=resource, shutdown_on_exit=False)
+        provider = recorder()[0](resource=resource, shutdown_on_exit=False)
         provider.add_span_processor(self.bytes)
         return provider.get_tracer(canary.text, canary.text, attributes={"customer": canary.text})
 

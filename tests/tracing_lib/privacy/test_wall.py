@@ -29,12 +29,12 @@ def recorded_attributes() -> st.SearchStrategy[dict[str, str | int | float | boo
 @pytest.mark.parametrize(
     ("attribute", "told"),
     [
-        (Attribute("customer.name", "Name."), "no key of our own"),
-        (Attribute("virtengine.Order", "An order."), "no key of our own"),
+        (Attribute("customer.name", "Name."), "is not a key of a service's own"),
+        (Attribute("virtengine.Order", "An order."), "is not a key of a service's own"),
         (Attribute("virtengine.x", ""), "has no meaning"),
         (Attribute("virtengine.x", "X.", Shape.CHOICE), "0 values"),
         (Attribute("virtengine.x", "X.", values=frozenset({"a"})), "1 values"),
-        (Attribute("virtengine.order.id", "Something else."), "declared before"),
+        (Attribute("virtengine.order.id", "Something else."), "has a declaration with another"),
     ],
 )
 def test_a_declaration_that_would_mislead_is_refused(attribute: Attribute, told: str) -> None:

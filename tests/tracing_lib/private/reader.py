@@ -95,8 +95,8 @@ def own_class(definition: ast.ClassDef) -> OwnClass:
         found.private.update(target.id for target in _targets(node) if isinstance(target, ast.Name))
         if isinstance(node, ast.Assign) and any(isinstance(target, ast.Name) and target.id == "__slots__" for target in node.targets):
             found.private.update(str(each.value) for each in ast.walk(node.value) if isinstance(each, ast.Constant))
-    for node in ast.walk(definition):
-        for target in _targets(node):
+    for inner in ast.walk(definition):
+        for target in _targets(inner):
             if isinstance(target, ast.Attribute) and last(target.value) in {"self", "cls"}:
                 found.private.add(target.attr)
     found.private = {name for name in found.private if is_private(name)}
@@ -167,7 +167,7 @@ class Reader(ast.NodeVisitor):
         self.visit_FunctionDef(node)  # type: ignore[arg-type]  # the same fields
 
     def _within(self, node: ast.FunctionDef | ast.ClassDef, types: Mapping[str, str]) -> None:
-        self._types.append(self._types[-1] | types)
+        self._types.append({**self._types[-1], **types})
         self.generic_visit(node)
         self._types.pop()
 
@@ -200,7 +200,9 @@ class Reader(ast.NodeVisitor):
             case ast.Name(id=variable) if variable in self._modules and variable not in self._own.classes:
                 return name in self._own.names
             case ast.Name(id=variable):
-                return self._own.defines(self._types[-1].get(variable, variable), name)
+                kind = self._types[-1].get(variable, variable)
+                made_by_class = kind == "cls" and bool(self._classes)
+                return self._own.has(self._classes[-1], name) if made_by_class else self._own.defines(kind, name)
             case ast.Call(func=made):
                 return self._own.defines(last(made), name)
             case _:

@@ -20,10 +20,16 @@ TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES}
 OWN = collect(TREES.values())
 
 
+EXCEPTED = {"instrument/http/client.py": {"client._transport", "client._mounts"}}
+"""httpx has no public way to the transports that a client has made from its arguments and the environment."""
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_module_touches_no_private_name_of_another_package(path: Path) -> None:
-    found = [f"{path.relative_to(ROOT.parent)}:{line}: {text}" for line, text in private_names(TREES[path], OWN)]
-    assert found == []
+    found = private_names(TREES[path], OWN)
+    excepted = EXCEPTED.get(str(path.relative_to(ROOT)), set())
+    assert [f"{path.relative_to(ROOT.parent)}:{line}: {text}" for line, text in found if text not in excepted] == []
+    assert {text for _, text in found} >= excepted, "an exception that nothing needs any more"
 
 
 def module_of(path: Path) -> str:
@@ -95,6 +101,7 @@ OWN_OR_PUBLIC = [
     "def f():\n    holder = Holder()\n    return holder._held",
     "Holder._held",
     "Holder()._held",
+    "class H(Holder):\n    @classmethod\n    def f(cls):\n        made = cls()\n        return made._held",
     "from tracing_lib import own_module\nown_module._CONSTANT",
     "x.__class__.__name__",
     "class G(Holder):\n    def f(self): return getattr(self, '_held', None)",

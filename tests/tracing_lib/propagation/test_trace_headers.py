@@ -15,7 +15,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from tracing_lib import Attribute, declare
 from tracing_lib.base.hosts import OWN_HOSTS
 from tracing_lib.propagation import outbound_to
-from tracing_lib.propagation.headers import OwnPropagator
+from tracing_lib.propagation.baggage import OwnPropagator
 
 PROPAGATOR = OwnPropagator(OWN_HOSTS)
 STOCK = TraceContextTextMapPropagator()
@@ -42,17 +42,6 @@ def test_headers_are_read_as_by_the_stock_propagator_the_first_time_and_again(pa
         found = trace.get_current_span(PROPAGATOR.extract(headers, Context())).get_span_context()
         assert found == wanted
         assert found.trace_state == wanted.trace_state
-        for pairs in (headers.items(), [(key.encode(), value.encode("latin-1", "replace")) for key, value in headers.items()]):
-            caller = PROPAGATOR.caller(pairs)
-            assert caller is False or (caller or trace.INVALID_SPAN_CONTEXT) == wanted
-
-
-def test_what_came_twice_or_brings_baggage_is_not_for_the_shorter_way() -> None:
-    one = ("traceparent", f"00-{TRACE}-{SPAN}-01")
-    assert PROPAGATOR.caller([one]) == SpanContext(int(TRACE, 16), int(SPAN, 16), is_remote=True, trace_flags=TraceFlags(1))
-    assert PROPAGATOR.caller([one, one]) is False
-    assert PROPAGATOR.caller([one, ("baggage", "virtengine.order.id=order-1")]) is False
-    assert PROPAGATOR.caller([("accept", "*/*")]) is None
 
 
 @pytest.mark.parametrize("state", [None, TraceState([("ot", "th:8"), ("ve", "x")])])

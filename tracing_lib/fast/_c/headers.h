@@ -1,6 +1,6 @@
-/* Ids as text: traceparent, read and written, and the token of a job. */
+/* Headers of W3C Trace Context: the plain cases of traceparent and tracestate, read and written. */
 
-enum { TRACE_DIGITS = 32, SPAN_DIGITS = 16, TRACEPARENT = 55, TOKEN_BYTES = 30, TOKEN_TEXT = 40 };
+enum { TRACE_DIGITS = 32, SPAN_DIGITS = 16, TRACEPARENT = 55 };
 
 static const char DIGITS[] = "0123456789abcdef";
 
@@ -68,7 +68,7 @@ text_of(PyObject *object, const char **text, Py_ssize_t *length)
 }
 
 static PyObject *
-ids_in(PyObject *parent, PyObject *state, PyObject *flags)
+ids_in(PyObject *parent, PyObject *state)
 {
     const char *text;
     Py_ssize_t length;
@@ -85,16 +85,16 @@ ids_in(PyObject *parent, PyObject *state, PyObject *flags)
     PyObject *span_id = PyLong_FromUnsignedLongLong(span);
     PyObject *found = NULL;
     if (trace_id != NULL && span_id != NULL) {
-        found = PyTuple_Pack(6, trace_id, span_id, Py_True, PyTuple_GET_ITEM(flags, text[54] - '0'), state, Py_True);
+        found = PyTuple_Pack(6, trace_id, span_id, Py_True, PyTuple_GET_ITEM(constants[FLAGS], text[54] - '0'), state, Py_True);
     }
     Py_XDECREF(trace_id);
     Py_XDECREF(span_id);
     return found;
 }
 
-/* The ids in plain headers; None without, False where it takes more to read them. */
+/* The ids in plain headers; None without headers, False where they are not plain. */
 static PyObject *
-ids_of_caller(PyObject *states, PyObject *flags, PyObject *default_state, PyObject *headers)
+ids_of_caller(PyObject *headers)
 {
     PyObject *pairs = PySequence_Fast(headers, "headers are pairs");
     if (pairs == NULL) {
@@ -121,9 +121,9 @@ ids_of_caller(PyObject *states, PyObject *flags, PyObject *default_state, PyObje
             plain = 0;
         }
     }
-    PyObject *found, *known = default_state;
+    PyObject *found, *known = constants[DEFAULT_STATE];
     if (plain && parent != NULL && state != NULL) {
-        known = PyUnicode_CheckExact(state) || PyBytes_CheckExact(state) ? PyDict_GetItemWithError(states, state) : NULL;
+        known = PyUnicode_CheckExact(state) || PyBytes_CheckExact(state) ? PyDict_GetItemWithError(constants[STATES], state) : NULL;
     }
     if (known == NULL && PyErr_Occurred()) {
         found = NULL;
@@ -132,21 +132,10 @@ ids_of_caller(PyObject *states, PyObject *flags, PyObject *default_state, PyObje
         found = Py_NewRef(Py_False);
     }
     else {
-        found = parent == NULL ? Py_NewRef(Py_None) : ids_in(parent, known, flags);
+        found = parent == NULL ? Py_NewRef(Py_None) : ids_in(parent, known);
     }
     Py_DECREF(pairs);
     return found;
-}
-
-/* caller(states, flags, default state, headers) */
-static PyObject *
-caller(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t given)
-{
-    if (given != 4 || !PyDict_Check(args[0]) || !PyTuple_Check(args[1]) || PyTuple_GET_SIZE(args[1]) < 4) {
-        PyErr_SetString(PyExc_TypeError, "caller takes states, flags, the default state and headers");
-        return NULL;
-    }
-    return ids_of_caller(args[0], args[1], args[2], args[3]);
 }
 
 /* -1 with an exception. */
@@ -173,44 +162,33 @@ write_traceparent(PyObject *ids, char *text)
     return 0;
 }
 
-static PyObject *
-traceparent(PyObject *Py_UNUSED(module), PyObject *ids)
+static PyObject *last_state, *last_state_header;
+
+/* Put the headers of a span into a dictionary; -1 with an exception. The header of a trace state is kept for the next span of the trace. */
+static int
+put_headers(PyObject *carrier, PyObject *ids)
 {
     char text[TRACEPARENT];
-    return write_traceparent(ids, text) < 0 ? NULL : PyUnicode_FromStringAndSize(text, TRACEPARENT);
-}
-
-/* token(trace id, span id, sampled, hundredths of a second): 30 bytes in URL-safe base64. */
-static PyObject *
-token(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t given)
-{
-    static const char LETTERS[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    unsigned long long parts[3];
-    if (given != 4) {
-        PyErr_SetString(PyExc_TypeError, "token takes trace id, span id, sampled and a time");
-        return NULL;
+    PyObject *parent = write_traceparent(ids, text) < 0 ? NULL : PyUnicode_FromStringAndSize(text, TRACEPARENT);
+    int done = parent == NULL ? -1 : PyDict_SetItem(carrier, s_traceparent, parent);
+    Py_XDECREF(parent);
+    PyObject *state = PyTuple_GET_ITEM(ids, 4);
+    if (done < 0 || state == constants[DEFAULT_STATE]) {
+        return done;
     }
-    int sampled = PyObject_IsTrue(args[2]);
-    unsigned long long time_part = PyLong_AsUnsignedLongLong(args[3]);
-    parts[2] = PyLong_AsUnsignedLongLong(args[1]);
-    if (PyErr_Occurred() || halves(args[0], &parts[0], &parts[1]) < 0) {
-        return NULL;
+    PyObject *header = state == last_state ? Py_NewRef(last_state_header) : PyObject_CallMethodNoArgs(state, s_to_header);
+    if (header == NULL || !PyUnicode_Check(header)) {
+        Py_XDECREF(header);
+        return PyErr_Occurred() ? -1 : 0;
     }
-    unsigned char raw[TOKEN_BYTES];
-    for (int at = 0; at < 24; at++) {
-        raw[at] = (unsigned char)(parts[at / 8] >> (56 - 8 * (at % 8)));
+    if (state != last_state) {
+        PyObject *before = last_state, *before_header = last_state_header;
+        last_state = Py_NewRef(state);
+        last_state_header = Py_NewRef(header);
+        Py_XDECREF(before);
+        Py_XDECREF(before_header);
     }
-    raw[24] = (unsigned char)sampled;
-    for (int at = 0; at < 5; at++) {
-        raw[25 + at] = (unsigned char)(time_part >> (32 - 8 * at));
-    }
-    char text[4 + TOKEN_TEXT];
-    memcpy(text, "ve1.", 4);
-    for (int at = 0, to = 4; at < TOKEN_BYTES; at += 3, to += 4) {
-        unsigned three = (unsigned)raw[at] << 16 | (unsigned)raw[at + 1] << 8 | raw[at + 2];
-        for (int part = 0; part < 4; part++) {
-            text[to + part] = LETTERS[three >> (18 - 6 * part) & 63];
-        }
-    }
-    return PyUnicode_FromStringAndSize(text, sizeof text);
+    done = PyUnicode_GET_LENGTH(header) ? PyDict_SetItem(carrier, s_tracestate, header) : 0;
+    Py_DECREF(header);
+    return done;
 }

@@ -1,12 +1,11 @@
-/* PackCore: an ended span as the field of an OTLP message (opentelemetry/proto/trace/v1/trace.proto), from parts that were encoded before.
+/* PackCore: an ended span as the field of an OTLP message (opentelemetry/proto/trace/v1/trace.proto), joined from encoded parts.
  *
- * What leaves of a part, and how it is encoded, is asked of Python once; here is joined what is remembered. */
+ * A method in Python redacts and encodes a part that comes for the first time; most parts come again. */
 
 enum { MOST_PARTS = 128, FIXED_BYTES = 18 + 10 + 2 + 18 + 2 + 6, PARENT_BYTES = 10, KINDS = 5 };
 
 typedef struct {
     PyObject_HEAD
-    PyObject *span_type;
     PyObject *kinds;
     PyObject *names;
     PyObject *texts;
@@ -106,7 +105,7 @@ gather(PackCore *self, SpanCore *span, PyObject *name, PyObject *attributes, Par
             return -1;
         }
     }
-    return span->later == NULL ? 0 : add_part(parts, PyObject_CallMethodOneArg((PyObject *)self, s_link_fields, (PyObject *)span));
+    return span->plain_links == NULL ? 0 : add_part(parts, PyObject_CallMethodOneArg((PyObject *)self, s_link_fields, (PyObject *)span));
 }
 
 static char *
@@ -212,9 +211,9 @@ joined(Numbers *numbers, Parts *parts)
 }
 
 static int
-is_packable(PackCore *self, PyObject *object)
+is_packable(PyObject *object)
 {
-    if ((PyObject *)Py_TYPE(object) != self->span_type || !PyObject_TypeCheck(object, &SpanCoreType)) {
+    if ((PyObject *)Py_TYPE(object) != constants[SPAN]) {
         return 0;
     }
     SpanCore *span = (SpanCore *)object;
@@ -227,7 +226,7 @@ is_packable(PackCore *self, PyObject *object)
 static PyObject *
 pack_span(PackCore *self, PyObject *object)
 {
-    if (!is_packable(self, object)) {
+    if (!is_packable(object)) {
         Py_RETURN_NONE;
     }
     SpanCore *span = (SpanCore *)object;
@@ -251,7 +250,6 @@ pack_span(PackCore *self, PyObject *object)
 static int
 pack_traverse(PackCore *self, visitproc visit, void *arg)
 {
-    Py_VISIT(self->span_type);
     Py_VISIT(self->kinds);
     Py_VISIT(self->names);
     Py_VISIT(self->texts);
@@ -265,7 +263,6 @@ pack_traverse(PackCore *self, visitproc visit, void *arg)
 static int
 pack_clear(PackCore *self)
 {
-    Py_CLEAR(self->span_type);
     Py_CLEAR(self->kinds);
     Py_CLEAR(self->names);
     Py_CLEAR(self->texts);
@@ -285,7 +282,6 @@ pack_dealloc(PackCore *self)
 }
 
 static PyMemberDef pack_members[] = {
-    {"_span_type", T_OBJECT_EX, offsetof(PackCore, span_type), 0, NULL},
     {"_kinds", T_OBJECT_EX, offsetof(PackCore, kinds), 0, NULL},
     {"_names", T_OBJECT_EX, offsetof(PackCore, names), 0, NULL},
     {"_texts", T_OBJECT_EX, offsetof(PackCore, texts), 0, NULL},

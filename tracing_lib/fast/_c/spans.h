@@ -1,24 +1,25 @@
-/* SpanCore: what a recorded span holds, what is done to it, and how it is made. */
+/* SpanCore: the fields of a recorded span, its methods, and how it is made. */
 
 /* Bits of a trace id that decide whether it is sampled (W3C Trace Context, level 2). */
 static const unsigned long long RANDOMNESS = (1ULL << 56) - 1;
 
 typedef struct {
     PyObject_HEAD
-    PyObject *recording;
+    PyObject *origin;      /* an Origin */
     PyObject *name;
-    PyObject *ids;
-    PyObject *above;
+    PyObject *ids;         /* the fields of its SpanContext */
+    PyObject *context;     /* its SpanContext, made when it is asked for */
+    PyObject *above;       /* the fields of the parent's SpanContext, or None */
     PyObject *kind;
-    PyObject *attributes;
+    PyObject *attributes;  /* a dict, or from the first value that is not plain the SDK's BoundedAttributes */
     PyObject *start_time;
     PyObject *end_time;
     PyObject *status;
-    PyObject *later;
+    PyObject *plain_links; /* SpanContexts of links without attributes, of which the SDK's Links are made when they are asked for */
     Py_ssize_t room;
     char open;
-    char eventful;
-    char linked;
+    char eventful;         /* the SDK's list of events was made */
+    char linked;           /* the SDK's list of links was made */
 } SpanCore;
 
 static PyObject *
@@ -77,32 +78,34 @@ put_last(PyObject *attributes, PyObject *key, PyObject *value)
 static int
 span_traverse(SpanCore *self, visitproc visit, void *arg)
 {
-    Py_VISIT(self->recording);
+    Py_VISIT(self->origin);
     Py_VISIT(self->name);
     Py_VISIT(self->ids);
+    Py_VISIT(self->context);
     Py_VISIT(self->above);
     Py_VISIT(self->kind);
     Py_VISIT(self->attributes);
     Py_VISIT(self->start_time);
     Py_VISIT(self->end_time);
     Py_VISIT(self->status);
-    Py_VISIT(self->later);
+    Py_VISIT(self->plain_links);
     return 0;
 }
 
 static int
 span_clear(SpanCore *self)
 {
-    Py_CLEAR(self->recording);
+    Py_CLEAR(self->origin);
     Py_CLEAR(self->name);
     Py_CLEAR(self->ids);
+    Py_CLEAR(self->context);
     Py_CLEAR(self->above);
     Py_CLEAR(self->kind);
     Py_CLEAR(self->attributes);
     Py_CLEAR(self->start_time);
     Py_CLEAR(self->end_time);
     Py_CLEAR(self->status);
-    Py_CLEAR(self->later);
+    Py_CLEAR(self->plain_links);
     return 0;
 }
 
@@ -112,6 +115,16 @@ span_dealloc(SpanCore *self)
     PyObject_GC_UnTrack(self);
     span_clear(self);
     Py_TYPE(self)->tp_free((PyObject *)self);
+}
+
+/* Have a method in Python do it, with the arguments as they came. */
+static PyObject *
+call_slow(SpanCore *self, PyObject *method, PyObject *const *args, Py_ssize_t given, PyObject *names)
+{
+    PyObject *slow = PyObject_GetAttr((PyObject *)self, method);
+    PyObject *result = slow == NULL ? NULL : PyObject_Vectorcall(slow, args, given, names);
+    Py_XDECREF(slow);
+    return result;
 }
 
 static PyObject *
@@ -126,19 +139,16 @@ span_set_attribute(SpanCore *self, PyObject *const *args, Py_ssize_t given, PyOb
         }
         Py_RETURN_NONE;
     }
-    PyObject *slow = PyObject_GetAttr((PyObject *)self, s_slow_attribute);
-    if (slow == NULL) {
-        return NULL;
-    }
-    PyObject *result = PyObject_Vectorcall(slow, args, given, names);
-    Py_DECREF(slow);
-    return result;
+    return call_slow(self, s_slow_attribute, args, given, names);
 }
 
 static PyObject *
-span_set_attributes(SpanCore *self, PyObject *attributes)
+span_set_attributes(SpanCore *self, PyObject *const *args, Py_ssize_t given, PyObject *names)
 {
-    if (self->end_time == NULL && is_plain_mapping(attributes) && self->attributes != NULL && PyDict_CheckExact(self->attributes)
+    /* Also as set_attributes(attributes=...). */
+    int one = given == 1 ? names == NULL : given == 0 && names != NULL && PyTuple_GET_SIZE(names) == 1 && PyTuple_GET_ITEM(names, 0) == s_attributes;
+    PyObject *attributes = one ? args[0] : NULL;
+    if (one && self->end_time == NULL && is_plain_mapping(attributes) && self->attributes != NULL && PyDict_CheckExact(self->attributes)
         && attributes != self->attributes
         && PyDict_GET_SIZE(self->attributes) + PyDict_GET_SIZE(attributes) <= self->room && all_plain(attributes)) {
         PyObject *key, *value;
@@ -150,7 +160,7 @@ span_set_attributes(SpanCore *self, PyObject *attributes)
         }
         Py_RETURN_NONE;
     }
-    return PyObject_CallMethodOneArg((PyObject *)self, s_slow_attributes, attributes);
+    return call_slow(self, s_slow_attributes, args, given, names);
 }
 
 static PyObject *
@@ -159,43 +169,85 @@ span_is_recording(SpanCore *self, PyObject *Py_UNUSED(ignored))
     return PyBool_FromLong(self->end_time == NULL);
 }
 
-/* Put an ended span on the stage of a processor; 0 where there is more to do, -1 with an exception. */
-static int
-span_stage(SpanCore *self, PyObject *processor)
+static PyObject *
+span_get_context(SpanCore *self, void *Py_UNUSED(closure))
 {
-    PyObject *stage = PyObject_TypeCheck(processor, &StageCoreType) ? ((StageCore *)processor)->stage : NULL;
-    if (stage == NULL) {
-        return 0;
+    if (self->ids == NULL || !PyTuple_Check(self->ids)) {
+        PyErr_SetString(PyExc_AttributeError, "_context");
+        return NULL;
     }
-    Py_INCREF(stage);
-    Py_ssize_t staged = PyObject_Size(stage), most = ((StageCore *)processor)->quiet;
-    int put = staged < 0 ? -1 : staged < most;
+    if (self->context == NULL) {
+        PyObject *cls = constants[SPAN_CONTEXT];
+        if ((PyObject *)Py_TYPE(self->ids) == cls) {
+            self->context = Py_NewRef(self->ids);
+        }
+        else {
+            /* Without its constructor, which checks what is known here. */
+            PyObject *fields = PyTuple_Pack(1, self->ids);
+            PyObject *made = fields == NULL ? NULL : PyTuple_Type.tp_new((PyTypeObject *)cls, fields, NULL);
+            Py_XDECREF(fields);
+            if (made == NULL) {
+                return NULL;
+            }
+            Py_XSETREF(self->context, made);
+        }
+    }
+    return Py_NewRef(self->context);
+}
+
+static PyObject *
+span_get_span_context(SpanCore *self, PyObject *Py_UNUSED(ignored))
+{
+    return span_get_context(self, NULL);
+}
+
+/* Append an ended span to those that wait for the export thread; 0 where that thread may have to be woken, -1 with an exception. */
+static int
+span_append(SpanCore *self, PyObject *processor)
+{
+    PyObject *pending = PyObject_GetAttr(processor, s_pending);
+    PyObject *quiet = pending == NULL ? NULL : PyObject_GetAttr(processor, s_quiet);
+    Py_ssize_t most = quiet == NULL ? -1 : PyLong_AsSsize_t(quiet), waiting = pending == NULL ? -1 : PyObject_Size(pending);
+    int put = PyErr_Occurred() ? -1 : waiting < most;
     if (put > 0) {
-        PyObject *done = PyObject_CallMethodOneArg(stage, s_append, (PyObject *)self);
+        PyObject *done = PyObject_CallMethodOneArg(pending, s_append, (PyObject *)self);
         put = done == NULL ? -1 : 1;
         Py_XDECREF(done);
     }
-    Py_DECREF(stage);
+    Py_XDECREF(pending);
+    Py_XDECREF(quiet);
     return put;
 }
 
-/* Give an ended span to the processor: put it on the stage where that is all there is to do. */
+/* -1 with an exception. */
 static int
-span_give(SpanCore *self, PyObject *recording, PyObject *processor)
+tell(PyObject *processor, PyObject *method, SpanCore *span)
 {
-    int stages = stages_of(recording);
-    int staged = stages > 0 ? span_stage(self, processor) : stages;
-    if (staged) {
-        return staged < 0 ? -1 : 0;
+    PyObject *done = PyObject_CallMethodOneArg(processor, method, (PyObject *)span);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
+/* Give an ended span to the processors. */
+static int
+span_hand_over(SpanCore *self)
+{
+    Pipeline *pipeline = pipeline_of(self->origin);
+    int only = pipeline->direct != NULL && pipeline->direct != Py_None, done = -1;
+    PyObject *processor = Py_XNewRef(only ? pipeline->direct : pipeline->processor);
+    if (processor == NULL) {
+        PyErr_SetString(PyExc_AttributeError, "processor");
     }
-    PyObject *told = PyObject_CallMethodOneArg(processor, s_on_ending, (PyObject *)self);
-    if (told == NULL) {
-        return -1;
+    else if (only) {
+        int put = span_append(self, processor);
+        done = put ? (put < 0 ? -1 : 0) : tell(processor, s_on_end, self);
     }
-    Py_DECREF(told);
-    told = PyObject_CallMethodOneArg(processor, s_on_end, (PyObject *)self);
-    Py_XDECREF(told);
-    return told == NULL ? -1 : 0;
+    else {
+        done = tell(processor, s_on_ending, self) < 0 ? -1 : tell(processor, s_on_end, self);
+    }
+    Py_DECREF(pipeline);
+    Py_XDECREF(processor);
+    return done;
 }
 
 static PyObject *
@@ -223,28 +275,62 @@ span_end(SpanCore *self, PyObject *args, PyObject *named)
         }
         Py_DECREF(frozen);
     }
-    if (self->recording == NULL) {
-        PyErr_SetString(PyExc_AttributeError, "_recording");
-        return NULL;
-    }
-    /* Held, as what is called may give the span another. */
-    PyObject *recording = Py_NewRef(self->recording);
-    PyObject *processor = processor_of(recording);
-    int given = processor == NULL ? -1 : span_give(self, recording, processor);
-    Py_XDECREF(processor);
-    Py_DECREF(recording);
-    if (given < 0) {
+    if (span_hand_over(self) < 0) {
         return NULL;
     }
     Py_RETURN_NONE;
 }
 
+/* A copy that shares what it holds, as copy.copy gives of the SDK's span; what the instance's dictionary holds is the caller's to copy. */
+static PyObject *
+span_copied(SpanCore *self, PyObject *Py_UNUSED(ignored))
+{
+    SpanCore *made = (SpanCore *)Py_TYPE(self)->tp_alloc(Py_TYPE(self), 0);
+    if (made != NULL) {
+        made->origin = Py_XNewRef(self->origin);
+        made->name = Py_XNewRef(self->name);
+        made->ids = Py_XNewRef(self->ids);
+        made->above = Py_XNewRef(self->above);
+        made->kind = Py_XNewRef(self->kind);
+        made->attributes = Py_XNewRef(self->attributes);
+        made->start_time = Py_XNewRef(self->start_time);
+        made->end_time = Py_XNewRef(self->end_time);
+        made->status = Py_XNewRef(self->status);
+        made->plain_links = self->plain_links == NULL ? NULL : PyList_GetSlice(self->plain_links, 0, PY_SSIZE_T_MAX);
+        made->room = self->room;
+        made->open = self->open;
+        made->eventful = self->eventful;
+        made->linked = self->linked;
+    }
+    return (PyObject *)made;
+}
+
+/* _add_plain_link(context, most): keep the context of a link without attributes; False where the SDK has to take the link. */
+static PyObject *
+span_add_plain_link(SpanCore *self, PyObject *const *args, Py_ssize_t given)
+{
+    Py_ssize_t most = given == 2 ? PyLong_AsSsize_t(args[1]) : -1;
+    if (most < 0) {
+        if (!PyErr_Occurred()) {
+            PyErr_SetString(PyExc_TypeError, "_add_plain_link takes a context, and how many links there may be");
+        }
+        return NULL;
+    }
+    if (self->end_time != NULL || self->linked || (self->plain_links != NULL && PyList_GET_SIZE(self->plain_links) >= most) || !most) {
+        Py_RETURN_FALSE;
+    }
+    if (self->plain_links == NULL && (self->plain_links = PyList_New(0)) == NULL) {
+        return NULL;
+    }
+    return PyList_Append(self->plain_links, args[0]) < 0 ? NULL : Py_NewRef(Py_True);
+}
+
 static PyMemberDef span_members[] = {
-    {"_recording", T_OBJECT_EX, offsetof(SpanCore, recording), 0, NULL},
+    {"_origin", T_OBJECT_EX, offsetof(SpanCore, origin), READONLY, NULL},
     {"_name", T_OBJECT_EX, offsetof(SpanCore, name), 0, NULL},
-    {"ids", T_OBJECT_EX, offsetof(SpanCore, ids), 0, NULL},
-    {"_above", T_OBJECT_EX, offsetof(SpanCore, above), 0, NULL},
-    {"_kind", T_OBJECT_EX, offsetof(SpanCore, kind), 0, NULL},
+    {"ids", T_OBJECT_EX, offsetof(SpanCore, ids), READONLY, NULL},
+    {"_above", T_OBJECT_EX, offsetof(SpanCore, above), READONLY, NULL},
+    {"_kind", T_OBJECT_EX, offsetof(SpanCore, kind), READONLY, NULL},
     {"_attributes", T_OBJECT_EX, offsetof(SpanCore, attributes), 0, NULL},
     {"_start_time", T_OBJECT_EX, offsetof(SpanCore, start_time), 0, NULL},
     {"_eventful", T_BOOL, offsetof(SpanCore, eventful), 0, NULL},
@@ -265,9 +351,9 @@ span_get_status(SpanCore *self, void *Py_UNUSED(closure))
 }
 
 static PyObject *
-span_get_later(SpanCore *self, void *Py_UNUSED(closure))
+span_get_plain_links(SpanCore *self, void *Py_UNUSED(closure))
 {
-    return self->later == NULL ? PyTuple_New(0) : Py_NewRef(self->later);
+    return self->plain_links == NULL ? PyTuple_New(0) : PyList_AsTuple(self->plain_links);
 }
 
 /* Deleted, it is as it was at the beginning. */
@@ -282,24 +368,35 @@ span_set_object(PyObject *self, PyObject *value, void *offset)
 static PyGetSetDef span_getset[] = {
     {"_end_time", (getter)span_get_end_time, NULL, NULL, NULL},
     {"_status", (getter)span_get_status, span_set_object, NULL, (void *)offsetof(SpanCore, status)},
-    {"_later", (getter)span_get_later, span_set_object, NULL, (void *)offsetof(SpanCore, later)},
+    {"_plain_links", (getter)span_get_plain_links, NULL, NULL, NULL},
+    {"_context", (getter)span_get_context, NULL, NULL, NULL},
     {NULL},
 };
 
 static PyMethodDef span_methods[] = {
     {"set_attribute", (PyCFunction)(void (*)(void))span_set_attribute, METH_FASTCALL | METH_KEYWORDS, NULL},
-    {"set_attributes", (PyCFunction)span_set_attributes, METH_O, NULL},
+    {"set_attributes", (PyCFunction)(void (*)(void))span_set_attributes, METH_FASTCALL | METH_KEYWORDS, NULL},
     {"is_recording", (PyCFunction)span_is_recording, METH_NOARGS, NULL},
+    {"get_span_context", (PyCFunction)span_get_span_context, METH_NOARGS, NULL},
+    {"_add_plain_link", (PyCFunction)(void (*)(void))span_add_plain_link, METH_FASTCALL, NULL},
+    {"_copied", (PyCFunction)span_copied, METH_NOARGS, NULL},
     {"end", (PyCFunction)(void (*)(void))span_end, METH_VARARGS | METH_KEYWORDS, NULL},
     {NULL},
 };
+
+static PyObject *
+span_new(PyTypeObject *Py_UNUSED(type), PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(named))
+{
+    PyErr_SetString(PyExc_TypeError, "Span must be instantiated via a tracer.");
+    return NULL;
+}
 
 static PyTypeObject SpanCoreType = {
     PyVarObject_HEAD_INIT(NULL, 0)
     .tp_name = "tracing_lib.fast._native.SpanCore",
     .tp_basicsize = sizeof(SpanCore),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
-    .tp_new = PyType_GenericNew,
+    .tp_new = span_new,
     .tp_dealloc = (destructor)span_dealloc,
     .tp_traverse = (traverseproc)span_traverse,
     .tp_clear = (inquiry)span_clear,
@@ -308,30 +405,28 @@ static PyTypeObject SpanCoreType = {
     .tp_getset = span_getset,
 };
 
-/* A span that starts now. Takes ``ids`` over, also where it fails. */
+/* A span that starts now, of the class that was set up. Takes ``ids`` over, also where it fails. ``marks``: further attributes, plain ones. */
 static PyObject *
-made(PyObject *cls, PyObject *recording, PyObject *name, PyObject *ids, PyObject *above, PyObject *kind, PyObject *attributes,
-     PyObject *marks)
+made(PyObject *origin, PyObject *name, PyObject *ids, PyObject *above, PyObject *kind, PyObject *attributes, PyObject *marks)
 {
-    PyTypeObject *type = (PyTypeObject *)cls;
-    Py_ssize_t room = room_of(recording);
-    SpanCore *self = room == -1 && PyErr_Occurred() ? NULL : (SpanCore *)type->tp_alloc(type, 0);
+    PyTypeObject *type = (PyTypeObject *)constants[SPAN];
+    SpanCore *self = (SpanCore *)type->tp_alloc(type, 0);
     if (self == NULL) {
         Py_DECREF(ids);
         return NULL;
     }
-    self->room = room;
-    self->recording = Py_NewRef(recording);
+    self->room = ((Origin *)origin)->room;
+    self->origin = Py_NewRef(origin);
     self->name = Py_NewRef(name);
     self->ids = ids;
     self->above = Py_NewRef(above);
     self->kind = Py_NewRef(kind);
     self->open = 1;
     self->start_time = now_ns();
-    Py_ssize_t marked = PyDict_GET_SIZE(marks);
+    Py_ssize_t marked = marks == NULL ? 0 : PyDict_GET_SIZE(marks);
     int plain = 1;
     if (attributes == Py_None && marked <= self->room) {
-        self->attributes = PyDict_Copy(marks);
+        self->attributes = marked ? PyDict_Copy(marks) : PyDict_New();
     }
     else if (is_plain_mapping(attributes) && PyDict_GET_SIZE(attributes) + marked <= self->room && all_plain(attributes)) {
         self->attributes = PyDict_Copy(attributes);
@@ -349,7 +444,7 @@ made(PyObject *cls, PyObject *recording, PyObject *name, PyObject *ids, PyObject
     }
     for (int turn = 0; !plain && turn < 2; turn++) {
         PyObject *given = turn ? marks : attributes;
-        PyObject *done = given == Py_None ? Py_NewRef(Py_None) : PyObject_CallMethodOneArg((PyObject *)self, s_set_attributes, given);
+        PyObject *done = given == NULL || given == Py_None ? Py_NewRef(Py_None) : PyObject_CallMethodOneArg((PyObject *)self, s_set_attributes, given);
         if (done == NULL) {
             Py_DECREF(self);
             return NULL;
@@ -360,9 +455,9 @@ made(PyObject *cls, PyObject *recording, PyObject *name, PyObject *ids, PyObject
 }
 
 static PyObject *
-random_id(PyObject *bits, PyObject *count)
+random_id(PyObject *count)
 {
-    PyObject *found = PyObject_CallOneArg(bits, count);
+    PyObject *found = PyObject_CallOneArg(constants[BITS], count);
     int some = found == NULL ? 1 : PyObject_IsTrue(found);
     if (some < 0) {
         Py_CLEAR(found);
@@ -373,17 +468,10 @@ random_id(PyObject *bits, PyObject *count)
     return found;
 }
 
-/* What is not made from the core's own class has no room for its fields. */
-static int
-is_span_class(PyObject *cls)
-{
-    return PyType_Check(cls) && PyType_IsSubtype((PyTypeObject *)cls, &SpanCoreType);
-}
-
 static PyObject *
-child_ids(PyObject *bits, PyObject *above)
+child_ids(PyObject *above)
 {
-    PyObject *span_id = random_id(bits, s_64);
+    PyObject *span_id = random_id(s_64);
     if (span_id == NULL) {
         return NULL;
     }
@@ -393,54 +481,72 @@ child_ids(PyObject *bits, PyObject *above)
     return ids;
 }
 
-/* record(cls, recording, name, ids or what gives random bits, above, kind, attributes, marks) */
+static int
+is_set_up(void)
+{
+    if (constants[SPAN] == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "set_up was not called");
+    }
+    return constants[SPAN] != NULL;
+}
+
+static int
+are_ids(PyObject *object)
+{
+    return PyTuple_Check(object) && PyTuple_GET_SIZE(object) == 6;
+}
+
+/* record(origin, name, ids, above, kind, attributes): a span that starts now; ``ids``: its own, or None for random ones of a child. */
 static PyObject *
 record(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t given)
 {
-    if (given != 8 || !is_span_class(args[0]) || !PyDict_Check(args[7])
-        || (!PyTuple_Check(args[3]) && (!PyTuple_Check(args[4]) || PyTuple_GET_SIZE(args[4]) < 5))) {
-        PyErr_SetString(PyExc_TypeError, "record takes a class, what it records for, name, ids, ids above, kind, attributes and marks");
+    if (given != 6 || Py_TYPE(args[0]) != &OriginType || !(args[2] == Py_None ? are_ids(args[3]) : are_ids(args[2]))
+        || !(args[3] == Py_None || are_ids(args[3])) || !is_set_up()) {
+        if (!PyErr_Occurred()) {
+            PyErr_SetString(PyExc_TypeError, "record takes an origin, name, ids, the parent's ids, kind and attributes");
+        }
         return NULL;
     }
-    PyObject *above = args[4], *ids;
-    if (PyTuple_Check(args[3])) {
-        ids = Py_NewRef(args[3]);
-    }
-    else {
-        ids = child_ids(args[3], above);
-    }
-    return ids == NULL ? NULL : made(args[0], args[1], args[2], ids, above, args[5], args[6], args[7]);
+    PyObject *ids = args[2] == Py_None ? child_ids(args[3]) : Py_NewRef(args[2]);
+    return ids == NULL ? NULL : made(args[0], args[1], ids, args[3], args[4], args[5], NULL);
 }
 
-/* root(cls, recording, name, what gives random bits, kind, attributes, (threshold, marks, state), (flags, flags, state)) */
+/* The first span of a new trace, or where that is not sampled its ids. ``decision``: threshold, further attributes and trace state of the
+ * sampled; ``otherwise``: flags of traces that are not sampled and of those that are, and the trace state of the former. */
+static PyObject *
+first_span(PyObject *origin, PyObject *name, PyObject *kind, PyObject *attributes, PyObject *decision, PyObject *otherwise)
+{
+    if (!PyTuple_Check(decision) || PyTuple_GET_SIZE(decision) != 3 || !PyDict_Check(PyTuple_GET_ITEM(decision, 1))
+        || !PyTuple_Check(otherwise) || PyTuple_GET_SIZE(otherwise) != 3) {
+        PyErr_SetString(PyExc_TypeError, "a decision is a threshold, attributes and a trace state");
+        return NULL;
+    }
+    PyObject *trace_id = random_id(s_128), *span_id = trace_id == NULL ? NULL : random_id(s_64), *ids = NULL, *result = NULL;
+    unsigned long long threshold = PyLong_AsUnsignedLongLong(PyTuple_GET_ITEM(decision, 0));
+    unsigned long long randomness = PyErr_Occurred() || span_id == NULL ? 0 : PyLong_AsUnsignedLongLongMask(trace_id) & RANDOMNESS;
+    if (span_id != NULL && !PyErr_Occurred()) {
+        int sampled = randomness >= threshold;
+        PyObject *state = PyTuple_GET_ITEM(sampled ? decision : otherwise, 2);
+        ids = PyTuple_Pack(6, trace_id, span_id, Py_False, PyTuple_GET_ITEM(otherwise, sampled), state, Py_True);
+        if (ids != NULL && sampled) {
+            result = made(origin, name, ids, Py_None, kind, attributes, PyTuple_GET_ITEM(decision, 1));
+            ids = NULL;
+        }
+    }
+    Py_XDECREF(trace_id);
+    Py_XDECREF(span_id);
+    return result != NULL ? result : ids;
+}
+
+/* root(origin, name, kind, attributes, decision, otherwise) */
 static PyObject *
 root(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t given)
 {
-    if (given != 8 || !is_span_class(args[0]) || !PyTuple_Check(args[6]) || PyTuple_GET_SIZE(args[6]) != 3 || !PyTuple_Check(args[7])
-        || PyTuple_GET_SIZE(args[7]) != 3 || !PyDict_Check(PyTuple_GET_ITEM(args[6], 1))) {
-        PyErr_SetString(PyExc_TypeError, "root takes a class, what it records for, name, bits, kind, attributes, a decision and flags");
+    if (given != 6 || Py_TYPE(args[0]) != &OriginType || !is_set_up()) {
+        if (!PyErr_Occurred()) {
+            PyErr_SetString(PyExc_TypeError, "root takes an origin, name, kind, attributes, a decision and flags");
+        }
         return NULL;
     }
-    PyObject *trace_id = random_id(args[3], s_128), *span_id = trace_id == NULL ? NULL : random_id(args[3], s_64);
-    unsigned long long threshold = PyLong_AsUnsignedLongLong(PyTuple_GET_ITEM(args[6], 0));
-    if (span_id == NULL || PyErr_Occurred()) {
-        Py_XDECREF(trace_id);
-        Py_XDECREF(span_id);
-        return NULL;
-    }
-    unsigned long long randomness = PyLong_AsUnsignedLongLongMask(trace_id) & RANDOMNESS;
-    if (PyErr_Occurred()) {
-        Py_DECREF(trace_id);
-        Py_DECREF(span_id);
-        return NULL;
-    }
-    int sampled = randomness >= threshold;
-    PyObject *state = sampled ? PyTuple_GET_ITEM(args[6], 2) : PyTuple_GET_ITEM(args[7], 2);
-    PyObject *ids = PyTuple_Pack(6, trace_id, span_id, Py_False, PyTuple_GET_ITEM(args[7], sampled), state, Py_True);
-    Py_DECREF(trace_id);
-    Py_DECREF(span_id);
-    if (ids == NULL || !sampled) {
-        return ids;
-    }
-    return made(args[0], args[1], args[2], ids, Py_None, args[4], args[5], PyTuple_GET_ITEM(args[6], 1));
+    return first_span(args[0], args[1], args[2], args[3], args[4], args[5]);
 }

@@ -11,23 +11,20 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, cast
 
 import grpc
 import grpc.aio
-from opentelemetry.context import Context, create_key
+from opentelemetry.context import Context, attach, get_current
 
 from tracing_lib.base import conventions
-from tracing_lib.fast.native import serve as quick_serve
-from tracing_lib.instrument import generators as stepping
-from tracing_lib.instrument.entering import serve
+from tracing_lib.base.background import SUPPRESSED
+from tracing_lib.instrument import generators
 from tracing_lib.instrument.grpc.spans import OK, code_of, end_server, method_of
 from tracing_lib.instrument.paths import compile_paths
 from tracing_lib.instrument.source import TracerSource, leave, restore
-from tracing_lib.propagation.current import SPAN_KEY, SUPPRESSED, attach, get_current
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
 
-    from opentelemetry.trace import Span, Tracer
+    from opentelemetry.trace import Span
 
-    from tracing_lib.fast.plain import PlainAttributes
     from tracing_lib.instrument.generators import Begin, End
 
 _DEADLINE_SECONDS: Final = 0.02
@@ -43,7 +40,7 @@ class _Kind(NamedTuple):
 
 
 _KINDS: Final[dict[type, _Kind]] = {}
-_QUICK: Final[set[type]] = set()
+_PLAIN_CONTEXTS: Final[set[type]] = set()
 """Classes of contexts of ``grpc.aio``, which need no more than to be asked for metadata and code."""
 
 
@@ -53,12 +50,12 @@ def _kind_of(context: grpc.ServicerContext) -> _Kind:
     if not hasattr(type(context), "__getattr__"):
         _KINDS[type(context)] = found
         if found.asynchronous and not found.calls_back:
-            _QUICK.add(type(context))
+            _PLAIN_CONTEXTS.add(type(context))
     return found
 
 
-_SERVED: Final = create_key("virtengine-rpc")
-"""Key under which a context holds the name and the span of the call that is served in it."""
+_served: Final[contextvars.ContextVar[tuple[object, Span] | None]] = contextvars.ContextVar("virtengine_rpc", default=None)
+"""The ``ServicerContext`` of the call that is served here, and its span."""
 
 
 class CallPlan:
@@ -90,17 +87,23 @@ class ServerCall:
             self._context.add_callback(self._terminated)
 
     @classmethod
-    def begin(
-        cls, source: TracerSource, tracer: Tracer, method: tuple[str, PlainAttributes], context: grpc.ServicerContext, before: Context
-    ) -> Self:
-        """Start the span of a call."""
-        served = cast("tuple[str, Span] | None", before.get(_SERVED))
+    def begin(cls, source: TracerSource, method: tuple[str, dict[str, str | int]], context: grpc.ServicerContext) -> Self | None:
+        """Start the span of a call; None where nobody would receive it."""
+        before = get_current()
+        if before.get(SUPPRESSED):
+            return None
+        served = _served.get()
         # An interceptor and trace_servicer on one call: the span is the outer one's, the attributes are both's.
-        if served is not None and served[0] == method[0] and served[1] is before.get(SPAN_KEY):
+        if served is not None and served[0] is context:
             return cls(context, served[1], before, before, own=False)
-        headers = context.invocation_metadata() or ()
-        span, active = quick_serve(source, before, *method, headers, _SERVED) or serve(tracer, headers, *method, _SERVED)
-        return cls(context, span, active, before)
+        name, attributes = method
+        started = source.start_server_span(name, context.invocation_metadata() or (), attributes)
+        return None if started is None else cls(context, *started, before)
+
+    def enter(self) -> None:
+        """Make the span current."""
+        attach(self.active)
+        _served.set((self._context, self.span))
 
     def end(self, error: BaseException | None) -> None:
         """End the span with the outcome that the caller saw."""
@@ -148,11 +151,11 @@ def wrap_behavior(
     """Return a servicer's method with each call a span, in the kind of function that it is."""
     start = _Starter(plan, method, request_streaming=request_streaming)
     if inspect.isasyncgenfunction(behavior):
-        return stepping.async_generator(behavior, start.begin)
+        return generators.async_generator(behavior, start.begin)
     if inspect.iscoroutinefunction(behavior):
         return _coroutine(cast("Callable[..., Awaitable[object]]", behavior), start)
     if response_streaming:
-        return stepping.generator(cast("Callable[..., Iterator[object]]", behavior), start.begin)
+        return generators.generator(cast("Callable[..., Iterator[object]]", behavior), start.begin)
     return _plain(behavior, start)
 
 
@@ -167,12 +170,8 @@ class _Starter:
 
     def call(self, request: object, context: grpc.ServicerContext) -> ServerCall | None:
         """Start the span of a call; None where nobody would receive it."""
-        tracer = self.source.get()
-        before = get_current()
-        if tracer is None or before.get(SUPPRESSED):
-            return None
-        call = ServerCall.begin(self.source, tracer, self.method, context, before)
-        if self.on_call is not None:
+        call = ServerCall.begin(self.source, self.method, context)
+        if call is not None and self.on_call is not None:
             self.on_call(call.span, (request,), {})
         return call
 
@@ -185,7 +184,7 @@ class _Starter:
             if call is None:
                 return None
             body = contextvars.copy_context()
-            body.run(attach, call.active)
+            body.run(call.enter)
             return body, lambda error, _result: call.end(error)
 
         return begin
@@ -200,7 +199,7 @@ def _plain(behavior: Callable[..., object], start: _Starter) -> Callable[..., ob
         call = start.call(request, known)
         if call is None:
             return behavior(request, context)
-        attach(call.active)
+        call.enter()
         try:
             response = behavior(request, known)
         except BaseException as error:
@@ -213,6 +212,7 @@ def _plain(behavior: Callable[..., object], start: _Starter) -> Callable[..., ob
             return response
         finally:
             attach(call.before)
+            _served.set(None)
 
     return serve
 
@@ -224,7 +224,7 @@ def _coroutine(behavior: Callable[..., Awaitable[object]], start: _Starter) -> C
         call = start.call(request, context)
         if call is None:
             return await behavior(request, context)
-        attach(call.active)
+        call.enter()
         closed = False
         try:
             response = await behavior(request, context)
@@ -240,10 +240,10 @@ def _coroutine(behavior: Callable[..., Awaitable[object]], start: _Starter) -> C
         finally:
             restore(call.active, call.before, closed=closed)
 
-    return _quick(behavior, start, serve)
+    return _plain_coroutine(behavior, start, serve)
 
 
-def _quick(
+def _plain_coroutine(
     behavior: Callable[..., Awaitable[object]], start: _Starter, otherwise: Callable[..., Awaitable[object]]
 ) -> Callable[..., Awaitable[object]]:
     """Return the same for contexts of ``grpc.aio``, without an object for a call that ends well."""
@@ -251,15 +251,17 @@ def _quick(
 
     @functools.wraps(behavior)
     async def serve(request: object, context: Any) -> object:  # noqa: ANN401  a ServicerContext; grpcio's two have no class in common
-        before, entered = get_current(), None
-        if type(context) in _QUICK and not before.get(SUPPRESSED):
-            entered = quick_serve(source, before, name, attributes, context.invocation_metadata() or (), _SERVED)
-        if entered is None:
+        before, served = get_current(), _served.get()
+        if type(context) not in _PLAIN_CONTEXTS or before.get(SUPPRESSED) or (served is not None and served[0] is context):
             return await otherwise(request, context)
-        (span, active), closed = entered, False
+        started = source.start_server_span(name, context.invocation_metadata() or (), attributes)
+        if started is None:
+            return await behavior(request, context)
+        (span, active), closed = started, False
         if on_call is not None:
             on_call(span, (request,), {})
         attach(active)
+        _served.set((context, span))
         try:
             response = await behavior(request, context)
         except BaseException as error:

@@ -7,14 +7,10 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import grpc
 import grpc.aio
-from opentelemetry.trace import SpanKind
+from opentelemetry.context import attach
 
-from tracing_lib.fast.native import PairsCore, carried
-from tracing_lib.fast.native import enter as quick_enter
-from tracing_lib.instrument.entering import enter
-from tracing_lib.instrument.grpc.client import Calls, aio_done, raised, with_headers
+from tracing_lib.instrument.grpc.client import Calls, aio_done, raised
 from tracing_lib.instrument.grpc.spans import end_client
-from tracing_lib.propagation.current import SUPPRESSED, attach, get_current
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,8 +18,6 @@ if TYPE_CHECKING:
 
     from opentelemetry.trace import TracerProvider
 
-_CLIENT: Final = SpanKind.CLIENT  # an enumeration looks its members up in Python
-_new: Final = PairsCore.__new__
 _AFTER_THE_REQUESTS: Final = ("timeout", "metadata", "credentials", "wait_for_ready", "compression")
 """Parameters that calls with a stream of requests take by position, too."""
 
@@ -80,45 +74,24 @@ class _TracedChannel(grpc.aio.Channel):
         await self._channel.channel_ready()
 
 
-class _Headers(PairsCore, grpc.aio.Metadata):
-    """Metadata that is made once and read once, by grpcio, which asks for its length and its pairs; an interceptor may ask for more."""
-
-    @functools.cached_property
-    def changeable(self) -> grpc.aio.Metadata:
-        """What the pairs are in from now on."""
-        pairs, self.pairs = self.pairs, None
-        return grpc.aio.Metadata(*pairs or ())
-
-    @property
-    def _metadata(self) -> Any:  # noqa: ANN401  what all else of the base class works on
-        return vars(self.changeable)["_metadata"]
-
-
 class _Method:
     """One method of a channel, of whichever shape: calling it returns the channel's own call."""
 
-    __slots__ = ("_attributes", "_call", "_name", "_source", "_target")
+    __slots__ = ("_call", "_calls", "_path")
 
     def __init__(self, call: Callable[..., Any], path: str, calls: Calls) -> None:
-        self._call = call
-        self._name, self._attributes = calls.of(path)
-        self._source, self._target = calls.source, calls.target
+        self._call, self._path, self._calls = call, path, calls
 
     def __call__(self, *request: object, metadata: object = None, **options: object) -> Any:  # noqa: ANN401  one of four kinds
         if len(request) > 1:
             options.update(zip(_AFTER_THE_REQUESTS, request[1:], strict=False))
             request, metadata = request[:1], options.pop("metadata", metadata)
-        source, name, attributes = self._source, self._name, self._attributes
-        if get_current().get(SUPPRESSED):
+        started = self._calls.start(self._path)
+        if started is None:
             return self._call(*request, metadata=metadata, **options)
-        entered = quick_enter(source, name, _CLIENT, attributes) or enter(source, name, _CLIENT, attributes)
-        if entered is None:
-            return self._call(*request, metadata=metadata, **options)
-        span, before = entered
+        span, before = started
         try:
-            headers = _new(_Headers)
-            pairs = carried(source, span, before) if metadata is None else None
-            headers.pairs = tuple(with_headers(metadata, get_current(), self._target)) if pairs is None else pairs
+            headers = grpc.aio.Metadata(*self._calls.metadata(metadata))
             call = self._call(*request, metadata=headers, **options)
         except BaseException as error:
             end_client(span, None, raised(error))

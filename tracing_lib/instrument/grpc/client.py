@@ -9,21 +9,19 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 
 import grpc
 import grpc.aio
+from opentelemetry.context import attach
 from opentelemetry.trace import SpanKind
 
 from tracing_lib.base import conventions
 from tracing_lib.base.errors import explain
-from tracing_lib.fast.plain import PlainAttributes
-from tracing_lib.instrument.grpc.spans import OK, SCOPE, end_client, method_of
+from tracing_lib.instrument.grpc.spans import SCOPE, end_client, method_of
 from tracing_lib.instrument.source import TracerSource, suppressed
-from tracing_lib.propagation.carrier import leaving
-from tracing_lib.propagation.current import attach, get_current, with_span
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from opentelemetry.context import Context
-    from opentelemetry.trace import Span, Tracer, TracerProvider
+    from opentelemetry.trace import Span, TracerProvider
 
 _Call: TypeAlias = Any  # the four shapes' calls share no type that grpcio or its stubs name
 _Interceptor: TypeAlias = (
@@ -64,27 +62,29 @@ class Calls:
     def __init__(self, target: str | None, provider: TracerProvider | None) -> None:
         self.source = TracerSource(SCOPE, provider)
         self._server = _server_of(target) if target else {}
-        self._known: dict[str | bytes, tuple[str, PlainAttributes]] = {}
+        self._known: dict[str | bytes, tuple[str, SpanKind, dict[str, str | int]]] = {}
         self.target = target
 
-    def tracer(self) -> Tracer | None:
-        """Return the tracer; None where nobody would receive a span."""
-        return None if suppressed() else self.source.get()
+    def start(self, method: str | bytes) -> tuple[Span, Context] | None:
+        """Start a call's span and make it current; return it and the context before, or None where nobody would receive it."""
+        return None if suppressed() else self.source.start_child(*(self._known.get(method) or self._learn(method)))
 
-    def of(self, method: str | bytes) -> tuple[str, PlainAttributes]:
-        """Return the name of a method's spans and the attributes that they start with."""
-        known = self._known.get(method)
-        if known is None:
-            name, attributes = method_of(method)
-            known = name, PlainAttributes({**attributes, **self._server})
-            if len(self._known) < _MOST_METHODS:
-                self._known[method] = known
+    def _learn(self, method: str | bytes) -> tuple[str, SpanKind, dict[str, str | int]]:
+        """Return name and kind of a method's spans, and the attributes that they start with."""
+        name, attributes = method_of(method)
+        known = name, SpanKind.CLIENT, {**attributes, **self._server}
+        if len(self._known) < _MOST_METHODS:
+            self._known[method] = known
         return known
 
-    def start(self, tracer: Tracer, method: str | bytes, context: Context) -> Span:
-        """Start a call's span, as a child of the context's."""
-        name, attributes = self.of(method)
-        return tracer.start_span(name, context, SpanKind.CLIENT, attributes)
+    def metadata(self, given: object) -> Sequence[tuple[str, str | bytes]]:
+        """Return a call's metadata with the headers of its span, which is current; a header that is there already gives way."""
+        written: dict[str, str] = {}
+        self.source.inject(written, self.target)
+        if not given:
+            return tuple(written.items())
+        kept = [pair for pair in cast("Sequence[tuple[str, str | bytes]]", given) if pair[0] not in written]
+        return (*kept, *written.items())
 
 
 def _server_of(target: str) -> dict[str, str | int]:
@@ -101,15 +101,6 @@ def _server_of(target: str) -> dict[str, str | int]:
         wrong, right = f"the target's port is {port[:20]!r}", "a target such as chain.virtengine:9090"
         raise ValueError(explain("grpc_client_interceptors", wrong, right, "give the target that the channel was made with"))
     return {conventions.SERVER_ADDRESS: host.strip("[]"), conventions.SERVER_PORT: int(port)}
-
-
-def with_headers(metadata: object, context: Context, target: str | None) -> Iterable[tuple[str, str | bytes]]:
-    """Return the call's metadata with the headers of its span; a header that is there already gives way."""
-    headers = leaving(context, target)
-    if not metadata:
-        return headers.items()
-    given = [pair for pair in cast("Sequence[tuple[str, str | bytes]]", metadata) if pair[0] not in headers]
-    return [*given, *headers.items()]
 
 
 class _Details(NamedTuple):
@@ -151,18 +142,15 @@ class _ClientInterceptor(
         return self._trace(continuation, client_call_details, request_iterator, streams=True)
 
     def _trace(self, continuation: _Continuation, details: grpc.ClientCallDetails, request: object, *, streams: bool = False) -> _Call:
-        tracer = self._calls.tracer()
-        if tracer is None:
+        started = self._calls.start(details.method)
+        if started is None:
             return continuation(details, request)
-        before = get_current()
-        span = self._calls.start(tracer, details.method, before)
-        active = with_span(span, before)
-        attach(active)
+        span, before = started
         try:
             carried = _Details(
                 details.method,
                 details.timeout,
-                list(with_headers(details.metadata, active, self._calls.target)),
+                list(self._calls.metadata(details.metadata)),
                 details.credentials,
                 getattr(details, "wait_for_ready", None),
                 getattr(details, "compression", None),
@@ -215,16 +203,13 @@ class _AioInterceptor:
         self._calls = calls
 
     async def _trace(self, continuation: _Continuation, details: _Call, request: object) -> _Call:
-        tracer = self._calls.tracer()
-        if tracer is None:
+        started = self._calls.start(details.method)
+        if started is None:
             return await continuation(details, request)
-        before = get_current()
-        span = self._calls.start(tracer, details.method, before)
-        active = with_span(span, before)
-        attach(active)
+        span, before = started
         try:
-            metadata = with_headers(details.metadata, active, self._calls.target)
-            call = await continuation(details._replace(metadata=grpc.aio.Metadata(*metadata)), request)
+            metadata = grpc.aio.Metadata(*self._calls.metadata(details.metadata))
+            call = await continuation(details._replace(metadata=metadata), request)
         except BaseException as error:
             end_client(span, None if isinstance(error, Exception) else grpc.StatusCode.CANCELLED, raised(error))
             raise
@@ -241,11 +226,6 @@ def raised(error: BaseException) -> BaseException | None:
 
 def aio_done(span: Span, call: grpc.aio.Call) -> None:
     """End a span with the outcome of a call that is done."""
-    held = getattr(call, "_cython_call", None)
-    if held is not None and held.is_ok():
-        span.set_attribute(conventions.RPC_RESPONSE_STATUS_CODE, OK)
-        span.end()
-        return
     # ``code`` is a coroutine, and a callback cannot wait; for a call that is done it does not wait either.
     asked = call.code()
     try:

@@ -13,8 +13,7 @@ import grpc
 from opentelemetry.trace import StatusCode
 
 from tracing_lib.base import conventions
-from tracing_lib.fast.plain import PlainAttributes
-from tracing_lib.instrument.source import name_of, record_exception
+from tracing_lib.instrument.source import record_exception, type_name
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
@@ -35,10 +34,10 @@ _BY_NUMBER: Final = {code.value[0]: code for code in grpc.StatusCode}
 
 
 @functools.lru_cache(maxsize=4096)
-def method_of(path: str | bytes) -> tuple[str, PlainAttributes]:
+def method_of(path: str | bytes) -> tuple[str, dict[str, str | int]]:
     """Return a method's full name without the leading slash, and the attributes that every span of it starts with."""
     name = (path.decode() if isinstance(path, bytes) else path).lstrip("/")
-    return name, PlainAttributes({conventions.RPC_SYSTEM_NAME: conventions.GRPC, conventions.RPC_METHOD: name})
+    return name, {conventions.RPC_SYSTEM_NAME: conventions.GRPC, conventions.RPC_METHOD: name}
 
 
 def code_of(code: object) -> grpc.StatusCode | None:
@@ -46,19 +45,16 @@ def code_of(code: object) -> grpc.StatusCode | None:
     return code if isinstance(code, grpc.StatusCode) else _BY_NUMBER.get(code) if isinstance(code, int) else None
 
 
-# A status code's name is asked for as `_name_`: `name` is a descriptor in Python that costs more than the attribute it is for.
-
-
 def end_server(span: Span, code: grpc.StatusCode, error: BaseException | None = None) -> None:
     """Give a server's span its outcome and end it. ``error``: what the servicer raised by itself, not to abort."""
     if span.is_recording():
-        span.set_attribute(conventions.RPC_RESPONSE_STATUS_CODE, code._name_)
+        span.set_attribute(conventions.RPC_RESPONSE_STATUS_CODE, code.name)
         if error is not None:
             record_exception(span, error)
         if code is grpc.StatusCode.CANCELLED:
             span.set_attribute(conventions.CANCELLED, value=True)
         if code in _SERVER_FAULTS:
-            _set_error(span, code._name_ if error is None else name_of(error))
+            _set_error(span, code.name if error is None else type_name(error))
     span.end()
 
 
@@ -66,14 +62,14 @@ def end_client(span: Span, code: grpc.StatusCode | None, error: BaseException | 
     """Give a client's span its outcome and end it. ``error``: what kept the call from being made or its answer from being read."""
     if span.is_recording():
         if code is not None:
-            span.set_attribute(conventions.RPC_RESPONSE_STATUS_CODE, code._name_)
+            span.set_attribute(conventions.RPC_RESPONSE_STATUS_CODE, code.name)
         if error is not None:
             record_exception(span, error)
-            _set_error(span, name_of(error))
+            _set_error(span, type_name(error))
         elif code is not None and code is not grpc.StatusCode.OK:
             if code is grpc.StatusCode.CANCELLED:
                 span.set_attribute(conventions.CANCELLED, value=True)
-            _set_error(span, code._name_)
+            _set_error(span, code.name)
     span.end()
 
 

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias, cast
+
+from opentelemetry.context import attach, get_current
+from opentelemetry.trace import NoOpTracer
 
 from tracing_lib.base import conventions
-from tracing_lib.fast.native import ExchangeCore
-from tracing_lib.fast.native import exchange as quick_exchange
-from tracing_lib.fast.plain import PlainAttributes
-from tracing_lib.instrument.entering import serve
+from tracing_lib.base.background import SUPPRESSED
 from tracing_lib.instrument.http.routes import template_of
-from tracing_lib.instrument.http.spans import SCOPE, SERVER_ERRORS, method_of, name_of, set_status
+from tracing_lib.instrument.http_spans import SCOPE, SERVER_ERRORS, method_of, set_status, span_name
+from tracing_lib.instrument.socket_events import WebSocketEvents
 from tracing_lib.instrument.source import TracerSource, fail
-from tracing_lib.instrument.websocket.events import WebSocketEvents
-from tracing_lib.propagation.current import SUPPRESSED, attach, get_current
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
-    from opentelemetry.trace import Tracer, TracerProvider
+    from opentelemetry.trace import Span, TracerProvider
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -29,7 +28,7 @@ App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 _SWITCHING: Final = 101
 _FORBIDDEN: Final = 403
 _MOST_KNOWN: Final = 64
-_KNOWN: Final[dict[tuple[object, ...], tuple[str, PlainAttributes]]] = {}
+_KNOWN: Final[dict[tuple[object, ...], tuple[str, dict[str, str | int]]]] = {}
 """The name and the attributes that the spans of a server's requests start with, by what they are made of."""
 
 
@@ -52,21 +51,17 @@ class AsgiTracing:
         self, app: App, *, answer_trace: bool = False, envelope: bool = False, tracer_provider: TracerProvider | None = None
     ) -> None:
         self._app = app
-        self._answer_trace = answer_trace
-        self._envelope = envelope
-        self._source = TracerSource(SCOPE, tracer_provider)
+        self.answer_trace = answer_trace
+        self.envelope = envelope
+        self.source = TracerSource(SCOPE, tracer_provider)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request or a WebSocket in its span; pass anything else on."""
-        before = get_current()
-        exchange: _Request | _Socket | None = None
-        if scope["type"] == "http" and not before.get(SUPPRESSED):
-            exchange = quick_exchange(_Request, self._source, before, _KNOWN, scope, receive, send, self._answer_trace)
+        before, kind = get_current(), _KINDS.get(scope["type"])
+        exchange = None if kind is None or before.get(SUPPRESSED) else kind.begin(self, scope, receive, send)
         if exchange is None:
-            exchange = self._begin(scope, receive, send, before)
-            if exchange is None:
-                await self._app(scope, receive, send)
-                return
+            await self._app(scope, receive, send)
+            return
         attach(exchange.active)
         try:
             await self._app(scope, exchange.receive, exchange.send)
@@ -78,35 +73,47 @@ class AsgiTracing:
         finally:
             attach(before)
 
-    def _begin(self, scope: Scope, receive: Receive, send: Send, before: Context) -> _Request | _Socket | None:
-        """Start the span of a request or a handshake, the long way; None where there is none to start."""
-        tracer = self._source.get()
-        if tracer is None or before.get(SUPPRESSED):
-            return None
-        calls = receive, send
-        if scope["type"] == "http":
-            return _Request(scope, tracer, calls, option=self._answer_trace)
-        return _Socket(scope, tracer, calls, option=self._envelope) if scope["type"] == "websocket" else None
 
+class _Exchange:
+    """The span of one request or handshake, from the first line to the response."""
 
-class _Exchange(ExchangeCore):
-    """The span of one request or handshake, from the first line to the answer."""
-
+    active: Context
+    """The context in which the span is current."""
+    span: Span
     template: str | None = None
+    ended = False
 
-    def __init__(self, scope: Scope, tracer: Tracer, calls: tuple[Receive, Send], *, option: bool) -> None:
-        self.scope, (self._receive, self._send), self._option = scope, calls, option
+    @classmethod
+    def begin(cls, tracing: AsgiTracing, scope: Scope, receive: Receive, send: Send) -> Self | None:
+        """Start the span of a request or a handshake; None where nobody would receive it."""
         get, server = scope.get, scope.get("server")
-        self.root_path, self.path = get("root_path", ""), get("path", "")
         same = get("method", "GET"), scope["type"], get("scheme"), get("http_version"), tuple(server) if type(server) is list else server
         name, attributes = _KNOWN.get(same) or _beginning(*same)
-        self.span, self.active = serve(tracer, get("headers") or (), name, attributes)
+        started = tracing.source.start_server_span(name, get("headers") or (), attributes)
+        if started is None:
+            return None
+        made = cls()
+        made.span, made.active = started
+        made.scope, made.root_path, made.path = scope, get("root_path", ""), get("path", "")
+        made._receive, made._send = receive, send
+        made.opened(tracing)
+        return made
+
+    def __init__(self) -> None:
+        self.scope: Scope
+        self.root_path: str
+        self.path: str
+        self._receive: Receive
+        self._send: Send
+
+    def opened(self, tracing: AsgiTracing) -> None:
+        """Prepare what differs between requests and WebSockets."""
 
     def route(self) -> None:
         """Name the span after the route, which is known once the application answers."""
         self.template = template_of(self.scope, self.path, self.root_path)
         if self.template is not None and self.span.is_recording():
-            self.span.update_name(name_of(method_of(self.scope.get("method", "GET")), self.template))
+            self.span.update_name(span_name(method_of(self.scope.get("method", "GET")), self.template))
             self.span.set_attribute(conventions.HTTP_ROUTE, self.template)
 
     def finish(self, error: BaseException | None) -> None:
@@ -121,27 +128,36 @@ class _Exchange(ExchangeCore):
 
 def _beginning(
     asked: str, kind: str, scheme: str | None, version: str | None, server: tuple[str, int | None] | None
-) -> tuple[str, PlainAttributes]:
+) -> tuple[str, dict[str, str | int]]:
     method = method_of(asked)
-    attributes = PlainAttributes(
-        {
-            conventions.HTTP_REQUEST_METHOD: method,
-            conventions.URL_SCHEME: scheme or ("ws" if kind == "websocket" else "http"),
-        }
-    )
+    attributes: dict[str, str | int] = {
+        conventions.HTTP_REQUEST_METHOD: method,
+        conventions.URL_SCHEME: scheme or ("ws" if kind == "websocket" else "http"),
+    }
     if version:
         attributes[conventions.NETWORK_PROTOCOL_VERSION] = version
     if server:
         attributes[conventions.SERVER_ADDRESS] = server[0]
         if server[1] is not None:
             attributes[conventions.SERVER_PORT] = server[1]
-    beginning = name_of(method, None), attributes
+    beginning = span_name(method, None), attributes
     if len(_KNOWN) < _MOST_KNOWN:
         _KNOWN[asked, kind, scheme, version, server] = beginning
     return beginning
 
 
 class _Request(_Exchange):
+    _answer_trace = False
+    _status: int | None = None
+    _gone = False
+    """Whether the client left before it was answered."""
+    _trailers = False
+    """Whether trailers end the response."""
+
+    def opened(self, tracing: AsgiTracing) -> None:
+        """Note whether the response is to name the trace."""
+        self._answer_trace = tracing.answer_trace
+
     async def receive(self) -> Message:
         """Receive, noticing a client that leaves before it was answered."""
         message = await self._receive()
@@ -149,7 +165,15 @@ class _Request(_Exchange):
             self._gone = True
         return message
 
-    async def _send_more(self, message: Message) -> None:
+    async def send(self, message: Message) -> None:
+        """Send, noticing the status and the end of the response."""
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            self._trailers = bool(message.get("trailers"))
+            if self._answer_trace:
+                message["headers"] = [*message.get("headers", ()), (b"traceresponse", _traceresponse(self.span))]
+            await self._send(message)
+            return
         await self._send(message)
         last = message["type"] == ("http.response.trailers" if self._trailers else "http.response.body")
         # Of an error the exception is still to come: Starlette answers it first and raises it then.
@@ -176,10 +200,10 @@ class _Request(_Exchange):
 
 
 class _Socket(_Exchange):
-    def __init__(self, scope: Scope, tracer: Tracer, calls: tuple[Receive, Send], *, option: bool) -> None:
-        super().__init__(scope, tracer, calls, option=option)
+    def opened(self, tracing: AsgiTracing) -> None:
+        """Begin to take events."""
         self.span.set_attribute(conventions.NETWORK_PROTOCOL_NAME, conventions.WEBSOCKET)
-        self._events = WebSocketEvents(tracer, None, envelope=option)
+        self._events = WebSocketEvents(tracing.source.tracer() or NoOpTracer(), None, envelope=tracing.envelope)
 
     async def receive(self) -> Message:
         """Receive, ending the processing of one event and starting that of the next."""
@@ -222,3 +246,13 @@ class _Socket(_Exchange):
 def _data(message: Message) -> str | bytes:
     text = message.get("text")
     return text if text is not None else cast("bytes", message.get("bytes") or b"")
+
+
+def _traceresponse(span: Span) -> bytes:
+    """Return the header that names a span to the client (W3C Trace Context, level 2, "traceresponse")."""
+    context = span.get_span_context()
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}".encode()
+
+
+_KINDS: Final[dict[str, type[_Request | _Socket]]] = {"http": _Request, "websocket": _Socket}
+"""The exchange of each kind of ASGI scope that has one."""

@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import re
+from contextlib import AbstractContextManager, nullcontext
+from importlib import import_module
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 import httpx
 from opentelemetry import context as contexts
-from opentelemetry.trace import SpanKind, set_span_in_context
+from opentelemetry.trace import SpanKind
 
 from tracing_lib.base import conventions
 from tracing_lib.base.errors import explain
-from tracing_lib.instrument.http.spans import CLIENT_ERRORS, SCOPE, method_of, name_of, set_status
+from tracing_lib.instrument.http_spans import CLIENT_ERRORS, SCOPE, method_of, set_status, span_name
 from tracing_lib.instrument.source import TracerSource, fail, suppressed
-from tracing_lib.propagation.carrier import leaving
+
+_instrumentation: ModuleType | None
+try:
+    _instrumentation = import_module("opentelemetry.instrumentation.utils")
+except ImportError:  # the package is optional, and without it no other instrumentation makes a second span of a request
+    _instrumentation = None
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from types import TracebackType
+    from types import ModuleType, TracebackType
 
     from opentelemetry.context import Context
-    from opentelemetry.trace import Span, Tracer, TracerProvider
+    from opentelemetry.trace import Span, TracerProvider
 
 _C = TypeVar("_C", httpx.Client, httpx.AsyncClient)
 _EXTENSION: Final = "url_template"
 _PARAMETER: Final = re.compile(r"\\\{[^{}/]+\\\}")
 _PORTS: Final = {"http": 80, "https": 443}
-_SUPPRESS_HTTP: Final = getattr(contexts, "_SUPPRESS_HTTP_INSTRUMENTATION_KEY", "suppress_http_instrumentation")
 
 
 def trace_httpx(client: _C, *, templates: Iterable[str] = (), tracer_provider: TracerProvider | None = None) -> _C:
@@ -69,12 +75,13 @@ class _Requests:
         self._source = TracerSource(SCOPE, provider)
         self._templates = [(_pattern(template), template) for template in templates]
 
-    def tracer(self) -> Tracer | None:
-        """Return the tracer; None where nobody would receive a span."""
-        return None if suppressed() or contexts.get_value(_SUPPRESS_HTTP) else self._source.get()
+    def start(self, request: httpx.Request) -> tuple[Span, Context] | None:
+        """Start a request's span, make it current and put its headers on the request; return it and the context before.
 
-    def start(self, tracer: Tracer, request: httpx.Request) -> tuple[Span, Context]:
-        """Start a request's span and put its headers on the request; return it with the context in which it is current."""
+        None where nobody would receive the span.
+        """
+        if suppressed() or not (_instrumentation is None or _instrumentation.is_http_instrumentation_enabled()):
+            return None
         method, template = method_of(request.method), self._template_of(request)
         attributes: dict[str, str | int] = {conventions.HTTP_REQUEST_METHOD: method, conventions.SERVER_ADDRESS: request.url.host}
         port = request.url.port or _PORTS.get(request.url.scheme)
@@ -82,14 +89,17 @@ class _Requests:
             attributes[conventions.SERVER_PORT] = port
         if template is not None:
             attributes[conventions.URL_TEMPLATE] = template
-        span = tracer.start_span(name_of(method, template), kind=SpanKind.CLIENT, attributes=attributes)
-        active = set_span_in_context(span)
+        started = self._source.start_child(span_name(method, template), SpanKind.CLIENT, attributes)
+        if started is None:
+            return None
         # A request that is sent again after a redirect has the headers of the first; and none may survive from another trace.
         for name in ("traceparent", "tracestate", "baggage"):
             if name in request.headers:
                 del request.headers[name]
-        request.headers.update(leaving(active, f"{request.url.scheme}://{request.url.netloc.decode('ascii')}"))
-        return span, contexts.set_value(_SUPPRESS_HTTP, value=True, context=active)
+        written: dict[str, str] = {}
+        self._source.inject(written, f"{request.url.scheme}://{request.url.netloc.decode('ascii')}")
+        request.headers.update(written)
+        return started
 
     def _template_of(self, request: httpx.Request) -> str | None:
         given = request.extensions.get(_EXTENSION)
@@ -97,6 +107,14 @@ class _Requests:
             return given
         path = request.url.path
         return next((template for pattern, template in self._templates if pattern.fullmatch(path)), None)
+
+
+def _one_span() -> AbstractContextManager[None]:
+    """Keep other instrumentations of httpx from making a span of the request that is sent in the block."""
+    if _instrumentation is None:
+        return nullcontext()
+    suppressing: AbstractContextManager[None] = _instrumentation.suppress_http_instrumentation()
+    return suppressing
 
 
 def _pattern(template: str) -> re.Pattern[str]:
@@ -123,14 +141,13 @@ class TracedTransport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request in its span."""
-        tracer = self._requests.tracer()
-        if tracer is None:
+        started = self._requests.start(request)
+        if started is None:
             return self._transport.handle_request(request)
-        before = contexts.get_current()
-        span, active = self._requests.start(tracer, request)
-        contexts.attach(active)
+        span, before = started
         try:
-            response = self._transport.handle_request(request)
+            with _one_span():
+                response = self._transport.handle_request(request)
             _answered(span, response)
         except BaseException as error:
             fail(span, error)
@@ -164,14 +181,13 @@ class AsyncTracedTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request in its span."""
-        tracer = self._requests.tracer()
-        if tracer is None:
+        started = self._requests.start(request)
+        if started is None:
             return await self._transport.handle_async_request(request)
-        before = contexts.get_current()
-        span, active = self._requests.start(tracer, request)
-        contexts.attach(active)
+        span, before = started
         try:
-            response = await self._transport.handle_async_request(request)
+            with _one_span():
+                response = await self._transport.handle_async_request(request)
             _answered(span, response)
         except BaseException as error:
             fail(span, error)

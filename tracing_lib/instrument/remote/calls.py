@@ -28,7 +28,7 @@ _W3C: Final = TraceContextTextMapPropagator()
 @contextmanager
 def client_span(source: TracerSource, name: str, attributes: Mapping[str, AttributeValue]) -> Iterator[Span]:
     """Run a call to another system in a client span; an exception that leaves is its error, and keeps the trace it belongs to."""
-    tracer = source.get()
+    tracer = source.tracer()
     if tracer is None or suppressed():
         yield INVALID_SPAN
         return

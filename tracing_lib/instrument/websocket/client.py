@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from opentelemetry import context as contexts
-from opentelemetry.trace import SpanKind, set_span_in_context
+from opentelemetry.trace import SpanKind
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
 from tracing_lib.base import conventions
-from tracing_lib.instrument.http.spans import CLIENT_ERRORS, name_of, set_status
+from tracing_lib.instrument.http_spans import CLIENT_ERRORS, set_status, span_name
+from tracing_lib.instrument.socket_events import SCOPE, WebSocketEvents
 from tracing_lib.instrument.source import TracerSource, fail, suppressed
-from tracing_lib.instrument.websocket.events import SCOPE, WebSocketEvents
-from tracing_lib.propagation.carrier import leaving
+from tracing_lib.propagation.current import start_child
+from tracing_lib.propagation.headers import inject
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -58,12 +59,10 @@ class trace_websocket(connect):  # noqa: N801  named like ``websockets.connect``
         return self._connect().__await__()
 
     async def _connect(self) -> ClientConnection:
-        tracer = self._source.get()
+        tracer = self._source.tracer()
         if tracer is None or suppressed():
             return await _Connecting(self)
-        before = contexts.get_current()
-        span = tracer.start_span(name_of("GET", self._template), kind=SpanKind.CLIENT, attributes=self._attributes())
-        contexts.attach(set_span_in_context(span, before))
+        span, before = start_child(tracer, span_name("GET", self._template), SpanKind.CLIENT, self._attributes())
         try:
             connection = await _Connecting(self)
             set_status(span, _SWITCHING, CLIENT_ERRORS)
@@ -120,7 +119,9 @@ class TracedConnection(ClientConnection):
         from websockets.datastructures import Headers
 
         headers = Headers(additional_headers or ())
-        for name, value in leaving(contexts.get_current(), str(self.protocol.uri.host)).items():
+        written: dict[str, str] = {}
+        inject(written, str(self.protocol.uri.host))
+        for name, value in written.items():
             if name not in headers:
                 headers[name] = value
         await super().handshake(headers, *arguments, **options)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-_TIMEOUT_SECONDS: Final = 5.0
+_TIMEOUT_SECONDS: Final = 30.0
+"""For one request, so that a backend that hangs fails the job. Far more than one takes, because a loaded machine is no failure."""
 _NOT_FOUND: Final = 404
 
 

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-_TIMEOUT_SECONDS: Final = 5.0
+_TIMEOUT_SECONDS: Final = 30.0
+"""For one request, so that a backend that hangs fails the job. Far more than one takes, because a loaded machine is no failure."""
 _READY: Final = {"RUNNING", "COMPLETING", "COMPLETED"}
 _WAITING: Final = {"PENDING", "CONFIGURING", "REQUEUED", "RESIZING", "SUSPENDED"}
 _SCRIPT: Final = "#!/bin/sh\nexec sleep infinity\n"

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 _ENDED: Final = {OrderState.ERRED, OrderState.CANCELED, OrderState.REJECTED}
 _GONE: Final = {ResourceState.TERMINATED, ResourceState.TERMINATING}
-_TIMEOUT_SECONDS: Final = 5.0
+_TIMEOUT_SECONDS: Final = 30.0
+"""For one request, so that a backend that hangs fails the job. Far more than one takes, because a loaded machine is no failure."""
 
 
 class WaldurAdapter:

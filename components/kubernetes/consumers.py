@@ -1,0 +1,42 @@
+"""Configuration for services, in the namespaces that may send."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pulumi
+
+from components.kubernetes.names import PART_OF
+from components.kubernetes.namespace import secret_object
+from components.kubernetes.objects import consumer_objects
+from components.kubernetes.place import place
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from components.workload import Plan
+
+
+class Consumers(pulumi.ComponentResource):
+    """A ConfigMap with ``variables``, and a Secret with ``secrets`` unless that is None, in each namespace that may send.
+
+    These namespaces belong to the services and have to exist.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        plan: Plan,
+        *,
+        variables: Mapping[str, str],
+        secrets: pulumi.Output[Mapping[str, str]] | None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("virtengine:tracing:Consumers", name, {}, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        for mapping in consumer_objects(plan, variables):
+            namespace = mapping["metadata"]["namespace"]
+            place(mapping, f"{name}-{namespace}", child)
+            if secrets is not None:
+                place(secret_object(namespace, PART_OF, secrets), f"{name}-{namespace}", child)
+        self.register_outputs({"namespaces": list(plan.outside["consumers"].namespaces)})

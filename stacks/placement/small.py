@@ -1,0 +1,158 @@
+"""The shape of a cluster on this machine: every instance of a plan as a process on a loopback address of its own.
+
+The plan is made for each instance with the address that this one binds, so no document is changed after it was built. What a cluster
+has around a backbone stands in ``stacks.placement.surroundings``.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.local.addresses import hold_block
+from components.local.errors import UnsupportedPlanError
+from components.local.files import hold_folder, write_atomically
+from components.local.instances import Instance
+from components.local.order import start_order
+from components.local.programs import find_programs
+from components.local.supervisor import Supervisor
+from stacks.environment.source import ROOT
+from stacks.placement.local import STATE, Running, outputs_path
+from stacks.placement.outputs import outputs, with_token
+from stacks.placement.surroundings import AUTHORITY_SECRET, ISSUER, PROMETHEUS, Backbone, Layout, Trial, around, lay_out
+from stacks.plan.addresses import InSmall, OnKubernetes
+from stacks.plan.plan import plan
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterator, Mapping
+
+    from components.local.authority import Authority
+    from components.workload import Plan, Workload
+    from stacks.environment.model import Environment
+    from stacks.environment.source import Named
+
+Secrets = dict[tuple[str, str], str]
+"""Values by name of the Secret and entry in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Small:
+    """A plan laid out in small: the plan as its first instances have it, and each instance of its workloads, in order of their start."""
+
+    plan: Plan
+    instances: tuple[Instance, ...]
+
+
+@contextmanager
+def deploy(
+    named: Named, *, nodes: int, say: Callable[[str], None], stopping: threading.Event | None = None, state: Path | None = None
+) -> Iterator[Running]:
+    """Run an environment in the shape of a cluster with ``nodes`` agents for as long as the context lasts.
+
+    Its traces and queues outlive it in ``state``; certificates, token and secrets of the login are made anew. Raises ``LocalError`` as
+    the placement on one host does.
+    """
+    from components.local.authority import Authority
+
+    with hold_folder((state or STATE) / named.name) as folder, hold_block(folder.path) as block:
+        there = outputs_path(named.name, state=state)
+        there.unlink(missing_ok=True)
+        cluster = plan(named.environment, OnKubernetes(named.environment.namespace), name=named.name)
+        layout = lay_out(cluster, block, nodes=nodes)
+        authority = Authority(f"virtengine-tracing {named.name} on this machine")
+        filled = _secrets(cluster, named.environment, layout, authority)
+        small = instances(named, layout, folder.path, filled)
+        trial = around(Backbone(small.plan, small.instances, named.environment, layout, folder.path, filled))
+        every = [*trial.before, *small.instances, *trial.after]
+        programs = find_programs([instance.workload.server for instance in every], toolchain=ROOT / "toolchain", say=say, stopping=stopping)
+        try:
+            _write_secrets(small, trial, folder.path, filled, authority)
+            with Supervisor(every, programs, folder, say, stopping) as supervisor:
+                secured = named.environment.ingest.tls_secret is not None
+                contract = outputs(small.plan, certificate=authority.certificate if secured else None)
+                token = filled.get((str(named.environment.ingest.token_secret), "token"))
+                contract = with_token(contract, token) if token else contract
+                write_atomically(there, contract.to_json(secrets=True))
+                yield Running(small.plan, contract, there, supervisor, _places(named.environment, layout, folder.path))
+        finally:
+            there.unlink(missing_ok=True)
+            shutil.rmtree(folder.path / "secrets", ignore_errors=True)
+
+
+def _places(environment: Environment, layout: Layout, folder: Path) -> Mapping[str, str]:
+    places = {
+        "Prometheus": f"http://{layout.prometheus}:{PROMETHEUS.number}",
+        "certificate of the authority": str(folder / "authority.crt"),
+    }
+    if environment.access is not None:
+        users = f"log in as operator, of {', '.join(environment.access.operator_groups)}, or as stranger, of none of them"
+        places["issuer for trying"] = f"https://{layout.issuer}:{ISSUER.number}/oidc: {users}"
+    return places
+
+
+def instances(named: Named, layout: Layout, folder: Path, filled: Secrets) -> Small:
+    """Each instance with the documents that a plan for its address has."""
+    environment = layout.environment(named.environment)
+    most = max(len(addresses) for addresses in layout.instances.values())
+    plans = [plan(environment, InSmall(str(folder), layout.instances, layout.services, index), name=named.name) for index in range(most)]
+    placed = tuple(
+        Instance(f"{name}-{index}", workload, address, _variables(workload, index, filled))
+        for name in start_order(plans[0])
+        for index, address in enumerate(layout.instances[name])
+        for workload in [plans[index].workload(name)]
+    )
+    return Small(plans[0], placed)
+
+
+def _variables(workload: Workload, index: int, filled: Secrets) -> Mapping[str, str]:
+    node = {workload.node_variable: f"node-{index}"} if workload.node_variable else {}
+    return node | {entry.variable: filled[entry.secret, entry.key] for entry in workload.secret_variables}
+
+
+def _secrets(plan_: Plan, environment: Environment, layout: Layout, authority: Authority) -> Secrets:
+    """A value for every entry of a Secret that the plan reads, and for the issuer's authority."""
+    filled: Secrets = {(AUTHORITY_SECRET, "ca.crt"): authority.certificate}
+    ingest, access = environment.ingest, environment.access
+    if ingest.tls_secret is not None:
+        pair = authority.issue(layout.instances["agent"])
+        filled |= {(ingest.tls_secret, "tls.crt"): pair.certificate, (ingest.tls_secret, "tls.key"): pair.key}
+    if ingest.token_secret is not None:
+        filled[ingest.token_secret, "token"] = secrets.token_urlsafe(32)
+    if access is not None:
+        # The login proxy takes cookie secrets of 16, 24 or 32 bytes.
+        filled |= {(access.secret, "client-secret"): secrets.token_urlsafe(32), (access.secret, "cookie-secret"): secrets.token_hex(16)}
+        pair = authority.issue((layout.ingress,))
+        filled |= {(access.tls_secret, "tls.crt"): pair.certificate, (access.tls_secret, "tls.key"): pair.key}
+        if access.oidc_ca_secret is not None:
+            filled[access.oidc_ca_secret, "ca.crt"] = authority.certificate
+        pair = authority.issue((layout.issuer,))
+        filled |= {(AUTHORITY_SECRET, "tls.crt"): pair.certificate, (AUTHORITY_SECRET, "tls.key"): pair.key}
+    return filled | _given(plan_, filled)
+
+
+def _given(plan_: Plan, filled: Secrets) -> Secrets:
+    """Secrets of servers outside of the plan, such as object storage, from this process's environment."""
+    wanted = [entry for w in plan_.workloads for entry in w.secret_variables if (entry.secret, entry.key) not in filled]
+    missing = [entry.variable for entry in wanted if entry.variable not in os.environ]
+    if missing:
+        raise UnsupportedPlanError(
+            f"environment {plan_.environment!r}: only you know the values of {', '.join(missing)}; "
+            "set them as environment variables, then run the same command again"
+        )
+    return {(entry.secret, entry.key): os.environ[entry.variable] for entry in wanted}
+
+
+def _write_secrets(small: Small, trial: Trial, folder: Path, filled: Secrets, authority: Authority) -> None:
+    """Put each secret file where its server reads it, readable by this user alone."""
+    for workload in small.plan.workloads:
+        for file in workload.secret_files:
+            write_atomically(Path(file.path), filled[file.secret, file.key])
+    for path, value in trial.files.items():
+        write_atomically(path, value)
+    write_atomically(folder / "authority.crt", authority.certificate)
