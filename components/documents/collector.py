@@ -263,6 +263,10 @@ def _decided() -> Part:
     return {"timeout": "200ms", "send_batch_size": 2000, "send_batch_max_size": 2000}
 
 
+_TYPED = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,15})?|true|false")
+"""A value that the transformation language reads as a number or a truth value when it stands without quotes."""
+
+
 def _drop(noise: Noise) -> Iterator[Part]:
     """Policies for one noise: a value that reads as a number or a truth value also matches an attribute of that type."""
     matching: Part = {
@@ -271,10 +275,10 @@ def _drop(noise: Noise) -> Iterator[Part]:
         "string_attribute": {"key": noise.attribute, "values": list(noise.values)},
     }
     yield {"name": f"noise-{noise.name}", "type": "drop", "drop": {"drop_sub_policy": [matching]}}
-    if typed := [value for value in noise.values if re.fullmatch(r"-?[0-9]{1,18}(\.[0-9]{1,15})?|true|false", value)]:
+    if typed := [value for value in noise.values if _TYPED.fullmatch(value)]:
         places = (f"{context}.attributes[{ottl(noise.attribute)}]" for context in ("span", "resource"))
-        same: Part = {"name": "matches", "type": "ottl_condition"}
-        same |= {"ottl_condition": {"error_mode": "ignore", "span": [f"{place} == {value}" for place in places for value in typed]}}
+        conditions = [f"{place} == {value}" for place in places for value in typed]
+        same: Part = {"name": "matches", "type": "ottl_condition", "ottl_condition": {"error_mode": "ignore", "span": conditions}}
         yield {"name": f"typed-noise-{noise.name}", "type": "drop", "drop": {"drop_sub_policy": [same]}}
 
 

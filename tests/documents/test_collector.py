@@ -230,7 +230,7 @@ def test_the_limit_of_the_baseline_lets_traces_of_the_expected_size_pass(limit: 
 
 
 def test_noise_that_reads_as_a_number_also_drops_attributes_that_are_numbers() -> None:
-    values = ["404", "-1", "1.5", "true", "1e3", "0x1", "007a", "yes"]
+    values = ["404", "-1", "1.5", "true", "1e3", "0x1", "007", "007a", "yes"]
     texts, typed = policies({"sampling.tail.noise": {"codes": {"attribute": 'a"b', "values": values}}})[:2]
     assert texts["drop"]["drop_sub_policy"][0]["string_attribute"]["values"] == values
     (same,) = typed["drop"]["drop_sub_policy"]
