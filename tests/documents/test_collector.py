@@ -119,7 +119,7 @@ def test_the_shares_of_the_gateways_leave_no_gap_and_do_not_overlap(count: int) 
     assert max(sizes) - min(sizes) <= 1
 
 
-def test_a_gateway_answers_an_agent_after_the_decision_and_before_the_agents_time_out() -> None:
+def test_a_gateway_answers_after_the_decision_and_before_the_agents_time_out() -> None:
     gateway, agent = collector("gateway"), collector("agent")
     first, second = (
         seconds(gateway["exporters"][name]["sending_queue"]["batch"]["flush_timeout"]) for name in ("otlp_grpc/flush", "debug/waited")

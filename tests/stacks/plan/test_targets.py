@@ -140,7 +140,7 @@ def test_a_cluster_differs_in_who_redacts_counts_and_keeps_and_in_the_login(base
 
 
 @pytest.mark.parametrize("base", samples.FILES)
-def test_the_agent_adds_shards_tls_and_enrichment_to_the_gateways_intake_and_nothing_else(base: str) -> None:
+def test_the_agent_adds_only_shards_tls_and_enrichment_to_the_gateways_intake(base: str) -> None:
     cluster, host = samples.planned(base, "kubernetes"), samples.planned(base, "docker")
     agent: dict[str, Any] = yaml.safe_load(samples.document(cluster, "agent", "collector.yaml"))
     alone: dict[str, Any] = yaml.safe_load(samples.document(host, "gateway", "collector.yaml"))
