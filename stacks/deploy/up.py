@@ -149,7 +149,7 @@ def rotations(deployment: Deployment, events: Iterable[Event]) -> list[str]:
 
 
 def _read_secrets(workload: Workload) -> set[str]:
-    return {one.secret for one in (*workload.secret_files, *workload.secret_variables)}
+    return {file.secret for file in workload.secret_files} | {variable.secret for variable in workload.secret_variables}
 
 
 def losses(deployment: Deployment, events: Iterable[Event]) -> list[str]:

@@ -69,7 +69,7 @@ def test_services_of_all_nodes_are_told_one_token_and_one_authority(production: 
     assert (production.folder / "outputs.json").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_killed_gateway_comes_back_and_a_refused_one_stays_down_until_released(production: Cluster) -> None:
+def test_a_killed_gateway_starts_again_and_a_refused_one_stays_down_until_released(production: Cluster) -> None:
     faults, first = production.faults, production.faults.find("gateway-1").pid
     faults.kill("gateway-1")
     until(lambda: faults.find("gateway-1").pid not in {None, first}, "another process")

@@ -270,7 +270,7 @@ def one_turn(turn: int, ids: Path) -> None:
     assert ("were not delivered" in said) is bool(lacking)
 
 
-def test_ten_times_a_collector_stopped_and_started_under_load_and_the_service_ended_by_sigterm(tmp_path: Path) -> None:
+def test_accounts_hold_when_the_collector_restarts_and_sigterm_ends_the_service(tmp_path: Path) -> None:
     with ThreadPoolExecutor(5) as pool:
         turns = [pool.submit(one_turn, turn, tmp_path / f"{turn}.txt") for turn in range(10)]
     for turn in turns:
