@@ -31,11 +31,7 @@ TAKEN = 'receiver="otlp"'
 
 @dataclass(frozen=True, slots=True)
 class Account:
-<<<<<<< HEAD
-    """Counts and times of a load.
-=======
     """Account of a load: sent, acknowledged, readable, twice, counted.
->>>>>>> main
 
     Traces: ``sent``, ``acknowledged`` as a whole, ``readable`` of those in the backend, ``late`` of those more than ``late_after`` seconds
     after their start. Spans: ``stored_twice`` in the backend, ``counted`` by span metrics of those ``spans`` that were sent, and those
