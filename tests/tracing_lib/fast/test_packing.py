@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanLimits
 from opentelemetry.trace import SpanContext, SpanKind
 
 from tests.tracing_lib.samples_of_spans import SECRET, SPANS, Source, policy
-from tracing_lib.export.encoder import Encoder
+from tracing_lib.export.encoder import encode_span
 from tracing_lib.fast.packing import _MOST_REMEMBERED, FastSpanEncoder
 from tracing_lib.privacy.attribute import Attribute, Privacy, Shape
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def long_way(span: ReadableSpan, wall: PrivacyPolicy | None) -> bytes:
     """What leaves of a span, made of all of it at once."""
-    return Encoder().span(span if wall is None else wall.leaving(span))
+    return encode_span(span if wall is None else wall.leaving(span))
 
 
 @pytest.mark.parametrize("walled", [True, False])
