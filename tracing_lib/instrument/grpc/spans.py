@@ -29,7 +29,6 @@ _SERVER_FAULTS: Final = frozenset(
         grpc.StatusCode.DATA_LOSS,
     }
 )
-OK: Final = grpc.StatusCode.OK.name
 _BY_NUMBER: Final = {code.value[0]: code for code in grpc.StatusCode}
 
 
