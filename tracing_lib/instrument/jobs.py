@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import time
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from opentelemetry.context import attach
@@ -23,8 +23,9 @@ from tracing_lib.propagation.ids import fixed_ids, transaction_span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from types import TracebackType
+    from contextlib import AbstractContextManager
 
+    from opentelemetry.context import Context
     from opentelemetry.trace import Span, Tracer, TracerProvider
     from opentelemetry.util.types import AttributeValue
 
@@ -118,31 +119,17 @@ def _tracer(provider: TracerProvider | None) -> Tracer:
     return (_source.tracer() or _NO_TRACER) if provider is None else provider.get_tracer(_SCOPE)
 
 
+@contextmanager
 def produce(
     name: str, *, attributes: Mapping[str, AttributeValue] | None = None, provider: TracerProvider | None = None
-) -> AbstractContextManager[JobContext | None]:
+) -> Iterator[JobContext | None]:
     """Hand a job out: a producer span named ``create NAME`` in the current trace.
 
     Yields what is to be stored with the job, or none when tracing is off. ``name`` is the kind of job (``provision``), not one job.
     """
-    return _Producing(_tracer(provider), name, {"virtengine.job.kind": name, **attributes} if attributes else {"virtengine.job.kind": name})
-
-
-class _Producing(AbstractContextManager["JobContext | None"]):
-    __slots__ = ("_attributes", "_before", "_name", "_span", "_tracer")
-
-    def __init__(self, tracer: Tracer, name: str, attributes: Mapping[str, AttributeValue]) -> None:
-        self._tracer, self._name, self._attributes = tracer, name, attributes
-
-    def __enter__(self) -> JobContext | None:
-        self._span, self._before = start_child(self._tracer, f"create {self._name}", SpanKind.PRODUCER, self._attributes)
-        return JobContext.of(self._span)
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        attach(self._before)
-        if error is not None:
-            fail(self._span, error)
-        self._span.end()
+    described = {"virtengine.job.kind": name, **(attributes or {})}
+    with _ended(*start_child(_tracer(provider), f"create {name}", SpanKind.PRODUCER, described)) as span:
+        yield JobContext.of(span)
 
 
 def link_to_transaction(tx_hash: str | bytes) -> None:
@@ -176,7 +163,7 @@ def consume(
     if attempt is not None:
         described["virtengine.job.attempt"] = attempt
     asked = None if context is None else context.span_context
-    with _Rooted(_tracer(provider), f"process {name}", SpanKind.CONSUMER, {**described, **(attributes or {})}, asked) as span:
+    with _rooted(_tracer(provider), f"process {name}", SpanKind.CONSUMER, {**described, **(attributes or {})}, asked) as span:
         yield span
 
 
@@ -191,44 +178,41 @@ def transaction(
     """
     wanted, here = transaction_span(tx_hash), current_span().get_span_context()
     shown = tx_hash.hex().upper() if isinstance(tx_hash, bytes) else tx_hash.removeprefix("0x").upper()
-    described = {"virtengine.tx.hash": shown, **attributes} if attributes else {"virtengine.tx.hash": shown}
-    return _Rooted(_tracer(provider), name, SpanKind.INTERNAL, described, here if here.is_valid else None, wanted)
+    described = {"virtengine.tx.hash": shown, **(attributes or {})}
+    return _rooted(_tracer(provider), name, SpanKind.INTERNAL, described, here if here.is_valid else None, wanted)
 
 
-class _Rooted(AbstractContextManager["Span"]):
-    """A root span in the current context, so that baggage stays; the error that leaves the block is the span's.
+@contextmanager
+def _rooted(  # noqa: PLR0917  all of a span's beginning
+    tracer: Tracer,
+    name: str,
+    kind: SpanKind,
+    attributes: Mapping[str, AttributeValue],
+    to: SpanContext | None,
+    wanted: SpanContext | None = None,
+) -> Iterator[Span]:
+    """Run the block in a root span. It is started in the current context, so that baggage stays.
 
     ``to``: the span that it is linked to. ``wanted``: ids that it is to have.
     """
+    with fixed_ids(wanted) if wanted else nullcontext():
+        span = tracer.start_span(name, without_span(), kind, attributes, [Link(to)] if to else [])
+    with _ended(span, set_current_span(span)):
+        yield span
 
-    __slots__ = ("_before", "_made", "_span")
 
-    def __init__(  # noqa: PLR0917  called for every job
-        self,
-        tracer: Tracer,
-        name: str,
-        kind: SpanKind,
-        attributes: Mapping[str, AttributeValue],
-        to: SpanContext | None,
-        wanted: SpanContext | None = None,
-    ) -> None:
-        self._made = tracer, name, kind, attributes, to, wanted
-
-    def __enter__(self) -> Span:
-        tracer, name, kind, attributes, to, wanted = self._made
-        with fixed_ids(wanted) if wanted else nullcontext():
-            self._span = tracer.start_span(name, without_span(), kind, attributes, [Link(to)] if to else [])
-        self._before = set_current_span(self._span)
-        return self._span
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        try:
-            if error is not None:
-                report(error, self._span)
-                fail(self._span, error)
-        finally:
-            attach(self._before)
-            self._span.end()
+@contextmanager
+def _ended(span: Span, before: Context) -> Iterator[Span]:
+    """Run the block in a span that is current, end it, and go back to the context before; the error that leaves is the span's."""
+    try:
+        yield span
+    except BaseException as error:
+        report(error, span)
+        fail(span, error)
+        raise
+    finally:
+        attach(before)
+        span.end()
 
 
 def _readable(job: JobContext | str | None) -> JobContext | None:
@@ -240,24 +224,19 @@ def _readable(job: JobContext | str | None) -> JobContext | None:
         return None
 
 
-def continued(job: JobContext | str | None) -> AbstractContextManager[None]:
+@contextmanager
+def continued(job: JobContext | str | None) -> Iterator[None]:
     """Make the producer's span the current one: for work that belongs to its trace, seconds later.
 
     Spans in the block are its children, and a ``transaction`` in it is linked to it. ``job`` is the stored context or its token; with
     one that cannot be read, or none, nothing changes.
     """
     context = _readable(job)
-    return nullcontext() if context is None else _Continued(context)
-
-
-class _Continued(AbstractContextManager[None]):
-    __slots__ = ("_before", "_job")
-
-    def __init__(self, job: JobContext) -> None:
-        self._job = job
-
-    def __enter__(self) -> None:
-        self._before = set_current_span(NonRecordingSpan(self._job.span_context))
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        attach(self._before)
+    if context is None:
+        yield
+        return
+    before = set_current_span(NonRecordingSpan(context.span_context))
+    try:
+        yield
+    finally:
+        attach(before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias, cast
 
@@ -27,9 +28,6 @@ App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _SWITCHING: Final = 101
 _FORBIDDEN: Final = 403
-_MOST_KNOWN: Final = 64
-_KNOWN: Final[dict[tuple[object, ...], tuple[str, dict[str, str | int]]]] = {}
-"""The name and the attributes that the spans of a server's requests start with, by what they are made of."""
 
 
 class AsgiTracing:
@@ -87,8 +85,7 @@ class _Exchange:
     def begin(cls, tracing: AsgiTracing, scope: Scope, receive: Receive, send: Send) -> Self | None:
         """Start the span of a request or a handshake; None where nobody would receive it."""
         get, server = scope.get, scope.get("server")
-        same = get("method", "GET"), scope["type"], get("scheme"), get("http_version"), tuple(server) if type(server) is list else server
-        name, attributes = _KNOWN.get(same) or _beginning(*same)
+        name, attributes = _beginning(get("method", "GET"), scope["type"], get("scheme"), get("http_version"), server and tuple(server))
         started = tracing.source.start_server_span(name, get("headers") or (), attributes)
         if started is None:
             return None
@@ -126,9 +123,11 @@ class _Exchange:
         self.span.end()
 
 
+@functools.lru_cache(maxsize=64)
 def _beginning(
     asked: str, kind: str, scheme: str | None, version: str | None, server: tuple[str, int | None] | None
 ) -> tuple[str, dict[str, str | int]]:
+    """Return the name and the attributes that the spans of requests start with."""
     method = method_of(asked)
     attributes: dict[str, str | int] = {
         conventions.HTTP_REQUEST_METHOD: method,
@@ -140,10 +139,7 @@ def _beginning(
         attributes[conventions.SERVER_ADDRESS] = server[0]
         if server[1] is not None:
             attributes[conventions.SERVER_PORT] = server[1]
-    beginning = span_name(method, None), attributes
-    if len(_KNOWN) < _MOST_KNOWN:
-        _KNOWN[asked, kind, scheme, version, server] = beginning
-    return beginning
+    return span_name(method, None), attributes
 
 
 class _Request(_Exchange):

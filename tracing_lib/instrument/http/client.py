@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib import import_module
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 import httpx
 from opentelemetry import context as contexts
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import INVALID_SPAN, SpanKind
 
 from tracing_lib.base import conventions
 from tracing_lib.base.errors import explain
@@ -23,7 +23,7 @@ except ImportError:  # the package is optional, and without it no other instrume
     _instrumentation = None
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from types import ModuleType, TracebackType
 
     from opentelemetry.context import Context
@@ -75,11 +75,28 @@ class _Requests:
         self._source = TracerSource(SCOPE, provider)
         self._templates = [(_pattern(template), template) for template in templates]
 
-    def start(self, request: httpx.Request) -> tuple[Span, Context] | None:
-        """Start a request's span, make it current and put its headers on the request; return it and the context before.
+    @contextmanager
+    def sending(self, request: httpx.Request) -> Iterator[Span]:
+        """Send a request in its span, which is current in the block and whose headers are on the request.
 
-        None where nobody would receive the span.
+        The span is an invalid one where nobody would receive it. An exception is the span's error.
         """
+        started = self._start(request)
+        if started is None:
+            yield INVALID_SPAN
+            return
+        span, before = started
+        try:
+            with _one_span():
+                yield span
+        except BaseException as error:
+            fail(span, error)
+            raise
+        finally:
+            contexts.attach(before)
+            span.end()
+
+    def _start(self, request: httpx.Request) -> tuple[Span, Context] | None:
         if suppressed() or not (_instrumentation is None or _instrumentation.is_http_instrumentation_enabled()):
             return None
         method, template = method_of(request.method), self._template_of(request)
@@ -141,22 +158,10 @@ class TracedTransport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request in its span."""
-        started = self._requests.start(request)
-        if started is None:
-            return self._transport.handle_request(request)
-        span, before = started
-        try:
-            with _one_span():
-                response = self._transport.handle_request(request)
+        with self._requests.sending(request) as span:
+            response = self._transport.handle_request(request)
             _answered(span, response)
-        except BaseException as error:
-            fail(span, error)
-            raise
-        else:
             return response
-        finally:
-            contexts.attach(before)
-            span.end()
 
     def close(self) -> None:
         """Close the transport inside."""
@@ -181,22 +186,10 @@ class AsyncTracedTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request in its span."""
-        started = self._requests.start(request)
-        if started is None:
-            return await self._transport.handle_async_request(request)
-        span, before = started
-        try:
-            with _one_span():
-                response = await self._transport.handle_async_request(request)
+        with self._requests.sending(request) as span:
+            response = await self._transport.handle_async_request(request)
             _answered(span, response)
-        except BaseException as error:
-            fail(span, error)
-            raise
-        else:
             return response
-        finally:
-            contexts.attach(before)
-            span.end()
 
     async def aclose(self) -> None:
         """Close the transport inside."""

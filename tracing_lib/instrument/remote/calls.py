@@ -6,10 +6,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry import trace
-from opentelemetry.trace import INVALID_SPAN, SpanKind, StatusCode
+from opentelemetry.trace import INVALID_SPAN, SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from tracing_lib.base import conventions
 from tracing_lib.base.fingerprints import report
 from tracing_lib.instrument.source import fail, suppressed
 
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
     from tracing_lib.instrument.source import TracerSource
 
-_FIRST_ERROR: Final = 400
 _W3C: Final = TraceContextTextMapPropagator()
 
 
@@ -42,14 +40,6 @@ def client_span(source: TracerSource, name: str, attributes: Mapping[str, Attrib
                 report(error, span)
             fail(span, error)
             raise
-
-
-def answered(span: Span, status: int) -> None:
-    """Give a client span the status of an HTTP answer: from 400 on it is an error (semantic conventions, "HTTP client span")."""
-    span.set_attribute(conventions.HTTP_RESPONSE_STATUS_CODE, status)
-    if status >= _FIRST_ERROR:
-        span.set_attribute(conventions.ERROR_TYPE, str(status))
-        span.set_status(StatusCode.ERROR)
 
 
 def carried() -> dict[str, str]:
