@@ -10,6 +10,7 @@ from typing import Any
 
 import requests
 
+
 class SettingsSession(requests.Session):
     """A session that takes proxies from the environment, but neither certificates nor a token.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextvars
 import functools
 import weakref
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
@@ -18,7 +17,7 @@ from tracing_lib.instrument.grpc.spans import SCOPE, end_client, method_of
 from tracing_lib.instrument.source import TracerSource, suppressed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from opentelemetry.context import Context
     from opentelemetry.trace import Span, TracerProvider
