@@ -150,4 +150,4 @@ def _value(value: AnyValue) -> AttributeValue:
         return tuple(_value(item) for item in value.array_value.values)
     if kind == "kvlist_value":
         return _attributes(value.kvlist_value.values)
-    return None if kind is None else getattr(value, kind)  # type: ignore[no-any-return]  # the field of that name
+    return None if kind is None else getattr(value, kind)

@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, SpanProcessor
 from opentelemetry.trace import Link, SpanContext, Status, StatusCode
 
 from tests.tracing_lib.instrument.recorder import own_provider
-from tracing_lib.export.encoder import Encoder
+from tracing_lib.export.encoder import encode_span
 from tracing_lib.fast.span import FastSpan
 from tracing_lib.fast.tracer import FastTracer, FastTracerProvider
 from tracing_lib.sampling.sampler import TargetSampler
@@ -126,7 +126,7 @@ def test_what_a_span_has_none_of_is_not_made_for_a_reader() -> None:
     assert (span.events, span.links, span.attributes["a"]) == ((), (), 1)
     assert (span.dropped_events, span.dropped_links) == (0, 0)
     span.end()
-    Encoder().span(span)
+    encode_span(span)
     assert not {"_events", "_links", "_lock", "_status"} & set(span.__dict__)
 
 

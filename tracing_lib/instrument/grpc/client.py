@@ -145,7 +145,8 @@ class _ClientInterceptor(
             _done(span, call)
         return call
 
-    intercept_unary_unary = intercept_unary_stream = intercept_stream_unary = intercept_stream_stream = _trace
+    # grpcio calls them by position.
+    intercept_unary_unary = intercept_unary_stream = intercept_stream_unary = intercept_stream_stream = _trace  # type: ignore[assignment]
 
 
 def _is_done(call: _Call) -> bool:
@@ -208,16 +209,16 @@ def aio_done(span: Span, call: grpc.aio.Call) -> None:
 
 
 class _AioUnaryUnary(_AioInterceptor, grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[type-arg]
-    intercept_unary_unary = _AioInterceptor.trace
+    intercept_unary_unary = _AioInterceptor.trace  # type: ignore[assignment]  # called by position
 
 
 class _AioUnaryStream(_AioInterceptor, grpc.aio.UnaryStreamClientInterceptor):  # type: ignore[type-arg]
-    intercept_unary_stream = _AioInterceptor.trace
+    intercept_unary_stream = _AioInterceptor.trace  # type: ignore[assignment]  # called by position
 
 
 class _AioStreamUnary(_AioInterceptor, grpc.aio.StreamUnaryClientInterceptor):  # type: ignore[type-arg]
-    intercept_stream_unary = _AioInterceptor.trace
+    intercept_stream_unary = _AioInterceptor.trace  # type: ignore[assignment]  # called by position
 
 
 class _AioStreamStream(_AioInterceptor, grpc.aio.StreamStreamClientInterceptor):  # type: ignore[type-arg]
-    intercept_stream_stream = _AioInterceptor.trace
+    intercept_stream_stream = _AioInterceptor.trace  # type: ignore[assignment]  # called by position
