@@ -33,11 +33,12 @@ servers: .venv/ready ## find the real servers, or build them from toolchain/
 	@$(PY) -m stacks servers
 
 .PHONY: debian
-debian: ## as root on Debian: install what the tests of SLURM and Kubernetes need (elsewhere they are skipped, and say so)
+debian: ## as root on Debian: install what the tests of SLURM, Kubernetes and the login need (elsewhere they are skipped, and say so)
 	@test "$$(id -u)" != 0 || ! command -v apt-get > /dev/null \
-		|| { command -v etcd && command -v slurmctld && command -v munged; } > /dev/null \
-		|| { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends etcd-server slurm-wlm munge; } \
-		|| echo "apt-get did not work: the tests of SLURM and Kubernetes will be skipped"
+		|| { command -v etcd && command -v slurmctld && command -v munged && command -v chromium; } > /dev/null \
+		|| { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
+			etcd-server slurm-wlm munge chromium; } \
+		|| echo "apt-get did not work: the tests of SLURM, Kubernetes and the login in a browser will be skipped"
 
 .PHONY: test
 test: lint servers debian ## all tests, on real servers
@@ -136,6 +137,10 @@ golden: .venv/ready ## write the golden documents anew; review the difference
 .PHONY: benchmark
 benchmark: .venv-benchmarks/ready ## measure the library beside its peers; tables and pictures in benchmarks/results (ARGS=--quick)
 	@.venv-benchmarks/bin/python -m benchmarks.span_way $(ARGS)
+
+.PHONY: reliability
+reliability: .venv/ready ## break the shape of a cluster on purpose and write docs/reliability.md; an hour (ARGS="--quick")
+	@$(PY) -m benchmarks.reliability $(ARGS)
 
 .PHONY: benchmark-orders
 benchmark-orders: .venv/ready ## measure what tracing adds to placing an order (ARGS="--orders 1000")

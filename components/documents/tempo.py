@@ -116,26 +116,7 @@ def store(
                 },
             },
             "backend_worker": {"compaction": retention, "finish_on_shutdown_timeout": "2s"},
-            "overrides": {
-                "defaults": {
-                    "compaction": retention,
-                    "ingestion": {
-                        # By default a tenant has 10,000 traces under way, and spans of more are refused for good.
-                        "max_traces_per_user": 0,
-                        "rate_limit_bytes": limits.bytes_per_second,
-                        # A second of it, and more than a gateway sends at once.
-                        "burst_size_bytes": max(20_000_000, limits.bytes_per_second),
-                    },
-                    # What is over it is left out of a trace without a word.
-                    "global": {"max_bytes_per_trace": limits.trace_bytes},
-                    "read": {
-                        # Search results would lose the leading zeros of trace ids.
-                        "left_pad_trace_ids": True,
-                        # By default a search over more than a week is refused, however long traces are kept.
-                        "max_search_duration": go_duration(retention_seconds * 1000 + 3_600_000),
-                    },
-                }
-            },
+            "overrides": {"defaults": {"compaction": retention} | _limits(limits, retention_seconds)},
             "usage_report": {"reporting_enabled": False},
         }
     )
@@ -145,6 +126,27 @@ def _unless_own(key: str, seconds: int, own: int, *, within: str | None = None) 
     """A duration under a key, or under ``within`` a mapping there; nothing where it is Tempo's own."""
     text = go_duration(seconds * 1000)
     return {} if seconds == own else {key: text if within is None else {within: text}}
+
+
+def _limits(limits: Limits, retention_seconds: int) -> Part:
+    """Limits of the one tenant."""
+    return {
+        "ingestion": {
+            # By default a tenant has 10,000 traces under way, and spans of more are refused for good.
+            "max_traces_per_user": 0,
+            "rate_limit_bytes": limits.bytes_per_second,
+            # A second of it, and more than a gateway sends at once.
+            "burst_size_bytes": max(20_000_000, limits.bytes_per_second),
+        },
+        # Spans over it are left out of a trace without a word.
+        "global": {"max_bytes_per_trace": limits.trace_bytes},
+        "read": {
+            # Search results would lose the leading zeros of trace ids.
+            "left_pad_trace_ids": True,
+            # By default a search over more than a week is refused, however long traces are kept.
+            "max_search_duration": go_duration(retention_seconds * 1000 + 3_600_000),
+        },
+    }
 
 
 def _storage(folder: str, bucket: Bucket | None) -> Part:

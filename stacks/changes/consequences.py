@@ -63,10 +63,28 @@ def _volume(environment: Environment) -> int | None:
     return backend.storage.size if backend.storage.kind == "volume" else None
 
 
-def _gateways(was: object, becomes: object, _old: Environment, _new: Environment) -> str | None:
+def _gateways(was: object, becomes: object, _old: Environment, _new: Environment) -> str:
+    anew = "agents divide the traces anew: traces under way are decided in two pieces"
     if isinstance(was, int) and isinstance(becomes, int) and becomes < was:
-        return "the queues of those that go are deleted once they have stopped, with what they could not deliver"
-    return None
+        return (
+            f"{anew}; what agents still hold for those that go is lost with the agents' pods, and the queues of those that go are deleted "
+            "once they have stopped, with what they could not deliver"
+        )
+    return anew
+
+
+def _agent_queue(_was: object, becomes: object, _old: Environment, new: Environment) -> str:
+    lost = "the agents' pods are replaced, which loses what a gateway that is away has not taken"
+    if becomes is None:
+        return (
+            f"{lost}; agents then acknowledge what a gateway has taken: a killed gateway loses the traces of "
+            f"{format_duration(new.sampling.tail.wait)}, and while one is away senders are refused and repeat"
+        )
+    return lost
+
+
+def _queue_sync(_was: object, becomes: object, _old: Environment, _new: Environment) -> str | None:
+    return None if becomes else "a power cut can damage the queue's file, which is then set aside with all that is in it"
 
 
 def _storage_class(_was: object, _becomes: object, old: Environment, _new: Environment) -> str:
@@ -120,6 +138,10 @@ _RULES: Mapping[str, Callable[[object, object, Environment, Environment], str | 
     "backend.storage.endpoint": _bucket,
     "backend.protect": _protect,
     "collectors.gateway.replicas": _gateways,
+    "collectors.agent.queue": _agent_queue,
+    "collectors.agent.queue.size": _agent_queue,
+    "collectors.agent.queue.sync_writes": _agent_queue,
+    "collectors.gateway.queue.sync_writes": _queue_sync,
     "backend.sync_writes": _sync_writes,
     "sampling.head_ratio": _poll,
     "sampling.strategies.services.*.ratio": _poll,

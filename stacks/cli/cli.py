@@ -89,7 +89,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_running(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """The verbs about what runs on this machine."""
-    usage = "python -m stacks run [-h] [--once] [--shape {one-host,cluster}] [--nodes N] [--state DIR] ENVIRONMENT [-- COMMAND ...]"
+    usage = (
+        "python -m stacks run [-h] [--once] [--shape {one-host,cluster}] [--nodes N] [--disks] [--state DIR] ENVIRONMENT [-- COMMAND ...]"
+    )
     run = verbs.add_parser("run", help="run an environment on this machine until Ctrl-C, and a command against it", usage=usage)
     run.add_argument("environment", help=ENVIRONMENT)
     run.add_argument("--once", action="store_true", help="end when the command has ended and its traces were shown")
@@ -102,6 +104,11 @@ def _add_running(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     run.add_argument(
         "--nodes", type=_count, metavar="N", help="agents in the shape of a cluster (default: the nodes of the environment, 3 at most)"
+    )
+    run.add_argument(
+        "--disks",
+        action="store_true",
+        help="in the shape of a cluster: each volume in memory and of the size that the environment says, so that it can be full; as root",
     )
     run.set_defaults(verb=_run)
 
@@ -209,7 +216,9 @@ def _run(arguments: argparse.Namespace) -> int:
 
     named = read(arguments.environment)
     try:
-        return run(named, arguments.command, Placing(arguments.shape, arguments.nodes, arguments.state), once=arguments.once)
+        return run(
+            named, arguments.command, Placing(arguments.shape, arguments.nodes, arguments.state, arguments.disks), once=arguments.once
+        )
     except InterruptedStartError as error:
         _complain(str(error))
         return 130  # what a shell reports of a program that Ctrl-C ended

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from components.documents.series import SPAN_LABELS
 from components.documents.text import prometheus_label
-from stacks.environment.sizing import floors
+from stacks.environment.sizing import acknowledge_seconds, answers_late, floors
 from stacks.environment.units import format_bytes, format_duration, format_percent, shown
 
 if TYPE_CHECKING:
@@ -57,13 +57,14 @@ def _backend(environment: Environment) -> Iterator[Broken]:
 
 def _tail(environment: Environment) -> Iterator[Broken]:
     tail, gateway = environment.sampling.tail, environment.collectors.gateway
-    if tail.wait >= gateway.grace_period:
-        enough = format_duration(tail.wait + timedelta(seconds=20))
+    needed = timedelta(seconds=acknowledge_seconds(environment)) if answers_late(environment) else tail.wait
+    if needed >= gateway.grace_period:
+        enough = format_duration(needed + timedelta(seconds=20))
         yield (
             "sampling.tail.wait",
             (
-                f"{format_duration(tail.wait)} is not shorter than collectors.gateway.grace_period "
-                f"({format_duration(gateway.grace_period)}), so a rollout would lose the traces that wait; "
+                f"{format_duration(tail.wait)}, after which agents are answered within {format_duration(needed)}, is not shorter than "
+                f"collectors.gateway.grace_period ({format_duration(gateway.grace_period)}), so a rollout would cut off what waits; "
                 f"write a shorter wait, or a grace period of {enough} or more"
             ),
         )

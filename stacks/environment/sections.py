@@ -184,10 +184,16 @@ class Tempo(Section):
 
 
 class AgentQueue(Section):
-    """Queue of an agent, on disk, for spans that no gateway takes. It dies with the pod."""
+    """Queue of an agent, on disk, for spans that it has acknowledged and no gateway has answered for.
+
+    It dies with the pod, not with the process: deleting, evicting or replacing the pod loses it, and so does the loss of its node.
+    """
 
     size: Bytes = Field(default=size("1Gi"), title="size")
-    """Bytes. Default: 1Gi, an hour of 1,000 spans/s on one node."""
+    """Bytes, in equal shares for each gateway. Default: 1Gi, an hour of 1,000 spans/s on one node."""
+    sync_writes: bool = Field(default=False, title="synchronous writes of the queue")
+    """Whether an agent's queue is written through to the disk before a span is acknowledged (fsync). Default: false, which survives a crash
+    of the process and not a power cut: each request of a service would wait for the disk, once for each gateway."""
 
 
 class Agent(Section):
@@ -197,8 +203,23 @@ class Agent(Section):
     """Default: a tenth of a core and 512Mi, which held 25,000 spans/s of one node."""
     memory_limit: Percent = Field(default=0.8, title="memory limit")
     """Share of its memory at which an agent refuses spans, so that senders back off. Default: 80 %, as the collector's guide says."""
-    queue: AgentQueue = Field(default=AgentQueue(), title="queue")
-    """Queue of an agent for spans that no gateway takes."""
+    queue: AgentQueue | None = Field(default=AgentQueue(), title="queue")
+    """Queue on the node's disk. Default: a queue of 1Gi; gateways then acknowledge when they have decided, so that a killed gateway loses
+    nothing. null: an agent acknowledges what a gateway has taken and holds nothing itself. Then its pod may be deleted at any time, but a
+    killed gateway loses what waits for its decision, and while one gateway is away senders are refused and spans are repeated."""
+
+
+class GatewayQueue(Disk):
+    """A gateway's queue, on a claim of its own."""
+
+    sync_writes: bool = Field(default=True, title="synchronous writes of the queue")
+    """Whether a gateway's queue is written through to the disk before agents are answered (fsync). Default: true, since what is
+    acknowledged must survive a power cut, after which the file might be damaged and be set aside as a whole."""
+
+
+def _gateway_queue(bytes_: str) -> GatewayQueue:
+    """A queue as a default of the gateways."""
+    return GatewayQueue.model_validate({"size": bytes_})
 
 
 class Gateway(Section):
@@ -210,10 +231,11 @@ class Gateway(Section):
     """Default: half a core and 1Gi. Tail sampling keeps whole traces in it: see `check`."""
     memory_limit: Percent = Field(default=0.8, title="memory limit")
     """Share of its memory at which a gateway refuses spans, so that agents queue. Default: 80 %, as the collector's guide says."""
-    queue: Disk = Field(default=_disk("5Gi"), title="queue")
+    queue: GatewayQueue = Field(default=_gateway_queue("5Gi"), title="queue")
     """Queue of a gateway, on disk, for spans that the backend does not take. Default: 5Gi, hours at 100 kept spans/s."""
     grace_period: Duration = Field(default=timedelta(seconds=60), title="grace period")
-    """Time to stop after SIGTERM. It must cover the tail-sampling wait, or a rollout loses traces. Default: 60 s, six usual waits."""
+    """Time to stop after SIGTERM. It must cover the longest wait for an acknowledgement, which is twice the tail-sampling wait and 5 s, or
+    a rollout sends spans twice. Default: 60 s, more than twice as much at the usual wait."""
 
 
 class Collectors(Section):

@@ -69,7 +69,7 @@ class _Loader(yaml.SafeLoader):
     Such is a key that stands twice, of which the first would be lost.
     """
 
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}  # type: ignore[misc]  # the stubs call it a variable of an instance
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:  # noqa: ANN401 - the signature that is overridden
         """A node without a tag of its own."""
@@ -110,14 +110,14 @@ for _tag, (_form, _first) in _FORMS.items():
 
 
 def _instead(value: str) -> str:
-    """What would be read alike by all in the place of a doubtful value."""
+    """Advice on a doubtful value: a form that every reader takes for the same."""
     plain = value.replace("_", "").lstrip("+")
     digits = plain.lstrip("0") or "0"
     return f'write {digits} for the number, or "{value}" in quotes for text' if plain.isdigit() else "put it in quotes"
 
 
 def _refusal(message: str, place: yaml.Node | yaml.Event) -> _RefusedError:
-    return _RefusedError(None, None, message, place.start_mark)
+    return _RefusedError(None, None, message, place.start_mark)  # type: ignore[arg-type]  # the stubs know two kinds of mark
 
 
 def read(wanted: str, *, root: Path = ROOT) -> Named:
@@ -183,9 +183,9 @@ def _again(wanted: str) -> str:
 
 def _parse(text: str, *, source: str, name: str, wanted: str) -> Named:
     """The environment in the text of a stack file."""
-    if found := _OTHER_BREAKS.search(text):
-        line = text.count("\n", 0, found.start()) + 1
-        shown_ = f"\\u{ord(found[0]):04x}"
+    if other := _OTHER_BREAKS.search(text):
+        line = text.count("\n", 0, other.start()) + 1
+        shown_ = f"\\u{ord(other[0]):04x}"
         raise _refused(source, wanted, f"line {line}: the character {shown_} ends a line to some readers of YAML alone; write it without")
     try:
         document = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader

@@ -41,6 +41,9 @@ class Addresses(Protocol):
     def call_host(self, workload: str) -> str:
         """The host under which other workloads reach this one."""
 
+    def replica_hosts(self, workload: str, replicas: int) -> tuple[str, ...]:
+        """The host of each replica of a workload whose replicas are told apart."""
+
     def offer_host(self, workload: str) -> str:
         """The host under which services and operators reach this one."""
 
@@ -52,9 +55,6 @@ class Addresses(Protocol):
 
     def secrets(self, folder: str) -> str:
         """The folder of that name with secret files."""
-
-    def known_instances(self, workload: str) -> tuple[str, ...] | None:
-        """The hosts of a workload's instances, or None where their number changes and those who call them find them by name."""
 
 
 class _Containers:
@@ -75,9 +75,6 @@ class _Containers:
     def secrets(self, folder: str) -> str:
         return f"/etc/virtengine-tracing-{folder}"
 
-    def known_instances(self, workload: str) -> tuple[str, ...] | None:  # noqa: ARG002 - none is known
-        return None
-
 
 @dataclass(frozen=True, slots=True)
 class OnKubernetes(_Containers):
@@ -90,6 +87,10 @@ class OnKubernetes(_Containers):
     def call_host(self, workload: str) -> str:
         """The name of the service, which resolves in every namespace of the cluster."""
         return f"{workload}.{self.namespace}.svc"
+
+    def replica_hosts(self, workload: str, replicas: int) -> tuple[str, ...]:
+        """The names of the pods of a StatefulSet behind its headless Service."""
+        return tuple(f"{workload}-{index}.{self.call_host(workload)}" for index in range(replicas))
 
     def offer_host(self, workload: str) -> str:
         """As other workloads reach it."""
@@ -107,6 +108,10 @@ class OnDocker(_Containers):
     def call_host(self, workload: str) -> str:
         """The name of the container."""
         return f"{self.namespace}-{workload}"
+
+    def replica_hosts(self, workload: str, replicas: int) -> tuple[str, ...]:  # noqa: ARG002 - one host runs one
+        """The name of the container."""
+        return (self.call_host(workload),)
 
     def offer_host(self, workload: str) -> str:  # noqa: ARG002 - every port is published on the same address
         """Loopback."""
@@ -134,6 +139,10 @@ class OnThisMachine:
         """Loopback."""
         return "127.0.0.1"
 
+    def replica_hosts(self, workload: str, replicas: int) -> tuple[str, ...]:  # noqa: ARG002 - one host runs one
+        """Loopback."""
+        return (self.call_host(workload),)
+
     def offer_host(self, workload: str) -> str:  # noqa: ARG002 - one machine
         """Loopback."""
         return "127.0.0.1"
@@ -149,10 +158,6 @@ class OnThisMachine:
     def secrets(self, folder: str) -> str:
         """A folder that nothing fills: a plan with secrets is refused on one host."""
         return f"{self.folder}/secrets/{folder}"
-
-    def known_instances(self, workload: str) -> tuple[str, ...] | None:  # noqa: ARG002 - each is one
-        """Loopback."""
-        return ("127.0.0.1",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +204,7 @@ class InSmall:
         """A folder that all instances share."""
         return f"{self.folder}/secrets/{folder}"
 
-    def known_instances(self, workload: str) -> tuple[str, ...] | None:
+    def replica_hosts(self, workload: str, replicas: int) -> tuple[str, ...]:  # noqa: ARG002 - the layout has as many
         """All addresses."""
         return self.instances[workload]
 
@@ -221,6 +226,11 @@ class Bound:
     def __getitem__(self, port: Port | str) -> Port:
         name = port if isinstance(port, str) else port.name
         return next(known for known in self.all if known.name == name)
+
+    def own(self, number: int) -> str:
+        """``host:port`` on which a replica is reached by itself alone."""
+        everywhere = "0.0.0.0"  # noqa: S104 - compared, not bound
+        return f"{'127.0.0.1' if self.host == everywhere else self.host}:{number}"
 
     def bind(self, port: Port | str) -> str:
         """``host:port`` to listen on."""

@@ -83,7 +83,7 @@ def _endpoints(environment: Environment, addresses: Addresses, *, entry: roles.W
         query=url(backend.workload, backend.port),
         ui=f"https://{proxied.host}" if proxied else url(shown.workload, shown.port),
         # Scrapers stand where workloads do: no host publishes this port.
-        span_metrics=f"http://{Bound(addresses, 'gateway').call(ports.SPAN_METRICS)}/metrics",
+        span_metrics=f"http://{Bound(addresses, entry).call(ports.SPAN_METRICS)}/metrics",
     )
 
 

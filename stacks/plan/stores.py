@@ -25,7 +25,7 @@ GRAFANA_USER = 472
 
 
 def _limits(environment: Environment) -> tempo_documents.Limits:
-    """What Tempo takes of this load, and never less than it does by default."""
+    """Limits of Tempo for this load, never below its own defaults."""
     return tempo_documents.Limits(max(5_000_000, longest_trace_bytes(environment)), max(15_000_000, catching_up_bytes(environment)))
 
 

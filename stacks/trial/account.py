@@ -27,7 +27,7 @@ SETTLED_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What became of a load.
+    """Account of a load: sent, acknowledged, readable, twice, counted.
 
     Traces: ``sent``, ``acknowledged`` as a whole, ``readable`` of those in the backend, ``late`` of those more than ``late_after`` seconds
     after their start. Spans: ``stored_twice`` in the backend, ``counted`` by span metrics of those ``spans`` that were sent, and those

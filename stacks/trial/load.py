@@ -11,7 +11,7 @@ import queue
 import ssl
 import threading
 import time
-from contextlib import suppress
+from contextlib import closing
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -135,18 +135,17 @@ class Load:
         self._produced.set()
 
     def _send_all(self, number: int) -> None:
+        """Send what is queued for one agent, until all is made and the queue is empty."""
         url = urlsplit(self.intake.urls[number])
-        connection = self._connection(url.hostname or "", url.port or 0)
-        with suppress(queue.Empty):
+        with closing(self._connection(url.hostname or "", url.port or 0)) as connection:
             while True:
-                # Nobody waits for ever: once all is made, an empty queue is the end.
                 try:
                     request = self._queues[number].get(timeout=TICK_SECONDS)
                 except queue.Empty:
                     if self._produced.is_set():
                         return
-                    continue
-                self._send(connection, request)
+                else:
+                    self._send(connection, request)
 
     def _connection(self, host: str, port: int) -> http.client.HTTPConnection:
         if self._context is not None:

@@ -79,6 +79,7 @@ def _document(namespace: str, folder: Path) -> dict[str, Any]:
         "namespace": namespace,
         "target": {"kind": "kubernetes", "context": os.environ[CONTEXT]},
         "ingest": {"namespaces": [f"{namespace}-services"], "tls_secret": "intake", "token_secret": "intake-token"},
+        "load": {"spans_per_second": 20, "nodes": 1},
         "collectors": {"agent": TRIFLE, "gateway": {**TRIFLE, "replicas": 1, "queue": {"size": "1Gi"}}},
     }
     certified, _ = certificate(folder, f"agent.{namespace}.svc")

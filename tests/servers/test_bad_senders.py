@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue, KeyValueList
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from stacks.placement.local import Running, deploy
@@ -144,7 +144,9 @@ def test_secrets_are_masked_in_every_text_that_a_span_has(running: Running) -> N
             attribute(f"seen {SECRET}", "x"),
             KeyValue(
                 key="nested",
-                value=AnyValue(kvlist_value={"values": [KeyValue(key="userPassword", value=AnyValue(string_value="Featherstone"))]}),
+                value=AnyValue(
+                    kvlist_value=KeyValueList(values=[KeyValue(key="userPassword", value=AnyValue(string_value="Featherstone"))])
+                ),
             ),
         ],
         events=[Span.Event(name="read", attributes=[attribute(f"event {SECRET}", "x")])],

@@ -104,7 +104,7 @@ def test_noise_is_what_was_written_as_text_and_as_a_number_and_nothing_near_it(p
         "codes": {"attribute": 'code "${x}\\', "values": ["404", "true", "1.5"]},
     }
     code = 'code "${x}\\'
-    dropped = [
+    dropped: list[dict[str, str | float]] = [
         {"http.route": "/items/${id}"},
         {"http.route": "/p$$x"},
         {"http.route": "1e3"},
@@ -113,7 +113,7 @@ def test_noise_is_what_was_written_as_text_and_as_a_number_and_nothing_near_it(p
         {code: 1.5},
         {code: True},
     ]
-    kept = [
+    kept: list[dict[str, str | float]] = [
         {"http.route": "/items/"},
         {"http.route": "/p$x"},
         {"http.route": "1000.0"},

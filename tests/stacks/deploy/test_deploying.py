@@ -14,7 +14,7 @@ from stacks.cli.verbs import _text
 from stacks.deploy.engine import Engine, EngineError, Event, ended_by
 from stacks.deploy.hints import Place, killed
 from stacks.deploy.probe import _spans
-from stacks.deploy.up import Deployment, RefusedError, losses, show_difference, up
+from stacks.deploy.up import Deployment, RefusedError, losses, rotations, show_difference, up
 from stacks.deploy.workspace import _copy, _passphrase, backend_configured, past_proxies
 from stacks.environment.source import ROOT, Named, read
 from stacks.placement.outputs import OTLP_HEADERS, ContractError, consumer_config, consumer_secret, exported, otlp_headers, outputs
@@ -155,6 +155,18 @@ def test_a_deployment_that_deletes_stored_traces_says_so(name: str, kind: str, i
         assert losses(deployment, [Event(operation, "urn", kind, other, {})]) == []
     for operation in ("same", "create", "update"):
         assert losses(deployment, [Event(operation, "urn", kind, inputs, {})]) == []
+
+
+def test_a_rotated_secret_is_said_with_who_restarts_and_one_that_nobody_reads_is_not() -> None:
+    named = read("prod")
+    deployment = Deployment(named, Engine("no engine is asked", {}, Place("prod", "observability"), ROOT), named)
+
+    def step(operation: str, name: str) -> Event:
+        inputs = {"metadata": {"name": name}, "stringData": "[secret]"}
+        return Event(operation, "urn", "kubernetes:core/v1:Secret", inputs, inputs)
+
+    steps = [step("update", "tracing-access"), step("update", "virtengine-tracing"), step("same", "tracing-ingest-token")]
+    assert rotations(deployment, steps) == ["Secret tracing-access has other values: access will restart"]
 
 
 def test_what_is_left_of_a_deployment_is_not_said_to_be_the_same(capsys: pytest.CaptureFixture[str]) -> None:

@@ -327,8 +327,8 @@ SIZES = [
         "memory that cannot hold what waits",
         "collectors.gateway.resources.memory",
         "128Mi",
-        "128Mi cannot hold the traces that wait for tail sampling: 667 spans/s and gateway × 10s × "
-        f"{400 * HELD_BYTES_PER_SPAN_BYTE:,.0f} B + {approximate_bytes(COLLECTOR_BYTES)}, at a memory limit of 80 %, = ",
+        "128Mi cannot hold the traces that wait for tail sampling: 667 spans/s and gateway × 28.5 s until an answer × "
+        f"{400 * HELD_BYTES_PER_SPAN_BYTE['answered']:,.0f} B + {approximate_bytes(COLLECTOR_BYTES)} = ",
         'write "256Mi" or more, or lower sampling.tail.wait or sampling.head_ratio',
     ),
 ]

@@ -84,7 +84,6 @@ def test_on_one_host_containers_and_processes_differ_in_addresses_and_paths_alon
 def test_a_cluster_and_its_shape_in_small_differ_in_what_only_kubernetes_has(base: str) -> None:
     found = differences(base, "kubernetes", "small")
     assert {place[:3] for place in found.pop("agent/collector.yaml")} == {
-        ("exporters", "load_balancing", "resolver"),
         ("processors", "k8s_attributes", "auth_type"),
         ("processors", "k8s_attributes", "extract"),
         ("processors", "k8s_attributes", "filter"),
@@ -114,11 +113,21 @@ def test_of_the_environment_in_small_only_the_way_to_the_login_differs(base: str
 
 
 @pytest.mark.parametrize("base", samples.FILES)
-def test_a_cluster_differs_in_who_redacts_and_in_where_browsers_come_alone(base: str) -> None:
+def test_a_cluster_differs_in_who_redacts_counts_and_keeps_and_in_the_login(base: str) -> None:
     found = differences(base, "kubernetes", "docker")
     gateway = found.pop("gateway/collector.yaml")
     assert {place[:2] for place in gateway} == {
         *(("processors", name) for name in wall.NAMES),
+        ("connectors", "span_metrics"),
+        # Agents keep what a gateway has not decided on, and it answers them when it has.
+        ("receivers", "otlp"),
+        ("receivers", "otlp/copy"),
+        ("receivers", "otlp/flush"),
+        ("processors", "resource/first"),
+        ("processors", "transform/strip"),
+        ("exporters", "otlp_grpc/copy"),
+        ("exporters", "otlp_grpc/flush"),
+        ("exporters", "debug/waited"),
         ("service", "pipelines"),
     }
     # Grafana writes its own links, so behind the login proxy it knows the address of that.
@@ -126,16 +135,16 @@ def test_a_cluster_differs_in_who_redacts_and_in_where_browsers_come_alone(base:
 
 
 @pytest.mark.parametrize("base", samples.FILES)
-def test_the_agent_adds_only_resolver_tls_and_enrichment_to_the_gateways_intake(base: str) -> None:
+def test_an_agent_adds_only_shards_tls_and_enrichment_to_the_gateways_intake(base: str) -> None:
     cluster, host = samples.planned(base, "kubernetes"), samples.planned(base, "docker")
     agent: dict[str, Any] = yaml.safe_load(samples.document(cluster, "agent", "collector.yaml"))
     alone: dict[str, Any] = yaml.safe_load(samples.document(host, "gateway", "collector.yaml"))
-    assert agent["processors"].keys() - alone["processors"].keys() == {"k8s_attributes"}
+    shares = {name for name in agent["processors"] if name.startswith("filter/")}
+    assert agent["processors"].keys() - alone["processors"].keys() - shares == {"k8s_attributes"}
     for shared in wall.NAMES:
         assert agent["processors"][shared] == alone["processors"][shared]
     added = {place for place, _ in flat(agent["receivers"])} - {place for place, _ in flat(alone["receivers"])}
     assert {place[-2] for place in added} == (set() if base == "dev" else {"tls", "auth"})
-    assert agent["exporters"]["load_balancing"]["resolver"] == {
-        "k8s": {"service": f"gateway.{cluster.namespace}", "ports": [cluster.workload("gateway").port("otlp-grpc").number]}
-    }
-    assert "load_balancing" not in alone["exporters"]
+    replicas = cluster.workload("gateway").replicas
+    names = {f"otlp_grpc/gateway-{index}" for index in range(replicas)}
+    assert agent["exporters"].keys() == names | {"prometheus"}

@@ -252,7 +252,7 @@ def test_the_caller_does_not_wait_for_a_collector_that_hangs() -> None:
     assert set(report.accounts.dropped) == {"queue_full", "shutdown"}
 
 
-def test_at_full_speed_against_a_collector_that_takes_one_request_in_ten_the_accounts_are_the_collectors_own(
+def test_accounts_are_the_collectors_own_when_it_takes_one_request_in_ten(
     collector: Collector,
 ) -> None:
     refusal = Answer(UNAVAILABLE[collector.protocol], retry_after="0" if collector.protocol != "grpc" else "0.001")

@@ -144,7 +144,7 @@ def test_made_up_operation_names_cost_a_bounded_memory() -> None:
     assert len(sampler._operations) == 257
 
 
-def test_the_servers_word_on_an_operation_wins_then_the_target_then_the_servers_default() -> None:
+def test_the_servers_operation_wins_then_the_target_then_the_servers_default() -> None:
     sampler = TargetSampler(ratio_strategy(1.0), {"a": Goal(1.0, ceiling=0.7), "b": Goal(1.0, ceiling=0.7)})
     assert [sampler.operation(name).ratio for name in "abc"] == pytest.approx([0.7, 0.7, 1.0], rel=1e-4)
     answer = (
