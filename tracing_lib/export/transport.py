@@ -69,7 +69,8 @@ def build_transport(settings: TracingSettings) -> Transport:
     return GrpcTransport(settings) if settings.protocol == "grpc" else HttpTransport(settings)
 
 
-def _headers(settings: TracingSettings) -> dict[str, str]:
+def request_headers(settings: TracingSettings) -> dict[str, str]:
+    """Return the headers, or for gRPC the metadata, of every request: those of the settings, and the token."""
     headers = {name: value.get_secret_value() for name, value in settings.headers.items()}
     if settings.token is not None:
         headers["authorization"] = f"Bearer {settings.token.get_secret_value()}"
@@ -85,7 +86,7 @@ class HttpTransport:
 
         self._open = SettingsSession
         self._url = f"{settings.endpoint.rstrip('/')}/v1/traces"
-        self._headers = {**_headers(settings), "content-type": "application/x-protobuf"}
+        self._headers = {**request_headers(settings), "content-type": "application/x-protobuf"}
         self._gzip = settings.compression == "gzip"
         if self._gzip:
             self._headers["content-encoding"] = "gzip"
@@ -138,7 +139,7 @@ class GrpcTransport:
             raise _without_grpc() from None
         self._grpc = grpc
         self._settings = settings
-        self._metadata = tuple(_headers(settings).items())
+        self._metadata = tuple(request_headers(settings).items())
         self._compression = grpc.Compression.Gzip if settings.compression == "gzip" else grpc.Compression.NoCompression
         self._channel: grpc.Channel | None = None
         self._call: Any = None

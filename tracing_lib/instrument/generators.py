@@ -114,15 +114,4 @@ class InContext(Generic[_T]):
 
     def __await__(self) -> Generator[object, object, _T]:
         """Pass on to the event loop what the awaitable waits for, and to the awaitable what the loop answers."""
-        iterator = self._awaitable.__await__()
-        send: Callable[[object], object] = getattr(iterator, "send", lambda _: next(iterator))
-        step, argument = send, None
-        while True:
-            try:
-                waited = self._context.run(step, argument)
-            except StopIteration as stop:
-                return cast("_T", stop.value)
-            try:
-                argument, step = (yield waited), send
-            except BaseException as error:  # noqa: BLE001  whatever the loop throws, a cancellation above all, is for the awaitable
-                step, argument = iterator.throw, error  # type: ignore[assignment]  # an awaitable's iterator is a generator
+        return cast("_T", (yield from _steps(self._context, self._awaitable.__await__())))

@@ -26,9 +26,6 @@ _BY_CHANCE: Final = 3.0
 Decided: TypeAlias = "tuple[int, dict[str, AnyValue], TraceState | None]"
 """The threshold that a trace id has to reach, and the attributes and the trace state of the traces that do; no state where none does."""
 
-Lease: TypeAlias = "tuple[Decided, float]"
-"""A decision, and the time on the monotonic clock, in seconds, until which it need not be asked for again."""
-
 
 class Operation:
     """The sampling of the traces that begin with one operation.

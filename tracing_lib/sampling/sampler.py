@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from opentelemetry.util.types import Attributes
 
     from tracing_lib.contract.settings import TracingSettings
-    from tracing_lib.sampling.operation import Decided, Lease
+    from tracing_lib.sampling.operation import Decided
 
 _MOST_OPERATIONS: Final = 256
 """Operations that are counted each for itself. Further ones share a count, so that made-up names cost no memory."""
@@ -83,8 +83,6 @@ class TargetSampler(Sampler):
         self.pressure = 1.0
         """What every ratio is multiplied by; less than 1 under pressure."""
         self._next_look = clock() + _PRESSURE_SECONDS
-        self.leases: dict[str, Lease] | None = {} if clock is time.monotonic else None
-        """Decisions that follow no traffic, and so stand until the pressure is looked at again; none with a clock of one's own."""
         self._operations: dict[str, Operation] = {}
         self.apply(strategy)
         after_fork(self._renew_lock)
@@ -98,8 +96,6 @@ class TargetSampler(Sampler):
             self._goals = {**self._targets, **strategy.operations}
             operations = {name: self._made(goal, known.get(name)) for name, goal in self._goals.items()}
             self._operations = operations
-            if self.leases is not None:
-                self.leases.clear()
 
     def _made(self, goal: Goal, before: Operation | None = None) -> Operation:
         made = Operation(goal, self._clock(), self._interval)
@@ -143,18 +139,14 @@ class TargetSampler(Sampler):
 
     def decision(self, name: str) -> Decided:
         """Count a trace that begins with the operation; return the threshold that its id has to reach, and what its root then carries."""
-        operation = self._operations.get(name) or self.operation(name)
+        operation = self.operation(name)
         now, tick = self._clock(), operation.tick
         seen = tick()
         if now >= operation.until or seen >= operation.limit:
             self._count(operation, tick, seen, now)
         if now >= self._next_look:
             self._look(now)
-        decision = operation.decision
-        leases = self.leases
-        if leases is not None and not operation.goal.adapts and (len(leases) < _MOST_OPERATIONS or name in leases):
-            leases[name] = decision, self._next_look
-        return decision
+        return operation.decision
 
     def _count(self, operation: Operation, tick: Callable[[], int], seen: int, now: float) -> None:
         if self._lock.acquire(blocking=False):  # else another thread is at it
@@ -176,8 +168,6 @@ class TargetSampler(Sampler):
             elif fill < _RELIEVED:
                 self.pressure = min(1.0, before * _RECOVERY)
             if self.pressure != before:
-                if self.leases is not None:
-                    self.leases.clear()
                 for operation in (*self._operations.values(), self._others):
                     operation.aim(self.pressure)
         finally:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.trace import Span
 
-    from tracing_lib.instrument.generators import Begin, End
+    from tracing_lib.instrument.generators import End
 
 _DEADLINE_SECONDS: Final = 0.02
 _DEADLINE_SHARE: Final = 0.02
@@ -151,19 +151,14 @@ class _Starter:
             self.on_call(call.span, (request,), {})
         return call
 
-    @property
-    def begin(self) -> Begin:
-        """What starts the span of a call whose answers are a generator's."""
-
-        def begin(args: tuple[object, ...], _kwargs: dict[str, object]) -> tuple[contextvars.Context, End] | None:
-            call = self.call(args[0], cast("grpc.ServicerContext", args[1]))
-            if call is None:
-                return None
-            body = contextvars.copy_context()
-            body.run(call.enter)
-            return body, lambda error, _result: call.end(error)
-
-        return begin
+    def begin(self, args: tuple[object, ...], _kwargs: dict[str, object]) -> tuple[contextvars.Context, End] | None:
+        """Start the span of a call whose answers are a generator's."""
+        call = self.call(args[0], cast("grpc.ServicerContext", args[1]))
+        if call is None:
+            return None
+        body = contextvars.copy_context()
+        body.run(call.enter)
+        return body, lambda error, _result: call.end(error)
 
 
 def _plain(behavior: Callable[..., object], start: _Starter) -> Callable[..., object]:
