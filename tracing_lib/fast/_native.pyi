@@ -11,6 +11,7 @@ from opentelemetry.trace import Span, SpanContext, SpanKind, Status, TraceFlags,
 from opentelemetry.util.types import AnyValue
 
 from tracing_lib.fast.span import FastSpan
+from tracing_lib.sampling.operation import Decided
 
 Ids: TypeAlias = tuple[int, int, bool, TraceFlags, TraceState, bool] | SpanContext
 # The fields of a SpanContext: trace, span, whether it is remote, flags, state, whether it is valid.

@@ -78,18 +78,8 @@ def traced(
     ``TypeError`` for what is not callable.
     """
     if function is None:
-        return functools.partial(_decorate, name=name, kind=kind, attributes=attributes, provider=tracer_provider)
-    return _decorate(function, name=name, kind=kind, attributes=attributes, provider=tracer_provider)
-
-
-def _decorate(
-    function: Callable[..., object],
-    *,
-    name: str | None,
-    kind: SpanKind,
-    attributes: Mapping[str, str] | None,
-    provider: TracerProvider | None,
-) -> Callable[..., object]:
+        decorate: Callable[..., object] = traced
+        return functools.partial(decorate, name=name, kind=kind, attributes=attributes, tracer_provider=tracer_provider)
     if isinstance(function, staticmethod | classmethod | property | type):
         raise TypeError(
             f"traced: is put on {function!r}. Wanted: a function or a method. "
@@ -99,7 +89,7 @@ def _decorate(
         "<locals>.", ""
     )
     paths = compile_paths(attributes, function, place=f"traced {full}")
-    return wrap(function, SpanPlan(name or full, TracerSource(_SCOPE, provider), kind=kind, paths=paths))
+    return wrap(function, SpanPlan(name or full, TracerSource(_SCOPE, tracer_provider), kind=kind, paths=paths))
 
 
 def wrap(function: Callable[..., object], plan: SpanPlan) -> Callable[..., object]:

@@ -16,8 +16,7 @@ from opentelemetry.context import attach
 from opentelemetry.trace import Link, NonRecordingSpan, NoOpTracer, SpanContext, SpanKind, TraceFlags
 
 from tracing_lib.base.errors import JobTokenError, explain
-from tracing_lib.base.fingerprints import report
-from tracing_lib.instrument.source import TracerSource, fail
+from tracing_lib.instrument.source import TracerSource, ending
 from tracing_lib.propagation.current import current_span, set_current_span, start_child, without_span
 from tracing_lib.propagation.ids import fixed_ids, transaction_span
 
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from contextlib import AbstractContextManager
 
-    from opentelemetry.context import Context
     from opentelemetry.trace import Span, Tracer, TracerProvider
     from opentelemetry.util.types import AttributeValue
 
@@ -128,7 +126,7 @@ def produce(
     Yields what is to be stored with the job, or none when tracing is off. ``name`` is the kind of job (``provision``), not one job.
     """
     described = {"virtengine.job.kind": name, **(attributes or {})}
-    with _ended(*start_child(_tracer(provider), f"create {name}", SpanKind.PRODUCER, described)) as span:
+    with ending(*start_child(_tracer(provider), f"create {name}", SpanKind.PRODUCER, described)) as span:
         yield JobContext.of(span)
 
 
@@ -197,22 +195,8 @@ def _rooted(  # noqa: PLR0917  all of a span's beginning
     """
     with fixed_ids(wanted) if wanted else nullcontext():
         span = tracer.start_span(name, without_span(), kind, attributes, [Link(to)] if to else [])
-    with _ended(span, set_current_span(span)):
+    with ending(span, set_current_span(span)):
         yield span
-
-
-@contextmanager
-def _ended(span: Span, before: Context) -> Iterator[Span]:
-    """Run the block in a span that is current, end it, and go back to the context before; the error that leaves is the span's."""
-    try:
-        yield span
-    except BaseException as error:
-        report(error, span)
-        fail(span, error)
-        raise
-    finally:
-        attach(before)
-        span.end()
 
 
 def _readable(job: JobContext | str | None) -> JobContext | None:

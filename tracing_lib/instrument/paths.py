@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 from tracing_lib.base.errors import explain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Mapping
 
     from opentelemetry.trace import Span
     from opentelemetry.util.types import AttributeValue
@@ -49,7 +49,7 @@ class _Reading(NamedTuple):
         try:
             value = root
             for name in self.fields:
-                value = _reader(type(value), name)(value)
+                value = _reader(cast("Hashable", type(value)), name)(value)
             attribute = attribute_value(value)
         except Exception:  # noqa: BLE001  a property of the service's own that fails is not a reason to fail its call
             return
@@ -129,7 +129,7 @@ def _parameters(function: Callable[..., object]) -> dict[str, tuple[int, object]
 
 
 @functools.lru_cache(maxsize=1024)
-def _reader(kind: type, name: str) -> Callable[[Any], object]:
+def _reader(kind: Hashable, name: str) -> Callable[[Any], object]:
     """Return the function that reads a field of objects of a class; its result is None where the field is not set.
 
     A protobuf enumeration is read as the name of its value.

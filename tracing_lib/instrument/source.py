@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from contextlib import contextmanager
 from importlib import metadata
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
@@ -18,7 +19,7 @@ from tracing_lib.propagation import headers
 from tracing_lib.propagation.current import start_child
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from opentelemetry.context import Context
     from opentelemetry.trace import Span, SpanKind, Tracer, TracerProvider
@@ -145,6 +146,21 @@ def fail(span: Span, error: BaseException) -> None:
     kind = qualified_type(error)
     span.set_attribute(conventions.ERROR_TYPE, kind)
     span.set_status(StatusCode.ERROR, kind)
+
+
+@contextmanager
+def ending(span: Span, before: Context) -> Iterator[Span]:
+    """Run the block in a span that is current, then end it and make the context before it current. An error that leaves is the span's."""
+    try:
+        yield span
+    except BaseException as error:
+        if isinstance(error, Exception):
+            report(error, span)
+        fail(span, error)
+        raise
+    finally:
+        attach(before)
+        span.end()
 
 
 def restore(active: Context, before: Context, *, closed: bool) -> None:

@@ -75,9 +75,6 @@ class AsgiTracing:
 class _Exchange:
     """The span of one request or handshake, from the first line to the response."""
 
-    active: Context
-    """The context in which the span is current."""
-    span: Span
     template: str | None = None
     ended = False
 
@@ -87,21 +84,17 @@ class _Exchange:
         get, server = scope.get, scope.get("server")
         name, attributes = _beginning(get("method", "GET"), scope["type"], get("scheme"), get("http_version"), server and tuple(server))
         started = tracing.source.start_server_span(name, get("headers") or (), attributes)
-        if started is None:
-            return None
-        made = cls()
-        made.span, made.active = started
-        made.scope, made.root_path, made.path = scope, get("root_path", ""), get("path", "")
-        made._receive, made._send = receive, send
-        made.opened(tracing)
-        return made
+        return None if started is None else cls(tracing, scope, receive, send, *started)
 
-    def __init__(self) -> None:
-        self.scope: Scope
-        self.root_path: str
-        self.path: str
-        self._receive: Receive
-        self._send: Send
+    def __init__(  # noqa: PLR0917  called for every request
+        self, tracing: AsgiTracing, scope: Scope, receive: Receive, send: Send, span: Span, active: Context
+    ) -> None:
+        self.scope, self.root_path, self.path = scope, scope.get("root_path", ""), scope.get("path", "")
+        self.span = span
+        self.active = active
+        """The context in which the span is current."""
+        self._receive, self._send = receive, send
+        self.opened(tracing)
 
     def opened(self, tracing: AsgiTracing) -> None:
         """Prepare what differs between requests and WebSockets."""

@@ -5,16 +5,15 @@ from __future__ import annotations
 import re
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib import import_module
-from typing import TYPE_CHECKING, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import httpx
-from opentelemetry import context as contexts
 from opentelemetry.trace import INVALID_SPAN, SpanKind
 
 from tracing_lib.base import conventions
 from tracing_lib.base.errors import explain
 from tracing_lib.instrument.http_spans import CLIENT_ERRORS, SCOPE, method_of, set_status, span_name
-from tracing_lib.instrument.source import TracerSource, fail, suppressed
+from tracing_lib.instrument.source import TracerSource, ending, suppressed
 
 _instrumentation: ModuleType | None
 try:
@@ -53,18 +52,12 @@ def trace_httpx(client: _C, *, templates: Iterable[str] = (), tracer_provider: T
         wrong, then = "the client is traced already", "call trace_httpx once, where the client is made"
         raise ValueError(explain("trace_httpx", wrong, "a client as httpx made it", then))  # noqa: TRY004  the type is right
     # Its mounts and proxies are made from arguments and environment by the client itself; wrapping is what leaves them as they are.
+    kind: Any = AsyncTracedTransport
     if isinstance(client, httpx.Client):
-        client._transport = TracedTransport(client._transport, requests)  # noqa: SLF001
-        client._mounts = {  # noqa: SLF001
-            pattern: None if mounted is None else TracedTransport(mounted, requests)
-            for pattern, mounted in client._mounts.items()  # noqa: SLF001
-        }
-    else:
-        client._transport = AsyncTracedTransport(client._transport, requests)  # noqa: SLF001
-        client._mounts = {  # noqa: SLF001
-            pattern: None if mounted is None else AsyncTracedTransport(mounted, requests)
-            for pattern, mounted in client._mounts.items()  # noqa: SLF001
-        }
+        kind = TracedTransport
+    client._transport = kind(client._transport, requests)  # noqa: SLF001
+    mounts: dict[Any, Any] = client._mounts  # noqa: SLF001
+    mounts.update({pattern: kind(mounted, requests) for pattern, mounted in mounts.items() if mounted is not None})
     return client
 
 
@@ -84,17 +77,9 @@ class _Requests:
         started = self._start(request)
         if started is None:
             yield INVALID_SPAN
-            return
-        span, before = started
-        try:
-            with _one_span():
+        else:
+            with ending(*started) as span, _one_span():
                 yield span
-        except BaseException as error:
-            fail(span, error)
-            raise
-        finally:
-            contexts.attach(before)
-            span.end()
 
     def _start(self, request: httpx.Request) -> tuple[Span, Context] | None:
         if suppressed() or not (_instrumentation is None or _instrumentation.is_http_instrumentation_enabled()):

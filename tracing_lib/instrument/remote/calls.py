@@ -9,8 +9,8 @@ from opentelemetry import trace
 from opentelemetry.trace import INVALID_SPAN, SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from tracing_lib.base.fingerprints import report
-from tracing_lib.instrument.source import fail, suppressed
+from tracing_lib.instrument.source import ending, suppressed
+from tracing_lib.propagation.current import start_child
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,16 +30,8 @@ def client_span(source: TracerSource, name: str, attributes: Mapping[str, Attrib
     if tracer is None or suppressed():
         yield INVALID_SPAN
         return
-    with tracer.start_as_current_span(
-        name, kind=SpanKind.CLIENT, attributes=dict(attributes), record_exception=False, set_status_on_exception=False
-    ) as span:
-        try:
-            yield span
-        except BaseException as error:
-            if isinstance(error, Exception):
-                report(error, span)
-            fail(span, error)
-            raise
+    with ending(*start_child(tracer, name, SpanKind.CLIENT, attributes)) as span:
+        yield span
 
 
 def carried() -> dict[str, str]:
