@@ -41,7 +41,7 @@ debian: ## as root on Debian: install what the tests of SLURM, Kubernetes and th
 		|| echo "apt-get did not work: the tests of SLURM, Kubernetes and the login in a browser will be skipped"
 
 .PHONY: test
-test: lint servers debian ## all tests, on real servers
+test: lint debian servers ## all tests, on real servers
 	@$(PY) -m pytest --numprocesses 2 --dist worksteal $(ARGS)
 	@$(MAKE) --no-print-directory test-without-fast
 

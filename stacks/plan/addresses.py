@@ -204,9 +204,9 @@ class InSmall:
         """A folder that all instances share."""
         return f"{self.folder}/secrets/{folder}"
 
-    def replica_hosts(self, workload: str, replicas: int) -> tuple[str, ...]:  # noqa: ARG002 - the layout has as many
-        """All addresses."""
-        return self.instances[workload]
+    def replica_hosts(self, workload: str, replicas: int) -> tuple[str, ...]:
+        """Their addresses."""
+        return self.instances[workload][:replicas]
 
     def _ordinal(self, workload: str) -> int:
         return min(self.index, len(self.instances[workload]) - 1)

@@ -73,7 +73,7 @@ def _intake(environment: Environment) -> str:
 
 
 def _agent(environment: Environment) -> str:
-    """Line of an agent: the size of its queue, the outage that it covers, and the loss with a pod."""
+    """The queue of an agent: how long a gateway may be away, and how much is lost with a pod."""
     queue, load = environment.collectors.agent.queue, flow(environment).recorded
     if queue is None:
         return "no queue: acknowledges what a gateway took; a killed gateway loses what waits, and one that is away holds senders back"

@@ -77,8 +77,8 @@ def numbers() -> Mapping[tuple[str, str], int]:
 
 
 def addresses() -> Mapping[str, tuple[str, ...]]:
-    """Addresses of the shape of a cluster on one machine: two of each workload, each given once."""
-    return {name: (f"127.64.0.{index}", f"127.64.1.{index}") for index, name in enumerate(BY_WORKLOAD, start=10)}
+    """Addresses of the shape of a cluster on one machine: three of each workload, each given once."""
+    return {name: (f"127.64.0.{index}", f"127.64.1.{index}", f"127.64.2.{index}") for index, name in enumerate(BY_WORKLOAD, start=10)}
 
 
 TARGETS: Mapping[str, Addresses] = {

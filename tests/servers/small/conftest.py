@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from components.documents.images import SURROUNDINGS
 from components.local.faults import Faults
 from stacks.placement.small import deploy
-from tests.servers.conftest import named
+from tests.servers.conftest import built, named
 from tests.servers.small.web import Client
 
 if TYPE_CHECKING:
@@ -42,9 +43,15 @@ class Cluster:
 
 
 @pytest.fixture(scope="session")
-def production(programs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def surroundings(programs: dict[str, Path]) -> dict[str, Path]:
+    """The servers of plans, and those around them."""
+    return programs | built(SURROUNDINGS)
+
+
+@pytest.fixture(scope="session")
+def production(surroundings: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Prod with two nodes; every trace is kept, so that one can be looked for."""
-    assert programs
+    assert surroundings
     state = tmp_path_factory.mktemp("production")
     environment = named("prod", sampling={"tail": {"wait": "2s", "slow": "1s", "baseline": "100 %"}}, aggregation={"flush_interval": "2s"})
     with deploy(environment, nodes=NODES, say=print, state=state) as running:

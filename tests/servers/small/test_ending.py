@@ -28,7 +28,7 @@ def lives(pid: int) -> bool:
     return subprocess.run(["kill", "-0", str(pid)], capture_output=True, check=False).returncode == 0
 
 
-@pytest.mark.usefixtures("programs", "foreground_signals")
+@pytest.mark.usefixtures("surroundings", "foreground_signals")
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_the_shape_is_up_in_time_listed_and_leaves_no_process(tmp_path: Path, end: signal.Signals) -> None:
     outputs, since = tmp_path / "prod" / "outputs.json", time.monotonic()

@@ -80,12 +80,11 @@ def exported(outputs: Outputs, *, token: str | None, authority: str | None, secu
             request_serializer=ExportTraceServiceRequest.SerializeToString,
             response_deserializer=ExportTraceServiceResponse.FromString,
         )
-        metadata = [("authorization", f"Bearer {token}")] if token is not None else []
+        metadata = (("authorization", f"Bearer {token}"),) if token is not None else ()
         try:
             export(ExportTraceServiceRequest.FromString(request_bytes()), metadata=metadata, timeout=30)
         except grpc.RpcError as error:
-            code: grpc.StatusCode = error.code()  # type: ignore[attr-defined]  # every RpcError of a channel is a Call
-            return code
+            return error.code()
     return grpc.StatusCode.OK
 
 

@@ -30,7 +30,7 @@ class Answer:
     def location(self) -> str:
         """Where a redirect leads."""
         assert self.status in {302, 303, 307}, f"{self.status} {self.text[:500]}"
-        return urljoin(self.url, self.headers["Location"])
+        return urljoin(self.url, str(self.headers["Location"]))
 
 
 @dataclass

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from components.documents import wall
+from components.documents import ports, wall
 from components.local.addresses import Block
 from stacks.placement.surroundings import lay_out
+from stacks.plan.addresses import Bound
 from tests.stacks import samples
 
 if TYPE_CHECKING:
@@ -36,7 +37,10 @@ def flat(value: object, path: Place = ()) -> Iterator[tuple[Place, object]]:
 def neutral(plan: Plan, target: str) -> Mapping[str, Mapping[Place, object]]:
     """The documents of a plan with each address and path replaced by what it stands for."""
     addresses = samples.TARGETS[target]
-    meanings: list[tuple[str, str]] = []
+    gateway, number = Bound(addresses, "gateway"), plan.workload("gateway").port("otlp-grpc").number
+    hosts_of_gateways = addresses.replica_hosts("gateway", plan.workload("gateway").replicas)
+    meanings = [(f"{host}:{number}", f"<gateway {index}>") for index, host in enumerate(hosts_of_gateways)]
+    meanings += [(gateway.own(port), f"<{port} of itself>") for port in (ports.COPY, ports.FLUSH)]
     for workload in plan.workloads:
         for port in workload.ports:
             hosts = (addresses.call_host(workload.name), addresses.listen_host(workload.name))
@@ -49,6 +53,7 @@ def neutral(plan: Plan, target: str) -> Mapping[str, Mapping[Place, object]]:
     found: dict[str, Mapping[Place, object]] = {}
     for workload in plan.workloads:
         host = addresses.listen_host(workload.name)
+        # Of the gateways an agent sees each by itself.
         own = [(f"{host}:{port.number}", f"<{port.name}>") for port in workload.ports]
         for document in workload.documents:
             text = document.text
@@ -135,7 +140,7 @@ def test_a_cluster_differs_in_who_redacts_counts_and_keeps_and_in_the_login(base
 
 
 @pytest.mark.parametrize("base", samples.FILES)
-def test_an_agent_adds_only_shards_tls_and_enrichment_to_the_gateways_intake(base: str) -> None:
+def test_the_agent_adds_only_shards_tls_and_enrichment_to_the_gateways_intake(base: str) -> None:
     cluster, host = samples.planned(base, "kubernetes"), samples.planned(base, "docker")
     agent: dict[str, Any] = yaml.safe_load(samples.document(cluster, "agent", "collector.yaml"))
     alone: dict[str, Any] = yaml.safe_load(samples.document(host, "gateway", "collector.yaml"))
