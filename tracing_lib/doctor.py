@@ -5,23 +5,23 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import socket
 import ssl
 import time
-import urllib.error
-import urllib.request
 from dataclasses import asdict, dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final, Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from tracing_lib.base.errors import ContractError, QueryError, SettingsError
+from tracing_lib.base.http_session import SettingsSession
 from tracing_lib.contract import environment
 from tracing_lib.contract.outputs import Outputs
 from tracing_lib.contract.settings import TracingSettings
+from tracing_lib.export.transport import request_headers
+from tracing_lib.sampling.strategies import StrategyError, parse_strategy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -208,33 +208,17 @@ def _collector(settings: TracingSettings) -> Iterator[Check]:
         yield Check("token", "skipped", "over gRPC the test span checks it")
         yield Check("clock", "skipped", "a gRPC response has no date")
         return
-    headers = {name: value.get_secret_value() for name, value in settings.headers.items()}
-    if settings.token is not None:
-        headers["Authorization"] = f"Bearer {settings.token.get_secret_value()}"
     url = f"{settings.endpoint.rstrip('/')}/v1/traces"
+    headers = {**request_headers(settings), "content-type": "application/x-protobuf"}
     try:
-        status, date, seconds = _post(url, headers, settings.certificate)
-    except (OSError, http.client.HTTPException) as error:
+        with SettingsSession(settings.certificate) as session:
+            answer = session.post(url, b"", headers=headers, timeout=_SECONDS, allow_redirects=False)
+    except OSError as error:  # `requests` derives its own from it
         then = "check that the port is that of OTLP over HTTP (4318), not of gRPC (4317)"
         yield Check("token", "failed", f"{url} does not respond as HTTP ({type(error).__name__})", then)
         return
-    yield _token(status, given=settings.token is not None)
-    yield _clock(date, seconds)
-
-
-def _post(url: str, headers: Mapping[str, str], certificate: str | None) -> tuple[int, str | None, float]:
-    """Return status and date of the response to an empty export, and its duration in seconds."""
-    context = ssl.create_default_context(cadata=certificate) if url.startswith("https:") else None
-    request = urllib.request.Request(  # noqa: S310  the settings' own check allows http and https only
-        url, data=b"", method="POST", headers={**headers, "Content-Type": "application/x-protobuf"}
-    )
-    started = time.monotonic()
-    try:
-        with urllib.request.urlopen(request, timeout=_SECONDS, context=context) as answer:  # noqa: S310  as above
-            return answer.status, answer.headers.get("Date"), time.monotonic() - started
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.headers.get("Date"), time.monotonic() - started
+    yield _token(answer.status_code, given=settings.token is not None)
+    yield _clock(answer.headers.get("date"), answer.elapsed.total_seconds())
 
 
 def _token(status: int, *, given: bool) -> Check:
@@ -300,24 +284,17 @@ def _span_out(outputs: Outputs | None, trace_id: str | None, wait_seconds: float
 def _strategies(outputs: Outputs | None, service_name: str) -> Check:
     if outputs is None:
         return Check("strategies", "skipped", "the address of sampling strategies is unknown")
-    url = f"{outputs.strategies_url}?service={quote(service_name)}"
     try:
-        with urllib.request.urlopen(url, timeout=_SECONDS) as answer:  # noqa: S310  the contract's own check allows http and https only
-            served = json.loads(answer.read())
-    except (OSError, http.client.HTTPException, ValueError) as error:
+        with SettingsSession(outputs.otlp_certificate) as session:
+            answer = session.get(outputs.strategies_url, params={"service": service_name}, timeout=_SECONDS)
+        answer.raise_for_status()
+        served = parse_strategy(answer.content)
+    except (OSError, StrategyError) as error:
         then = "check the sampling workload; until it responds, services keep the ratio that they started with"
         return Check("strategies", "failed", f"{outputs.strategies_url} serves no strategy ({type(error).__name__})", then)
-    return Check("strategies", "ok", f"served: {_strategy(served)}")
-
-
-def _strategy(served: Mapping[str, Mapping[str, object]]) -> str:
-    """Describe a strategy by the field that is set, because the type that some servers name contradicts it."""
-    readers: Mapping[str, Callable[[Mapping[str, object]], str]] = {
-        "operationSampling": lambda part: f"by operation, otherwise a ratio of {part.get('defaultSamplingProbability')}",
-        "probabilisticSampling": lambda part: f"a ratio of {part.get('samplingRate')}",
-        "rateLimitingSampling": lambda part: f"{part.get('maxTracesPerSecond')} traces a second",
-    }
-    return next((read(served[field]) for field, read in readers.items() if served.get(field)), "a strategy of an unknown kind")
+    goal, several = served.default, "by operation, otherwise " if served.operations else ""
+    rate = f"a ratio of {goal.ceiling:g}" if goal.target is None else f"{goal.target:g} traces a second"
+    return Check("strategies", "ok", f"served: {several}{rate}")
 
 
 def run(environ: Mapping[str, str], *, as_json: bool, wait_seconds: float, say: Callable[[str], object]) -> int:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from opentelemetry import trace
 
-from tracing_lib.base.fingerprints import describe, report
+from tracing_lib.base.fingerprints import fingerprint, qualified_type, report
 from tracing_lib.privacy.names import MASK, phrase
 from tracing_lib.privacy.policy import PrivacyPolicy
 
@@ -73,8 +73,7 @@ class LogPrivacy:
     def argument(self, value: object) -> object:
         """Return the redacted form of a message's argument."""
         if isinstance(value, BaseException):
-            description = describe(value)
-            return _Shown(f"{description.type} fingerprint={description.fingerprint}")
+            return _Shown(f"{qualified_type(value)} fingerprint={fingerprint(value)}")
         if isinstance(value, enum.Enum):
             return _Shown(value.name)
         if isinstance(value, _PLAIN):

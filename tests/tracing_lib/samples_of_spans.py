@@ -42,7 +42,7 @@ LINK = Link(SpanContext(5, 6, is_remote=True, trace_flags=TraceFlags(1), trace_s
 
 
 def policy() -> PrivacyPolicy:
-    """The wall, with declarations of each kind."""
+    """A policy with declarations of each kind."""
     registry = Registry(library_registry())
     registry.declare(
         Attribute("virtengine.text", "For this test.", Shape.TEXT),

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
-import itertools
 import os
 import signal
-import sys
 import threading
 import weakref
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from opentelemetry.context import attach, set_value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
 SUPPRESSED: Final = "suppress_instrumentation"
 """Context key that turns tracing off for the calls below it.
@@ -42,24 +39,11 @@ def start_thread(name: str, work: Callable[[], None]) -> threading.Thread:
     return thread
 
 
-class _Hooks(NamedTuple):
-    """The calls of one registration; each returns None once its object is gone."""
-
-    before: Callable[[], Callable[[], object] | None]
-    in_parent: Callable[[], Callable[[], object] | None]
-    in_child: Callable[[], Callable[[], object] | None]
-
-
-_numbers: Final = itertools.count()
-_hooks: Final[dict[int, _Hooks]] = {}
-"""Registrations in their order. There is no lock: a fork while another thread holds it would leave it locked in the child."""
-
-
 def after_fork(method: Callable[[], object]) -> None:
     """Call ``method`` in each child process that ``os.fork`` makes, before any other code of the child.
 
-    A bound method is held weakly: its registration ends with its object. A function is held for the life of the process.
-    Does nothing where the platform has no fork.
+    A bound method is held weakly and is not called once its object is gone. A function is held for the life of the process. Does
+    nothing where the platform has no fork.
     """
     around_fork(in_child=method)
 
@@ -72,41 +56,23 @@ def around_fork(
 ) -> None:
     """Call ``before`` in the parent before each fork, then ``in_parent`` in the parent and ``in_child`` in the child.
 
-    Methods are held as ``after_fork`` holds them. ``before`` runs in reverse order of registration, the others in its order, as with
-    ``os.register_at_fork``. An error in one is printed by ``sys.excepthook`` and does not keep the others from running.
+    Methods are held as ``after_fork`` holds them. Order and errors are as with ``os.register_at_fork``: ``before`` runs in reverse order
+    of registration, the others in its order, and an error in one is printed and does not keep the others from running.
     """
-    number = next(_numbers)
-    _hooks[number] = _Hooks(*(_held(method, number) for method in (before, in_parent, in_child)))
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=_held(before), after_in_parent=_held(in_parent), after_in_child=_held(in_child))
 
 
-def _held(method: Callable[[], object] | None, number: int) -> Callable[[], Callable[[], object] | None]:
-    """Return a call that gives the method, or None once its object is gone, which also ends the registration of this number."""
+def _held(method: Callable[[], object] | None) -> Callable[[], object]:
+    """Return a call of the method that does not keep its object alive; for no method one that does nothing."""
     if not inspect.ismethod(method):
-        return lambda: method
-    function, forget = method.__func__, _hooks.pop
+        return method or (lambda: None)
     # Not weakref.WeakMethod: its callback fails at the interpreter's exit, when the globals of its module are already None.
-    owner = weakref.ref(method.__self__, lambda _: forget(number, None))
+    function, owner = method.__func__, weakref.ref(method.__self__)
 
-    def method_of_owner() -> Callable[[], object] | None:
+    def call() -> None:
         found = owner()
-        return None if found is None else functools.partial(function, found)
+        if found is not None:
+            function(found)
 
-    return method_of_owner
-
-
-def _run(references: Iterable[Callable[[], Callable[[], object] | None]]) -> None:
-    for reference in references:
-        method = reference()
-        if method is not None:
-            try:
-                method()
-            except Exception as error:  # noqa: BLE001  the other methods must run, and nobody above could handle it
-                sys.excepthook(type(error), error, error.__traceback__)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=lambda: _run([hooks.before for hooks in reversed(tuple(_hooks.values()))]),
-        after_in_parent=lambda: _run([hooks.in_parent for hooks in tuple(_hooks.values())]),
-        after_in_child=lambda: _run([hooks.in_child for hooks in tuple(_hooks.values())]),
-    )
+    return call

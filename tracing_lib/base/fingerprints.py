@@ -22,16 +22,6 @@ _MARK: Final = "__virtengine_error__"
 
 
 @dataclass(frozen=True, slots=True)
-class ErrorDescription:
-    """Type and fingerprint of an error, as spans and log lines record it."""
-
-    type: str
-    """Qualified name of the exception's class."""
-    fingerprint: str
-    """16 hexadecimal digits; see ``fingerprint``."""
-
-
-@dataclass(frozen=True, slots=True)
 class ErrorReport:
     """Report of an error for a log line, a ticket or a response to a customer: it leads to the trace and has nothing private."""
 
@@ -67,11 +57,6 @@ def fingerprint_of_text(kind: str, stack: str) -> str:
     """Return the fingerprint of an error from its recorded ``exception.type`` and ``exception.stacktrace``."""
     frames = [] if _GROUP.search(stack) else _FRAME.findall(stack)
     return _digest(kind, _place(*frames[-1]) if frames else "")
-
-
-def describe(error: BaseException) -> ErrorDescription:
-    """Return the type and the fingerprint of an error."""
-    return ErrorDescription(qualified_type(error), fingerprint(error))
 
 
 def report(error: BaseException, span: Span | None = None) -> ErrorReport:

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from tracing_lib.contract.outputs import OperationTarget, Outputs, PrivacyRule
     from tracing_lib.contract.settings import TracingSettings
 else:
-    __getattr__, __dir__ = offer(
-        __name__,
-        {"outputs": ("OperationTarget", "Outputs", "PrivacyRule"), "settings": ("TracingSettings",)},
-    )
+    __getattr__, __dir__ = offer(__name__, {"outputs": ("OperationTarget", "Outputs", "PrivacyRule"), "settings": ("TracingSettings",)})
 
 __all__ = ["OperationTarget", "Outputs", "PrivacyRule", "TracingSettings"]

@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from tracing_lib.export.accounts import Accounts
     from tracing_lib.export.processor import ShutdownReport
 else:
-    __getattr__, __dir__ = offer(
-        __name__,
-        {"accounts": ("Accounts",), "processor": ("ShutdownReport",)},
-    )
+    __getattr__, __dir__ = offer(__name__, {"accounts": ("Accounts",), "processor": ("ShutdownReport",)})
 
 __all__ = ["Accounts", "ShutdownReport"]

@@ -1,4 +1,4 @@
-"""What became of the sampled spans of a process: exact at any time."""
+"""Accounts: the number of sampled spans of a process by their state, exact at any time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 QUEUE_FULL: Final = "queue_full"
-"""The queue had no room (name: OpenTelemetry semantic conventions, ``otel.sdk.processor.span.processed``)."""
+"""Reason of a drop: the queue had no room (name: OpenTelemetry semantic conventions, ``otel.sdk.processor.span.processed``)."""
 ALREADY_SHUTDOWN: Final = "already_shutdown"
 """The span ended after the shutdown (name: as above)."""
 SHUTDOWN: Final = "shutdown"
@@ -19,7 +19,7 @@ REJECTED: Final = "rejected"
 ENCODING: Final = "encoding"
 """The span could not be encoded; the log has the error."""
 INTERNAL: Final = "internal_error"
-"""The exporter failed in a way that it should not; the log has the error."""
+"""An error of the library stopped the export; the log has the error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,25 +27,25 @@ class Accounts:
     """The sampled spans of a process. ``started == live + queued + exported + sum(dropped.values())`` holds in every snapshot."""
 
     started: int
-    """Sampled spans that were started."""
+    """Sampled spans that started."""
     live: int
-    """Of these, how many have not ended."""
+    """Started spans that have not ended."""
     queued: int
-    """Ended, and waiting for the collector's acknowledgement; those under way at this moment included."""
+    """Ended spans that the collector has not acknowledged yet, including ``inflight``."""
     queued_bytes: int
-    """Memory that these take, in bytes."""
+    """Memory of the queued spans, in bytes."""
     inflight: int
-    """Queued spans that are in a request which is being sent at this moment."""
+    """Queued spans that are in the request that is being sent."""
     exported: int
-    """Acknowledged by the collector."""
+    """Spans that the collector acknowledged."""
     dropped: Mapping[str, int] = field(default_factory=dict)
-    """Never acknowledged, by reason: the constants of this module, or ``http_<status>`` and ``grpc_<status>`` for a refusal."""
+    """Spans that were dropped, by reason: the constants of this module, or ``http_<status>`` and ``grpc_<status>`` for a refusal."""
 
     @property
     def lost(self) -> int:
-        """Spans that were dropped, whatever the reason."""
+        """Spans that were dropped, for any reason."""
         return sum(self.dropped.values())
 
 
 NO_SPANS: Final = Accounts(started=0, live=0, queued=0, queued_bytes=0, inflight=0, exported=0)
-"""The accounts of a process that makes no spans."""
+"""Accounts of a process that makes no spans."""

@@ -1,4 +1,4 @@
-"""The ways in which a process ends, each of which delivers what is queued: exit, SIGTERM, and the end of a forked child."""
+"""Shutdown at the end of a process: at exit, on SIGTERM, and at the end of a forked child."""
 
 from __future__ import annotations
 
@@ -20,15 +20,14 @@ _FIRST_OF_ALL: Final = 100
 
 
 class ExitHandlers:
-    """Calls ``shutdown`` once the process is about to end, until ``forget`` is called.
+    """Calls ``shutdown`` when the process is about to end. ``forget`` removes the handlers.
 
     - Normal exit, ``sys.exit``, an exception, Ctrl-C (SIGINT is an exception in Python): ``atexit``.
-    - SIGTERM, where it would end the process at once: ``shutdown`` runs in a thread of its own, because the main thread may hold a lock
-      that it needs, and then the signal ends the process as it would have. A handler of the program's own is left in place: such a
-      program ends normally.
+    - SIGTERM, where no handler is installed: ``shutdown`` runs in a thread, because the main thread may hold a lock that it needs. Then
+      the signal is raised again and ends the process. A program with a handler of its own ends normally.
     - A child that ``multiprocessing`` forked ends by ``os._exit``, without ``atexit``: its own finalizers are used.
 
-    ``os._exit``, SIGKILL and a fatal signal cannot be helped.
+    ``os._exit``, SIGKILL and fatal signals call no handler.
     """
 
     def __init__(self, shutdown: Callable[[], object], *, on_sigterm: bool) -> None:
@@ -42,7 +41,7 @@ class ExitHandlers:
         after_fork(self._after_fork)
 
     def forget(self) -> None:
-        """Leave the process alone again."""
+        """Remove the handlers."""
         atexit.unregister(self._shutdown)
         main = threading.current_thread() is threading.main_thread()
         if self._installed and self._handling is None and main and signal.getsignal(signal.SIGTERM) == self._on_sigterm:
@@ -60,7 +59,7 @@ class ExitHandlers:
         try:
             self._shutdown()
         finally:
-            # Handlers can be changed by the main thread alone: it is interrupted until this thread is seen to be gone.
+            # Only the main thread may change handlers. The signal interrupts it once this thread has ended.
             ended = threading.current_thread()
             start_thread("sigterm-again", lambda: _again(ended, number))
 
@@ -68,7 +67,7 @@ class ExitHandlers:
         self._handling = None
         utilities = sys.modules.get("multiprocessing.util")
         if utilities is not None:
-            # Finalizers of the parent are cleared in the child after this; what is registered so is called after that.
+            # multiprocessing clears the finalizers in the child after this hook, and then calls what is registered here.
             utilities.register_after_fork(self, ExitHandlers._finalize_with_multiprocessing)
 
     def _finalize_with_multiprocessing(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from tracing_lib.export.encoder import Encoder
+from tracing_lib.export.encoder import encode_request, encode_span
 from tracing_lib.export.groups import ScopeGroups
 
 if TYPE_CHECKING:
@@ -56,14 +56,13 @@ class SpanEncoder:
 
     def __init__(self, redactor: Redactor | None) -> None:
         self.redactor = redactor
-        self.encoder = Encoder()
         self.groups = ScopeGroups(redactor)
 
     def encode(self, span: ReadableSpan) -> tuple[ScopeGroup, bytes]:
         """Return a span's group, and the span redacted and encoded. Raises whatever redactor and encoder raise."""
         redacted = span if self.redactor is None else self.redactor.leaving(span)
-        return self.groups.of(span), self.encoder.span(redacted)
+        return self.groups.of(span), encode_span(redacted)
 
     def request(self, groups: Sequence[ScopeGroup], spans: Sequence[bytes]) -> bytes:
         """Return an ``ExportTraceServiceRequest`` of encoded spans, each with its group."""
-        return self.encoder.request(groups, spans)
+        return encode_request(groups, spans)

@@ -1,4 +1,4 @@
-"""Ended spans that wait for the collector: bounded in bytes, with an exact account of where each span went."""
+"""Queue of encoded spans: bounded in bytes, with an exact account of each span."""
 
 from __future__ import annotations
 
@@ -18,34 +18,32 @@ if TYPE_CHECKING:
     from tracing_lib.export.groups import ScopeGroup
 
 OVERHEAD_BYTES: Final = 64
-"""What a waiting span takes beside its own bytes: the header of the object (33 bytes), two places in a queue (16), and the allocator's
-rounding."""
+"""Memory of a waiting span beside its bytes: header of the object (33), two places in a queue (16), and rounding (up to 15)."""
 
 
 @dataclass(slots=True)
 class Batch:
-    """Spans that are under way together."""
+    """Spans of one request."""
 
     groups: Sequence[ScopeGroup]
-    """What each of them has in common with others."""
+    """Resource and scope of each span."""
     spans: Sequence[bytes]
     size: int
-    """Memory that they take, in bytes; it counts against the queue's bound until the batch is settled."""
+    """Memory of the spans, in bytes. It counts against the bound of the queue until the batch is settled."""
     failed: int
-    """How many of them failed; these come first."""
+    """Number of failed spans; these come first."""
     settled: bool = False
-    """Whether it is known what became of them."""
+    """Whether the spans were exported, dropped or given back."""
 
     def __len__(self) -> int:
         return len(self.spans)
 
 
 class SpanQueue:
-    """A queue that refuses rather than grows.
+    """A bounded queue. A full queue drops new spans, so that older traces are exported whole.
 
-    A full queue refuses what comes, so that what was there before arrives whole; a failed span takes the place of the oldest that did
-    not fail, and leaves first. Every method takes microseconds and may be called from any thread, and from a signal handler: the lock
-    is reentrant.
+    A failed span replaces the oldest span that did not fail, and is exported first. Every method may be called from any thread, and from a
+    signal handler, because the lock is reentrant.
     """
 
     def __init__(self, capacity_bytes: int, capacity_spans: int | None = None) -> None:
@@ -53,18 +51,18 @@ class SpanQueue:
         self.capacity_spans = capacity_spans
         self._starts = itertools.count(1)
         self.start: Final[Callable[[], int]] = self._starts.__next__
-        """Count a sampled span that starts: one step in C, so that no count is lost between threads."""
+        """Counts a sampled span that starts, in one step of the interpreter, so that threads lose no count."""
         self._not_ours = 0
         self._ended = 0
         self.reset()
 
     def reset(self, *, pending: int = 0) -> None:
-        """Begin anew in the child after a fork: what waits is the parent's, and a lock may be held by a thread that is not there.
+        """Empty the queue and renew its lock in a forked child, because the waiting spans are the parent's.
 
-        Spans that were live at the fork are live in the child as well. ``pending``: ended spans that were to be encoded for the queue.
+        Spans that were live at the fork are live in the child as well. ``pending`` is the number of ended spans that are not encoded yet.
         """
         self._lock = threading.RLock()
-        # Group and span take turns in each: half the memory of pairs.
+        # Group and span alternate, because pairs would take twice the memory.
         self._failed: deque[Any] = deque()
         self._others: deque[Any] = deque()
         self._batch: Batch | None = None
@@ -74,15 +72,15 @@ class SpanQueue:
         self._dropped: Counter[str] = Counter()
         self._closed = False
         self.full = False
-        """Whether a span was dropped for want of room, and none has left since."""
+        """Whether a span was dropped because the queue was full, and no batch was exported since."""
 
     @property
     def _started(self) -> int:
-        # An iterator that counts tells where it is by its representation alone: "count(8)" after seven spans.
+        # The state of a counting iterator is readable by its representation alone: "count(8)" after seven spans.
         return int(repr(self._starts)[len("count(") : -1]) - 1 - self._not_ours
 
     def refuses(self) -> bool:
-        """Whether a span that did not fail would be dropped now; if so, it is counted as ended and dropped, and need not be encoded."""
+        """Return whether a span that did not fail is dropped now, and count it then, so that it need not be encoded."""
         if not self.full and not self._closed:
             return False
         with self._lock:
@@ -91,7 +89,7 @@ class SpanQueue:
         return True
 
     def put(self, group: ScopeGroup, span: bytes, *, failed: bool) -> None:
-        """Take in an ended span, or drop it."""
+        """Add an encoded span, or drop it."""
         size = len(span) + OVERHEAD_BYTES
         with self._lock:
             self._ended += 1
@@ -106,7 +104,7 @@ class SpanQueue:
                 self.full = True
 
     def drop(self, reason: str) -> None:
-        """Count a span that ended and cannot be queued."""
+        """Count an ended span that cannot be queued."""
         with self._lock:
             self._ended += 1
             self._dropped[reason] += 1
@@ -125,32 +123,32 @@ class SpanQueue:
 
     @property
     def waiting(self) -> int:
-        """Spans that are queued and not under way."""
+        """Queued spans without those of the current batch."""
         return (len(self._failed) + len(self._others)) // 2
 
     @property
     def fill(self) -> float:
-        """How full the queue is, from 0 to 1."""
+        """Fill of the queue, from 0 to 1."""
         by_bytes = self._bytes / self.capacity_bytes
         return by_bytes if self.capacity_spans is None else max(by_bytes, self.waiting / self.capacity_spans)
 
     @property
     def held(self) -> int:
-        """Spans that wait or are under way."""
+        """Queued spans with those of the current batch."""
         with self._lock:
             return self.waiting + (len(self._batch) if self._batch else 0)
 
     @property
     def done(self) -> int:
-        """Spans that ended and are not held: exported or dropped."""
+        """Spans that were exported or dropped."""
         with self._lock:
             return self._exported + sum(self._dropped.values())
 
     def take(self, most: int) -> Batch | None:
-        """Return up to so many spans, failed ones first, oldest first; none when nothing waits.
+        """Return a batch of at most ``most`` spans, failed ones first, oldest first; None when the queue is empty.
 
-        The batch before must be settled or given back. A batch is at most a quarter of the queue, and at least one span: what is under
-        way cannot make room for a failed span.
+        The batch before must be settled or given back. A batch is at most a quarter of the queue, and at least one span, because a failed
+        span cannot replace a span of the batch.
         """
         with self._lock:
             if not self.waiting or self._closed:
@@ -166,12 +164,12 @@ class SpanQueue:
             return self._batch
 
     def _come_back(self, parts: list[Any], failed: int) -> None:
-        """Put groups and spans, of which so many failed, back to where they were."""
+        """Put groups and spans back in front; ``failed`` of the spans failed."""
         self._others.extendleft(reversed(parts[2 * failed :]))
         self._failed.extendleft(reversed(parts[: 2 * failed]))
 
     def give_back(self, batch: Batch) -> None:
-        """Put a batch that could not be delivered back to where it was, to be taken again. After ``close`` it is too late."""
+        """Put a batch that was not exported back in front. Does nothing after ``close``."""
         with self._lock:
             if batch.settled:
                 return
@@ -180,7 +178,7 @@ class SpanQueue:
             self._come_back([part for pair in zip(batch.groups, batch.spans, strict=True) for part in pair], batch.failed)
 
     def settle(self, batch: Batch, *, exported: int, reason: str = "") -> None:
-        """Say what became of a batch: so many exported, the others dropped for this reason. After ``close`` it is too late."""
+        """Count a batch: ``exported`` spans, and the others as dropped for ``reason``. Does nothing after ``close``."""
         with self._lock:
             if batch.settled:
                 return
@@ -193,7 +191,7 @@ class SpanQueue:
                 self._dropped[reason] += len(batch) - exported
 
     def close(self) -> None:
-        """Drop what waits or is under way, and all that comes later."""
+        """Drop all queued spans, and all that are added later."""
         with self._lock:
             self._closed = True
             left = self.waiting
@@ -207,7 +205,7 @@ class SpanQueue:
             self._batch, self._bytes = None, 0
 
     def accounts(self) -> Accounts:
-        """Return what became of the spans so far."""
+        """Return the accounts of the spans."""
         with self._lock:
             inflight = len(self._batch) if self._batch else 0
             live = self._started - self._ended
@@ -216,5 +214,5 @@ class SpanQueue:
 
 
 def _leave(line: deque[Any], number: int) -> list[Any]:
-    """Take so many spans from a line, each after its group: in one step in C, so that no pair is torn by who comes in between."""
+    """Remove spans and their groups from a queue, in one step of the interpreter, so that a signal handler never finds half a pair."""
     return list(map(deque.popleft, repeat(line, 2 * number)))

@@ -16,9 +16,9 @@ from tracing_lib.export.accounts import REJECTED
 
 if TYPE_CHECKING:
     import grpc
-    from urllib3 import BaseHTTPResponse
+    from requests import Response
 
-    from tracing_lib.base.http_session import Poster, SettingsSession
+    from tracing_lib.base.http_session import SettingsSession
     from tracing_lib.contract.settings import TracingSettings
 
 _METHOD: Final = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
@@ -69,7 +69,8 @@ def build_transport(settings: TracingSettings) -> Transport:
     return GrpcTransport(settings) if settings.protocol == "grpc" else HttpTransport(settings)
 
 
-def _headers(settings: TracingSettings) -> dict[str, str]:
+def request_headers(settings: TracingSettings) -> dict[str, str]:
+    """Return the headers, or for gRPC the metadata, of every request: those of the settings, and the token."""
     headers = {name: value.get_secret_value() for name, value in settings.headers.items()}
     if settings.token is not None:
         headers["authorization"] = f"Bearer {settings.token.get_secret_value()}"
@@ -81,44 +82,38 @@ class HttpTransport:
 
     def __init__(self, settings: TracingSettings) -> None:
         # Imported here because it brings `requests`, which a service on gRPC does not need.
-        from urllib3.exceptions import HTTPError
-
         from tracing_lib.base.http_session import SettingsSession
 
         self._open = SettingsSession
-        self._error = HTTPError
         self._url = f"{settings.endpoint.rstrip('/')}/v1/traces"
-        self._headers = {**_headers(settings), "content-type": "application/x-protobuf"}
+        self._headers = {**request_headers(settings), "content-type": "application/x-protobuf"}
         self._gzip = settings.compression == "gzip"
         if self._gzip:
             self._headers["content-encoding"] = "gzip"
         self._certificate = settings.certificate
         self._session: SettingsSession | None = None
-        self._poster: Poster | None = None
+        self._closed = False
 
     def send(self, request: bytes, seconds: float) -> ExportResult:
         """Post a request; an answer that does not come in time counts as a collector that is away."""
+        if self._closed:  # a session of `requests` would connect anew
+            return ExportResult("again", "no answer (the connection is closed)")
         body = gzip.compress(request, _GZIP_LEVEL) if self._gzip else request
         try:
-            poster = self._poster or self._connect()
-            with poster.post(body, seconds) as response:
+            session = self._session = self._session or self._open(self._certificate)
+            sent = session.post(self._url, body, headers=self._headers, timeout=seconds, allow_redirects=False, stream=True)
+            with sent as response:
                 return self._outcome(response, seconds)
-        except (self._error, OSError) as error:  # `requests` derives its own from the latter
+        except OSError as error:  # `requests` derives its own from it
             return ExportResult("again", f"no answer ({type(error).__name__})")
 
-    def _connect(self) -> Poster:
-        if self._session is None:
-            self._session = self._open(self._certificate)
-        self._poster = self._session.poster(self._url, self._headers)
-        return self._poster
-
     @staticmethod
-    def _outcome(response: BaseHTTPResponse, seconds: float) -> ExportResult:
+    def _outcome(response: Response, seconds: float) -> ExportResult:
         try:
-            answer = read_answer(response.stream(CHUNK_BYTES, decode_content=True), seconds)
+            answer = read_answer(response.iter_content(CHUNK_BYTES), seconds)
         except TooLongAnswerError:
             answer = b""  # the status was said before
-        status = response.status
+        status = response.status_code
         if _OK <= status < _OTHER_THAN_SUCCESS:
             rejected, message = rejected_spans(answer)
             return ExportResult("accepted", message, REJECTED, rejected)
@@ -129,6 +124,7 @@ class HttpTransport:
 
     def close(self) -> None:
         """Close the connection. A request that hangs is left to its thread."""
+        self._closed = True
         if self._session is not None:
             self._session.close()
 
@@ -143,7 +139,7 @@ class GrpcTransport:
             raise _without_grpc() from None
         self._grpc = grpc
         self._settings = settings
-        self._metadata = tuple(_headers(settings).items())
+        self._metadata = tuple(request_headers(settings).items())
         self._compression = grpc.Compression.Gzip if settings.compression == "gzip" else grpc.Compression.NoCompression
         self._channel: grpc.Channel | None = None
         self._call: Any = None

@@ -11,7 +11,7 @@ from opentelemetry.trace import Span, SpanContext, SpanKind, Status, TraceFlags,
 from opentelemetry.util.types import AnyValue
 
 from tracing_lib.fast.span import FastSpan
-from tracing_lib.sampling.operation import Decided, Lease
+from tracing_lib.sampling.operation import Decided
 
 Ids: TypeAlias = tuple[int, int, bool, TraceFlags, TraceState, bool] | SpanContext
 # The fields of a SpanContext: trace, span, whether it is remote, flags, state, whether it is valid.
@@ -59,7 +59,6 @@ class SpanCore:
 class TracerCore:
     _origin: Origin
     _decide: Callable[[str], Decided] | None
-    _leases: dict[str, Lease] | None
     _otherwise: tuple[TraceFlags, TraceFlags, TraceState]
     _plain_ids: bool
     def start_child(self, name: str, kind: SpanKind, attributes: Mapping[str, AnyValue] | None, /) -> tuple[Span, Context]: ...

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry.trace import Link, SpanKind
 
 from tracing_lib.base.conventions import LONGEST_NAME
+from tracing_lib.export.encoder import encode_attribute, encode_links, encode_name, encode_state
 from tracing_lib.export.packing import SpanEncoder
 from tracing_lib.fast._native import PackCore
 from tracing_lib.fast.span import FastSpan
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.util.types import AnyValue
 
-    from tracing_lib.export.encoder import Encoder
     from tracing_lib.export.groups import ScopeGroup
     from tracing_lib.export.packing import Redactor
     from tracing_lib.fast._native import Origin
@@ -33,8 +33,7 @@ class Parts(PackCore):
     at a time.
     """
 
-    def __init__(self, encoder: Encoder, redactor: Redactor | None) -> None:
-        self._encoder = encoder
+    def __init__(self, redactor: Redactor | None) -> None:
         self._redactor = redactor
         self._kinds = _KINDS
         self._names, self._texts, self._integers, self._floats = {}, {}, {}, {}
@@ -51,14 +50,14 @@ class Parts(PackCore):
         self._state, self._state_bytes = None, b""
 
     def _name_field(self, name: str) -> bytes:
-        field = self._encoder.name(name if self._redactor is None else self._redactor.name(name))
+        field = encode_name(name if self._redactor is None else self._redactor.name(name))
         if self._remembers(name):
             self._names[name] = field
         return field
 
     def _state_field(self, span: FastSpan) -> bytes:
         context = span.get_span_context()
-        field = self._encoder.state((context if self._redactor is None else self._redactor.context(context)).trace_state)
+        field = encode_state((context if self._redactor is None else self._redactor.context(context)).trace_state)
         self._state, self._state_bytes = context.trace_state, field
         return field
 
@@ -66,7 +65,7 @@ class Parts(PackCore):
         redacted = value if self._redactor is None else self._redactor.attribute(key, value)
         if redacted is None:
             return b""
-        field = self._encoder.attribute(key, redacted)
+        field = encode_attribute(key, redacted)
         memory = self._memories.get(type(value))
         same = redacted == value or (self._redactor is not None and self._redactor.hashes(key))
         # Zero is not remembered: 0.0 and -0.0 are equal, and not the same.
@@ -85,7 +84,7 @@ class Parts(PackCore):
 
     def _link_fields(self, span: FastSpan) -> bytes:
         links = [Link(context) for context in span._plain_links]
-        return self._encoder.links(links if self._redactor is None else [self._redactor.link(link) for link in links], 0)
+        return encode_links(links if self._redactor is None else [self._redactor.link(link) for link in links])
 
 
 class FastSpanEncoder(SpanEncoder):
@@ -93,7 +92,7 @@ class FastSpanEncoder(SpanEncoder):
 
     def __init__(self, redactor: Redactor | None) -> None:
         super().__init__(redactor)
-        self._parts = Parts(self.encoder, redactor)
+        self._parts = Parts(redactor)
         self._by_origin: dict[Origin, ScopeGroup] = {}
 
     def encode(self, span: ReadableSpan) -> tuple[ScopeGroup, bytes]:

@@ -172,7 +172,6 @@ class FastTracer(TracerCore, trace.Tracer):
         self._plain_ids = self._new_id is None
         sampler = stock.sampler.root if isinstance(stock.sampler, FollowsLinks) else stock.sampler
         self._decide = getattr(sampler, "decision", None) if self._plain_ids else None
-        self._leases = getattr(sampler, "leases", None)
         random = TraceFlags.RANDOM_TRACE_ID if generator.is_trace_id_random() else TraceFlags.DEFAULT
         self._otherwise = TraceFlags(random), TraceFlags(random | TraceFlags.SAMPLED), DEFAULT_TRACE_STATE
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import functools
 import inspect
-from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Final, NamedTuple, ParamSpec, TypeVar, cast, overload
 
 from opentelemetry.context import attach, get_current
 from opentelemetry.trace import SpanKind
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from opentelemetry.util.types import AttributeValue
 
     from tracing_lib.instrument.generators import Begin, End
-    from tracing_lib.instrument.paths import OnCall, OnReturn
 
 _F = TypeVar("_F", bound="Callable[..., object]")
 _P = ParamSpec("_P")
@@ -30,30 +29,15 @@ _T = TypeVar("_T")
 _SCOPE: Final = "tracing_lib.instrument.functions"
 
 
-class SpanPlan:
-    """How the spans of one function are made: name, kind, fixed attributes, and attributes by path."""
+class SpanPlan(NamedTuple):
+    """How the spans of one function are made."""
 
-    __slots__ = ("attributes", "kind", "name", "on_call", "on_return", "source")
-
-    on_call: OnCall | None
-    """Sets attributes before the call; None where there are none."""
-    on_return: OnReturn | None
-    """Sets attributes after the call returned; None where there are none."""
-
-    def __init__(
-        self,
-        name: str,
-        source: TracerSource,
-        *,
-        kind: SpanKind = SpanKind.INTERNAL,
-        attributes: Mapping[str, AttributeValue] | None = None,
-        paths: AttributePaths = NO_PATHS,
-    ) -> None:
-        self.name = name
-        self.source = source
-        self.kind = kind
-        self.attributes = attributes
-        self.on_call, self.on_return = paths
+    name: str
+    source: TracerSource
+    kind: SpanKind = SpanKind.INTERNAL
+    attributes: Mapping[str, AttributeValue] | None = None
+    """Attributes that every span starts with."""
+    paths: AttributePaths = NO_PATHS
 
 
 @overload
@@ -94,18 +78,8 @@ def traced(
     ``TypeError`` for what is not callable.
     """
     if function is None:
-        return functools.partial(_decorate, name=name, kind=kind, attributes=attributes, provider=tracer_provider)
-    return _decorate(function, name=name, kind=kind, attributes=attributes, provider=tracer_provider)
-
-
-def _decorate(
-    function: Callable[..., object],
-    *,
-    name: str | None,
-    kind: SpanKind,
-    attributes: Mapping[str, str] | None,
-    provider: TracerProvider | None,
-) -> Callable[..., object]:
+        decorate: Callable[..., object] = traced
+        return functools.partial(decorate, name=name, kind=kind, attributes=attributes, tracer_provider=tracer_provider)
     if isinstance(function, staticmethod | classmethod | property | type):
         raise TypeError(
             f"traced: is put on {function!r}. Wanted: a function or a method. "
@@ -115,7 +89,7 @@ def _decorate(
         "<locals>.", ""
     )
     paths = compile_paths(attributes, function, place=f"traced {full}")
-    return wrap(function, SpanPlan(name or full, TracerSource(_SCOPE, provider), kind=kind, paths=paths))
+    return wrap(function, SpanPlan(name or full, TracerSource(_SCOPE, tracer_provider), kind=kind, paths=paths))
 
 
 def wrap(function: Callable[..., object], plan: SpanPlan) -> Callable[..., object]:
@@ -130,8 +104,7 @@ def wrap(function: Callable[..., object], plan: SpanPlan) -> Callable[..., objec
 
 
 def _plain(function: Callable[_P, _T], plan: SpanPlan) -> Callable[_P, _T]:
-    source, name, kind, attributes = plan.source, plan.name, plan.kind, plan.attributes
-    on_call, on_return = plan.on_call, plan.on_return
+    name, source, kind, attributes, (on_call, on_return) = plan
 
     @functools.wraps(function)
     def call(*args: _P.args, **kwargs: _P.kwargs) -> _T:
@@ -158,8 +131,7 @@ def _plain(function: Callable[_P, _T], plan: SpanPlan) -> Callable[_P, _T]:
 
 
 def _coroutine(function: Callable[_P, Awaitable[_T]], plan: SpanPlan) -> Callable[_P, Awaitable[_T]]:
-    source, name, kind, attributes = plan.source, plan.name, plan.kind, plan.attributes
-    on_call, on_return = plan.on_call, plan.on_return
+    name, source, kind, attributes, (on_call, on_return) = plan
 
     @functools.wraps(function)
     async def call(*args: _P.args, **kwargs: _P.kwargs) -> _T:
@@ -189,19 +161,20 @@ def _coroutine(function: Callable[_P, Awaitable[_T]], plan: SpanPlan) -> Callabl
 
 def _generator_begin(plan: SpanPlan) -> Begin:
     """Return the function that starts the span of a generator at its first step."""
+    on_call, on_return = plan.paths
 
     def begin(args: tuple[object, ...], kwargs: dict[str, object]) -> tuple[contextvars.Context, End] | None:
         tracer = plan.source.tracer()
         if tracer is None:
             return None
         span = tracer.start_span(plan.name, get_current(), plan.kind, plan.attributes)
-        if plan.on_call is not None:
-            plan.on_call(span, args, kwargs)
+        if on_call is not None:
+            on_call(span, args, kwargs)
 
         def end(error: BaseException | None, result: object) -> None:
             if error is None:
-                if plan.on_return is not None:
-                    plan.on_return(span, result)
+                if on_return is not None:
+                    on_return(span, result)
             elif not isinstance(error, GeneratorExit):  # then the consumer has enough, and all is well
                 fail(span, error)
             span.end()

@@ -1,8 +1,7 @@
-"""Generators whose body runs in an execution context of its own (``contextvars.Context``), step by step.
+"""Generators whose body runs in an execution context of its own (``contextvars.Context``).
 
-A generator shares its consumer's context: what its body attaches is current in the consumer between two steps, and a generator that is
-closed elsewhere (by the collector, by another task) cannot detach it: "Failed to detach context". With a context of its own neither
-can happen, whoever drives it.
+By default a generator shares the context of its consumer. Then a span that its body makes current is current in the consumer between
+two steps, and a generator that is closed in another task cannot detach it ("Failed to detach context").
 """
 
 from __future__ import annotations
@@ -18,10 +17,10 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 End: TypeAlias = "Callable[[BaseException | None, object], None]"
-"""Told once how a generator ended: the exception (``GeneratorExit``: the consumer has enough) or None, and the value returned."""
+"""Called once at the end of a generator, with the exception or None and the returned value. ``GeneratorExit``: the consumer stopped."""
 
 Begin: TypeAlias = "Callable[[tuple[object, ...], dict[str, object]], tuple[contextvars.Context, End] | None]"
-"""Given the arguments at the first step: the body's context and whom to tell the end, or None to run it as it is."""
+"""Called at the first step with the arguments. Returns the context of the body and its ``End``, or None to run the body unchanged."""
 
 
 def generator(function: Callable[_P, Iterator[_T]], begin: Begin) -> Callable[_P, Generator[_T, object, object]]:
@@ -100,11 +99,11 @@ async def _close(context: contextvars.Context | None, body: AsyncGenerator[_T, o
 
 
 def _nothing(_error: BaseException | None, _result: object) -> None:
-    """Take the end of a generator that nobody watches."""
+    """Ignore the end of a generator."""
 
 
 class InContext(Generic[_T]):
-    """An awaitable run in an execution context, where ``await`` alone would run it in the caller's."""
+    """An awaitable that runs in a given execution context, and not in that of the caller."""
 
     __slots__ = ("_awaitable", "_context")
 
@@ -113,16 +112,5 @@ class InContext(Generic[_T]):
         self._awaitable = awaitable
 
     def __await__(self) -> Generator[object, object, _T]:
-        """Pass on to the event loop what the awaitable waits for, and to the awaitable what the loop answers."""
-        iterator = self._awaitable.__await__()
-        send: Callable[[object], object] = getattr(iterator, "send", lambda _: next(iterator))
-        step, argument = send, None
-        while True:
-            try:
-                waited = self._context.run(step, argument)
-            except StopIteration as stop:
-                return cast("_T", stop.value)
-            try:
-                argument, step = (yield waited), send
-            except BaseException as error:  # noqa: BLE001  whatever the loop throws, a cancellation above all, is for the awaitable
-                step, argument = iterator.throw, error  # type: ignore[assignment]  # an awaitable's iterator is a generator
+        """Run the awaitable step by step in the context."""
+        return cast("_T", (yield from _steps(self._context, self._awaitable.__await__())))

@@ -5,25 +5,27 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+from opentelemetry.trace import StatusCode
 
 from tracing_lib.base import conventions
 from tracing_lib.base.errors import explain
-from tracing_lib.instrument.ante import AntePlan
 from tracing_lib.instrument.functions import SpanPlan, wrap
-from tracing_lib.instrument.paths import RESULT, compile_paths
+from tracing_lib.instrument.paths import RESULT, AttributePaths, compile_paths
 from tracing_lib.instrument.source import TracerSource
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping
+    from collections.abc import Awaitable, Callable, Hashable, Mapping
 
-    from opentelemetry.trace import TracerProvider
+    from opentelemetry.trace import Span, TracerProvider
 
 _K = TypeVar("_K")
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
+_H = TypeVar("_H", bound="Callable[..., object]")
 _SCOPE: Final = "tracing_lib.instrument.keepers"
 _INNER: Final = "_virtengine_keeper"
+REJECTED: Final = "rejected"
+"""``error.type`` of a transaction that was rejected by an answer and not by an exception."""
 
 
 def trace_keeper(
@@ -67,36 +69,14 @@ def trace_keeper(
     return traced
 
 
-@overload
 def trace_ante(
-    handler: Callable[_P, Coroutine[object, object, _T]],
-    *,
-    name: str = "ante.Handle",
-    attributes: Mapping[str, str] | None = None,
-    rejected: Callable[[_T], bool] | None = None,
-    tracer_provider: TracerProvider | None = None,
-) -> Callable[_P, Coroutine[object, object, _T]]: ...
-
-
-@overload
-def trace_ante(
-    handler: Callable[_P, _T],
-    *,
-    name: str = "ante.Handle",
-    attributes: Mapping[str, str] | None = None,
-    rejected: Callable[[_T], bool] | None = None,
-    tracer_provider: TracerProvider | None = None,
-) -> Callable[_P, _T]: ...
-
-
-def trace_ante(
-    handler: Callable[..., object],
+    handler: _H,
     *,
     name: str = "ante.Handle",
     attributes: Mapping[str, str] | None = None,
     rejected: Callable[[Any], bool] | None = None,
     tracer_provider: TracerProvider | None = None,
-) -> Callable[..., object]:
+) -> _H:
     """Return a transaction's ante handler with each transaction a span of its own; a rejection is the span's error.
 
     A handler rejects by raising. Where it answers instead (with a code, as ABCI does), ``rejected`` tells from the answer whether it
@@ -104,8 +84,20 @@ def trace_ante(
     The handler may be plain or ``async``. ``attributes``: as for ``traced``. Usable as a decorator, with ``functools.partial``.
     """
     paths = compile_paths(attributes, handler, place=f"trace_ante {name}")
-    plan = AntePlan(name, TracerSource(_SCOPE, tracer_provider), paths=paths, rejected=rejected)
-    return wrap(handler, plan)
+
+    def returned(span: Span, result: object) -> None:
+        if paths.on_return is not None:
+            paths.on_return(span, result)
+        if rejected is not None and rejected(result):
+            span.set_attribute(conventions.ERROR_TYPE, REJECTED)
+            span.set_status(StatusCode.ERROR, REJECTED)
+        else:
+            span.set_attribute(conventions.TX_ACCEPTED, value=True)
+
+    # Rejected until it returned.
+    undecided = {conventions.TX_ACCEPTED: False}
+    plan = SpanPlan(name, TracerSource(_SCOPE, tracer_provider), attributes=undecided, paths=AttributePaths(paths.on_call, returned))
+    return cast("_H", wrap(handler, plan))
 
 
 def stand_in(target: _K) -> tuple[_K, dict[str, object]]:

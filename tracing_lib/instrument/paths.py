@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 from tracing_lib.base.errors import explain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Mapping
 
-    from google.protobuf.descriptor import Descriptor, EnumValueDescriptor
     from opentelemetry.trace import Span
     from opentelemetry.util.types import AttributeValue
 
@@ -31,27 +30,6 @@ OnReturn: TypeAlias = "Callable[[Span, object], None]"
 """Takes the span of a call, and what it returned."""
 
 _PATH: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
-_ABSENT: Final = object()
-_MOST_CLASSES: Final = 256
-_PLAIN: Final = frozenset({str, int, bool, float})
-"""Types of values that are attributes as they are."""
-
-_Reader: TypeAlias = "Callable[[Any], object]"
-_Step: TypeAlias = "tuple[str, bool, Mapping[int, EnumValueDescriptor] | None]"
-"""A field of a protobuf message: name, whether it may be absent, and of an enumeration its values by number."""
-
-
-class _Readers(dict[type, "_Reader"]):
-    """How the fields of one path are read of objects of the classes that came so far."""
-
-    def __init__(self, fields: tuple[str, ...]) -> None:
-        self._fields = fields
-
-    def __missing__(self, kind: type) -> _Reader:
-        read = _reader_of(self._fields, kind)
-        if len(self) < _MOST_CLASSES:
-            self[kind] = read
-        return read
 
 
 class _Reading(NamedTuple):
@@ -65,13 +43,14 @@ class _Reading(NamedTuple):
     default: object
     fields: tuple[str, ...]
     """The rest of the path."""
-    readers: _Readers
 
     def set(self, span: Span, root: object) -> None:
         """Set the attribute, where the value that the path starts with has one."""
         try:
-            value = self.readers[type(root)](root) if self.fields else root
-            attribute: Any = value if type(value) in _PLAIN else attribute_value(value)
+            value = root
+            for name in self.fields:
+                value = _reader(cast("Hashable", type(value)), name)(value)
+            attribute = attribute_value(value)
         except Exception:  # noqa: BLE001  a property of the service's own that fails is not a reason to fail its call
             return
         if attribute is not None:
@@ -91,19 +70,6 @@ def _set_results(readings: tuple[_Reading, ...], span: Span, result: object) -> 
     if span.is_recording():
         for reading in readings:
             reading.set(span, result)
-
-
-def _through_message(message: Any, steps: tuple[_Step, ...]) -> object:  # noqa: ANN401  of any protobuf class
-    """Return the value at the end of the steps through a message; None where a field on the way is not set."""
-    value = message
-    for name, optional, values in steps:
-        if optional and not value.HasField(name):
-            return None
-        value = getattr(value, name)
-        if values is not None:
-            known = values.get(value)
-            value = value if known is None else known.name
-    return value
 
 
 class AttributePaths(NamedTuple):
@@ -135,10 +101,10 @@ def compile_paths(
             raise ValueError(explain(place, f"{key} has the path {path!r}", "names joined by dots, as in order.id", "correct the path"))
         root, *fields = path.split(".")
         if root == RESULT:
-            results.append(_reading(key, root, -1, None, fields))
+            results.append(_Reading(key, root, -1, None, tuple(fields)))
         elif root in parameters:
             position, default = parameters[root]
-            arguments.append(_reading(key, root, position, default, fields))
+            arguments.append(_Reading(key, root, position, default, tuple(fields)))
         elif not lenient:
             right = f"one of {', '.join([*parameters, RESULT])} first"
             raise ValueError(explain(place, f"{key} has the path {path!r}", right, "correct the path, or the parameter's name"))
@@ -162,58 +128,29 @@ def _parameters(function: Callable[..., object]) -> dict[str, tuple[int, object]
     return found
 
 
-def _reading(key: str, root: str, position: int, default: object, fields: Sequence[str]) -> _Reading:
-    return _Reading(key, root, position, default, tuple(fields), _Readers(tuple(fields)))
+@functools.lru_cache(maxsize=1024)
+def _reader(kind: Hashable, name: str) -> Callable[[Any], object]:
+    """Return the function that reads a field of objects of a class; its result is None where the field is not set.
 
-
-def _reader_of(fields: tuple[str, ...], kind: type) -> _Reader:
-    """Return how a path's fields are read of objects of a class."""
+    A protobuf enumeration is read as the name of its value.
+    """
     described = getattr(getattr(kind, "DESCRIPTOR", None), "fields_by_name", None)
-    if described is not None:
-        steps = _steps(kind.DESCRIPTOR, fields)  # type: ignore[attr-defined]  # a message has it
-        if steps is not None:
-            return functools.partial(_through_message, steps=steps)
-    elif len(fields) == 1 and not any(hasattr(kind, name) for name in ("keys", "get", "__getattr__")):
-        return operator.attrgetter(fields[0])
-    return functools.partial(_through_fields, fields=fields)
+    if described is None:
+        if hasattr(kind, "keys") and hasattr(kind, "get"):
+            return operator.methodcaller("get", name)
+        return lambda value: getattr(value, name, None)
+    found = described.get(name)
+    if found is None:
+        return lambda _message: None
+    names = {} if found.enum_type is None else {number: known.name for number, known in found.enum_type.values_by_number.items()}
 
-
-def _steps(described: Descriptor | None, fields: tuple[str, ...]) -> tuple[_Step, ...] | None:
-    """Return the steps through a message; none where it has no such field, or where other objects are in the way."""
-    steps: list[_Step] = []
-    for name in fields:
-        found = None if described is None else described.fields_by_name.get(name)
-        if found is None:
+    def read(message: Any) -> object:  # noqa: ANN401  of any protobuf class
+        if found.has_presence and not message.HasField(name):
             return None
-        repeated = found.is_repeated if hasattr(found, "is_repeated") else found.label == found.LABEL_REPEATED  # type: ignore[attr-defined]  # before protobuf 6
-        steps.append((name, found.has_presence, None if found.enum_type is None or repeated else found.enum_type.values_by_number))
-        described = None if repeated else found.message_type
-    return tuple(steps)
+        value = getattr(message, name)
+        return names.get(value, value) if names and isinstance(value, int) else value
 
-
-def _through_fields(value: object, fields: tuple[str, ...]) -> object:
-    for name in fields:
-        value = _field(value, name)
-        if value is _ABSENT:
-            return None
-    return value
-
-
-def _field(value: object, name: str) -> object:
-    """Return a field; of a protobuf enumeration its name, of a field with presence that is not set nothing."""
-    described = getattr(getattr(value, "DESCRIPTOR", None), "fields_by_name", None)
-    if described is not None:
-        found = described.get(name)
-        if found is None or (found.has_presence and not value.HasField(name)):  # type: ignore[attr-defined]  # a message has it
-            return _ABSENT
-        content: object = getattr(value, name)
-        if found.enum_type is not None and isinstance(content, int):
-            known = found.enum_type.values_by_number.get(content)
-            return content if known is None else known.name
-        return content
-    if hasattr(value, "keys") and hasattr(value, "get"):
-        return cast("Mapping[str, object]", value).get(name, _ABSENT)
-    return getattr(value, name, _ABSENT)
+    return read
 
 
 def attribute_value(value: object) -> AttributeValue | None:

@@ -15,8 +15,8 @@ from opentelemetry.trace import Link, NonRecordingSpan, SpanKind, get_current_sp
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from tracing_lib.base import conventions
-from tracing_lib.instrument.source import fail
-from tracing_lib.propagation.current import without_span
+from tracing_lib.instrument.source import ending, fail
+from tracing_lib.propagation.current import set_current_span, without_span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,18 +88,9 @@ class WebSocketEvents:
         if self._connection is None or not self._connection.trace_flags.sampled:
             yield message
             return
-        current = contexts.get_current()
-        span = self._start("send", SpanKind.PRODUCER, message, current, None)
-        active = set_span_in_context(span, current)
-        contexts.attach(active)
-        try:
-            yield _enveloped(message, active) if self._envelope else message
-        except BaseException as error:
-            fail(span, error)
-            raise
-        finally:
-            contexts.attach(current)
-            span.end()
+        span = self._start("send", SpanKind.PRODUCER, message, contexts.get_current(), None)
+        with ending(span, set_current_span(span)):
+            yield _enveloped(message) if self._envelope else message
 
     def broke(self, error: BaseException) -> None:
         """Record what ended the connection outside of any event, in a trace of its own."""
@@ -142,12 +133,12 @@ def _sender(message: str | bytes) -> SpanContext | None:
     return context if context.is_valid else None
 
 
-def _enveloped(message: str | bytes, context: Context) -> str | bytes:
-    """Return a message that is a JSON object with its sender as the first member; any other message as it is."""
+def _enveloped(message: str | bytes) -> str | bytes:
+    """Return a message that is a JSON object with the current span, its sender, as the first member; any other message as it is."""
     if not isinstance(message, str) or not message.lstrip().startswith("{"):
         return message
     carrier: dict[str, str] = {}
-    _W3C.inject(carrier, context)
+    _W3C.inject(carrier)
     head, _, rest = message.partition("{")
     separator = "" if rest.lstrip().startswith("}") else ", "
     return f'{head}{{"traceparent": "{carrier["traceparent"]}"{separator}{rest}'

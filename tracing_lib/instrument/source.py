@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from contextlib import contextmanager
 from importlib import metadata
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
@@ -13,12 +14,12 @@ from opentelemetry.trace import NoOpTracer, NoOpTracerProvider, ProxyTracerProvi
 
 from tracing_lib.base import conventions
 from tracing_lib.base.background import SUPPRESSED
-from tracing_lib.base.fingerprints import report
+from tracing_lib.base.fingerprints import qualified_type, report
 from tracing_lib.propagation import headers
 from tracing_lib.propagation.current import start_child
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from opentelemetry.context import Context
     from opentelemetry.trace import Span, SpanKind, Tracer, TracerProvider
@@ -81,7 +82,7 @@ class TracerSource:
     def _hold(self, provider: TracerProvider) -> None:
         tracer = None if isinstance(provider, NoOpTracerProvider) else provider.get_tracer(self._scope, _version(), conventions.SCHEMA_URL)
         if tracer is None or isinstance(tracer, NoOpTracer):
-            self.start_child, self.start_server_span = _no_child, _no_server_span
+            self.start_child, self.start_server_span = _no_span, _no_span
             return
         self._tracer = tracer
         if isinstance(tracer, QuickTracer):
@@ -97,11 +98,7 @@ class TracerSource:
         return None if self.tracer() is None else self.start_server_span(name, pairs, attributes)
 
 
-def _no_child(_name: str, _kind: SpanKind, _attributes: Mapping[str, AnyValue] | None) -> None:
-    """Start no span: the provider makes none."""
-
-
-def _no_server_span(_name: str, _headers: Iterable[object], _attributes: Mapping[str, AnyValue]) -> None:
+def _no_span(_name: str, _kind_or_headers: object, _attributes: object) -> None:
     """Start no span: the provider makes none."""
 
 
@@ -116,12 +113,6 @@ def _version() -> str | None:
 def suppressed() -> bool:
     """Whether the current context asks for no instrumentation."""
     return bool(get_current().get(SUPPRESSED))
-
-
-def type_name(error: BaseException | type[BaseException]) -> str:
-    """Return the fully qualified name of an exception's type, as ``error.type`` wants it; a builtin goes without its module."""
-    kind = error if isinstance(error, type) else type(error)
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
 def record_exception(span: Span, error: BaseException) -> None:
@@ -152,23 +143,30 @@ def fail(span: Span, error: BaseException) -> None:
         span.set_attribute(conventions.CANCELLED, value=True)
         return
     record_exception(span, error)
-    kind = type_name(error)
+    kind = qualified_type(error)
     span.set_attribute(conventions.ERROR_TYPE, kind)
     span.set_status(StatusCode.ERROR, kind)
 
 
-def leave(active: Context, before: Context) -> None:
-    """Leave a context from code that is being closed, perhaps by garbage collection and in another execution context.
-
-    ``detach`` would log "Failed to detach context" there, and the context that is current belongs to other code.
-    """
-    if get_current() is active:
+@contextmanager
+def ending(span: Span, before: Context) -> Iterator[Span]:
+    """Run the block in a span that is current, then end it and make the context before it current. An error that leaves is the span's."""
+    try:
+        yield span
+    except BaseException as error:
+        if isinstance(error, Exception):
+            report(error, span)
+        fail(span, error)
+        raise
+    finally:
         attach(before)
+        span.end()
 
 
 def restore(active: Context, before: Context, *, closed: bool) -> None:
-    """Leave a context; ``closed``: from code that may be being closed."""
-    if closed:
-        leave(active, before)
-    else:
+    """Leave a context. ``closed``: from code that is being closed, perhaps by garbage collection and in another execution context.
+
+    ``detach`` would log "Failed to detach context" there, and the context that is current belongs to other code.
+    """
+    if not closed or get_current() is active:
         attach(before)

@@ -1,7 +1,7 @@
-"""Baggage by allow-list only, and only to hosts that are ours (W3C Baggage; its section on privacy asks for both).
+"""Baggage of declared keys, sent to own hosts only (W3C Baggage, "Privacy Considerations").
 
-Baggage is sent with every request by whatever instrumentation injects context, to whoever is called. So nothing of it leaves unless
-the caller has said where it goes: our own clients do, within ``outbound_to(host)``; others send trace context alone.
+Every instrumentation that injects context would send baggage, to any host. So baggage is injected only where the context names the host
+that is called: the library's clients do, and ``outbound_to`` does for others.
 """
 
 from __future__ import annotations
@@ -30,17 +30,16 @@ if TYPE_CHECKING:
 
 _HEADER: Final = "baggage"
 _MOST_ENTRIES: Final = 64
-"""Entries that are looked at (W3C Baggage, "Limits")."""
+"""Entries of a header that are read (W3C Baggage, "Limits")."""
 _ENTRY: Final = re.compile(r"[A-Za-z0-9_.-]+=[A-Za-z0-9._:/%-]{1,256}")
 
 _DESTINATION: Final = contexts.create_key("virtengine-destination")
 
 
 def set_baggage(key: str, value: str, context: Context | None = None) -> Context:
-    """Return a context with a value that travels to our own services with every call made in it.
+    """Return a context with a value that is sent to own hosts with every call made in it.
 
-    Raises ``PrivacyError`` when the key is not declared with ``baggage=True``, or when the value has not the shape declared for it:
-    better here than silently lost on the way.
+    Raises ``PrivacyError`` when the key is not declared with ``baggage=True``, or when the value does not have the declared shape.
     """
     declared = library_registry().get(key)
     place = f"baggage {key[:80]!r}"
@@ -55,7 +54,7 @@ def set_baggage(key: str, value: str, context: Context | None = None) -> Context
 
 @contextmanager
 def outbound_to(target: str) -> Iterator[None]:
-    """Say where the context injected inside goes: a URL, ``host:port`` or a gRPC target. Baggage is sent only to our own hosts."""
+    """Name the URL, ``host:port`` or gRPC target that is called in the block, so that baggage is injected if it is an own host."""
     token = contexts.attach(contexts.set_value(_DESTINATION, target))
     try:
         yield
@@ -70,12 +69,12 @@ def inject(
     context: Context | None = None,
     setter: Setter[CarrierT] = default_setter,
 ) -> None:
-    """Write trace context into the headers of a request to ``to`` and, where that is one of our own hosts, allowed baggage."""
+    """Write trace context into the headers of a request to ``to``, and allowed baggage if that is an own host."""
     propagate.inject(carrier, contexts.set_value(_DESTINATION, to, context), setter)
 
 
 class OwnBaggagePropagator(TextMapPropagator):
-    """W3C baggage, of which only declared keys with fitting values pass, in both directions, and out only to ``own_hosts``."""
+    """Propagator of W3C baggage for declared keys with values of their shape. It injects for ``own_hosts`` only."""
 
     def __init__(self, own_hosts: Sequence[str] = OWN_HOSTS, policy: PrivacyPolicy | None = None) -> None:
         self._own_hosts = tuple(own_hosts)
@@ -93,10 +92,10 @@ class OwnBaggagePropagator(TextMapPropagator):
         context: Context | None = None,
         getter: Getter[CarrierT] = default_getter,
     ) -> Context:
-        """Return the context with what is allowed of the request's baggage."""
+        """Return the context with the allowed entries of the request's baggage."""
         base = contexts.get_current() if context is None else context
         entries = [entry for header in getter.get(carrier, _HEADER) or () for entry in header.split(",")]
-        # Chosen before they are parsed: OpenTelemetry's propagator logs what it cannot parse, value and all.
+        # Entries are chosen before they are parsed, because OpenTelemetry's propagator logs the value of an entry that it cannot parse.
         declared = [entry.strip() for entry in entries[:_MOST_ENTRIES] if self._declared(entry.partition("=")[0].strip())]
         fitting = [entry for entry in declared if _ENTRY.fullmatch(entry)]
         return self._with_allowed(base, self._inner.extract({_HEADER: ",".join(fitting)}, contexts.Context()) if fitting else base)
@@ -111,7 +110,7 @@ class OwnBaggagePropagator(TextMapPropagator):
         context: Context | None = None,
         setter: Setter[CarrierT] = default_setter,
     ) -> None:
-        """Write what is allowed of the context's baggage, when the context says that it goes to one of our own hosts."""
+        """Write the allowed entries of the context's baggage, if the context names an own host as the target."""
         context = contexts.get_current() if context is None else context
         target = contexts.get_value(_DESTINATION, context)
         if isinstance(target, str) and self.own(target):
@@ -122,7 +121,7 @@ class OwnBaggagePropagator(TextMapPropagator):
         return is_own(target, self._own_hosts)
 
     def allowed(self, key: str, value: object) -> bool:
-        """Whether an entry may travel: a key declared for it, and a value of its shape in which no privacy rule finds anything."""
+        """Whether an entry is propagated: the key is declared for it, and the value has the declared shape and matches no privacy rule."""
         if self._policy is None:
             self._policy = PrivacyPolicy()
         declared = self._policy.registry.get(key)

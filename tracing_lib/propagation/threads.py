@@ -1,7 +1,7 @@
-"""Context where Python drops it: threads, executors, ``run_in_executor``.
+"""Propagation of context to threads, executors and ``run_in_executor``.
 
-``asyncio`` hands a task the context of whoever made it, and ``asyncio.to_thread`` does the same for a thread. ``threading.Thread``,
-``Executor.submit`` and ``loop.run_in_executor`` do not: a span started there begins a trace of its own.
+``asyncio`` tasks and ``asyncio.to_thread`` copy the context of their caller. ``threading.Thread``, ``Executor.submit`` and
+``loop.run_in_executor`` do not, so that a span started there begins a new trace.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _T = TypeVar("_T")
 
 
 def carry(function: Callable[_P, _T]) -> Callable[_P, _T]:
-    """Return the function bound to the context of this moment: wherever it is called, the span that is current now is its parent.
+    """Return the function bound to the current context, so that the current span is the parent of spans that it starts.
 
-    For callbacks, for executors that are not ours, and for ``run_in_executor``: ``pool.submit(carry(work), order)``. Every call has a
-    copy of the context, so that calls may overlap and what one sets no other sees. For a coroutine function use
-    ``asyncio.create_task``, which carries by itself. Not for processes: they share no context.
+    Use it for callbacks, for any executor, and for ``run_in_executor``: ``pool.submit(carry(work), order)``. Every call runs in a copy
+    of the context, so that calls do not see each other's changes. It is not for coroutine functions, because ``asyncio.create_task``
+    copies the context itself, nor for processes.
     """
     context = contextvars.copy_context()
 
@@ -38,15 +38,15 @@ def carry(function: Callable[_P, _T]) -> Callable[_P, _T]:
 
 
 class ContextThreadPoolExecutor(ThreadPoolExecutor):
-    """A ``ThreadPoolExecutor`` whose functions run in the context of whoever submitted them (``submit`` and ``map``)."""
+    """A ``ThreadPoolExecutor`` that runs each function in the context of the caller of ``submit`` or ``map``."""
 
     def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
-        """Submit a function with the context of this moment."""
+        """Submit a function with the current context."""
         return super().submit(functools.partial(contextvars.copy_context().run, fn, *args, **kwargs))
 
 
 class ContextThread(threading.Thread):
-    """A ``threading.Thread`` that runs in the context of whoever started it; in a subclass, ``run`` does too."""
+    """A ``threading.Thread`` that runs in the context of the caller of ``start``, as does the ``run`` of a subclass."""
 
     def __init__(
         self,
@@ -61,8 +61,8 @@ class ContextThread(threading.Thread):
         super().__init__(group, target, name, args, kwargs, daemon=daemon)
 
     def start(self) -> None:
-        """Start the thread with the context of this moment. Raises ``RuntimeError`` when it was started before."""
-        # Bound to the instance: only there is a subclass' own ``run`` reached as well.
+        """Start the thread with the current context. Raises ``RuntimeError`` when it was started before."""
+        # On the instance, so that the ``run`` of a subclass is wrapped as well.
         self.run = functools.partial(contextvars.copy_context().run, self.run)  # type: ignore[method-assign]
         super().start()
 
@@ -70,8 +70,8 @@ class ContextThread(threading.Thread):
 def carry_in_executors(loop: asyncio.AbstractEventLoop | None = None, *, max_workers: int | None = None) -> ContextThreadPoolExecutor:
     """Make ``loop.run_in_executor(None, ...)`` carry context, in this loop (default: the running one), and return its executor.
 
-    Call it once, where the service starts and before anything was run there: it sets the loop's default executor, which the loop shuts
-    down in the end (``asyncio.run`` does). ``max_workers``: as for ``ThreadPoolExecutor``. Raises ``RuntimeError`` without a loop.
+    Call it once at the start of the service, before the first use of the default executor, because it replaces that. The loop shuts the
+    executor down (``asyncio.run`` does). ``max_workers``: as for ``ThreadPoolExecutor``. Raises ``RuntimeError`` without a loop.
     """
     executor = ContextThreadPoolExecutor(max_workers, thread_name_prefix="virtengine")
     (loop or asyncio.get_running_loop()).set_default_executor(executor)

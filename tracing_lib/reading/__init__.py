@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from tracing_lib.reading.query import fetch_trace
     from tracing_lib.reading.trace import Event, Link, Span, Trace
 else:
-    __getattr__, __dir__ = offer(
-        __name__,
-        {"query": ("fetch_trace",), "trace": ("Event", "Link", "Span", "Trace")},
-    )
+    __getattr__, __dir__ = offer(__name__, {"query": ("fetch_trace",), "trace": ("Event", "Link", "Span", "Trace")})
 
 __all__ = ["Event", "Link", "Span", "Trace", "fetch_trace"]

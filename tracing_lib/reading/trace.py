@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+
+from google.protobuf.json_format import ParseDict, ParseError
+from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+    from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 
 AttributeValue = str | int | float | bool | bytes | None | tuple["AttributeValue", ...] | dict[str, "AttributeValue"]
 """Value of an attribute (OTLP ``AnyValue``)."""
@@ -92,113 +97,57 @@ def parse_trace(trace_id: str, document: object) -> Trace:
 
     A store can have a span twice, because export is at least once; one of them is kept. Raises ``ValueError`` for any other document.
     """
+    if not isinstance(document, dict):
+        raise ValueError(f"no OTLP JSON: a {type(document).__name__}, no object")  # noqa: TRY004  the document is wrong, not the call
     try:
-        spans = {span.span_id: span for span in _spans(_groups(document))}
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        data = ParseDict(document.get("result") or document.get("trace") or document, TracesData(), ignore_unknown_fields=True)
+        spans = {span.span_id: span for group in data.resource_spans for span in _spans(group)}
+    except (ParseError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"no OTLP JSON: {error}") from error
     return Trace(trace_id, tuple(sorted(spans.values(), key=lambda span: (span.start_ns, -span.end_ns))))
 
 
-def _groups(document: object) -> list[dict[str, object]]:
-    """Return the resource spans of a response, whose envelope differs between the stores."""
-    if not isinstance(document, dict):
-        raise TypeError(f"a {type(document).__name__}, no object")
-    body = document.get("result") or document.get("trace") or document
-    return _objects(body.get("resourceSpans"))
+def _spans(group: ResourceSpans) -> Iterator[Span]:
+    resource = _attributes(group.resource.attributes)
+    for span in (span for scope in group.scope_spans for span in scope.spans):
+        yield Span(
+            trace_id=_identifier(span.trace_id, _TRACE_ID_BYTES),
+            span_id=_identifier(span.span_id, _SPAN_ID_BYTES),
+            parent_id=_identifier(span.parent_span_id, _SPAN_ID_BYTES) if span.parent_span_id else None,
+            service=str(resource.get("service.name", "unknown")),
+            name=span.name,
+            kind=_KINDS[span.kind] if 0 <= span.kind < len(_KINDS) else _KINDS[0],
+            start_ns=span.start_time_unix_nano,
+            end_ns=span.end_time_unix_nano,
+            status=_STATUSES[span.status.code] if 0 <= span.status.code < len(_STATUSES) else _STATUSES[0],
+            status_message=span.status.message,
+            attributes=_attributes(span.attributes),
+            resource=resource,
+            events=tuple(Event(event.name, event.time_unix_nano, _attributes(event.attributes)) for event in span.events),
+            links=tuple(
+                Link(_identifier(link.trace_id, _TRACE_ID_BYTES), _identifier(link.span_id, _SPAN_ID_BYTES), _attributes(link.attributes))
+                for link in span.links
+            ),
+        )
 
 
-def _spans(resource_spans: list[dict[str, object]]) -> Iterator[Span]:
-    for group in resource_spans:
-        resource = _attributes((group.get("resource") or {}).get("attributes"))  # type: ignore[attr-defined]  # JSON
-        for scope in group.get("scopeSpans") or []:  # type: ignore[attr-defined]  # JSON
-            for span in scope.get("spans") or []:
-                yield _span(span, resource)
-
-
-def _span(span: dict[str, object], resource: Mapping[str, AttributeValue]) -> Span:
-    status = span.get("status") or {}
-    if not isinstance(status, dict):
-        raise TypeError("a status is no object")
-    return Span(
-        trace_id=_identifier(span["traceId"], _TRACE_ID_BYTES),
-        span_id=_identifier(span["spanId"], _SPAN_ID_BYTES),
-        parent_id=_identifier(span["parentSpanId"], _SPAN_ID_BYTES) if span.get("parentSpanId") else None,
-        service=str(resource.get("service.name", "unknown")),
-        name=str(span.get("name", "")),
-        kind=_named(span.get("kind", 0), _KINDS, "SPAN_KIND_"),
-        start_ns=_integer(span.get("startTimeUnixNano", 0)),
-        end_ns=_integer(span.get("endTimeUnixNano", 0)),
-        status=_named(status.get("code", 0), _STATUSES, "STATUS_CODE_"),
-        status_message=str(status.get("message", "")),
-        attributes=_attributes(span.get("attributes")),
-        resource=resource,
-        events=tuple(
-            Event(str(event.get("name", "")), _integer(event.get("timeUnixNano", 0)), _attributes(event.get("attributes")))
-            for event in _objects(span.get("events"))
-        ),
-        links=tuple(
-            Link(
-                _identifier(link["traceId"], _TRACE_ID_BYTES),
-                _identifier(link["spanId"], _SPAN_ID_BYTES),
-                _attributes(link.get("attributes")),
-            )
-            for link in _objects(span.get("links"))
-        ),
-    )
-
-
-def _objects(value: object) -> list[dict[str, object]]:
-    if value is None:
-        return []
-    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise TypeError("events, links and attributes are lists of objects")
-    return value
-
-
-def _integer(value: object) -> int:
-    """Read a 64-bit number. Proto3 JSON writes it as a string, some writers as a number."""
-    if isinstance(value, str | int):
-        return int(value)
-    raise TypeError("a time is no number")
-
-
-def _identifier(value: object, size: int) -> str:
-    """Read an id. OTLP JSON writes hexadecimal, generic protobuf JSON (Tempo) base64; the length tells which."""
-    text = str(value)
-    try:
-        raw = bytes.fromhex(text) if len(text) == 2 * size else base64.b64decode(text, validate=True)
-    except (ValueError, binascii.Error):
-        raw = b""
+def _identifier(raw: bytes, size: int) -> str:
+    """Return an id in hexadecimal. OTLP JSON writes ids so, and generic protobuf JSON (Tempo) in base64, as which both were read."""
+    if len(raw) == size * 3 // 2:
+        raw = bytes.fromhex(base64.b64encode(raw).decode())
     if len(raw) != size:
         raise ValueError(f"an id is neither hex nor base64 of {size} bytes")
     return raw.hex()
 
 
-def _named(value: object, names: tuple[str, ...], prefix: str) -> str:
-    """Read an enumeration. OTLP JSON writes its number, generic protobuf JSON its name."""
-    if isinstance(value, int):
-        return names[value] if 0 <= value < len(names) else names[0]
-    name = str(value).removeprefix(prefix).lower()
-    return name if name in names else names[0]
+def _attributes(pairs: Iterable[KeyValue]) -> dict[str, AttributeValue]:
+    return {pair.key: _value(pair.value) for pair in pairs}
 
 
-def _attributes(value: object) -> dict[str, AttributeValue]:
-    return {str(item["key"]): _any(item.get("value")) for item in _objects(value)}
-
-
-def _any(value: object) -> AttributeValue:
-    """Read an ``AnyValue``: an object whose only key names the type."""
-    if not isinstance(value, dict) or not value:
-        return None
-    kind, inner = next(iter(value.items()))
-    return _READERS.get(kind, str)(inner)
-
-
-_READERS: Final[Mapping[str, Callable[[Any], AttributeValue]]] = {
-    "intValue": _integer,
-    "doubleValue": float,
-    "boolValue": bool,
-    "bytesValue": base64.b64decode,
-    "arrayValue": lambda inner: tuple(_any(item) for item in _objects(inner.get("values"))),
-    "kvlistValue": lambda inner: _attributes(inner.get("values")),
-}
+def _value(value: AnyValue) -> AttributeValue:
+    kind = value.WhichOneof("value")
+    if kind == "array_value":
+        return tuple(_value(item) for item in value.array_value.values)
+    if kind == "kvlist_value":
+        return _attributes(value.kvlist_value.values)
+    return None if kind is None else getattr(value, kind)

@@ -12,9 +12,6 @@ from tracing_lib.base.lazy import offer
 if TYPE_CHECKING:
     from tracing_lib.sampling.links import FollowsLinks
 else:
-    __getattr__, __dir__ = offer(
-        __name__,
-        {"links": ("FollowsLinks",)},
-    )
+    __getattr__, __dir__ = offer(__name__, {"links": ("FollowsLinks",)})
 
 __all__ = ["FollowsLinks"]

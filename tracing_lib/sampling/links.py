@@ -1,4 +1,4 @@
-"""Traces that follow others by a link are sampled with them."""
+"""Sampling of traces that are linked to others."""
 
 from __future__ import annotations
 
@@ -16,15 +16,14 @@ if TYPE_CHECKING:
 
 
 class FollowsLinks(Sampler):
-    """Samples a trace that begins with links when one of the linked spans was sampled, and only then; asks ``root`` about any other.
+    """Samples a root span with links if, and only if, one of the linked spans is sampled. ``root`` decides on all other spans.
 
-    Only for spans without a parent; ``root`` decides on the others. Without it a WebSocket's events, or the jobs of a queue, are
-    decided one by one, and a trace of ten links leads to one that was kept.
+    Without it the events of a WebSocket, or the jobs of a queue, would be sampled independently of the traces that they link to.
     """
 
     def __init__(self, root: Sampler) -> None:
         self.root = root
-        """What decides on a trace without links."""
+        """Sampler of spans without links, and of spans with a parent."""
 
     def should_sample(  # noqa: PLR0917  the signature is the SDK's
         self,
@@ -36,7 +35,7 @@ class FollowsLinks(Sampler):
         links: Sequence[Link] | None = None,
         trace_state: TraceState | None = None,
     ) -> SamplingResult:
-        """Decide by the links where there are any, else by the root sampler."""
+        """Decide by the links of a root span, else by ``root``."""
         linked = [link.context for link in links or () if link.context.is_valid]
         if not linked or get_current_span(parent_context).get_span_context().is_valid:
             return self.root.should_sample(parent_context, trace_id, name, kind, attributes, links, trace_state)

@@ -1,4 +1,4 @@
-"""How an operation's ratio follows its traffic."""
+"""Sampling ratio of one operation, adapted to its traffic."""
 
 from __future__ import annotations
 
@@ -16,25 +16,22 @@ if TYPE_CHECKING:
     from tracing_lib.sampling.strategies import Goal
 
 _FIRST_COUNT: Final = 16
-"""Traces after which the traffic of an operation is judged for the first time, and the least that counts as a burst."""
+"""Traces after which the first interval of an operation ends, and the least number of a burst."""
 _BURST: Final = 2.0
-"""A count that reaches so many times what was expected of the whole interval ends it early."""
+"""Factor of the expected count of an interval that ends the interval early."""
 _BY_CHANCE: Final = 3.0
-"""Counts that differ by fewer standard deviations are the same traffic, and are averaged."""
+"""Standard deviations below which two counts are taken for the same rate, and averaged."""
 
 
 Decided: TypeAlias = "tuple[int, dict[str, AnyValue], TraceState | None]"
-"""The threshold that a trace id has to reach, and the attributes and the trace state of the traces that do; no state where none does."""
-
-Lease: TypeAlias = "tuple[Decided, float]"
-"""A decision, and the time on the monotonic clock, in seconds, until which it need not be asked for again."""
+"""Threshold for trace ids, and attributes and trace state of the roots of sampled traces; no state if none is sampled."""
 
 
 class Operation:
     """The sampling of the traces that begin with one operation.
 
-    Traffic is counted for an interval, and the ratio of the next is what would have met the goal in this one. Within the interval the
-    ratio stands, so every trace's count can be scaled up by it.
+    Traces are counted for an interval. The ratio of the next interval is the one that would have met the goal in this one. The ratio is
+    constant within an interval, so that counts can be scaled up by it.
     """
 
     __slots__ = ("_since", "decision", "goal", "limit", "rate", "tick", "until")
@@ -42,18 +39,18 @@ class Operation:
     def __init__(self, goal: Goal, now: float, interval: float) -> None:
         self.goal = goal
         self.rate = 0.0
-        """Traces per second that begin with the operation, sampled or not."""
+        """Traces per second, sampled or not."""
         self._begin(now, interval, _FIRST_COUNT)
         self.aim(1.0)
 
     def _begin(self, now: float, interval: float, limit: float) -> None:
-        self.tick = itertools.count(1).__next__  # one step in C: no count is lost between threads
+        self.tick = itertools.count(1).__next__  # one step of the interpreter: threads lose no count
         self._since = now
         self.until = now + interval if self.goal.adapts else math.inf
         self.limit = limit if self.goal.adapts else math.inf
 
     def count(self, seen: int, now: float, interval: float, pressure: float) -> None:
-        """End the interval, in which so many traces were seen, and begin the next."""
+        """End the interval, in which ``seen`` traces were counted, and begin the next."""
         elapsed = max(now - self._since, 1e-6)
         expected, found = self.rate * elapsed, seen / elapsed
         same = abs(seen - expected) <= _BY_CHANCE * math.sqrt(max(expected, 1.0))
@@ -68,9 +65,9 @@ class Operation:
         state = TraceState([("ot", f"th:{threshold_text(threshold)}")]) if ratio else None
         marks: dict[str, AnyValue] = {"sampler.type": "probabilistic", "sampler.param": ratio}
         self.decision: Decided = threshold, marks, state
-        """Threshold, and what a sampled root carries: in one piece, so that no root carries another ratio than it was taken by."""
+        """The current decision, replaced as one object, so that a root never has the attributes of another ratio."""
 
     @property
     def ratio(self) -> float:
-        """The share that is sampled, exactly as the threshold has it."""
+        """Ratio of the threshold."""
         return effective_ratio(self.decision[0])

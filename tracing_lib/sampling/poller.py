@@ -1,4 +1,4 @@
-"""Asks the strategy server, in a thread of its own, so that no request waits for it."""
+"""Polling of sampling strategies, in a thread of its own, so that no request waits for it."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _LONGEST_ANSWER: Final = 2**20
 _OK: Final = 200
 _FIRST_PAUSE: Final = 1.0
 _EARLIEST: Final = 0.8
-"""Waits are a random share of the interval, from this to the whole, so that a fleet does not ask at once, and none asks late."""
+"""Least random share of the interval between two polls, so that the services of a fleet do not poll at once."""
 
 
 class StrategyPoller:
-    """Polls strategies (Jaeger remote sampling over HTTP) and hands on those that changed; keeps the last good one meanwhile.
+    """Polls strategies (Jaeger remote sampling over HTTP) and passes each changed one to ``apply``.
 
-    After a failure it asks again after a second, then after twice as long, up to the interval: a strategy server that is back is
-    heard within one. Each change of state is one line in the log.
+    After a failure the last strategy stays, and the pause is one second, doubled up to the interval. Each change of state is one line in
+    the log.
     """
 
     def __init__(self, settings: TracingSettings, apply: Callable[[Strategy], None]) -> None:
@@ -54,7 +54,7 @@ class StrategyPoller:
             self._begin()
 
     def stop(self) -> None:
-        """Ask no more. A request that hangs is left to its thread."""
+        """Stop polling. A request that hangs is left to its thread."""
         self._stopped.set()
         if self._session is not None:
             self._session.close()
@@ -71,7 +71,7 @@ class StrategyPoller:
             pause = min(interval, _FIRST_PAUSE * 2 ** min(failures - 1, 16)) if problem else interval
 
     def _poll(self) -> str:
-        """Ask once, and hand on a strategy that changed; return what was wrong, or nothing."""
+        """Poll once and apply a changed strategy. Return the fault in words, or an empty string."""
         try:
             strategy = parse_strategy(self._ask())
             if strategy != self._strategy:

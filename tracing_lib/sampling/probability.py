@@ -1,7 +1,7 @@
 """Consistent probability sampling (OpenTelemetry specification, "TraceState: Probability Sampling").
 
-A trace has 56 random bits, R; it is sampled where R is at least the threshold T, and the ratio is 1 - T / 2**56. Everybody who knows T
-knows of how many traces a sampled one stands for.
+A trace id has 56 random bits, R. The trace is sampled if R is at least the threshold T, so the ratio is 1 - T / 2**56. T is propagated, so
+that every reader can scale counts up.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 RANDOMNESS: Final = (1 << 56) - 1
 """The bits of a trace id that are random (W3C Trace Context level 2, "random-trace-id")."""
 NEVER: Final = 1 << 56
-"""The threshold that no randomness reaches."""
+"""Threshold above every R: no trace is sampled."""
 _DIGITS: Final = 14
 _PRECISION: Final = 4
 """Significant hexadecimal digits of a threshold, beside leading f: the specification's default."""

@@ -1,4 +1,4 @@
-"""Which traces are recorded: a caller's decision is followed; a new trace is taken by its id, at the ratio of its first operation."""
+"""The sampler: it follows the decision of the caller, and samples new traces at the ratio of their operation."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from opentelemetry.util.types import Attributes
 
     from tracing_lib.contract.settings import TracingSettings
-    from tracing_lib.sampling.operation import Decided, Lease
+    from tracing_lib.sampling.operation import Decided
 
 _MOST_OPERATIONS: Final = 256
-"""Operations that are counted each for itself. Further ones share a count, so that made-up names cost no memory."""
+"""Operations with a count of their own. Further ones share a count, so that memory is bounded."""
 _PRESSURE_SECONDS: Final = 1.0
 _PRESSED: Final = 0.5
 _RELIEVED: Final = 0.25
@@ -36,34 +36,34 @@ _DROPPED: Final = SamplingResult(Decision.DROP)
 
 
 class Load(Protocol):
-    """How the delivery of spans fares."""
+    """Load of the export."""
 
     @property
     def fill(self) -> float:
-        """How full the queue is, from 0 to 1."""
+        """Fill of the queue, from 0 to 1."""
         ...
 
     @property
     def refusing(self) -> bool:
-        """Whether the collector says that it has too much to do."""
+        """Whether the collector throttles."""
         ...
 
 
 class Idle:
-    """The load of a sampler that stands alone: none."""
+    """Load of a sampler without an export."""
 
     fill = 0.0
     refusing = False
 
 
 class TargetSampler(Sampler):
-    """A parent-based sampler that meets rates.
+    """A parent-based sampler that steers each operation to its goal.
 
-    What an operation's ratio is made from, first found: the strategy server's own word on the operation, the contract's target for it,
-    the server's default, ``head_ratio``. Decisions of one interval are made with one ratio, which travels in the trace state (``ot=th:…``)
-    and stands on the root (``sampler.type``, ``sampler.param``: Jaeger's names), so that counts can be scaled up. Each second in
-    which the queue is more than half full, or the collector throttles, halves every ratio, down to its floor; each second in which it is
-    less than a quarter full gives half of it back.
+    The goal of an operation is the first found of: the server's strategy for the operation, the contract's target for it, the server's
+    default, ``head_ratio``. The ratio of a decision is in the trace state (``ot=th:…``) and in the attributes of the root
+    (``sampler.type``, ``sampler.param``: Jaeger's names), so that counts can be scaled up. Each second in which the queue is more than half
+    full, or the collector throttles, halves every ratio, down to its floor. Each second in which the queue is less than a quarter full
+    raises the ratios by half.
     """
 
     def __init__(
@@ -81,16 +81,14 @@ class TargetSampler(Sampler):
         self._clock = clock
         self._lock = threading.Lock()
         self.pressure = 1.0
-        """What every ratio is multiplied by; less than 1 under pressure."""
+        """Factor of every ratio: 1, and less under load."""
         self._next_look = clock() + _PRESSURE_SECONDS
-        self.leases: dict[str, Lease] | None = {} if clock is time.monotonic else None
-        """Decisions that follow no traffic, and so stand until the pressure is looked at again; none with a clock of one's own."""
         self._operations: dict[str, Operation] = {}
         self.apply(strategy)
         after_fork(self._renew_lock)
 
     def apply(self, strategy: Strategy) -> None:
-        """Follow another strategy from now on. Traffic that was counted stays known."""
+        """Replace the strategy. Measured rates of traffic are kept."""
         with self._lock:
             self._strategy = strategy
             known = self._operations
@@ -98,8 +96,6 @@ class TargetSampler(Sampler):
             self._goals = {**self._targets, **strategy.operations}
             operations = {name: self._made(goal, known.get(name)) for name, goal in self._goals.items()}
             self._operations = operations
-            if self.leases is not None:
-                self.leases.clear()
 
     def _made(self, goal: Goal, before: Operation | None = None) -> Operation:
         made = Operation(goal, self._clock(), self._interval)
@@ -109,7 +105,7 @@ class TargetSampler(Sampler):
         return made
 
     def operation(self, name: str) -> Operation:
-        """Return the sampling of the traces that begin with this operation."""
+        """Return the sampling of an operation."""
         found = self._operations.get(name)
         if found is not None:
             return found
@@ -130,7 +126,7 @@ class TargetSampler(Sampler):
         links: Sequence[Link] | None = None,  # noqa: ARG002
         trace_state: TraceState | None = None,  # noqa: ARG002
     ) -> SamplingResult:
-        """Follow the parent, trace state included; without one, take the trace when its randomness reaches the operation's threshold."""
+        """Follow the parent with its trace state. Sample a root if the random bits of its trace id reach the threshold of the operation."""
         parent = get_current_span(parent_context).get_span_context()
         if parent.is_valid:
             if parent.trace_flags.sampled:
@@ -142,30 +138,26 @@ class TargetSampler(Sampler):
         return SamplingResult(Decision.RECORD_AND_SAMPLE, {**attributes, **marks} if attributes else marks, state)
 
     def decision(self, name: str) -> Decided:
-        """Count a trace that begins with the operation; return the threshold that its id has to reach, and what its root then carries."""
-        operation = self._operations.get(name) or self.operation(name)
+        """Count a new trace of the operation, and return the decision."""
+        operation = self.operation(name)
         now, tick = self._clock(), operation.tick
         seen = tick()
         if now >= operation.until or seen >= operation.limit:
             self._count(operation, tick, seen, now)
         if now >= self._next_look:
             self._look(now)
-        decision = operation.decision
-        leases = self.leases
-        if leases is not None and not operation.goal.adapts and (len(leases) < _MOST_OPERATIONS or name in leases):
-            leases[name] = decision, self._next_look
-        return decision
+        return operation.decision
 
     def _count(self, operation: Operation, tick: Callable[[], int], seen: int, now: float) -> None:
-        if self._lock.acquire(blocking=False):  # else another thread is at it
+        if self._lock.acquire(blocking=False):  # else another thread ends the interval
             try:
-                if operation.tick is tick:  # else another thread was faster, and the next interval has begun
+                if operation.tick is tick:  # else the next interval has begun
                     operation.count(seen, now, self._interval, self.pressure)
             finally:
                 self._lock.release()
 
     def _look(self, now: float) -> None:
-        """Judge the pressure; when it changed, so do all ratios, at once."""
+        """Update the pressure, and with it all ratios."""
         if not self._lock.acquire(blocking=False):
             return
         try:
@@ -176,8 +168,6 @@ class TargetSampler(Sampler):
             elif fill < _RELIEVED:
                 self.pressure = min(1.0, before * _RECOVERY)
             if self.pressure != before:
-                if self.leases is not None:
-                    self.leases.clear()
                 for operation in (*self._operations.values(), self._others):
                     operation.aim(self.pressure)
         finally:
@@ -188,12 +178,12 @@ class TargetSampler(Sampler):
         self._lock = threading.Lock()
 
     def get_description(self) -> str:
-        """Return what the sampler does, for a log."""
+        """Return the sampler's name with targets and default, for a log."""
         return f"TargetSampler{{targets={sorted(self._targets)}, default={self._strategy.default}}}"
 
 
 def build_sampler(settings: TracingSettings, load: Load | None = None) -> TargetSampler:
-    """Return the sampler that the settings ask for; until a strategy server was heard, ``head_ratio`` holds beside the targets."""
+    """Return the sampler of the settings. ``head_ratio`` applies beside the targets until a strategy is received."""
     targets = {
         each.operation: Goal(each.traces_per_second, each.floor, each.ceiling)
         for each in settings.targets

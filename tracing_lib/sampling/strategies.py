@@ -1,4 +1,4 @@
-"""Sampling strategies as the Jaeger remote sampling protocol tells them, and what each asks of one operation."""
+"""Sampling strategies of the Jaeger remote sampling protocol, and the goals that they set for operations."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _UNKNOWN = "none of operationSampling, probabilisticSampling and rateLimitingSam
 
 
 class StrategyError(ValueError):
-    """A strategy server answered with something that is no strategy; the message says what, in a few words."""
+    """The response of a strategy server is not a strategy. The message says why in a few words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What the ratio of an operation is made from.
+    """The goal of an operation's sampling.
 
-    With a target the ratio is target ÷ traffic, from floor to ceiling. Else it is ``ceiling``, or more where that brings fewer than
-    ``least_per_second``.
+    With a target the ratio is target ÷ traffic, from floor to ceiling. Without one it is ``ceiling``, raised where it would sample fewer
+    traces than ``least_per_second``.
     """
 
     target: float | None = None
-    """Traces per second that are aimed at."""
+    """Wanted traces per second."""
     floor: float = 0.0
     """Least ratio."""
     ceiling: float = 1.0
@@ -44,7 +44,7 @@ class Goal:
         return self.target is not None or self.least_per_second > 0
 
     def ratio(self, rate: float, pressure: float) -> float:
-        """Return the ratio for a traffic of so many traces per second; under pressure (1: none, towards 0: much) that much less."""
+        """Return the ratio for ``rate`` traces per second, multiplied by ``pressure`` (1: no load) down to the floor."""
         if self.target is not None:
             wanted = self.target / rate if rate > 0 else 1.0
         elif self.least_per_second > 0:
@@ -57,12 +57,12 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
-    """What a service was told about its sampling."""
+    """The strategy of a service."""
 
     default: Goal
-    """The goal of every operation without one of its own."""
+    """Goal of operations without one of their own."""
     shared: bool = False
-    """Whether operations share the default goal, as under a rate for the whole service, rather than each having it for itself."""
+    """Whether the default goal is one for all operations together, as with a rate for the whole service."""
     operations: Mapping[str, Goal] = field(default_factory=dict)
     """Goals by operation."""
 
@@ -72,7 +72,7 @@ class _Part(BaseModel):
 
 
 class _Probabilistic(_Part):
-    # Absent means zero: that is how JSON made from proto3 leaves it out.
+    # JSON made from proto3 leaves zero out.
     samplingRate: Ratio = 0.0  # noqa: N815  the protocol's
 
 
@@ -98,10 +98,10 @@ class _Answer(_Part):
 
 
 def parse_strategy(body: bytes) -> Strategy:
-    """Return the strategy in an answer of ``GET /api/sampling?service=…``. Raises ``StrategyError``.
+    """Return the strategy in a response of ``GET /api/sampling?service=…``. Raises ``StrategyError``.
 
-    ``strategyType`` is not read: with operations, servers set it to the type of the default. The field that is there decides,
-    ``operationSampling`` first (Jaeger, ``sampling.proto``). A floor keeps pressure from darkening an operation that is to be seen.
+    The field that is set decides, ``operationSampling`` first (Jaeger, ``sampling.proto``), and not ``strategyType``, because servers set
+    that to the type of the default.
     """
     try:
         answer = _Answer.model_validate(json.loads(body))
@@ -124,7 +124,7 @@ def parse_strategy(body: bytes) -> Strategy:
 
 
 _LEAST_UNDER_PRESSURE = 0.0001
-"""Share that pressure leaves of an operation that has no floor of its own; the contract's default floor."""
+"""Floor of goals without one: the contract's default, so that load never turns an operation off."""
 
 
 def _ratio_goal(ratio: float, least_per_second: float = 0.0) -> Goal:
@@ -132,5 +132,5 @@ def _ratio_goal(ratio: float, least_per_second: float = 0.0) -> Goal:
 
 
 def ratio_strategy(ratio: float) -> Strategy:
-    """Return the strategy that takes a share of everything."""
+    """Return the strategy that samples one ratio of all traces."""
     return Strategy(_ratio_goal(ratio), shared=True)

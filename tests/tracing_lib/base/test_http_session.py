@@ -72,7 +72,7 @@ def server() -> Iterator[Seen]:
 
 
 @contextmanager
-def sender(endpoint: str, **values: object) -> Iterator[HttpTransport]:
+def transport(endpoint: str, **values: object) -> Iterator[HttpTransport]:
     made = HttpTransport(TracingSettings(service_name="portal", endpoint=endpoint, **values))  # type: ignore[arg-type]
     try:
         yield made
@@ -81,9 +81,9 @@ def sender(endpoint: str, **values: object) -> Iterator[HttpTransport]:
 
 
 def test_one_connection_serves_all_requests_whatever_the_answers() -> None:
-    with server() as seen, sender(seen.url, token=SecretStr("abc"), headers={"x-tenant": SecretStr("t1")}) as sends:
+    with server() as seen, transport(seen.url, token=SecretStr("abc"), headers={"x-tenant": SecretStr("t1")}) as sending:
         seen.answers += [(200, {}, b"\x0a\x00"), (503, {"Retry-After": "2"}, b"busy"), (400, {}, b"no"), (200, {}, b"")]
-        found = [sends.send(b"request", 5.0) for _ in range(5)]
+        found = [sending.send(b"request", 5.0) for _ in range(5)]
     assert [outcome.kind for outcome in found] == ["accepted", "again", "refused", "accepted", "accepted"]
     assert (found[1].after_seconds, found[1].throttled) == (2.0, True)
     assert len(seen.connections) == 1
@@ -96,32 +96,32 @@ def test_one_connection_serves_all_requests_whatever_the_answers() -> None:
 
 
 def test_a_connection_that_the_server_closes_is_opened_again() -> None:
-    with server() as seen, sender(seen.url) as sends:
+    with server() as seen, transport(seen.url) as sending:
         seen.answers.append((200, {"Connection": "close"}, b""))
-        assert [sends.send(b"request", 5.0).kind for _ in range(3)] == ["accepted"] * 3
+        assert [sending.send(b"request", 5.0).kind for _ in range(3)] == ["accepted"] * 3
     assert len(seen.connections) == 2
 
 
-def test_the_connection_is_closed_with_the_sender() -> None:
-    with server() as seen, sender(seen.url) as sends:
-        sends.send(b"request", 5.0)
+def test_the_connection_is_closed_with_the_transport() -> None:
+    with server() as seen, transport(seen.url) as sending:
+        sending.send(b"request", 5.0)
         assert not seen.left.is_set()
-        sends.close()
+        sending.close()
         assert seen.left.wait(120.0)
-        assert sends.send(b"request", 5.0).kind == "again"
+        assert sending.send(b"request", 5.0).kind == "again"
 
 
 def test_a_redirect_is_not_followed() -> None:
-    with server() as seen, sender(seen.url) as sends:
+    with server() as seen, transport(seen.url) as sending:
         seen.answers.append((307, {"Location": "/elsewhere"}, b""))
-        assert sends.send(b"request", 5.0).reason == "http_307"
+        assert sending.send(b"request", 5.0).reason == "http_307"
     assert seen.targets == ["/v1/traces"]
 
 
 def test_an_endless_answer_is_given_up_and_its_status_stands() -> None:
-    with server() as seen, sender(seen.url) as sends:
+    with server() as seen, transport(seen.url) as sending:
         seen.answers.append((200, {}, b"x" * 300_000))
-        assert [sends.send(b"request", 5.0).kind for _ in range(2)] == ["accepted"] * 2
+        assert [sending.send(b"request", 5.0).kind for _ in range(2)] == ["accepted"] * 2
     assert len(seen.connections) == 2, "what is left of the answer is not read"
 
 
@@ -131,10 +131,10 @@ def test_the_proxy_of_the_environment_is_asked_unless_the_host_is_spared(
     by_proxy: bool,  # noqa: FBT001
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with server() as seen, server() as proxy, sender(seen.url) as sends:
+    with server() as seen, server() as proxy, transport(seen.url) as sending:
         monkeypatch.setenv("http_proxy", proxy.url.replace("://", "://user:word@"))
         monkeypatch.setenv("no_proxy", spared)
-        assert [sends.send(b"request", 5.0).kind for _ in range(2)] == ["accepted"] * 2
+        assert [sending.send(b"request", 5.0).kind for _ in range(2)] == ["accepted"] * 2
     assert proxy.targets == ([f"{seen.url}/v1/traces"] * 2 if by_proxy else [])
     assert seen.targets == ([] if by_proxy else ["/v1/traces"] * 2)
     assert all(headers["proxy-authorization"].startswith("Basic ") for headers in proxy.headers)
@@ -142,8 +142,8 @@ def test_the_proxy_of_the_environment_is_asked_unless_the_host_is_spared(
 
 @pytest.mark.parametrize("endpoint", ["http://127.0.0.1:1", "http://no-such-host.invalid"])
 def test_who_cannot_be_reached_is_tried_again(endpoint: str) -> None:
-    with sender(endpoint) as sends:
+    with transport(endpoint) as sending:
         for _ in range(2):
-            outcome = sends.send(b"request", 2.0)
+            outcome = sending.send(b"request", 2.0)
             assert outcome.kind == "again"
             assert outcome.why.startswith("no answer (")

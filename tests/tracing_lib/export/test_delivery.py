@@ -162,15 +162,15 @@ def test_a_span_that_cannot_be_made_private_does_not_leave_and_costs_nobody_else
     tracing = configure(settings, set_global=False)
     delivery = tracing._processor
     assert delivery is not None
-    wall: Any = delivery._encoder.redactor
-    whole = wall.name
+    redactor: Any = delivery._encoder.redactor
+    whole = redactor.name
 
     def broken(value: str) -> str:
         if value == "a":
             raise ValueError("jane.roe@example.org")
         return str(whole(value))
 
-    wall.name = broken
+    redactor.name = broken
     for name in ("a", "a", "b"):
         tracing.tracer("t").start_span(name).end()
     assert tracing.shutdown().accounts.dropped == {"encoding": 2}

@@ -28,7 +28,7 @@ def test_a_span_of_the_sdks_own_has_the_group_of_its_resource_and_scope() -> Non
     assert groups.of(ReadableSpan("s", resource=resource)).scope is None
 
 
-def test_resource_and_scope_pass_the_wall() -> None:
+def test_resource_and_scope_are_redacted() -> None:
     groups = ScopeGroups(policy())
     resource, scope = Resource({"service.name": "portal", "customer": SECRET}), InstrumentationScope("t", attributes={"customer": SECRET})
     found = groups.of(ReadableSpan("s", resource=resource, instrumentation_scope=scope))

@@ -26,7 +26,7 @@ HASHED = "virtengine.account"
 
 
 class _Watched(PrivacyPolicy):
-    """The wall, noting who makes spans private."""
+    """The policy, noting who makes spans private."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,9 +41,9 @@ class _Watched(PrivacyPolicy):
 def test_spans_are_made_private_and_encoded_by_the_delivering_thread() -> None:
     with Collector("http/protobuf") as collector:
         settings = TracingSettings(service_name="portal", endpoint=collector.url, export_interval_seconds=0.05)
-        wall = _Watched()
+        redactor = _Watched()
         make_provider, make_encoder = recorder()
-        delivery = ExportProcessor(settings, lambda: make_encoder(wall))
+        delivery = ExportProcessor(settings, lambda: make_encoder(redactor))
         provider = make_provider(shutdown_on_exit=False)
         provider.add_span_processor(delivery)
         tracer = provider.get_tracer("t")
@@ -53,8 +53,8 @@ def test_spans_are_made_private_and_encoded_by_the_delivering_thread() -> None:
             time.sleep(0.02)
         report = delivery.end(60.0)
     assert (report.ended, report.delivered) == (200, 200)
-    assert len(wall.threads) >= 200
-    assert set(wall.threads) == {"virtengine-tracing-export"}
+    assert len(redactor.threads) >= 200
+    assert set(redactor.threads) == {"virtengine-tracing-export"}
 
 
 def test_the_request_that_calls_the_delivering_thread_goes_on_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,7 +103,7 @@ tracing = configure(settings)
 tracer = tracing.tracer("t")
 open_ = tracer.start_span("open")
 for _ in range(5):
-    tracer.start_span("staged").end()
+    tracer.start_span("pending").end()
 child = os.fork()
 if child == 0:
     inherited = tracing.accounts()

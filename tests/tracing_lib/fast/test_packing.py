@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanLimits
 from opentelemetry.trace import SpanContext, SpanKind
 
 from tests.tracing_lib.samples_of_spans import SECRET, SPANS, Source, policy
-from tracing_lib.export.encoder import Encoder
+from tracing_lib.export.encoder import encode_span
 from tracing_lib.fast.packing import _MOST_REMEMBERED, FastSpanEncoder
 from tracing_lib.privacy.attribute import Attribute, Privacy, Shape
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from tracing_lib.privacy.policy import PrivacyPolicy
 
 
-def long_way(span: ReadableSpan, wall: PrivacyPolicy | None) -> bytes:
+def long_way(span: ReadableSpan, redactor: PrivacyPolicy | None) -> bytes:
     """What leaves of a span, made of all of it at once."""
-    return Encoder().span(span if wall is None else wall.leaving(span))
+    return encode_span(span if redactor is None else redactor.leaving(span))
 
 
-@pytest.mark.parametrize("walled", [True, False])
+@pytest.mark.parametrize("redacted", [True, False])
 @pytest.mark.parametrize("limits", [None, SpanLimits(max_links=1), SpanLimits(max_span_attributes=1)])
-def test_the_short_way_gives_what_the_long_way_gives(walled: bool, limits: SpanLimits | None) -> None:  # noqa: FBT001
-    source, wall = Source(limits), policy() if walled else None
-    encoder = FastSpanEncoder(wall)
+def test_the_short_way_gives_what_the_long_way_gives(redacted: bool, limits: SpanLimits | None) -> None:  # noqa: FBT001
+    source, redactor = Source(limits), policy() if redacted else None
+    encoder = FastSpanEncoder(redactor)
 
     @settings(max_examples=150, deadline=None)
     @given(st.lists(SPANS, min_size=1, max_size=4), st.sampled_from(SpanKind))
@@ -38,7 +38,7 @@ def test_the_short_way_gives_what_the_long_way_gives(walled: bool, limits: SpanL
             packed = encoder.encode(span)[1]
             # Dropped links are counted where the links are the span's own, and not in a redacted copy.
             if more != "plain links" or limits is None:
-                assert packed == long_way(span, wall)
+                assert packed == long_way(span, redactor)
 
     one_after_another()
 
@@ -70,19 +70,19 @@ def test_what_stays_in_the_process_is_not_remembered_and_memory_is_bounded() -> 
 
 
 def test_a_declaration_counts_for_the_next_span() -> None:
-    source, wall = Source(), policy()
-    encoder = FastSpanEncoder(wall)
+    source, redactor = Source(), policy()
+    encoder = FastSpanEncoder(redactor)
     before = encoder.encode(source.span("s", attributes={"virtengine.late": "word"}))[1]
-    wall.registry.declare(Attribute("virtengine.late", "For this test.", Shape.CODE))
+    redactor.registry.declare(Attribute("virtengine.late", "For this test.", Shape.CODE))
     assert b"virtengine.late" not in before
     assert b"virtengine.late" in encoder.encode(source.span("s", attributes={"virtengine.late": "word"}))[1]
 
 
 def test_a_digest_leaves_the_same_each_time_and_never_the_value() -> None:
-    source, wall = Source(), policy()
-    encoder = FastSpanEncoder(wall)
+    source, redactor = Source(), policy()
+    encoder = FastSpanEncoder(redactor)
     for _ in range(3):
         packed = encoder.encode(source.span("s", attributes={"virtengine.account": "a1b2c3"}))[1]
-        assert wall.hashed("a1b2c3").encode() in packed
+        assert redactor.hashed("a1b2c3").encode() in packed
         assert b"a1b2c3" not in packed
-    assert wall.registry.get("virtengine.account").privacy is Privacy.HASH  # type: ignore[union-attr]
+    assert redactor.registry.get("virtengine.account").privacy is Privacy.HASH  # type: ignore[union-attr]

@@ -13,7 +13,7 @@ import pytest
 import structlog
 from opentelemetry import trace
 
-from tracing_lib.base.fingerprints import describe, fingerprint, fingerprint_of_text, report
+from tracing_lib.base.fingerprints import fingerprint, fingerprint_of_text, qualified_type, report
 from tracing_lib.logs import JsonFormatter, PrivateEvent, TextFormatter, TraceContextFilter, add_trace_context, configure_logging
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ def test_a_fingerprint_is_that_of_type_and_place_and_nothing_else() -> None:
     assert one == fingerprint(_raise(ValueError("of John")))
     assert one != fingerprint(_raise(KeyError("of Jane")))
     assert one != fingerprint(_elsewhere(ValueError("of Jane")))
-    assert describe(ValueError("never raised")).type == "ValueError"
+    assert qualified_type(ValueError("never raised")) == "ValueError"
 
 
 def _chained() -> Exception:

@@ -4,7 +4,6 @@ typedef struct {
     PyObject_HEAD
     PyObject *origin;    /* an Origin */
     PyObject *decide;    /* says from the name alone which new traces are sampled; None where more must be asked */
-    PyObject *leases;    /* decisions that need not be asked for again yet */
     PyObject *otherwise; /* flags of traces that are not sampled and of those that are, and the trace state of the former */
     char plain_ids;      /* ids are random bits, given by constants[BITS] */
 } TracerCore;
@@ -14,7 +13,6 @@ tracer_traverse(TracerCore *self, visitproc visit, void *arg)
 {
     Py_VISIT(self->origin);
     Py_VISIT(self->decide);
-    Py_VISIT(self->leases);
     Py_VISIT(self->otherwise);
     return 0;
 }
@@ -24,7 +22,6 @@ tracer_clear(TracerCore *self)
 {
     Py_CLEAR(self->origin);
     Py_CLEAR(self->decide);
-    Py_CLEAR(self->leases);
     Py_CLEAR(self->otherwise);
     return 0;
 }
@@ -144,20 +141,6 @@ tracer_start_child(TracerCore *self, PyObject *const *args, Py_ssize_t given)
     return plain || PyErr_Occurred() ? result : ask_python(self, s_slow_child, args, given);
 }
 
-/* The decision about an operation that still stands. NULL without an exception where there is none. */
-static PyObject *
-leased(PyObject *leases, PyObject *name)
-{
-    PyObject *lease = leases != NULL && PyDict_CheckExact(leases) ? PyDict_GetItemWithError(leases, name) : NULL;
-    struct timespec now;
-    if (lease != NULL && PyTuple_Check(lease) && PyTuple_GET_SIZE(lease) == 2 && PyFloat_Check(PyTuple_GET_ITEM(lease, 1))
-        && clock_gettime(CLOCK_MONOTONIC, &now) == 0
-        && (double)now.tv_sec + (double)now.tv_nsec * 1e-9 < PyFloat_AS_DOUBLE(PyTuple_GET_ITEM(lease, 1))) {
-        return Py_NewRef(PyTuple_GET_ITEM(lease, 0));
-    }
-    return NULL;
-}
-
 /* The first span of a trace, or its ids where it is not sampled, where the operation's name decides. NULL without an exception else. */
 static PyObject *
 decided(TracerCore *self, PyObject *name, PyObject *attributes)
@@ -165,17 +148,13 @@ decided(TracerCore *self, PyObject *name, PyObject *attributes)
     if (self->decide == NULL || self->decide == Py_None || self->otherwise == NULL) {
         return NULL;
     }
-    PyObject *decide = Py_NewRef(self->decide), *otherwise = Py_NewRef(self->otherwise), *leases = Py_XNewRef(self->leases);
-    PyObject *decision = leased(leases, name), *found = NULL;
-    if (decision == NULL && !PyErr_Occurred()) {
-        decision = PyObject_CallOneArg(decide, name);
-    }
+    PyObject *decide = Py_NewRef(self->decide), *otherwise = Py_NewRef(self->otherwise);
+    PyObject *decision = PyObject_CallOneArg(decide, name), *found = NULL;
     if (decision != NULL) {
         found = first_span(self->origin, name, constants[SERVER], attributes, decision, otherwise);
     }
     Py_DECREF(decide);
     Py_DECREF(otherwise);
-    Py_XDECREF(leases);
     Py_XDECREF(decision);
     return found;
 }
@@ -277,7 +256,6 @@ static PyGetSetDef tracer_getset[] = {
 
 static PyMemberDef tracer_members[] = {
     {"_decide", T_OBJECT_EX, offsetof(TracerCore, decide), 0, NULL},
-    {"_leases", T_OBJECT_EX, offsetof(TracerCore, leases), 0, NULL},
     {"_otherwise", T_OBJECT_EX, offsetof(TracerCore, otherwise), 0, NULL},
     {"_plain_ids", T_BOOL, offsetof(TracerCore, plain_ids), 0, NULL},
     {NULL},

@@ -7,51 +7,28 @@ import functools
 import inspect
 import math
 import time
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, cast
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 import grpc
 import grpc.aio
 from opentelemetry.context import Context, attach, get_current
 
-from tracing_lib.base import conventions
 from tracing_lib.base.background import SUPPRESSED
 from tracing_lib.instrument import generators
-from tracing_lib.instrument.grpc.spans import OK, code_of, end_server, method_of
+from tracing_lib.instrument.grpc.spans import code_of, end_server, method_of
 from tracing_lib.instrument.paths import compile_paths
-from tracing_lib.instrument.source import TracerSource, leave, restore
+from tracing_lib.instrument.source import TracerSource, restore
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
 
     from opentelemetry.trace import Span
 
-    from tracing_lib.instrument.generators import Begin, End
+    from tracing_lib.instrument.generators import End
 
 _DEADLINE_SECONDS: Final = 0.02
 _DEADLINE_SHARE: Final = 0.02
 """How close to its end a call counts as overdue: a client gives up on its own clock, and gRPC rounds the time it sends up by 1 %."""
-
-
-class _Kind(NamedTuple):
-    """What a class of contexts has: grpcio's two, and stand-ins for them."""
-
-    calls_back: bool
-    asynchronous: bool
-
-
-_KINDS: Final[dict[type, _Kind]] = {}
-_PLAIN_CONTEXTS: Final[set[type]] = set()
-"""Classes of contexts of ``grpc.aio``, which need no more than to be asked for metadata and code."""
-
-
-def _kind_of(context: grpc.ServicerContext) -> _Kind:
-    found = _Kind(hasattr(context, "add_callback"), not hasattr(context, "is_active"))
-    # A stand-in that passes on what it is asked for has no class that tells.
-    if not hasattr(type(context), "__getattr__"):
-        _KINDS[type(context)] = found
-        if found.asynchronous and not found.calls_back:
-            _PLAIN_CONTEXTS.add(type(context))
-    return found
 
 
 _served: Final[contextvars.ContextVar[tuple[object, Span] | None]] = contextvars.ContextVar("virtengine_rpc", default=None)
@@ -75,15 +52,14 @@ def _parameters(request: object, context: object) -> None:
 class ServerCall:
     """A call that is being served: its span, the context in which it is current, and how it ended."""
 
-    __slots__ = ("_context", "_early", "_kind", "_own", "active", "before", "span")
+    __slots__ = ("_context", "_early", "_own", "active", "before", "span")
 
     def __init__(self, context: grpc.ServicerContext, span: Span, active: Context, before: Context, *, own: bool = True) -> None:
         self._context: Any = context
-        self._kind = _KINDS.get(type(context)) or _kind_of(context)
         self._early: grpc.StatusCode | None = None
         self._own = own
         self.span, self.active, self.before = span, active, before
-        if own and self._kind.calls_back:
+        if own and hasattr(context, "add_callback"):
             self._context.add_callback(self._terminated)
 
     @classmethod
@@ -126,7 +102,7 @@ class ServerCall:
         return bare or isinstance(error, grpc.aio.AbortError)
 
     def _code_of_early_end(self, error: BaseException | None) -> grpc.StatusCode | None:
-        if not self._kind.asynchronous:
+        if hasattr(self._context, "is_active"):  # not those of grpc.aio
             return self._why_early() if not self._context.is_active() or isinstance(error, GeneratorExit) else None
         gone = error is not None and not isinstance(error, Exception)  # asyncio's cancellation, or a generator nobody asks any more
         return self._why_early() if gone else None
@@ -175,19 +151,14 @@ class _Starter:
             self.on_call(call.span, (request,), {})
         return call
 
-    @property
-    def begin(self) -> Begin:
-        """What starts the span of a call whose answers are a generator's."""
-
-        def begin(args: tuple[object, ...], _kwargs: dict[str, object]) -> tuple[contextvars.Context, End] | None:
-            call = self.call(args[0], cast("grpc.ServicerContext", args[1]))
-            if call is None:
-                return None
-            body = contextvars.copy_context()
-            body.run(call.enter)
-            return body, lambda error, _result: call.end(error)
-
-        return begin
+    def begin(self, args: tuple[object, ...], _kwargs: dict[str, object]) -> tuple[contextvars.Context, End] | None:
+        """Start the span of a call whose answers are a generator's."""
+        call = self.call(args[0], cast("grpc.ServicerContext", args[1]))
+        if call is None:
+            return None
+        body = contextvars.copy_context()
+        body.run(call.enter)
+        return body, lambda error, _result: call.end(error)
 
 
 def _plain(behavior: Callable[..., object], start: _Starter) -> Callable[..., object]:
@@ -220,6 +191,7 @@ def _plain(behavior: Callable[..., object], start: _Starter) -> Callable[..., ob
 def _coroutine(behavior: Callable[..., Awaitable[object]], start: _Starter) -> Callable[..., Awaitable[object]]:
     on_return = start.on_return
 
+    @functools.wraps(behavior)
     async def serve(request: object, context: grpc.ServicerContext) -> object:
         call = start.call(request, context)
         if call is None:
@@ -239,49 +211,6 @@ def _coroutine(behavior: Callable[..., Awaitable[object]], start: _Starter) -> C
             return response
         finally:
             restore(call.active, call.before, closed=closed)
-
-    return _plain_coroutine(behavior, start, serve)
-
-
-def _plain_coroutine(
-    behavior: Callable[..., Awaitable[object]], start: _Starter, otherwise: Callable[..., Awaitable[object]]
-) -> Callable[..., Awaitable[object]]:
-    """Return the same for contexts of ``grpc.aio``, without an object for a call that ends well."""
-    source, (name, attributes), on_call, on_return = start.source, start.method, start.on_call, start.on_return
-
-    @functools.wraps(behavior)
-    async def serve(request: object, context: Any) -> object:  # noqa: ANN401  a ServicerContext; grpcio's two have no class in common
-        before, served = get_current(), _served.get()
-        if type(context) not in _PLAIN_CONTEXTS or before.get(SUPPRESSED) or (served is not None and served[0] is context):
-            return await otherwise(request, context)
-        started = source.start_server_span(name, context.invocation_metadata() or (), attributes)
-        if started is None:
-            return await behavior(request, context)
-        (span, active), closed = started, False
-        if on_call is not None:
-            on_call(span, (request,), {})
-        attach(active)
-        _served.set((context, span))
-        try:
-            response = await behavior(request, context)
-        except BaseException as error:
-            closed = isinstance(error, GeneratorExit)
-            ServerCall(context, span, active, before).end(error)
-            raise
-        else:
-            if on_return is not None:
-                on_return(span, response)
-            if context.code():
-                ServerCall(context, span, active, before).end(None)
-            else:
-                span.set_attribute(conventions.RPC_RESPONSE_STATUS_CODE, OK)
-                span.end()
-            return response
-        finally:
-            if closed:
-                leave(active, before)
-            else:  # as ``restore``, without a function more for each call that ends well
-                attach(before)
 
     return serve
 

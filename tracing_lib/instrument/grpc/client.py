@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextvars
 import functools
 import weakref
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
@@ -18,7 +17,7 @@ from tracing_lib.instrument.grpc.spans import SCOPE, end_client, method_of
 from tracing_lib.instrument.source import TracerSource, suppressed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from opentelemetry.context import Context
     from opentelemetry.trace import Span, TracerProvider
@@ -121,27 +120,7 @@ class _ClientInterceptor(
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
-    def intercept_unary_unary(self, continuation: _Continuation, client_call_details: grpc.ClientCallDetails, request: object) -> _Call:
-        """Trace a call with one request and one response."""
-        return self._trace(continuation, client_call_details, request)
-
-    def intercept_unary_stream(self, continuation: _Continuation, client_call_details: grpc.ClientCallDetails, request: object) -> _Call:
-        """Trace a call with one request and a stream of responses."""
-        return self._trace(continuation, client_call_details, request)
-
-    def intercept_stream_unary(
-        self, continuation: _Continuation, client_call_details: grpc.ClientCallDetails, request_iterator: Iterator[object]
-    ) -> _Call:
-        """Trace a call with a stream of requests and one response."""
-        return self._trace(continuation, client_call_details, request_iterator, streams=True)
-
-    def intercept_stream_stream(
-        self, continuation: _Continuation, client_call_details: grpc.ClientCallDetails, request_iterator: Iterator[object]
-    ) -> _Call:
-        """Trace a call with streams both ways."""
-        return self._trace(continuation, client_call_details, request_iterator, streams=True)
-
-    def _trace(self, continuation: _Continuation, details: grpc.ClientCallDetails, request: object, *, streams: bool = False) -> _Call:
+    def _trace(self, continuation: _Continuation, details: grpc.ClientCallDetails, request: object) -> _Call:
         started = self._calls.start(details.method)
         if started is None:
             return continuation(details, request)
@@ -155,7 +134,7 @@ class _ClientInterceptor(
                 getattr(details, "wait_for_ready", None),
                 getattr(details, "compression", None),
             )
-            call = continuation(carried, _carried(cast("Iterator[object]", request)) if streams else request)
+            call = continuation(carried, request)
         except BaseException as error:
             end_client(span, None, error)
             raise
@@ -165,6 +144,9 @@ class _ClientInterceptor(
         if _is_done(call) or not call.add_callback(functools.partial(_ended, span, weakref.ref(call))):
             _done(span, call)
         return call
+
+    # grpcio calls them by position.
+    intercept_unary_unary = intercept_unary_stream = intercept_stream_unary = intercept_stream_stream = _trace  # type: ignore[assignment]
 
 
 def _is_done(call: _Call) -> bool:
@@ -180,18 +162,6 @@ def _ended(span: Span, reference: weakref.ref[_Call]) -> None:
         _done(span, call)
 
 
-def _carried(requests: Iterator[object]) -> Iterator[object]:
-    """Read the requests in the caller's context: grpcio reads them in a thread of its own, which has none."""
-    context = contextvars.copy_context()
-    iterator = iter(requests)
-    while True:
-        try:
-            item = context.run(next, iterator)
-        except StopIteration:
-            return
-        yield item
-
-
 def _done(span: Span, call: _Call) -> None:
     code = call.code()
     error = call.exception() if code is grpc.StatusCode.INTERNAL and isinstance(call, grpc.Future) else None
@@ -202,7 +172,8 @@ class _AioInterceptor:
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
-    async def _trace(self, continuation: _Continuation, details: _Call, request: object) -> _Call:
+    async def trace(self, continuation: _Continuation, details: _Call, request: object) -> _Call:
+        """Trace a call of any shape, where ``grpc.aio`` asks for an interceptor of each."""
         started = self._calls.start(details.method)
         if started is None:
             return await continuation(details, request)
@@ -238,32 +209,16 @@ def aio_done(span: Span, call: grpc.aio.Call) -> None:
 
 
 class _AioUnaryUnary(_AioInterceptor, grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[type-arg]
-    async def intercept_unary_unary(
-        self, continuation: _Continuation, client_call_details: grpc.aio.ClientCallDetails, request: object
-    ) -> _Call:
-        """Trace a call with one request and one response."""
-        return await self._trace(continuation, client_call_details, request)
+    intercept_unary_unary = _AioInterceptor.trace  # type: ignore[assignment]  # called by position
 
 
 class _AioUnaryStream(_AioInterceptor, grpc.aio.UnaryStreamClientInterceptor):  # type: ignore[type-arg]
-    async def intercept_unary_stream(
-        self, continuation: _Continuation, client_call_details: grpc.aio.ClientCallDetails, request: object
-    ) -> _Call:
-        """Trace a call with one request and a stream of responses."""
-        return await self._trace(continuation, client_call_details, request)
+    intercept_unary_stream = _AioInterceptor.trace  # type: ignore[assignment]  # called by position
 
 
 class _AioStreamUnary(_AioInterceptor, grpc.aio.StreamUnaryClientInterceptor):  # type: ignore[type-arg]
-    async def intercept_stream_unary(
-        self, continuation: _Continuation, client_call_details: grpc.aio.ClientCallDetails, request_iterator: object
-    ) -> _Call:
-        """Trace a call with a stream of requests and one response."""
-        return await self._trace(continuation, client_call_details, request_iterator)
+    intercept_stream_unary = _AioInterceptor.trace  # type: ignore[assignment]  # called by position
 
 
 class _AioStreamStream(_AioInterceptor, grpc.aio.StreamStreamClientInterceptor):  # type: ignore[type-arg]
-    async def intercept_stream_stream(
-        self, continuation: _Continuation, client_call_details: grpc.aio.ClientCallDetails, request_iterator: object
-    ) -> _Call:
-        """Trace a call with streams both ways."""
-        return await self._trace(continuation, client_call_details, request_iterator)
+    intercept_stream_stream = _AioInterceptor.trace  # type: ignore[assignment]  # called by position

@@ -13,7 +13,8 @@ import grpc
 from opentelemetry.trace import StatusCode
 
 from tracing_lib.base import conventions
-from tracing_lib.instrument.source import record_exception, type_name
+from tracing_lib.base.fingerprints import qualified_type
+from tracing_lib.instrument.source import record_exception
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
@@ -29,7 +30,6 @@ _SERVER_FAULTS: Final = frozenset(
         grpc.StatusCode.DATA_LOSS,
     }
 )
-OK: Final = grpc.StatusCode.OK.name
 _BY_NUMBER: Final = {code.value[0]: code for code in grpc.StatusCode}
 
 
@@ -54,7 +54,7 @@ def end_server(span: Span, code: grpc.StatusCode, error: BaseException | None = 
         if code is grpc.StatusCode.CANCELLED:
             span.set_attribute(conventions.CANCELLED, value=True)
         if code in _SERVER_FAULTS:
-            _set_error(span, code.name if error is None else type_name(error))
+            _set_error(span, code.name if error is None else qualified_type(error))
     span.end()
 
 
@@ -65,7 +65,7 @@ def end_client(span: Span, code: grpc.StatusCode | None, error: BaseException | 
             span.set_attribute(conventions.RPC_RESPONSE_STATUS_CODE, code.name)
         if error is not None:
             record_exception(span, error)
-            _set_error(span, type_name(error))
+            _set_error(span, qualified_type(error))
         elif code is not None and code is not grpc.StatusCode.OK:
             if code is grpc.StatusCode.CANCELLED:
                 span.set_attribute(conventions.CANCELLED, value=True)

@@ -13,10 +13,6 @@ if TYPE_CHECKING:
     from tracing_lib.instrument.http.asgi import AsgiTracing
     from tracing_lib.instrument.http.client import trace_httpx
 else:
-    __getattr__, __dir__ = offer(
-        __name__,
-        {"asgi": ("AsgiTracing",), "client": ("trace_httpx",)},
-        extras={"client": "http"},
-    )
+    __getattr__, __dir__ = offer(__name__, {"asgi": ("AsgiTracing",), "client": ("trace_httpx",)}, extras={"client": "http"})
 
 __all__ = ["AsgiTracing", "trace_httpx"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias, cast
 
@@ -27,9 +28,6 @@ App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _SWITCHING: Final = 101
 _FORBIDDEN: Final = 403
-_MOST_KNOWN: Final = 64
-_KNOWN: Final[dict[tuple[object, ...], tuple[str, dict[str, str | int]]]] = {}
-"""The name and the attributes that the spans of a server's requests start with, by what they are made of."""
 
 
 class AsgiTracing:
@@ -77,9 +75,6 @@ class AsgiTracing:
 class _Exchange:
     """The span of one request or handshake, from the first line to the response."""
 
-    active: Context
-    """The context in which the span is current."""
-    span: Span
     template: str | None = None
     ended = False
 
@@ -87,24 +82,19 @@ class _Exchange:
     def begin(cls, tracing: AsgiTracing, scope: Scope, receive: Receive, send: Send) -> Self | None:
         """Start the span of a request or a handshake; None where nobody would receive it."""
         get, server = scope.get, scope.get("server")
-        same = get("method", "GET"), scope["type"], get("scheme"), get("http_version"), tuple(server) if type(server) is list else server
-        name, attributes = _KNOWN.get(same) or _beginning(*same)
+        name, attributes = _beginning(get("method", "GET"), scope["type"], get("scheme"), get("http_version"), server and tuple(server))
         started = tracing.source.start_server_span(name, get("headers") or (), attributes)
-        if started is None:
-            return None
-        made = cls()
-        made.span, made.active = started
-        made.scope, made.root_path, made.path = scope, get("root_path", ""), get("path", "")
-        made._receive, made._send = receive, send
-        made.opened(tracing)
-        return made
+        return None if started is None else cls(tracing, scope, receive, send, *started)
 
-    def __init__(self) -> None:
-        self.scope: Scope
-        self.root_path: str
-        self.path: str
-        self._receive: Receive
-        self._send: Send
+    def __init__(  # noqa: PLR0917  called for every request
+        self, tracing: AsgiTracing, scope: Scope, receive: Receive, send: Send, span: Span, active: Context
+    ) -> None:
+        self.scope, self.root_path, self.path = scope, scope.get("root_path", ""), scope.get("path", "")
+        self.span = span
+        self.active = active
+        """The context in which the span is current."""
+        self._receive, self._send = receive, send
+        self.opened(tracing)
 
     def opened(self, tracing: AsgiTracing) -> None:
         """Prepare what differs between requests and WebSockets."""
@@ -126,9 +116,11 @@ class _Exchange:
         self.span.end()
 
 
+@functools.lru_cache(maxsize=64)
 def _beginning(
     asked: str, kind: str, scheme: str | None, version: str | None, server: tuple[str, int | None] | None
 ) -> tuple[str, dict[str, str | int]]:
+    """Return the name and the attributes that the spans of requests start with."""
     method = method_of(asked)
     attributes: dict[str, str | int] = {
         conventions.HTTP_REQUEST_METHOD: method,
@@ -140,10 +132,7 @@ def _beginning(
         attributes[conventions.SERVER_ADDRESS] = server[0]
         if server[1] is not None:
             attributes[conventions.SERVER_PORT] = server[1]
-    beginning = span_name(method, None), attributes
-    if len(_KNOWN) < _MOST_KNOWN:
-        _KNOWN[asked, kind, scheme, version, server] = beginning
-    return beginning
+    return span_name(method, None), attributes
 
 
 class _Request(_Exchange):

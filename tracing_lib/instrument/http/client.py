@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib import import_module
-from typing import TYPE_CHECKING, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import httpx
-from opentelemetry import context as contexts
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import INVALID_SPAN, SpanKind
 
 from tracing_lib.base import conventions
 from tracing_lib.base.errors import explain
 from tracing_lib.instrument.http_spans import CLIENT_ERRORS, SCOPE, method_of, set_status, span_name
-from tracing_lib.instrument.source import TracerSource, fail, suppressed
+from tracing_lib.instrument.source import TracerSource, ending, suppressed
 
 _instrumentation: ModuleType | None
 try:
@@ -23,7 +22,7 @@ except ImportError:  # the package is optional, and without it no other instrume
     _instrumentation = None
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from types import ModuleType, TracebackType
 
     from opentelemetry.context import Context
@@ -53,18 +52,12 @@ def trace_httpx(client: _C, *, templates: Iterable[str] = (), tracer_provider: T
         wrong, then = "the client is traced already", "call trace_httpx once, where the client is made"
         raise ValueError(explain("trace_httpx", wrong, "a client as httpx made it", then))  # noqa: TRY004  the type is right
     # Its mounts and proxies are made from arguments and environment by the client itself; wrapping is what leaves them as they are.
+    kind: Any = AsyncTracedTransport
     if isinstance(client, httpx.Client):
-        client._transport = TracedTransport(client._transport, requests)  # noqa: SLF001
-        client._mounts = {  # noqa: SLF001
-            pattern: None if mounted is None else TracedTransport(mounted, requests)
-            for pattern, mounted in client._mounts.items()  # noqa: SLF001
-        }
-    else:
-        client._transport = AsyncTracedTransport(client._transport, requests)  # noqa: SLF001
-        client._mounts = {  # noqa: SLF001
-            pattern: None if mounted is None else AsyncTracedTransport(mounted, requests)
-            for pattern, mounted in client._mounts.items()  # noqa: SLF001
-        }
+        kind = TracedTransport
+    client._transport = kind(client._transport, requests)  # noqa: SLF001
+    mounts: dict[Any, Any] = client._mounts  # noqa: SLF001
+    mounts.update({pattern: kind(mounted, requests) for pattern, mounted in mounts.items() if mounted is not None})
     return client
 
 
@@ -75,11 +68,20 @@ class _Requests:
         self._source = TracerSource(SCOPE, provider)
         self._templates = [(_pattern(template), template) for template in templates]
 
-    def start(self, request: httpx.Request) -> tuple[Span, Context] | None:
-        """Start a request's span, make it current and put its headers on the request; return it and the context before.
+    @contextmanager
+    def sending(self, request: httpx.Request) -> Iterator[Span]:
+        """Send a request in its span, which is current in the block and whose headers are on the request.
 
-        None where nobody would receive the span.
+        The span is an invalid one where nobody would receive it. An exception is the span's error.
         """
+        started = self._start(request)
+        if started is None:
+            yield INVALID_SPAN
+        else:
+            with ending(*started) as span, _one_span():
+                yield span
+
+    def _start(self, request: httpx.Request) -> tuple[Span, Context] | None:
         if suppressed() or not (_instrumentation is None or _instrumentation.is_http_instrumentation_enabled()):
             return None
         method, template = method_of(request.method), self._template_of(request)
@@ -141,22 +143,10 @@ class TracedTransport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request in its span."""
-        started = self._requests.start(request)
-        if started is None:
-            return self._transport.handle_request(request)
-        span, before = started
-        try:
-            with _one_span():
-                response = self._transport.handle_request(request)
+        with self._requests.sending(request) as span:
+            response = self._transport.handle_request(request)
             _answered(span, response)
-        except BaseException as error:
-            fail(span, error)
-            raise
-        else:
             return response
-        finally:
-            contexts.attach(before)
-            span.end()
 
     def close(self) -> None:
         """Close the transport inside."""
@@ -181,22 +171,10 @@ class AsyncTracedTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request in its span."""
-        started = self._requests.start(request)
-        if started is None:
-            return await self._transport.handle_async_request(request)
-        span, before = started
-        try:
-            with _one_span():
-                response = await self._transport.handle_async_request(request)
+        with self._requests.sending(request) as span:
+            response = await self._transport.handle_async_request(request)
             _answered(span, response)
-        except BaseException as error:
-            fail(span, error)
-            raise
-        else:
             return response
-        finally:
-            contexts.attach(before)
-            span.end()
 
     async def aclose(self) -> None:
         """Close the transport inside."""

@@ -6,12 +6,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry import trace
-from opentelemetry.trace import INVALID_SPAN, SpanKind, StatusCode
+from opentelemetry.trace import INVALID_SPAN, SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from tracing_lib.base import conventions
-from tracing_lib.base.fingerprints import report
-from tracing_lib.instrument.source import fail, suppressed
+from tracing_lib.instrument.source import ending, suppressed
+from tracing_lib.propagation.current import start_child
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
     from tracing_lib.instrument.source import TracerSource
 
-_FIRST_ERROR: Final = 400
 _W3C: Final = TraceContextTextMapPropagator()
 
 
@@ -32,24 +30,8 @@ def client_span(source: TracerSource, name: str, attributes: Mapping[str, Attrib
     if tracer is None or suppressed():
         yield INVALID_SPAN
         return
-    with tracer.start_as_current_span(
-        name, kind=SpanKind.CLIENT, attributes=dict(attributes), record_exception=False, set_status_on_exception=False
-    ) as span:
-        try:
-            yield span
-        except BaseException as error:
-            if isinstance(error, Exception):
-                report(error, span)
-            fail(span, error)
-            raise
-
-
-def answered(span: Span, status: int) -> None:
-    """Give a client span the status of an HTTP answer: from 400 on it is an error (semantic conventions, "HTTP client span")."""
-    span.set_attribute(conventions.HTTP_RESPONSE_STATUS_CODE, status)
-    if status >= _FIRST_ERROR:
-        span.set_attribute(conventions.ERROR_TYPE, str(status))
-        span.set_status(StatusCode.ERROR)
+    with ending(*start_child(tracer, name, SpanKind.CLIENT, attributes)) as span:
+        yield span
 
 
 def carried() -> dict[str, str]:

@@ -14,7 +14,8 @@ from kubernetes.client import ApiClient
 from opentelemetry import context as contexts
 
 from tracing_lib.base import conventions
-from tracing_lib.instrument.remote.calls import answered, carried, client_span
+from tracing_lib.instrument.http_spans import CLIENT_ERRORS, set_status
+from tracing_lib.instrument.remote.calls import carried, client_span
 from tracing_lib.instrument.source import TracerSource
 from tracing_lib.propagation.baggage import inject
 
@@ -138,7 +139,7 @@ def _described(method: str, url: _Address) -> dict[str, AttributeValue]:
 
 
 def _answered(span: Span, response: RESTResponse) -> None:
-    answered(span, response.status)
+    set_status(span, response.status, CLIENT_ERRORS)
     # The name under which the API server's audit log has the request.
     if audit := response.getheader("Audit-Id"):  # type: ignore[no-untyped-call]  # generated code
         span.set_attribute(AUDIT_ID, audit)

@@ -13,7 +13,8 @@ import httpx
 from waldur_api_client import AuthenticatedClient
 
 from tracing_lib.base import conventions
-from tracing_lib.instrument.remote.calls import answered, client_span
+from tracing_lib.instrument.http_spans import CLIENT_ERRORS, set_status
+from tracing_lib.instrument.remote.calls import client_span
 from tracing_lib.instrument.source import TracerSource
 from tracing_lib.propagation.baggage import inject
 
@@ -64,7 +65,7 @@ def _described(request: httpx.Request) -> tuple[str, dict[str, AttributeValue]]:
 
 
 def _answered(span: Span, response: httpx.Response) -> None:
-    answered(span, response.status_code)
+    set_status(span, response.status_code, CLIENT_ERRORS)
     if request_id := response.headers.get("x-request-id"):
         span.set_attribute(REQUEST_ID, request_id)
 

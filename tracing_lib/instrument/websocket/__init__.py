@@ -12,10 +12,6 @@ from tracing_lib.base.lazy import offer
 if TYPE_CHECKING:
     from tracing_lib.instrument.websocket.client import trace_websocket
 else:
-    __getattr__, __dir__ = offer(
-        __name__,
-        {"client": ("trace_websocket",)},
-        extras={"client": "websockets"},
-    )
+    __getattr__, __dir__ = offer(__name__, {"client": ("trace_websocket",)}, extras={"client": "websockets"})
 
 __all__ = ["trace_websocket"]

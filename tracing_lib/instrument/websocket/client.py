@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as contexts
 from opentelemetry.trace import SpanKind
@@ -12,7 +12,7 @@ from websockets.exceptions import InvalidStatus
 from tracing_lib.base import conventions
 from tracing_lib.instrument.http_spans import CLIENT_ERRORS, set_status, span_name
 from tracing_lib.instrument.socket_events import SCOPE, WebSocketEvents
-from tracing_lib.instrument.source import TracerSource, fail, suppressed
+from tracing_lib.instrument.source import TracerSource, ending, suppressed
 from tracing_lib.propagation.current import start_child
 from tracing_lib.propagation.headers import inject
 
@@ -62,18 +62,13 @@ class trace_websocket(connect):  # noqa: N801  named like ``websockets.connect``
         tracer = self._source.tracer()
         if tracer is None or suppressed():
             return await _Connecting(self)
-        span, before = start_child(tracer, span_name("GET", self._template), SpanKind.CLIENT, self._attributes())
-        try:
-            connection = await _Connecting(self)
-            set_status(span, _SWITCHING, CLIENT_ERRORS)
-        except BaseException as error:
-            if isinstance(error, InvalidStatus):
+        with ending(*start_child(tracer, span_name("GET", self._template), SpanKind.CLIENT, self._attributes())) as span:
+            try:
+                connection = await _Connecting(self)
+            except InvalidStatus as error:
                 set_status(span, error.response.status_code, CLIENT_ERRORS)
-            fail(span, error)
-            raise
-        finally:
-            contexts.attach(before)
-            span.end()
+                raise
+            set_status(span, _SWITCHING, CLIENT_ERRORS)
         if isinstance(connection, TracedConnection):
             connection.trace(tracer, span, self._template, envelope=self._envelope)
         return connection
@@ -126,16 +121,7 @@ class TracedConnection(ClientConnection):
                 headers[name] = value
         await super().handshake(headers, *arguments, **options)
 
-    @overload
-    async def recv(self, decode: Literal[True]) -> str: ...
-
-    @overload
-    async def recv(self, decode: Literal[False]) -> bytes: ...
-
-    @overload
-    async def recv(self, decode: bool | None = None) -> Data: ...  # noqa: FBT001
-
-    async def recv(self, decode: bool | None = None) -> Data:  # noqa: FBT001
+    async def recv(self, decode: bool | None = None) -> Data:  # type: ignore[override]  # noqa: FBT001  users see the type of websockets
         """Receive a message; it is processed until the next is asked for."""
         events = self._events
         if events is None:
