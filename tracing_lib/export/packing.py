@@ -8,7 +8,7 @@ from tracing_lib.export.encoder import Encoder
 from tracing_lib.export.groups import ScopeGroups
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import ReadableSpan
@@ -28,6 +28,9 @@ class Redactor(Protocol):
 
     def name(self, value: str) -> str:
         """Return a span's name, redacted."""
+
+    def learn_routes(self, name: str, attributes: Mapping[str, object]) -> None:
+        """Note the route in a span's name that its attributes say is one."""
 
     def attribute(self, key: str, value: object) -> AnyValue:
         """Return an attribute's value, redacted, or ``None`` when the attribute stays in the process."""

@@ -50,9 +50,14 @@ class Parts(PackCore):
             memory.clear()
         self._state, self._state_bytes = None, b""
 
-    def _name_field(self, name: str) -> bytes:
-        field = self._encoder.name(name if self._redactor is None else self._redactor.name(name))
-        if self._remembers(name):
+    def _name_field(self, name: str, attributes: dict[str, AnyValue]) -> bytes:
+        redactor = self._redactor
+        if redactor is not None and "/" in name:
+            redactor.learn_routes(name, attributes)
+        redacted = name if redactor is None else redactor.name(name)
+        field = self._encoder.name(redacted)
+        # A path is another name beside the attribute that says that it is a route.
+        if (redacted == name or "/" not in name) and self._remembers(name):
             self._names[name] = field
         return field
 

@@ -56,6 +56,7 @@ _TRACE_STATE_KEYS: Final = frozenset({"ve", "ot"})
 """Keys of the trace state that leave the process: the library's own, and OpenTelemetry's sampling state."""
 _TRACE_STATE_VALUE: Final = re.compile(r"[a-z]{1,3}:[0-9a-f.]{1,16}(;[a-z]{1,3}:[0-9a-f.]{1,16}){0,3}")
 """Short keys with numbers (OpenTelemetry specification, "TraceState: Probability Sampling")."""
+_TEMPLATES: Final = ("http.route", "url.template", "messaging.destination.template")
 _MESSAGE: Final = "exception.message"
 _STACK: Final = "exception.stacktrace"
 _TYPE: Final = "exception.type"
@@ -190,12 +191,21 @@ class PrivacyPolicy:
             self._forget()
         known = self._names.get(value)
         if known is None:
-            known = self.rules.masked(span_name(value, self.registry))
+            # Before, because a rule may need a word that becomes a mask, and after, because a declared name is no exception.
+            known = self.rules.masked(span_name(self.rules.masked(value[:_LONGEST_TEXT]), self.registry))
             if len(self._names) >= _CACHED:
                 self._names.clear()
             if len(value) <= LONGEST_NAME:
                 self._names[value] = known
         return known
+
+    def learn_routes(self, name: str, attributes: Mapping[str, object]) -> None:
+        """Keep the route in the name of a span whose attributes say that it is one; a path that nobody matched has no such attribute."""
+        _, blank, tail = name.partition(" ")
+        if blank and tail.startswith("/") and not self.registry.knows_route(tail):
+            given = any(attributes.get(key) == tail for key in _TEMPLATES)
+            if given and route(tail) == tail and not self.rules.found(tail):
+                self.registry.learn_route(tail)
 
     def _forget(self) -> None:
         """Empty the memories, because the declarations have changed."""
@@ -351,6 +361,7 @@ class PrivacyPolicy:
 
     def span(self, span: ReadableSpan) -> ReadableSpan:
         """Return the exported form of a span. The recorded span is not changed."""
+        self.learn_routes(span.name, span.attributes or {})
         return ReadableSpan(
             name=self.name(span.name),
             context=None if span.context is None else self.context(span.context),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _OWN: Final = re.compile(r"virtengine(\.[a-z][a-z0-9_]*)+")
 _WORD: Final = re.compile(r"[a-z]+")
+_MOST_ROUTES: Final = 1024
 
 
 class Registry:
@@ -34,6 +35,7 @@ class Registry:
         self._attributes: dict[str, Attribute] = {}
         self._names: set[str] = set()
         self._words: set[str] = set()
+        self._routes: set[str] = set()
         self.version = 0
         if parent is not None:
             parent.copy_into(self)
@@ -110,6 +112,17 @@ class Registry:
     def knows_name(self, name: str) -> bool:
         """Whether a name of a span or event is declared."""
         return name in self._names
+
+    def knows_route(self, route: str) -> bool:
+        """Whether a framework gave this route."""
+        return route in self._routes
+
+    def learn_route(self, route: str) -> None:
+        """Keep a route that a framework gave in names of spans; of more than 1,024 the first ones."""
+        with self._lock:
+            if len(self._routes) < _MOST_ROUTES and route not in self._routes:
+                self._routes.add(route)
+                self.version += 1
 
     def knows_word(self, word: str) -> bool:
         """Whether a lower-case word occurs in a declared name or key. Such a word is kept in names and paths."""

@@ -76,10 +76,14 @@ attribute_part(PackCore *self, PyObject *key, PyObject *value)
 }
 
 static PyObject *
-name_part(PackCore *self, PyObject *name)
+name_part(PackCore *self, PyObject *name, PyObject *attributes)
 {
     PyObject *found = remembered(self->names, name);
-    return found != NULL || PyErr_Occurred() ? found : PyObject_CallMethodOneArg((PyObject *)self, s_name_field, name);
+    if (found != NULL || PyErr_Occurred()) {
+        return found;
+    }
+    PyObject *arguments[] = {(PyObject *)self, name, attributes};
+    return PyObject_VectorcallMethod(s_name_field, arguments, 3, NULL);
 }
 
 static PyObject *
@@ -97,7 +101,7 @@ gather(PackCore *self, SpanCore *span, PyObject *name, PyObject *attributes, Par
 {
     PyObject *key, *value;
     Py_ssize_t at = 0;
-    if (add_part(parts, state_part(self, span)) < 0 || add_part(parts, name_part(self, name)) < 0) {
+    if (add_part(parts, state_part(self, span)) < 0 || add_part(parts, name_part(self, name, attributes)) < 0) {
         return -1;
     }
     while (PyDict_Next(attributes, &at, &key, &value)) {
