@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from tracing_lib.contract.settings import TracingSettings
     from tracing_lib.export.accounts import Accounts
     from tracing_lib.export.packing import Redactor
+    from tracing_lib.privacy.policy import PrivacyPolicy
+    from tracing_lib.privacy.withheld import Withheld
 
 _logger: Final = logging.getLogger("tracing_lib")
 
@@ -51,11 +53,13 @@ class Tracing:
         provider: trace.TracerProvider,
         processor: ExportProcessor | None = None,
         poller: StrategyPoller | None = None,
+        policy: PrivacyPolicy | None = None,
     ) -> None:
         self.settings = settings
         self.provider = provider
         self._processor = processor
         self._poller = poller
+        self._policy = policy
         self._lock = threading.RLock()
         self._report: ShutdownReport | None = None
         self._exit_handlers = ExitHandlers(self.shutdown, on_sigterm=settings.end_on_sigterm and processor is not None)
@@ -79,6 +83,11 @@ class Tracing:
         A forked child has accounts of its own.
         """
         return NO_SPANS if self._processor is None else self._processor.accounts()
+
+    def withheld(self) -> list[Withheld]:
+        """Return the attributes that stayed in this process, by key: why, how many, and the line that lets them leave."""
+        self.accounts()  # which redacts the spans that wait
+        return [] if self._policy is None else self._policy.withheld.all()
 
     def flush(self, timeout_seconds: float = 5.0) -> bool:
         """Wait until every span that has ended is delivered or dropped, for at most so long; return whether that came true."""
@@ -190,7 +199,12 @@ def _build(
     provider.add_span_processor(processor)
     observe(processor, settings, meter_provider or get_meter_provider())
     poller = StrategyPoller(settings, sampler.apply) if settings.strategies_url else None
-    return Tracing(settings, provider, processor, poller)
+    return Tracing(settings, provider, processor, poller, redactor)
+
+
+def running() -> Tracing | None:
+    """Return the tracing that ``configure`` made global in this process, or None."""
+    return _global[0] if _global else None
 
 
 def recorder() -> tuple[Callable[..., TracerProvider], Callable[[Redactor | None], SpanEncoder]]:
@@ -199,8 +213,7 @@ def recorder() -> tuple[Callable[..., TracerProvider], Callable[[Redactor | None
     ``fast`` is not used where ``VIRTENGINE_TRACING_FAST`` is ``off``, where the folder or its module in C is missing, and with releases
     of OpenTelemetry that it was not tested with. Then spans cost more and are the same; the log says so once.
     """
-    why = f"{FAST} is off" if os.environ.get(FAST, "").lower() == "off" else _why_not_fast()
-    if why:
+    if why := why_not_fast():
         if why not in _said:
             _said.add(why)
             _logger.log(
@@ -213,7 +226,10 @@ def recorder() -> tuple[Callable[..., TracerProvider], Callable[[Redactor | None
     return FastTracerProvider, FastSpanEncoder
 
 
-def _why_not_fast() -> str:
+def why_not_fast() -> str:
+    """Return why ``fast`` is not used in this process, in words for a log; an empty string where it is."""
+    if os.environ.get(FAST, "").lower() == "off":
+        return f"{FAST} is off"
     try:
         from tracing_lib.fast.sdk import unusable
     except ImportError:

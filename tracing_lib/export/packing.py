@@ -19,6 +19,19 @@ if TYPE_CHECKING:
     from tracing_lib.export.groups import ScopeGroup
 
 
+class Withholding(Protocol):
+    """Counts attributes that stay in the process (``privacy.withheld``)."""
+
+    def add(self, key: str, value: object) -> None:
+        """Count one."""
+
+    def counts(self) -> dict[str, int]:
+        """Return how many of each key stayed."""
+
+    def news(self) -> list[str]:
+        """Return a sentence for each key that was not told before."""
+
+
 class Redactor(Protocol):
     """Returns the part of a recorded span that may leave the process (``privacy.PrivacyPolicy``)."""
 
@@ -34,6 +47,10 @@ class Redactor(Protocol):
 
     def attribute(self, key: str, value: object) -> AnyValue:
         """Return an attribute's value, redacted, or ``None`` when the attribute stays in the process."""
+
+    @property
+    def withheld(self) -> Withholding:
+        """The attributes that stayed in the process."""
 
     def hashes(self, key: str) -> bool:
         """Whether a digest leaves of an attribute, and never its value."""
@@ -61,6 +78,14 @@ class SpanEncoder:
         self.redactor = redactor
         self.encoder = Encoder()
         self.groups = ScopeGroups(redactor)
+        # A forked child counts its own.
+        self._withheld_before = {} if redactor is None else redactor.withheld.counts()
+
+    def withheld(self) -> dict[str, int]:
+        """Return how many attributes of each key stayed in the process."""
+        counts = {} if self.redactor is None else self.redactor.withheld.counts()
+        before = self._withheld_before
+        return {key: new for key, count in counts.items() if (new := count - before.get(key, 0))}
 
     def encode(self, span: ReadableSpan) -> tuple[ScopeGroup, bytes]:
         """Return a span's group, and the span redacted and encoded. Raises whatever redactor and encoder raise."""

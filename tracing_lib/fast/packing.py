@@ -67,10 +67,14 @@ class Parts(PackCore):
         self._state, self._state_bytes = context.trace_state, field
         return field
 
-    def _attribute_field(self, key: str, value: AnyValue) -> bytes:
+    def _attribute_field(self, key: str, value: AnyValue) -> bytes | None:
+        """Return an attribute as its field, or None for one that stays, which the span counts."""
         redacted = value if self._redactor is None else self._redactor.attribute(key, value)
         if redacted is None:
-            return b""
+            if self._redactor is None:
+                return self._encoder.attribute(key, value)
+            self._redactor.withheld.add(key, value)
+            return None
         field = self._encoder.attribute(key, redacted)
         memory = self._memories.get(type(value))
         same = redacted == value or (self._redactor is not None and self._redactor.hashes(key))

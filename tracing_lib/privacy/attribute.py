@@ -49,7 +49,7 @@ class Attribute:
     """The declaration of one attribute."""
 
     key: str
-    """Key of the attribute. Keys of a service's own begin with ``virtengine.`` (OpenTelemetry semantic conventions, "Naming")."""
+    """Key of the attribute. Own keys that other services know too begin with ``virtengine.`` (semantic conventions, "Naming")."""
     meaning: str
     """Meaning of the value in one sentence, with its unit."""
     shape: Shape = Shape.ID

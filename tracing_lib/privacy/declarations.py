@@ -124,6 +124,15 @@ def _conventions() -> tuple[Attribute, ...]:
 CONVENTIONS: Final = _conventions()
 """Attributes of the semantic conventions that may leave the process."""
 
+STAYING: Final = frozenset(
+    """
+    client.address client.port network.peer.address network.peer.port net.peer.ip net.sock.peer.addr net.sock.peer.port net.sock.host.addr
+    http.client_ip http.user_agent http.server_name user_agent.original user_agent.synthetic.type url.query db.user db.connection_string
+    exception.message exception.stacktrace process.owner process.command process.command_line process.command_args process.executable.path
+    """.split()  # noqa: SIM905  as below
+)
+"""Attributes of instrumentations that stay in the process by decision, so that nobody needs to be told."""
+
 WORDS: Final = tuple(
     """
     a abort accept accepted account accounts action adapter allocate allocation ante api app apply approve attach audit auth

@@ -34,6 +34,9 @@ _IDENTIFYING: Final = re.compile(
 )
 """An identifier inside a name. A name that has one belongs to one object, not to a kind of object."""
 
+ID: Final = re.compile(r"(?=[^0-9]*[0-9])[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
+"""An identifier made by a program."""
+
 _PARAMETER: Final = re.compile(r"\{[A-Za-z_][A-Za-z0-9_:.*-]{0,39}\}|<[A-Za-z0-9_:]{1,40}>|:[a-z][A-Za-z0-9_]{0,39}|\*{1,2}|\{\}")
 _LITERAL: Final = re.compile(r"[a-z][a-z._~-]{0,39}|v[0-9]{1,2}((alpha|beta)[0-9]{1,2})?|[A-Z][A-Za-z]{2,39}(?=:)")
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._~$:,()*-]{0,60}|@")
@@ -91,6 +94,11 @@ def url(full: str, registry: Registry) -> str | None:
 
 HOST: Final = re.compile(r"([A-Za-z0-9_]([A-Za-z0-9_.-]{0,253}[A-Za-z0-9])?|\[[0-9a-fA-F:.]{2,45}\])(:[0-9]{1,5})?|[0-9a-fA-F:.]{2,45}")
 """A host name or an address, perhaps with a port."""
+
+
+def is_identifying(name: str) -> bool:
+    """Whether a name has an identifier in it."""
+    return bool(_IDENTIFYING.search(name))
 
 
 def is_host(value: str) -> bool:

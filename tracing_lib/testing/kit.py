@@ -22,13 +22,15 @@ from tracing_lib.privacy.policy import PrivacyPolicy
 from tracing_lib.propagation.ids import ContextIdGenerator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import Span
     from opentelemetry.sdk.trace.sampling import Sampler
     from opentelemetry.trace import Link, Tracer
     from opentelemetry.util.types import Attributes, AttributeValue
+
+    from tracing_lib.privacy.withheld import Withheld
 
 START: Final = 1_700_000_000_000_000_000
 """Time of the first tick in nanoseconds since 1970: 2023-11-14T22:13:20Z."""
@@ -124,7 +126,8 @@ class RecordedTraces:
     """
 
     def __init__(self, *, service_name: str = "test", private: bool = True, sampler: Sampler = ALWAYS_ON) -> None:
-        self._recording = _Recording(PrivacyPolicy() if private else None)
+        self._policy = PrivacyPolicy() if private else None
+        self._recording = _Recording(self._policy)
         self.provider = TracerProvider(
             sampler=sampler,
             resource=Resource({"service.name": service_name}),
@@ -142,6 +145,19 @@ class RecordedTraces:
     def unended(self) -> list[str]:
         """Names of the spans that were started and did not end."""
         return self._recording.open()
+
+    @property
+    def withheld(self) -> list[Withheld]:
+        """Attributes that stayed in the process: key, reason, the line that lets them leave, and count. Empty with ``private=False``."""
+        return [] if self._policy is None else self._policy.withheld.all()
+
+    def assert_nothing_withheld(self, *, but: Collection[str] = ()) -> None:
+        """Raise ``AssertionError`` for attributes that stayed in the process although nobody decided so; ``but``: keys that may."""
+        __tracebackhide__ = True
+        undecided = [found for found in self.withheld if found.then and found.key not in but]
+        if undecided:
+            lines = "\n".join(f"{found.key} ({found.count}): {found.why}; {found.then}" for found in undecided)
+            raise AssertionError(f"attributes that an operator will not see:\n{lines}")
 
     def span(self, name: str) -> ReadableSpan:
         """Return the only span with this name. Raises ``AssertionError`` when there is none, or more than one."""

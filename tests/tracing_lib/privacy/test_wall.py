@@ -36,8 +36,8 @@ def recorded_attributes() -> st.SearchStrategy[dict[str, str | int | float | boo
 @pytest.mark.parametrize(
     ("attribute", "told"),
     [
-        (Attribute("customer.name", "Name."), "is not a key of a service's own"),
-        (Attribute("virtengine.Order", "An order."), "is not a key of a service's own"),
+        (Attribute("customer name", "Name."), "is not a key of an attribute"),
+        (Attribute("virtengine.Order", "An order."), "is not a key of an attribute"),
         (Attribute("virtengine.x", ""), "has no meaning"),
         (Attribute("virtengine.x", "X.", Shape.CHOICE), "0 values"),
         (Attribute("virtengine.x", "X.", values=frozenset({"a"})), "1 values"),
