@@ -27,7 +27,7 @@ from tracing_lib.sampling.poller import StrategyPoller
 from tracing_lib.sampling.sampler import build_sampler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from types import TracebackType
 
     from opentelemetry.metrics import MeterProvider
@@ -71,6 +71,12 @@ class Tracing:
     def tracer(self, name: str, version: str | None = None) -> trace.Tracer:
         """Return the tracer of an instrumented module, named as the module is (``virtengine.market``)."""
         return self.provider.get_tracer(name, version)
+
+    def instrument(self, *, skip: Collection[str] = ()) -> list[str]:
+        """Make spans of the packages that are installed and known, as ``tracing_lib.instrument.instrument`` does, with this provider."""
+        from tracing_lib.instrument.installed import instrument
+
+        return instrument(tracer_provider=self.provider, skip=skip) if self.settings.enabled else []
 
     @property
     def ended(self) -> bool:

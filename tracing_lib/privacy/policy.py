@@ -24,6 +24,7 @@ from tracing_lib.privacy.attribute import Privacy, Shape
 from tracing_lib.privacy.names import CODE, HOST, ID, path, route, span_name, url
 from tracing_lib.privacy.registry import Registry, library_registry
 from tracing_lib.privacy.rules import MASKED, ValueRules, combined_rules
+from tracing_lib.privacy.statements import shape
 from tracing_lib.privacy.withheld import WithheldAttributes
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ class PrivacyPolicy:
         self._hash_key = hash_key or secrets.token_bytes(32)
         self._rewritten: Mapping[Shape, Callable[[str], str | None]] = {
             Shape.TEXT: self.text,
+            Shape.STATEMENT: shape,
             Shape.URL: self._url,
             Shape.ROUTE: route,
             Shape.PATH: lambda value: path(value, self.registry),
@@ -224,7 +226,7 @@ class PrivacyPolicy:
     def _leaving(self, recorded: Mapping[str, AnyValue] | None) -> dict[str, AnyValue]:
         if self._version != self.registry.version:
             self._forget()
-        leaving = {}
+        leaving: dict[str, AnyValue] = {}
         for key, value in (recorded or {}).items():
             kept = self._kept(key, value)
             if kept is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import weakref
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
@@ -39,6 +40,8 @@ _C = TypeVar("_C", httpx.Client, httpx.AsyncClient)
 _EXTENSION: Final = "url_template"
 _PARAMETER: Final = re.compile(r"\\\{[^{}/]+\\\}")
 _PORTS: Final = {"http": 80, "https": 443}
+_AUTOMATIC: Final[weakref.WeakKeyDictionary[httpx.Client | httpx.AsyncClient, _Requests]] = weakref.WeakKeyDictionary()
+"""Clients that ``trace_automatically`` traced."""
 
 
 def trace_httpx(client: _C, *, templates: Iterable[str] = (), tracer_provider: TracerProvider | None = None) -> _C:
@@ -55,9 +58,23 @@ def trace_httpx(client: _C, *, templates: Iterable[str] = (), tracer_provider: T
     does not start with a slash, and when the client is traced already.
     """
     requests = _Requests(templates, tracer_provider)
+    if (automatic := _AUTOMATIC.pop(client, None)) is not None:
+        automatic.become(requests)
+        return client
     if isinstance(client._transport, TracedTransport | AsyncTracedTransport):  # noqa: SLF001  httpx gives no other way in, see below
         wrong, then = "the client is traced already", "call trace_httpx once, where the client is made"
         raise ValueError(explain("trace_httpx", wrong, "a client as httpx made it", then))  # noqa: TRY004  the type is right
+    _wire(client, requests)
+    return client
+
+
+def trace_automatically(client: httpx.Client | httpx.AsyncClient, provider: TracerProvider | None) -> None:
+    """Trace a client of which nobody asked for that; ``trace_httpx`` can still be called, and then decides."""
+    _AUTOMATIC[client] = requests = _Requests((), provider)
+    _wire(client, requests)
+
+
+def _wire(client: httpx.Client | httpx.AsyncClient, requests: _Requests) -> None:
     # Its mounts and proxies are made from arguments and environment by the client itself; wrapping is what leaves them as they are.
     if isinstance(client, httpx.Client):
         client._transport = TracedTransport(client._transport, requests)  # noqa: SLF001
@@ -71,7 +88,6 @@ def trace_httpx(client: _C, *, templates: Iterable[str] = (), tracer_provider: T
             pattern: None if mounted is None else AsyncTracedTransport(mounted, requests)
             for pattern, mounted in client._mounts.items()  # noqa: SLF001
         }
-    return client
 
 
 class _Requests:
@@ -80,6 +96,10 @@ class _Requests:
     def __init__(self, templates: Iterable[str], provider: TracerProvider | None) -> None:
         self._source = TracerSource(SCOPE, provider)
         self._templates = [(_pattern(template), template) for template in templates]
+
+    def become(self, other: _Requests) -> None:
+        """Start spans as another one does."""
+        self.__dict__.update(other.__dict__)
 
     def start(self, request: httpx.Request) -> tuple[Span, Context] | None:
         """Start a request's span, make it current and put its headers on the request; return it and the context before.
