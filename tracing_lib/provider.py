@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from opentelemetry import propagate, trace
@@ -146,8 +148,9 @@ _global: list[Tracing] = []  # at most one: OpenTelemetry takes a global provide
 
 
 def configure(
-    settings: TracingSettings,
+    settings: TracingSettings | None = None,
     *,
+    console: bool = False,
     set_global: bool = True,
     meter_provider: MeterProvider | None = None,
 ) -> Tracing:
@@ -158,8 +161,12 @@ def configure(
     ``AlreadyConfiguredError`` when other settings, or another library, were first, or when tracing has been shut down; and
     ``SettingsError`` when the gRPC exporter is asked for and not installed.
 
+    Without ``settings`` they are those of the environment, for a service that ``OTEL_SERVICE_NAME`` names, else the program. ``console``
+    writes traces as trees to standard error instead of exporting them; the variable is ``OTEL_TRACES_EXPORTER=console``.
+
     The accounts of spans are offered as ``otel.sdk.*`` metrics to ``meter_provider`` (default: the global one).
     """
+    settings = _given(settings, console=console)
     if not set_global:
         return _build(settings, meter_provider)
     with _configuring:
@@ -175,6 +182,15 @@ def configure(
         propagate.set_global_textmap(OwnPropagator(settings.own_hosts))
         _global.append(tracing)
         return tracing
+
+
+def _given(settings: TracingSettings | None, *, console: bool) -> TracingSettings:
+    if settings is None:
+        from tracing_lib.contract.settings import TracingSettings
+
+        # The specification's name for a service that nobody named ("Resource SDK").
+        settings = TracingSettings.from_environment(service_name=f"unknown_service:{Path(sys.argv[0]).stem or 'python'}")
+    return settings.model_copy(update={"console": True}) if console else settings
 
 
 def _same(current: Tracing, settings: TracingSettings) -> Tracing:
@@ -196,6 +212,8 @@ def _build(
         return Tracing(settings, trace.NoOpTracerProvider())
     make_provider, make_encoder = recorder()
     redactor = policy_of(settings)
+    if settings.console:
+        return _on_the_console(settings, make_provider, redactor)
     processor = ExportProcessor(settings, lambda: make_encoder(redactor))
     sampler = build_sampler(settings, processor)
     # A WebSocket event or a job is sampled with the spans that it is linked to.
@@ -206,6 +224,19 @@ def _build(
     observe(processor, settings, meter_provider or get_meter_provider())
     poller = StrategyPoller(settings, sampler.apply) if settings.strategies_url else None
     return Tracing(settings, provider, processor, poller, redactor)
+
+
+def _on_the_console(settings: TracingSettings, make_provider: Callable[..., TracerProvider], policy: PrivacyPolicy) -> Tracing:
+    from tracing_lib.console import ConsoleTraces
+
+    provider = make_provider(
+        sampler=FollowsLinks(build_sampler(settings)),
+        resource=build_resource(settings),
+        id_generator=ContextIdGenerator(),
+        shutdown_on_exit=True,
+    )
+    provider.add_span_processor(ConsoleTraces(policy))
+    return Tracing(settings, provider, policy=policy)
 
 
 def running() -> Tracing | None:
