@@ -41,8 +41,8 @@ class ConsoleTraces(SpanProcessor):
     def on_end(self, span: ReadableSpan) -> None:
         """Keep a span, and write its trace if nothing of it is above in this process."""
         with self._lock:
-            clean = self._policy.span(span)
-            trace_id = span.get_span_context().trace_id
+            assert span.context is not None  # noqa: S101  the SDK gives every span one
+            clean, trace_id = self._policy.span(span), span.context.trace_id
             self._ended.setdefault(trace_id, []).append(clean)
             if span.parent is None or span.parent.is_remote:
                 self._write(trace_id)

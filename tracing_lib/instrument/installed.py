@@ -63,4 +63,5 @@ def _instrument(name: str, provider: TracerProvider | None) -> bool:
     if instrumentor.is_instrumented_by_opentelemetry:
         return False
     instrumentor.instrument(tracer_provider=provider)
-    return True
+    # It logs why not, such as a release of the package that it does not know.
+    return bool(instrumentor.is_instrumented_by_opentelemetry)

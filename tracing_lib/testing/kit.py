@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from tracing_lib.privacy.withheld import Withheld
 
+__all__ = ["RecordedTraces", "SequentialIds", "as_global", "attributes_of", "links_of", "render"]
+
 START: Final = 1_700_000_000_000_000_000
 """Time of the first tick in nanoseconds since 1970: 2023-11-14T22:13:20Z."""
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 _SERVED: Final = "virtengine.tracing"
 """Member of an ASGI scope that has its span: a mounted application, and a superclass, are called with the same one."""
 
+_FASTAPI: Final = "fastapi.telemetry"
+"""Member of a scope by which FastAPI (0.165) keeps itself from a second server span."""
+
 
 def patch(provider: TracerProvider | None) -> None:
     """Trace every application of Starlette and its subclasses, those of before included."""
@@ -43,7 +46,7 @@ def _patch(kind: Any, provider: TracerProvider | None) -> None:  # noqa: ANN401 
         if found is None:
             # Weakly, because the middleware would keep its application, which is its key.
             found = traced[self] = AsgiTracing(functools.partial(_weakly, plain, weakref.ref(self)), tracer_provider=provider)
-        await found({**scope, _SERVED: True}, receive, send)
+        await found({**scope, _SERVED: True, _FASTAPI: None}, receive, send)
 
     kind.__call__ = call
 
