@@ -33,19 +33,49 @@ servers: .venv/ready ## find the real servers, or build them from toolchain/
 	@$(PY) -m stacks servers
 
 .PHONY: debian
-debian: ## as root on Debian: install what the tests of SLURM and Kubernetes need (elsewhere they are skipped, and say so)
+debian: ## as root on Debian: install what the tests of SLURM, Kubernetes and the login need (elsewhere they are skipped, and say so)
 	@test "$$(id -u)" != 0 || ! command -v apt-get > /dev/null \
-		|| { command -v etcd && command -v slurmctld && command -v munged; } > /dev/null \
-		|| { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends etcd-server slurm-wlm munge; } \
-		|| echo "apt-get did not work: the tests of SLURM and Kubernetes will be skipped"
+		|| { command -v etcd && command -v slurmctld && command -v munged && command -v chromium; } > /dev/null \
+		|| { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
+			etcd-server slurm-wlm munge chromium; } \
+		|| echo "apt-get did not work: the tests of SLURM, Kubernetes and the login in a browser will be skipped"
 
 .PHONY: test
-test: lint servers debian ## all tests, on real servers
+test: lint debian servers ## all tests, on real servers
 	@$(PY) -m pytest --numprocesses 2 --dist worksteal $(ARGS)
+	@$(MAKE) --no-print-directory test-without-fast
 
 .PHONY: test-fast
 test-fast: .venv/ready ## the tests that start no server
 	@$(PY) -m pytest --numprocesses 2 --dist worksteal -m "not server" $(ARGS)
+
+LIBRARY_TESTS = -m pytest --numprocesses 2 --dist worksteal -p no:cacheprovider tests/tracing_lib --ignore tests/tracing_lib/fast $(ARGS)
+
+.PHONY: test-without-fast
+test-without-fast: .venv/ready ## the library's tests in a copy of the tree that has no tracing_lib/fast
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT \
+		&& git ls-files -z --cached --others --exclude-standard | grep -zvE '^(tests/)?tracing_lib/fast/' \
+			| tar --null --files-from=- --create --file=- --ignore-failed-read 2> /dev/null | tar --extract --file=- --directory="$$folder" \
+		&& cd "$$folder" && PYTHONPATH="$$folder" $(CURDIR)/$(PY) $(LIBRARY_TESTS)
+
+.PHONY: test-unknown-sdk
+test-unknown-sdk: .venv/ready ## the library's tests with a release of OpenTelemetry that tracing_lib/fast was not tested with
+	@PYTHONPATH=$(CURDIR)/tests/unknown_sdk $(PY) $(LIBRARY_TESTS)
+
+.venv-oldest/ready: .venv/ready
+	@echo "installing the oldest OpenTelemetry of the range into .venv-oldest"
+	@test -x .venv-oldest/bin/python || $(PYTHON) -m venv .venv-oldest
+	@VIRTUAL_ENV=$(CURDIR)/.venv-oldest $(PY) -m uv sync --active --frozen --inexact --quiet
+	@$(PY) -m uv pip install --quiet --python .venv-oldest/bin/python $(OLDEST_OPENTELEMETRY)
+	@touch $@
+
+OLDEST_OPENTELEMETRY = $(foreach name,api sdk proto exporter-otlp-proto-common exporter-otlp-proto-http,opentelemetry-$(name)==1.45.0) \
+	$(foreach name,semantic-conventions instrumentation instrumentation-asgi instrumentation-grpc instrumentation-httpx exporter-otlp-common \
+	exporter-http-transport util-http,opentelemetry-$(name)==0.66b0)
+
+.PHONY: test-oldest
+test-oldest: .venv-oldest/ready ## the library's tests, those of tracing_lib/fast too, with the oldest OpenTelemetry of the range
+	@.venv-oldest/bin/python -m pytest --numprocesses 2 --dist worksteal -p no:cacheprovider tests/tracing_lib $(ARGS)
 
 .PHONY: lint
 lint: .venv/ready ## format, rules, types, import contracts
@@ -107,6 +137,10 @@ golden: .venv/ready ## write the golden documents anew; review the difference
 .PHONY: benchmark
 benchmark: .venv-benchmarks/ready ## measure the library beside its peers; tables and pictures in benchmarks/results (ARGS=--quick)
 	@.venv-benchmarks/bin/python -m benchmarks.span_way $(ARGS)
+
+.PHONY: reliability
+reliability: .venv/ready ## break the shape of a cluster on purpose and write docs/reliability.md; an hour (ARGS="--quick")
+	@$(PY) -m benchmarks.reliability $(ARGS)
 
 .PHONY: benchmark-orders
 benchmark-orders: .venv/ready ## measure what tracing adds to placing an order (ARGS="--orders 1000")

@@ -18,13 +18,13 @@ SETTLED = 2
 
 def measure(interval: float, intervals: int) -> dict[str, Any]:
     """Step through the rates; sampled and begun traces of each operation by half interval, and ratios at their ends."""
-    from tracing_lib.fast.tracer import FastTracerProvider
+    from tracing_lib.provider import recorder
     from tracing_lib.sampling.sampler import TargetSampler
     from tracing_lib.sampling.strategies import Goal, ratio_strategy
 
     goals = {name: Goal(target, floor=FLOOR) for name, target in TARGETS.items()}
     sampler = TargetSampler(ratio_strategy(1.0), goals, interval_seconds=interval)
-    tracer = FastTracerProvider(sampler=sampler, shutdown_on_exit=False).get_tracer("bench")
+    tracer = recorder()[0](sampler=sampler, shutdown_on_exit=False).get_tracer("bench")
     chance, rows, began = random.Random(1), [], time.monotonic()  # noqa: S311 - traffic
     due: dict[str, float] = {}
     for step, total in enumerate(RATES):

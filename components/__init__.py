@@ -1,1 +1,1 @@
-"""What a tracing backbone is made of: workloads, the documents of its servers, and their placements."""
+"""Components of a tracing backbone: workloads, the documents of its servers, and their placements."""

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 TargetKind = Literal["local", "docker", "kubernetes"]
 
 RoleName = Literal["agent", "gateway", "backend", "sampling", "ui", "access"]
-"""What a workload is for; of a backend and its user interface there is more than one kind."""
+"""Purpose of a workload; of a backend and its user interface there is more than one kind."""
 
 OutsideName = Literal["consumers", "operators", "scrapers", "kubernetes-api", "oidc-issuer", "object-storage"]
-"""What lies outside of a plan and still takes part in it.
+"""Peers outside of a plan that take part in it.
 
 ``consumers`` are the services that send spans, ``operators`` the people who look at traces, ``scrapers`` the metric collectors;
 the others are servers that a workload calls.
@@ -91,7 +91,7 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What one replica may use: CPU in thousandths of a core, requested and not capped; memory in bytes, requested and capped."""
+    """Resources of one replica: CPU in thousandths of a core, requested and not capped; memory in bytes, requested and capped."""
 
     cpu_millicores: int
     memory_bytes: int
@@ -140,7 +140,7 @@ class SecretVariable:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a workload is: the user id of its image and the rules, if any, that it needs on the Kubernetes API.
+    """Identity of a workload: the user id of its image and the rules, if any, that it needs on the Kubernetes API.
 
     ``reads`` maps an API group to the resources that are read (get, list, watch) in all namespaces, ``reads_own`` to those that are read
     in the namespace of the plan alone; both empty means no token at all.
@@ -225,9 +225,9 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """Where on a cluster those stand who are named in an edge and are no workload: in ``namespaces``, or at an address unknown to us.
+    """Location of a peer outside of the plan: a set of namespaces, or any address.
 
-    Without either they are nobody: what such an edge allows is open to none.
+    With neither, the edge admits no traffic.
     """
 
     namespaces: tuple[str, ...] = ()
@@ -236,7 +236,7 @@ class Outside:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What all workloads together may ask of a cluster: pods, CPU in thousandths of a core, memory and disk in bytes, and claims."""
+    """Limits of all workloads together on a cluster: pods, CPU in thousandths of a core, memory and disk in bytes, and claims."""
 
     pods: int
     cpu_millicores: int
@@ -247,7 +247,7 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Where those outside of the plan reach it, as URLs. ``ui`` is for a browser, ``query`` for a program inside of the target."""
+    """URLs for peers outside of the plan. ``ui`` is for a browser, ``query`` for a program inside of the target."""
 
     otlp_grpc: str
     otlp_http: str
@@ -259,7 +259,7 @@ class Endpoints:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """How often one operation of one service is to be sampled, in traces per second and instance, and the ratios that bound it."""
+    """Sampling target of one operation of one service, in traces per second and instance, and the ratios that bound it."""
 
     service: str
     operation: str
@@ -270,7 +270,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class HeadSampling:
-    """What a service decides at the root of a trace: ``ratio`` in 0..1 where nothing more special is said."""
+    """Head sampling by services: ``ratio`` in 0..1 where no strategy or target says more."""
 
     ratio: float
     targets: tuple[Target, ...]
@@ -292,7 +292,7 @@ class PrivacyRule:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that a placement needs to know of one environment."""
+    """Workloads of one environment, who may talk to whom, and all else that a placement needs."""
 
     environment: str
     target: TargetKind

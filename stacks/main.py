@@ -29,7 +29,7 @@ Secrets = dict[tuple[str, str], "pulumi.Output[str]"]
 
 
 def main() -> None:
-    """Place the environment of this stack and export what services need to know. Raises ``pulumi.RunError`` with the next step."""
+    """Place the environment of this stack and export its outputs. Raises ``pulumi.RunError`` with the next step."""
     config, stack = pulumi.Config(PROJECT), pulumi.get_stack()
     try:
         here = named(config.require_object("environment"), source=f"Pulumi.{stack}.yaml", name=stack)

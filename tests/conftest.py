@@ -30,7 +30,7 @@ WITH_SERVICES = tuple(
         "tracing_lib/privacy/test_real_surfaces.py",
         "tracing_lib/instrument",
         "tracing_lib/export/test_delivery.py",
-        "tracing_lib/export/test_endings.py",
+        "tracing_lib/export/test_exit.py",
         "tracing_lib/test_provider.py",
         "tracing_lib/export/test_shutdown.py",
         "tracing_lib/sampling/test_strategies.py",

@@ -140,6 +140,8 @@ class Tracing:
 
 FAST: Final = "VIRTENGINE_TRACING_FAST"
 """Environment variable: ``off`` has the SDK record the spans. Default: ``tracing_lib.fast`` does, wherever it can be used."""
+_OFF: Final = f"{FAST} is off"
+_NOT_INSTALLED: Final = "tracing_lib.fast is not installed"
 _said: Final[set[str]] = set()
 """Reasons for which ``fast`` is not used that are in the log already."""
 
@@ -266,9 +268,9 @@ def recorder() -> tuple[Callable[..., TracerProvider], Callable[[Redactor | None
 def why_not_fast() -> str:
     """Return why ``fast`` is not used in this process, in words for a log; an empty string where it is."""
     if os.environ.get(FAST, "").lower() == "off":
-        return f"{FAST} is off"
+        return _OFF
     try:
         from tracing_lib.fast.sdk import unusable
     except ImportError:
-        return "tracing_lib.fast is not installed"
+        return _NOT_INSTALLED
     return unusable()

@@ -1,4 +1,4 @@
-"""From a workload to the arguments of its containers: pure, plain values, no role known.
+"""Arguments of a workload's containers: plain values, made by pure functions that know no role.
 
 Each workload is two containers. The second serves. The first is made of a toolbox image and prepares what the second finds: it
 carries the documents into a volume and gives the volumes to the user id that serves. So a changed document replaces the first
@@ -20,10 +20,10 @@ LOOPBACK = "127.0.0.1"
 """The only address on which anything is published: a developer's machine has neighbours."""
 
 TOOLS = "/virtengine-tracing-tools"
-"""Where a server finds the toolbox, since the servers' own images hold no program that could ask for their health."""
+"""Folder of the toolbox in a server's container, because the servers' own images hold no program that could check their health."""
 
 OUTSIDE = frozenset({"consumers", "operators"})
-"""Those outside of the plan who reach it from the host itself; what is published is what the plan lets them reach."""
+"""Peers outside of the plan that reach it from the host itself; the ports that the plan lets them reach are published."""
 
 HOLDS = "virtengine.tracing/holds"
 """Label of a volume: ``traces``, ``queue`` or ``scratch``, as the plan says; ``documents`` and ``tools`` can be made again."""
@@ -44,13 +44,13 @@ def physical_name(plan: Plan, *parts: str) -> str:
 
 
 def published(plan: Plan, workload: Workload) -> list[dict[str, Any]]:
-    """The ports of a workload that those outside may reach, on loopback under their own numbers."""
+    """Ports of a workload that are published, on loopback under their own numbers."""
     numbers = sorted({edge.port.number for edge in plan.edges if edge.destination == workload.name and edge.source in OUTSIDE})
     return [{"internal": number, "external": number, "ip": LOOPBACK, "protocol": "tcp"} for number in numbers]
 
 
 def belonging(plan: Plan) -> dict[str, str]:
-    """The label that tells what is of this backbone from what only has such a name."""
+    """Label of everything that belongs to this backbone; a name alone would not prove it."""
     return {"label": PART_OF, "value": plan.namespace}
 
 
@@ -122,7 +122,7 @@ def preparation(plan: Plan, workload: Workload) -> dict[str, Any]:
 
 
 def toolbox(plan: Plan) -> dict[str, Any]:
-    """The container that is never started: a daemon fills an empty volume with what the image has at that place."""
+    """The toolbox container, which is never started: a daemon fills its empty volume with the files of the image at that place."""
     return {
         "name": physical_name(plan, "tools"),
         "entrypoints": ["/bin/busybox"],

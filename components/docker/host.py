@@ -1,4 +1,4 @@
-"""What the containers of a backbone share on a host: the network and the toolbox."""
+"""Network and toolbox, which the containers of a backbone share on a host."""
 
 from __future__ import annotations
 

@@ -6,20 +6,22 @@ environment variables OAUTH2_PROXY_CLIENT_SECRET and OAUTH2_PROXY_COOKIE_SECRET,
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
+
+from components.documents.text import toml
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
     """Who may pass: users that the OpenID Connect ``issuer`` puts into one of ``groups``, read from the claim ``groups_claim``.
 
-    ``trusted_proxies`` are the networks whose word on the client's address and scheme is taken. ``authority`` is the path of the PEM by
-    which the issuer's certificate is known, None for the public authorities.
+    ``scopes`` are asked for at login. ``trusted_proxies`` are the networks whose word on the client's address and scheme is taken.
+    ``authority`` is the path of the PEM by which the issuer's certificate is known, None for the public authorities.
     """
 
     issuer: str
     client_id: str
+    scopes: tuple[str, ...]
     groups_claim: str
     groups: tuple[str, ...]
     trusted_proxies: tuple[str, ...]
@@ -40,7 +42,7 @@ def proxy(login: Login, *, host: str, listen: str, telemetry: str, upstream: str
         "code_challenge_method": "S256",
         "insecure_oidc_skip_nonce": False,
         "redirect_url": f"https://{host}/oauth2/callback",
-        "scope": "openid email profile groups",
+        "scope": " ".join(login.scopes),
         "oidc_groups_claim": login.groups_claim,
         "allowed_groups": list(login.groups),
         # The groups decide who passes, not the domain of an address.
@@ -63,5 +65,4 @@ def proxy(login: Login, *, host: str, listen: str, telemetry: str, upstream: str
     }
     if login.authority is not None:
         settings["provider_ca_files"] = [login.authority]
-    # Strings, booleans and lists of strings are written alike in JSON and in TOML.
-    return "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())
+    return "".join(f"{key} = {toml(value)}\n" for key, value in settings.items())

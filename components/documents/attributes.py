@@ -8,6 +8,7 @@ the file that the library carries (``make reference``; a test compares).
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import asdict
 
@@ -26,13 +27,35 @@ PRIVACY_RULES: tuple[PrivacyRule, ...] = (
         r"(?i)(^|[._-])(e-?mail|phone|(first|last|full|given|family)[_-]?name|birth[_-]?(date|day)|street|postcode|passport|document[_-]?number)($|[._-])",
         "attributes that are named after personal data",
     ),
+    PrivacyRule(
+        "credential-words",
+        "key",
+        r"(?i)pass(word|wd|phrase)|mnemonic|credential|(^|[._-])(secret|api[_-]?key|private[_-]?key|cookie|authorization)s?[0-9]*($|[._-])",
+        "attributes whose names hold a word that names nothing but a credential",
+    ),
+    PrivacyRule(
+        "credential-camel-case",
+        "key",
+        r"((^|[._-])(secret|cookie|authorization|apiKey|privateKey|signingKey|accessKey|(access|refresh|id|auth|bearer|session|api)Token)"
+        r"|Secret|Cookie|Authorization|(Api|API|Private|Signing|Access)_?Key|(Access|Refresh|Id|ID|Auth|Bearer|Session|Api|API)_?Token)"
+        r"s?($|[._0-9A-Z-])",
+        "attributes that are named after a credential in camel case",
+    ),
+    PrivacyRule(
+        "personal-camel-case",
+        "key",
+        r"((^|[._-])(email|phone|street|postcode|passport|(first|last|full|given|family)Name|birth(Date|Day)|documentNumber)"
+        r"|E[Mm]ail|Phone|Street|Postcode|Passport|(First|Last|Full|Given|Family)Name|Birth(Date|day|Day)|DocumentNumber)"
+        r"s?($|[._0-9A-Z-])",
+        "attributes that are named after personal data in camel case",
+    ),
     PrivacyRule("private-key", "value", r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)", "keys in PEM"),
     PrivacyRule("bearer", "value", r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/-]{8,}=*", "credentials of an Authorization header"),
     PrivacyRule("jwt", "value", r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*)?", "JSON web tokens"),
     PrivacyRule(
         "assigned-secret",
         "value",
-        r"(?i)(\b|_)(password|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|mnemonic)\b[\"']?\s*[=:]\s*"
+        r"(?i)(pass(word|wd|phrase)[a-z0-9_]{0,32}|(pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|mnemonic)\b)[\"']?\s*[=:]\s*"
         r"(\"[^\"]*\"|'[^']*'|[^\s&,;]+)",
         "credentials in query strings, configuration and messages",
     ),
@@ -82,6 +105,12 @@ def as_json() -> str:
 def patterns(matches: str) -> list[str]:
     """The patterns that are held against attribute keys (``"key"``) or values (``"value"``)."""
     return [rule.pattern for rule in PRIVACY_RULES if rule.matches == matches]
+
+
+def any_of(matches: str) -> str:
+    """One pattern of RE2 that matches where any of ``patterns`` does. Python's ``re`` reads it as well."""
+    parts = (re.match(r"(?:\(\?([is])\))?(.*)", pattern, re.DOTALL) for pattern in patterns(matches))
+    return "|".join(f"(?{part[1] or ''}:{part[2]})" for part in parts if part is not None)
 
 
 if __name__ == "__main__":

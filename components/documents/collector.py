@@ -1,17 +1,23 @@
 """The documents of the OpenTelemetry collectors (0.159).
 
 Processors and connectors stand where they give right numbers: ``memory_limiter`` first, so that nothing is taken that cannot be
-held; enrichment before redaction, so that what is added is redacted too; ``span_metrics`` and ``service_graph`` before tail sampling
-and on the tier where whole traces meet, so that they count every span once; tail sampling last, before a queue on disk.
+held; enrichment before redaction, so that what is added is redacted too; ``span_metrics`` where services send to, before any queue, so
+that a span that is sent to a gateway again is counted once; ``service_graph`` where both sides of a call meet, before tail sampling; tail
+sampling last, before a queue on disk.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Any
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
-from components.documents.attributes import patterns
-from components.documents.text import go_duration, mebibytes, prometheus_reader, yaml_text
+from components.documents import held, shards, wall
+from components.documents.text import expanded_text, go_duration, mebibytes, ottl, prometheus_reader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Part = dict[str, Any]
 
@@ -35,18 +41,30 @@ class Intake:
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
-    """What every collector has besides its pipelines: ``host:port`` of health and own metrics, memory, and a queue on disk.
+class Queue:
+    """A queue on disk: its folder, the bytes that it may hold, and whether each entry is written through to the disk (fsync)."""
 
-    ``memory_bytes`` is where it refuses spans; ``queue_bytes`` what its queue may hold in ``queue_folder``.
-    """
+    folder: str
+    bytes: int
+    sync_writes: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """Parts of every collector besides its pipelines: ``host:port`` of health and own metrics, and the memory where it refuses spans."""
 
     health: str
     telemetry_host: str
     telemetry_port: int
     memory_bytes: int
-    queue_folder: str
-    queue_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gateways:
+    """The gateways as an agent sees them: the ``host:port`` of each, and the seconds within which each acknowledges what it took."""
+
+    endpoints: tuple[str, ...]
+    acknowledge_seconds: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +78,22 @@ class Noise:
 
 @dataclass(frozen=True, slots=True)
 class TailSampling:
-    """What is kept of whole traces. ``traces_held`` is how many may wait at once before intake is held back."""
+    """What is kept of whole traces.
+
+    ``traces_held`` is how many may wait at once before intake is held back, ``decisions_remembered`` how many decisions late spans follow.
+    ``baseline_burst_spans`` is what the baseline's limit may save up: a trace of more spans never passes it.
+    """
 
     wait_milliseconds: int
     errors: bool
     slow_milliseconds: int | None
     baseline_percent: float
     baseline_spans_per_second: int | None
+    baseline_burst_spans: int
     noise: tuple[Noise, ...]
     traces_held: int
     new_traces_per_second: int
+    decisions_remembered: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,79 +112,91 @@ class TraceMetrics:
     graph_max_items: int
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceOfGateways:
-    """The gateways behind a Kubernetes Service, ``name.namespace``, each on ``port``; its endpoints are watched."""
+def agent(intake: Intake, operation: Operation, queue: Queue | None, metrics: TraceMetrics, *, gateways: Gateways, enriched: bool) -> str:
+    """Render the document of the collector on each node, which enriches, redacts, counts and sends each trace to one gateway.
 
-    service: str
-    port: int
-
-
-@dataclass(frozen=True, slots=True)
-class ListOfGateways:
-    """Gateways whose ``host:port`` are known beforehand."""
-
-    endpoints: tuple[str, ...]
-
-
-Gateways = ServiceOfGateways | ListOfGateways
-
-
-def agent(intake: Intake, operation: Operation, *, gateways: Gateways, enriched: bool) -> str:
-    """The document of the collector on each node: it enriches, redacts and sends each trace to one of the ``gateways``.
-
-    ``enriched`` tells whether a Kubernetes API is there to ask which pod a span comes from.
+    ``enriched`` tells whether a Kubernetes API is there to ask which pod a span comes from. With a queue it acknowledges what is in the
+    queue, without one what a gateway has taken.
     """
+    count, extensions = len(gateways.endpoints), _extensions(operation, intake, queue)
     enrichment = _enrichment() if enriched else {}
-    return yaml_text(
+    exporters = {
+        f"otlp_grpc/{name}": _to_gateway(operation, queue, gateways, endpoint)
+        for name, endpoint in zip(shards.names(count), gateways.endpoints, strict=True)
+    }
+    pipelines = {
+        "traces": {
+            "receivers": ["otlp"],
+            "processors": ["memory_limiter", *enrichment, *wall.NAMES],
+            "exporters": ["span_metrics", "forward"],
+        },
+        **shards.pipelines(count, receives="forward", exporter="otlp_grpc"),
+        "metrics": {"receivers": ["span_metrics"], "exporters": ["prometheus"]},
+    }
+    return expanded_text(
         {
             "receivers": _receivers(intake),
-            "processors": _memory_limiter(operation) | enrichment | _privacy(),
-            "exporters": {"load_balancing": _load_balancing(operation, gateways)},
-            "extensions": _extensions(operation, intake),
+            "processors": _memory_limiter(operation) | enrichment | wall.processors() | shards.filters(count),
+            "connectors": {"span_metrics": _span_metrics(metrics), "forward": {}},
+            "exporters": exporters | {"prometheus": _prometheus(metrics)},
+            "extensions": extensions,
+            "service": _service(operation, extensions, pipelines),
+        }
+    )
+
+
+def gateway(
+    intake: Intake,
+    operation: Operation,
+    queue: Queue,
+    tail: TailSampling,
+    metrics: TraceMetrics,
+    *,
+    backend: str,
+    entry: bool,
+    hold: held.Hold | None,
+) -> str:
+    """Render the document of the collectors on which whole traces meet.
+
+    ``backend`` is the ``host:port`` of its OTLP intake over gRPC. ``entry`` is true where services send to the gateway itself, which then
+    redacts and counts as agents do. With ``hold`` senders are answered when their spans are decided on, without it at once.
+    """
+    extensions = _extensions(operation, intake, queue)
+    first = ["memory_limiter", *(wall.NAMES if entry else [])]
+    counted = ["span_metrics", "service_graph"] if entry else ["service_graph"]
+    counters = {"span_metrics": _span_metrics(metrics), "service_graph": _service_graph(metrics)}
+    processors = _memory_limiter(operation) | (wall.processors() if entry else {}) | (held.processors() if hold else {})
+    return expanded_text(
+        {
+            "receivers": _receivers(intake, keepalive=not entry) | (held.receivers(hold) if hold else {}),
+            "processors": processors | {"tail_sampling": _tail_sampling(tail), "batch": _decided()},
+            "connectors": {name: counters[name] for name in counted} | {"forward": {}},
+            "exporters": {"otlp_grpc": _delivery(queue, backend), "prometheus": _prometheus(metrics)}
+            | (held.exporters(hold) if hold else {}),
+            "extensions": extensions,
             "service": _service(
                 operation,
-                intake,
+                extensions,
                 {
                     "traces": {
                         "receivers": ["otlp"],
-                        "processors": ["memory_limiter", *enrichment, "redaction", "transform/privacy"],
-                        "exporters": ["load_balancing"],
-                    }
+                        "processors": first,
+                        "exporters": [*counted, "forward", *(["otlp_grpc/copy"] if hold else [])],
+                    },
+                    "traces/sampled": {
+                        "receivers": ["forward"],
+                        "processors": [*(["resource/first"] if hold else []), "tail_sampling", "batch"],
+                        "exporters": ["otlp_grpc"],
+                    },
+                    **(held.pipelines() if hold else {}),
+                    "metrics": {"receivers": counted, "exporters": ["prometheus"]},
                 },
             ),
         }
     )
 
 
-def gateway(intake: Intake, operation: Operation, tail: TailSampling, metrics: TraceMetrics, *, backend: str, redact: bool) -> str:
-    """The document of the collectors on which whole traces meet.
-
-    ``backend`` is the ``host:port`` of its OTLP intake over gRPC. ``redact`` is true where services send to the gateway itself, which
-    then stands in for the agents as well.
-    """
-    first = ["memory_limiter", *(["redaction", "transform/privacy"] if redact else [])]
-    return yaml_text(
-        {
-            "receivers": _receivers(intake),
-            "processors": _memory_limiter(operation) | (_privacy() if redact else {}) | {"tail_sampling": _tail_sampling(tail)},
-            "connectors": {"span_metrics": _span_metrics(metrics), "service_graph": _service_graph(metrics), "forward": {}},
-            "exporters": {"otlp_grpc": _delivery(operation, backend), "prometheus": _prometheus(metrics)},
-            "extensions": _extensions(operation, intake),
-            "service": _service(
-                operation,
-                intake,
-                {
-                    "traces": {"receivers": ["otlp"], "processors": first, "exporters": ["span_metrics", "service_graph", "forward"]},
-                    "traces/sampled": {"receivers": ["forward"], "processors": ["tail_sampling"], "exporters": ["otlp_grpc"]},
-                    "metrics": {"receivers": ["span_metrics", "service_graph"], "exporters": ["prometheus"]},
-                },
-            ),
-        }
-    )
-
-
-def _receivers(intake: Intake) -> Part:
+def _receivers(intake: Intake, *, keepalive: bool = False) -> Part:
     secured: Part = {}
     if intake.security is not None:
         secured["tls"] = {
@@ -172,12 +208,25 @@ def _receivers(intake: Intake) -> Part:
         }
         if intake.security.token is not None:
             secured["auth"] = {"authenticator": "bearertokenauth"}
-    return {"otlp": {"protocols": {"grpc": {"endpoint": intake.grpc} | secured, "http": {"endpoint": intake.http} | secured}}}
+    grpc: Part = {"endpoint": intake.grpc} | secured
+    if keepalive:
+        # Agents ask a silent gateway whether it is there; by default a server hangs up on who asks more often than every 5 minutes.
+        grpc["keepalive"] = {"server_parameters": {}, "enforcement_policy": {"min_time": "10s", "permit_without_stream": True}}
+    return {"otlp": {"protocols": {"grpc": grpc, "http": {"endpoint": intake.http} | secured}}}
 
 
 def _memory_limiter(operation: Operation) -> Part:
     limit = mebibytes(operation.memory_bytes)
-    return {"memory_limiter": {"check_interval": "1s", "limit_mib": limit, "spike_limit_mib": limit // 5}}
+    return {
+        "memory_limiter": {
+            # Between two looks a burst comes in unseen.
+            "check_interval": "250ms",
+            "limit_mib": limit,
+            "spike_limit_mib": limit // 5,
+            # What was decided on is garbage until it is collected, and would keep the limiter refusing.
+            "min_gc_interval_when_soft_limited": "1s",
+        }
+    }
 
 
 def _enrichment() -> Part:
@@ -194,56 +243,43 @@ def _enrichment() -> Part:
     }
 
 
-def _privacy() -> Part:
-    """Redaction of attributes, and of the names and messages that the redaction processor does not look at."""
-    values = patterns("value")
-    return {
-        "redaction": {
-            "allow_all_keys": True,
-            "blocked_key_patterns": patterns("key"),
-            "blocked_values": values,
-            "redact_all_types": True,
-            # A list of what was redacted would itself tell something.
-            "summary": "silent",
-        },
-        # One group for each context: in a flat list the statements on spans would run only for spans that have events.
-        "transform/privacy": {
-            "error_mode": "propagate",
-            "trace_statements": [
-                {"context": "span", "statements": _masking(("span.name", "span.status.message"))},
-                {"context": "spanevent", "statements": _masking(("spanevent.name",))},
-            ],
-        },
-    }
-
-
-def _masking(fields: tuple[str, ...]) -> list[str]:
-    """Statements that mask in text fields what redaction masks in attributes."""
-    return [f"replace_pattern({field}, {_ottl(pattern)}, {_ottl('****')})" for field in fields for pattern in patterns("value")]
-
-
-def _ottl(text: str) -> str:
-    """A string literal of the OpenTelemetry transformation language."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
 def _tail_sampling(tail: TailSampling) -> Part:
     return {
         "decision_wait": go_duration(tail.wait_milliseconds),
         "num_traces": tail.traces_held,
         "expected_new_traces_per_sec": tail.new_traces_per_second,
-        # Holding senders back loses nothing; forgetting the oldest trace does.
+        # As many as the memory holds if each had one span: the memory limiter refuses first, before a span is counted. Forgetting the
+        # oldest trace would lose what was acknowledged.
         "block_on_overflow": True,
         "drop_pending_traces_on_shutdown": False,
         # A span that comes after the decision on its trace follows it.
-        "decision_cache": {"sampled_cache_size": tail.traces_held * 10, "non_sampled_cache_size": tail.traces_held * 10},
-        "policies": [*(_drop(noise) for noise in tail.noise), *_keep(tail)],
+        "decision_cache": {"sampled_cache_size": tail.decisions_remembered, "non_sampled_cache_size": tail.decisions_remembered},
+        "policies": [*chain.from_iterable(_drop(noise) for noise in tail.noise), *_keep(tail)],
     }
 
 
-def _drop(noise: Noise) -> Part:
-    matching = {"name": "matches", "type": "string_attribute", "string_attribute": {"key": noise.attribute, "values": list(noise.values)}}
-    return {"name": f"noise-{noise.name}", "type": "drop", "drop": {"drop_sub_policy": [matching]}}
+def _decided() -> Part:
+    """Join kept traces, which the sampler hands on one by one, before the queue: each entry there is three writes to the disk."""
+    return {"timeout": "200ms", "send_batch_size": 2000, "send_batch_max_size": 2000}
+
+
+_TYPED = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,15})?|true|false")
+"""A value that the transformation language reads as a number or a truth value when it stands without quotes."""
+
+
+def _drop(noise: Noise) -> Iterator[Part]:
+    """Policies for one noise: a value that reads as a number or a truth value also matches an attribute of that type."""
+    matching: Part = {
+        "name": "matches",
+        "type": "string_attribute",
+        "string_attribute": {"key": noise.attribute, "values": list(noise.values)},
+    }
+    yield {"name": f"noise-{noise.name}", "type": "drop", "drop": {"drop_sub_policy": [matching]}}
+    if typed := [value for value in noise.values if _TYPED.fullmatch(value)]:
+        places = (f"{context}.attributes[{ottl(noise.attribute)}]" for context in ("span", "resource"))
+        conditions = [f"{place} == {value}" for place in places for value in typed]
+        same: Part = {"name": "matches", "type": "ottl_condition", "ottl_condition": {"error_mode": "ignore", "span": conditions}}
+        yield {"name": f"typed-noise-{noise.name}", "type": "drop", "drop": {"drop_sub_policy": [same]}}
 
 
 def _keep(tail: TailSampling) -> list[Part]:
@@ -258,7 +294,8 @@ def _keep(tail: TailSampling) -> list[Part]:
         return policies
     if tail.baseline_spans_per_second is None:
         return [*policies, {"name": "baseline"} | share]
-    limit = {"name": "limit", "type": "rate_limiting", "rate_limiting": {"spans_per_second": tail.baseline_spans_per_second}}
+    rate = {"spans_per_second": tail.baseline_spans_per_second, "burst_capacity": tail.baseline_burst_spans}
+    limit = {"name": "limit", "type": "rate_limiting", "rate_limiting": rate}
     return [*policies, {"name": "baseline", "type": "and", "and": {"and_sub_policy": [{"name": "share"} | share, limit]}}]
 
 
@@ -289,38 +326,55 @@ def _service_graph(metrics: TraceMetrics) -> Part:
     }
 
 
-def _queue(operation: Operation) -> Part:
-    return {"storage": "file_storage/queue", "sizer": "bytes", "queue_size": operation.queue_bytes}
+RETRY: Part = {"enabled": True, "initial_interval": "1s", "max_interval": "15s", "max_elapsed_time": "0s"}
+"""Retries without an end: giving up sooner than the queue is full would lose what was acknowledged."""
 
 
-def _delivery(operation: Operation, backend: str) -> Part:
+def _queue(queue: Queue, *, shards: int = 1) -> Part:
+    """A queue on disk, or one of several with equal shares of its bytes."""
+    return {"storage": "file_storage/queue", "sizer": "bytes", "queue_size": queue.bytes // shards}
+
+
+def _delivery(queue: Queue, backend: str) -> Part:
     return {
         "endpoint": backend,
         "tls": {"insecure": True},
         # Batches bounded in bytes stay under the 4 MiB that a gRPC server takes by default. A full queue loses what comes next and counts
         # it (otelcol_exporter_enqueue_failed_spans); waiting for room instead would keep the process from stopping.
-        "sending_queue": _queue(operation) | {"batch": {"flush_timeout": "200ms", "min_size": 262_144, "max_size": 2_097_152}},
-        # A backend may be away for as long as the queue has room; giving up sooner would lose what was acknowledged.
-        "retry_on_failure": {"enabled": True, "initial_interval": "1s", "max_interval": "15s", "max_elapsed_time": "0s"},
+        "sending_queue": _queue(queue) | {"batch": {"flush_timeout": "200ms", "min_size": 262_144, "max_size": 2_097_152}},
+        "retry_on_failure": RETRY,
     }
 
 
-def _resolver(gateways: Gateways) -> Part:
-    match gateways:
-        case ServiceOfGateways():
-            return {"k8s": {"service": gateways.service, "ports": [gateways.port]}}
-        case ListOfGateways():
-            return {"static": {"hostnames": list(gateways.endpoints)}}
+SILENCE_SECONDS = 120
+"""How long a gateway may hang before its connection is given up, and what it has not answered for is sent again."""
+
+LEAST_FLUSH_MILLISECONDS = 500
+LEAST_BATCH_BYTES, MOST_BATCH_BYTES = 65_536, 1_048_576
+MEMORY_BYTES_PER_BYTE = 3
+"""Bytes of memory that an agent takes for each byte of a batch that waits for its acknowledgement."""
 
 
-def _load_balancing(operation: Operation, gateways: Gateways) -> Part:
-    return {
-        "routing_key": "traceID",
-        "resolver": _resolver(gateways),
-        # What fails for one gateway is routed anew from the queue on disk, not held back for that gateway in memory.
-        "protocol": {"otlp": {"tls": {"insecure": True}, "sending_queue": {"enabled": False}, "retry_on_failure": {"enabled": False}}},
-        "sending_queue": _queue(operation) | {"batch": {"flush_timeout": "200ms", "min_size": 65_536, "max_size": 1_048_576}},
-        "retry_on_failure": {"enabled": True, "initial_interval": "1s", "max_interval": "15s", "max_elapsed_time": "0s"},
+def _to_gateway(operation: Operation, queue: Queue | None, gateways: Gateways, endpoint: str) -> Part:
+    reach: Part = {
+        "endpoint": endpoint,
+        "tls": {"insecure": True},
+        "keepalive": {"time": f"{SILENCE_SECONDS // 2}s", "timeout": f"{SILENCE_SECONDS // 2}s", "permit_without_stream": True},
+    }
+    if queue is None:
+        # Within the 10 s that OpenTelemetry's SDKs wait: a gateway that restarts is waited for, after that the sender repeats.
+        retry = {"enabled": True, "initial_interval": "500ms", "max_interval": "2s", "max_elapsed_time": "8s"}
+        return reach | {"timeout": "4s", "sending_queue": {"enabled": False}, "retry_on_failure": retry}
+    count = len(gateways.endpoints)
+    # Half of the memory is for batches that wait for their acknowledgement. They are made so seldom that twice as many have room.
+    unanswered = max(2, operation.memory_bytes // 2 // MEMORY_BYTES_PER_BYTE // LEAST_BATCH_BYTES // count)
+    flush = max(LEAST_FLUSH_MILLISECONDS, 2000 * gateways.acknowledge_seconds // unanswered)
+    batch = {"flush_timeout": go_duration(flush), "min_size": LEAST_BATCH_BYTES, "max_size": MOST_BATCH_BYTES}
+    return reach | {
+        # Above the longest wait: a batch that is sent again although it was taken would be decided on twice.
+        "timeout": f"{gateways.acknowledge_seconds + SILENCE_SECONDS}s",
+        "sending_queue": _queue(queue, shards=count) | {"num_consumers": unanswered, "batch": batch},
+        "retry_on_failure": RETRY | {"initial_interval": "5s"},
     }
 
 
@@ -333,22 +387,28 @@ def _prometheus(metrics: TraceMetrics) -> Part:
     }
 
 
-def _extensions(operation: Operation, intake: Intake) -> Part:
-    storage = {
-        "directory": operation.queue_folder,
-        "create_directory": True,
-        # The file of an emptied queue keeps its size until it is compacted.
-        "compaction": {"directory": operation.queue_folder, "on_start": True, "on_rebound": True, "cleanup_on_start": True},
-    }
+def _extensions(operation: Operation, intake: Intake, queue: Queue | None) -> Part:
     token = intake.security.token if intake.security else None
     guard: Part = {"bearertokenauth": {"filename": token}} if token else {}
-    return {"health_check": {"endpoint": operation.health}, "file_storage/queue": storage} | guard
+    storage = {"file_storage/queue": _storage(queue)} if queue else {}
+    return {"health_check": {"endpoint": operation.health}} | storage | guard
 
 
-def _service(operation: Operation, intake: Intake, pipelines: Part) -> Part:
+def _storage(queue: Queue) -> Part:
+    return {
+        "directory": queue.folder,
+        "create_directory": True,
+        "fsync": queue.sync_writes,
+        # The file of an emptied queue keeps its size until it is compacted. At the start it may be full, and a copy of all of it would need
+        # as much disk again and delay the start; once it is all but empty the copy is small.
+        "compaction": {"directory": queue.folder, "on_start": False, "on_rebound": True, "cleanup_on_start": True},
+    }
+
+
+def _service(operation: Operation, extensions: Part, pipelines: Part) -> Part:
     reader = prometheus_reader(operation.telemetry_host, operation.telemetry_port)
     return {
-        "extensions": list(_extensions(operation, intake)),
+        "extensions": list(extensions),
         "pipelines": pipelines,
         "telemetry": {"metrics": {"level": "normal", "readers": [reader]}, "logs": {"level": "info", "encoding": "json"}},
     }

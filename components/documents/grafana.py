@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from components.documents.text import yaml_text
+from components.documents.text import expanded_text, grafana_ini
 
 
 def settings(*, host: str, port: int, root_url: str | None, folder: str, provisioning: str) -> str:
@@ -14,12 +14,12 @@ def settings(*, host: str, port: int, root_url: str | None, folder: str, provisi
     # The proxy has answered who may look, so a second login would only be a second password; Explore asks for the role Editor.
     lines = [
         "[paths]",
-        f"data = {folder}",
-        f"provisioning = {provisioning}",
+        f"data = {grafana_ini(folder)}",
+        f"provisioning = {grafana_ini(provisioning)}",
         "[server]",
-        f"http_addr = {host}",
+        f"http_addr = {grafana_ini(host)}",
         f"http_port = {port}",
-        *([f"root_url = {root_url}"] if root_url else []),
+        *([f"root_url = {grafana_ini(root_url)}"] if root_url else []),
         "[auth]",
         "disable_login_form = true",
         "[auth.anonymous]",
@@ -39,7 +39,7 @@ def settings(*, host: str, port: int, root_url: str | None, folder: str, provisi
 
 def tempo_source(*, tempo_url: str) -> str:
     """The provisioned data source: Tempo, not editable in the interface, since it would be overwritten."""
-    return yaml_text(
+    return expanded_text(
         {
             "apiVersion": 1,
             "prune": True,

@@ -24,7 +24,7 @@ SERVERS: Mapping[str, Server] = {
 """Servers by the name of their program."""
 
 TOOLBOX = Server("busybox", "docker.io/library/busybox", "1.37.0-musl")
-"""What prepares volumes and asks for health on a Docker host: one static program, which runs in the servers' own images."""
+"""Program that prepares volumes and checks health on a Docker host: static, so that it runs in the servers' own images."""
 
 
 SURROUNDINGS: Mapping[str, Server] = {

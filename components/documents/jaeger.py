@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from components.documents.text import go_duration, prometheus_reader, yaml_text
+from components.documents.text import expanded_text, go_duration, prometheus_reader
 
 Part = dict[str, Any]
 
@@ -34,7 +34,7 @@ def store(operation: Operation, *, intake: str, query: str, query_grpc: str, fol
         "ttl": {"spans": go_duration(retention_seconds * 1000)},
         "consistency": sync_writes,
     }
-    return yaml_text(
+    return expanded_text(
         {
             "receivers": {"otlp": {"protocols": {"grpc": {"endpoint": intake, "max_recv_msg_size_mib": 16}}}},
             "exporters": {"jaeger_storage_exporter": {"trace_storage": "traces"}},
@@ -69,7 +69,7 @@ def strategy_server(operation: Operation, *, http: str, grpc: str, strategies: s
         "http": {"endpoint": http},
         "grpc": {"endpoint": grpc},
     }
-    return yaml_text(
+    return expanded_text(
         {
             "receivers": {"nop": {}},
             "exporters": {"nop": {}},

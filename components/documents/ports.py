@@ -24,8 +24,11 @@ GRAFANA = Port("grafana", 3000, "http")
 ACCESS = Port("access", 4180, "http")
 ACCESS_METRICS = Port("telemetry", 44180, "http")
 
+COPY, FLUSH = 4319, 4320
+"""Ports on which a gateway calls itself, on loopback: nobody else reaches them, so they are no ports of the workload."""
+
 BY_WORKLOAD: Mapping[str, tuple[Port, ...]] = {
-    "agent": (OTLP_GRPC, OTLP_HTTP, HEALTH, TELEMETRY),
+    "agent": (OTLP_GRPC, OTLP_HTTP, SPAN_METRICS, HEALTH, TELEMETRY),
     "gateway": (OTLP_GRPC, OTLP_HTTP, SPAN_METRICS, HEALTH, TELEMETRY),
     "jaeger": (OTLP_GRPC, JAEGER_QUERY, JAEGER_QUERY_GRPC, HEALTH, TELEMETRY),
     "tempo": (OTLP_GRPC, TEMPO_QUERY, TEMPO_GRPC),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
-    """How the traces of a service are sampled: a ``ratio`` in 0..1 or traces per second and instance, exactly one of them.
+    """Strategy for the traces of a service: a ``ratio`` in 0..1 or traces per second and instance, exactly one of them.
 
     ``operations`` gives a ratio to traces that begin with that span name.
     """

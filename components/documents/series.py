@@ -9,11 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from components.documents.text import prometheus_label
+
 if TYPE_CHECKING:
     from components.documents.collector import TraceMetrics
 
 _RESOURCE = ("job", "instance")
 """Labels that Prometheus' exporter makes of ``service.namespace``, ``service.name`` and ``service.instance.id``."""
+SPAN_LABELS = ("service_name", "span_name", "span_kind", "status_code", *_RESOURCE, "le")
+"""Labels that a series of span metrics has already, so that no dimension can be one of them; ``le`` is that of a histogram's buckets."""
 _SPAN = ("service_name", "span_name", "span_kind", "status_code")
 _EDGE = ("client", "server", "connection_type", "failed")
 
@@ -34,8 +38,8 @@ class Series:
 
 def series(metrics: TraceMetrics) -> tuple[Series, ...]:
     """What a gateway shows at its metrics port, its ``target_info`` excepted."""
-    span = (*_SPAN, *_RESOURCE, *map(_label, metrics.span_dimensions))
-    edge = (*_EDGE, *(_label(f"{side}_{name}") for side in ("client", "server") for name in metrics.graph_dimensions))
+    span = (*_SPAN, *_RESOURCE, *map(prometheus_label, metrics.span_dimensions))
+    edge = (*_EDGE, *(prometheus_label(f"{side}_{name}") for side in ("client", "server") for name in metrics.graph_dimensions))
     spans, edges = _seconds(metrics.span_buckets_milliseconds), _seconds(metrics.graph_buckets_milliseconds)
     return (
         Series("traces_span_metrics_calls_total", "counter", span),
@@ -45,11 +49,6 @@ def series(metrics: TraceMetrics) -> tuple[Series, ...]:
         Series("traces_service_graph_request_client_seconds", "histogram", edge, edges),
         Series("traces_service_graph_request_server_seconds", "histogram", edge, edges),
     )
-
-
-def _label(attribute: str) -> str:
-    """What Prometheus makes of an attribute's name: it knows letters, digits and underscores."""
-    return "".join(letter if letter.isascii() and (letter.isalnum() or letter == "_") else "_" for letter in attribute)
 
 
 def _seconds(milliseconds: tuple[int, ...]) -> tuple[float, ...]:

@@ -5,9 +5,40 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from components.documents.text import Quoted, go_duration, yaml_text
+from components.documents.text import Quoted, expanded_text, go_duration, yaml_text
 
 Part = dict[str, Any]
+
+
+_SHORTEST = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """Seconds between two runs of the retention job, between two looks at the list of blocks, and for a written block in memory.
+
+    The defaults are Tempo's own.
+    """
+
+    retention_job: int = 3600
+    block_list: int = 300
+    in_memory: int = 1200
+
+    @property
+    def delay(self) -> int:
+        """Seconds after its retention at which a trace is no longer found, at the latest."""
+        return self.retention_job + self.block_list
+
+
+_OWN = Upkeep()
+
+
+def upkeep(retention_seconds: int) -> Upkeep:
+    """The intervals that a retention needs: Tempo's own, or a fifth of a short retention, so that it ends by about the time it says."""
+    share = max(_SHORTEST, retention_seconds // 5)
+    # A block stays in memory until each look at the list has found it.
+    in_memory = max(2 * _SHORTEST, retention_seconds)
+    return Upkeep(min(_OWN.retention_job, share), min(_OWN.block_list, share), min(_OWN.in_memory, in_memory))
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +54,14 @@ class Bucket:
     credentials: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What Tempo takes before it refuses: bytes of one trace, and bytes a second. Its own defaults are 5 MB and 15 MB/s."""
+
+    trace_bytes: int
+    bytes_per_second: int
+
+
 def store(
     *,
     intake: str,
@@ -33,6 +72,7 @@ def store(
     folder: str,
     bucket: Bucket | None,
     retention_seconds: int,
+    limits: Limits,
 ) -> str:
     """The document of Tempo with its write-ahead log, and without a ``bucket`` its blocks too, in ``folder``.
 
@@ -40,8 +80,11 @@ def store(
     kept equal.
     """
     retention = {"block_retention": go_duration(retention_seconds * 1000)}
+    intervals = upkeep(retention_seconds)
     loopback = {"kvstore": {"store": "inmemory"}}
-    return yaml_text(
+    # Its argument -config.expand-env goes with the keys of a bucket, and holds for the whole document.
+    written = expanded_text if bucket is not None and bucket.credentials else yaml_text
+    return written(
         {
             "target": "all",
             "stream_over_http_enabled": True,
@@ -52,27 +95,58 @@ def store(
                 "grpc_listen_port": grpc_port,
                 "log_format": "json",
             },
-            "distributor": {"receivers": {"otlp": {"protocols": {"grpc": {"endpoint": intake}}}}, "ring": loopback},
-            "storage": {"trace": _storage(folder, bucket)},
+            "distributor": {
+                "receivers": {"otlp": {"protocols": {"grpc": {"endpoint": intake}}}},
+                "ring": loopback,
+                # By default each text is cut to 2 kB, a stack trace with it.
+                "max_attribute_bytes": 65_536,
+            },
+            "storage": {"trace": _storage(folder, bucket) | _unless_own("blocklist_poll", intervals.block_list, _OWN.block_list)},
             # What has come in and is in no block yet; by default it would be in /var/tempo, on no volume.
-            "live_store": {"wal": {"path": f"{folder}/live"}, "shutdown_marker_dir": f"{folder}/shutdown-marker"},
+            "live_store": {
+                "wal": {"path": f"{folder}/live"},
+                "shutdown_marker_dir": f"{folder}/shutdown-marker",
+                **_unless_own("complete_block_timeout", intervals.in_memory, _OWN.in_memory),
+            },
             "backend_scheduler": {
                 "local_work_path": f"{folder}/scheduler",
-                "provider": {"compaction": {"compaction": retention}},
+                "provider": {
+                    "compaction": {"compaction": retention},
+                    **_unless_own("retention", intervals.retention_job, _OWN.retention_job, within="interval"),
+                },
             },
             "backend_worker": {"compaction": retention, "finish_on_shutdown_timeout": "2s"},
-            "overrides": {
-                "defaults": {
-                    "compaction": retention,
-                    # By default a tenant has 10,000 traces under way, and spans of more are refused for good.
-                    "ingestion": {"max_traces_per_user": 0},
-                    # Search results would lose the leading zeros of trace ids.
-                    "read": {"left_pad_trace_ids": True},
-                }
-            },
+            "overrides": {"defaults": {"compaction": retention} | _limits(limits, retention_seconds)},
             "usage_report": {"reporting_enabled": False},
         }
     )
+
+
+def _unless_own(key: str, seconds: int, own: int, *, within: str | None = None) -> Part:
+    """A duration under a key, or under ``within`` a mapping there; nothing where it is Tempo's own."""
+    text = go_duration(seconds * 1000)
+    return {} if seconds == own else {key: text if within is None else {within: text}}
+
+
+def _limits(limits: Limits, retention_seconds: int) -> Part:
+    """Limits of the one tenant."""
+    return {
+        "ingestion": {
+            # By default a tenant has 10,000 traces under way, and spans of more are refused for good.
+            "max_traces_per_user": 0,
+            "rate_limit_bytes": limits.bytes_per_second,
+            # A second of it, and more than a gateway sends at once.
+            "burst_size_bytes": max(20_000_000, limits.bytes_per_second),
+        },
+        # Spans over it are left out of a trace without a word.
+        "global": {"max_bytes_per_trace": limits.trace_bytes},
+        "read": {
+            # Search results would lose the leading zeros of trace ids.
+            "left_pad_trace_ids": True,
+            # By default a search over more than a week is refused, however long traces are kept.
+            "max_search_duration": go_duration(retention_seconds * 1000 + 3_600_000),
+        },
+    }
 
 
 def _storage(folder: str, bucket: Bucket | None) -> Part:

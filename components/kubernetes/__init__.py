@@ -1,1 +1,1 @@
-"""The Kubernetes placement: a plan as objects of a cluster. What is pure stands apart from what Pulumi places."""
+"""The Kubernetes placement: a plan as objects of a cluster. Pure functions make the objects, components place them."""

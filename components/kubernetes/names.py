@@ -1,4 +1,4 @@
-"""How objects are named, labelled and measured."""
+"""Names, labels and quantities of objects."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Object = dict[str, Any]
 """A Kubernetes object as its API has it, in plain values."""
 
 PART_OF = "virtengine-tracing"
-"""What all objects belong to, and the name under which consumers find what they need in their own namespace."""
+"""Name of the whole to which all objects belong, and of the ConfigMap and Secret in the namespaces of consumers."""
 
 NAMESPACE_LABEL = "kubernetes.io/metadata.name"
 """The label that the API server itself puts on each namespace, and that nobody can take for another."""

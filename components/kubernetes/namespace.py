@@ -1,4 +1,4 @@
-"""The namespace of a backbone, what holds for everything in it, and its secrets."""
+"""The namespace of a backbone, its limits and policies, and its Secrets."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ _READ = ["get", "list", "watch"]
 _RBAC = "rbac.authorization.k8s.io"
 
 _UNAWAITED = {"pulumi.com/skipAwait": "true"}
-"""What tells Pulumi's provider that nothing waits until an object is in use."""
+"""Annotation that tells Pulumi's provider not to wait until an object is in use."""
 
 _TEMPLATE_BYTES = 2**30
 """Size in the claim template of a StatefulSet. It never changes, since Kubernetes lets no template change, and is used for no replica
@@ -71,7 +71,7 @@ def _quota(plan: Plan) -> Object:
 
 
 def workload_objects(plan: Plan, workload: Workload) -> list[Object]:
-    """The objects of a workload, in the order in which they are needed: what makes its pods comes last but for what names them."""
+    """The objects of a workload, in the order in which they are needed: the controller of its pods comes after all that the pods use."""
     return [
         _account(plan, workload),
         *_access_rules(plan, workload),
@@ -172,7 +172,7 @@ def _service(plan: Plan, workload: Workload) -> Iterator[Object]:
 
 
 def _disruption_budget(plan: Plan, workload: Workload) -> Iterator[Object]:
-    """While nodes are emptied, one replica at a time goes; a single one has nothing to keep."""
+    """PodDisruptionBudget: one replica at a time goes while nodes are emptied. None for a single replica."""
     if workload.spread not in {"replicated", "ordered"} or workload.replicas == 1:
         return
     spec = {
@@ -185,7 +185,7 @@ def _disruption_budget(plan: Plan, workload: Workload) -> Iterator[Object]:
 
 
 def _controller(plan: Plan, workload: Workload) -> Object:
-    """What makes the pods: a DaemonSet, a Deployment, or a StatefulSet, which alone never runs one replica twice."""
+    """Controller of the pods: a DaemonSet, a Deployment, or a StatefulSet, which alone never runs one replica twice."""
     # The new one takes over before the old one goes.
     gapless = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
     spec: Object = {"selector": {"matchLabels": selector(workload)}, "template": template(workload)}

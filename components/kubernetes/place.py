@@ -9,12 +9,15 @@ import pulumi
 from pulumi_kubernetes import apps, core, networking, policy, rbac
 
 from components.kubernetes.objects import CONTROLLERS, protected_claims, workload_objects
+from components.kubernetes.pods import SECRETS, secrets_digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from components.kubernetes.names import Object
     from components.workload import Plan, Workload
+
+    Secrets = Mapping[tuple[str, str], pulumi.Output[str]]
 
 _KINDS: Mapping[tuple[str, str], type[pulumi.CustomResource]] = {
     ("v1", "ConfigMap"): core.v1.ConfigMap,
@@ -54,11 +57,18 @@ def _snake(field: str) -> str:
 
 
 def place_workloads(
-    plan: Plan, workloads: Sequence[Workload], *, parent: pulumi.ComponentResource, name: str, after: Sequence[pulumi.Resource]
+    plan: Plan,
+    workloads: Sequence[Workload],
+    *,
+    parent: pulumi.ComponentResource,
+    name: str,
+    after: Sequence[pulumi.Resource],
+    secrets: Secrets,
 ) -> None:
     """Place workloads below a component named ``name``, each after those that it calls, all after the resources ``after``.
 
-    Deletion goes the other way: senders stop before what they send to, pods before what they use.
+    ``secrets`` are the values that the stack fills; pods restart when one that they read changes. Deletion goes the other way: senders
+    stop before what they send to, pods before what they use.
     """
     controllers: dict[str, pulumi.Resource] = {}
 
@@ -66,17 +76,37 @@ def place_workloads(
         if workload.name not in controllers:
             called = {edge.destination for edge in plan.edges if edge.source == workload.name}
             before = [placed(other) for other in workloads if other.name in called]
-            controllers[workload.name] = _place_workload(plan, workload, parent=parent, name=name, after=[*after, *before])
+            controllers[workload.name] = _place_workload(
+                plan, workload, parent=parent, name=name, after=[*after, *before], digest=_digest(plan, workload, secrets)
+            )
         return controllers[workload.name]
 
     for workload in workloads:
         placed(workload)
 
 
+def _digest(plan: Plan, workload: Workload, secrets: Secrets) -> pulumi.Output[str] | None:
+    """The digest of what a workload reads of the stack's secrets; None when it reads none."""
+    read = {(file.secret, file.key) for file in workload.secret_files}
+    read |= {(variable.secret, variable.key) for variable in workload.secret_variables}
+    read &= set(secrets)
+    if not read:
+        return None
+    values = pulumi.Output.all(**{f"{secret}.{key}": secrets[secret, key] for secret, key in read})
+    # No secret itself, and as one it would hide every other change of the pods in a preview.
+    return pulumi.Output.unsecret(values.apply(lambda known: secrets_digest(f"{plan.namespace}/{workload.name}", known)))
+
+
 def _place_workload(
-    plan: Plan, workload: Workload, *, parent: pulumi.ComponentResource, name: str, after: Sequence[pulumi.Resource]
+    plan: Plan,
+    workload: Workload,
+    *,
+    parent: pulumi.ComponentResource,
+    name: str,
+    after: Sequence[pulumi.Resource],
+    digest: pulumi.Output[str] | None,
 ) -> pulumi.Resource:
-    """Place the objects of a workload, and give what makes its pods, which waits for all that its pods use."""
+    """Place the objects of a workload and return the controller of its pods, which waits for all that the pods use."""
     needed: list[pulumi.Resource] = list(after)
     protected = protected_claims(workload)
     controller: pulumi.Resource | None = None
@@ -87,6 +117,8 @@ def _place_workload(
             depends_on=list(needed) if makes_pods else list(after),
             protect=mapping["kind"] == "PersistentVolumeClaim" and named in protected,
         )
+        if makes_pods and digest is not None:
+            mapping["spec"]["template"]["metadata"]["annotations"][SECRETS] = digest
         resource = place(mapping, f"{name}-{named}", options)
         needed.append(resource)
         controller = resource if makes_pods else controller

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from itertools import groupby
 from posixpath import basename, dirname
 from typing import TYPE_CHECKING, Any
 
+from components.documents.text import kubernetes
 from components.kubernetes.names import claim_name, cpu, labels, quantity
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from components.kubernetes.names import Object
     from components.workload import SecretFile, Workload
 
 CHECKSUM = "virtengine.io/documents"
 """Annotation of the pods with the checksum of what a server reads at its start: they restart when, and only when, that changes."""
+
+SECRETS = "virtengine.io/secrets"
+"""Annotation of the pods with a digest of the secrets that the stack fills and the server reads: a rotated one restarts who reads it."""
+
+_DIGEST_BYTES = 5
+_SCRYPT = {"n": 2**14, "r": 8, "p": 1}
 
 _TEMPORARY = "/tmp"  # noqa: S108 - a volume of the pod's own
 _TEMPORARY_BYTES = 64 * 2**20
@@ -31,6 +42,16 @@ def template(workload: Workload) -> Object:
         "metadata": {"labels": labels(workload), "annotations": {CHECKSUM: workload.restart_checksum}},
         "spec": _pod(workload),
     }
+
+
+def secrets_digest(salt: str, values: Mapping[str, str]) -> str:
+    """A digest that changes with any of the values and tells nothing of them to who reads the pods.
+
+    A guess costs 16 MiB and 50 ms because of scrypt, holds for one backbone alone because of the salt, and cannot be confirmed because
+    40 bits fit many texts. Two values in succession are the same once in 10^12 rotations.
+    """
+    text = json.dumps(values, sort_keys=True).encode()
+    return hashlib.scrypt(text, salt=salt.encode(), dklen=_DIGEST_BYTES, **_SCRYPT).hex()
 
 
 def _pod(workload: Workload) -> Object:
@@ -62,7 +83,7 @@ def uses_api(workload: Workload) -> bool:
 
 
 def _placing(workload: Workload) -> Object:
-    """On which nodes the pods of a workload may stand."""
+    """Constraints on the nodes for the pods of a workload."""
     if workload.spread == "every-node":
         # Services run on nodes that are kept for them too.
         return {"tolerations": [{"operator": "Exists", "effect": "NoSchedule"}]}
@@ -88,7 +109,7 @@ def _container(workload: Workload) -> Object:
         "name": workload.name,
         "image": workload.server.image,
         **command,
-        "args": list(workload.arguments),
+        "args": [kubernetes(argument) for argument in workload.arguments],
         "env": _environment(workload),
         "ports": [{"name": port.name, "containerPort": port.number, "protocol": "TCP"} for port in workload.ports],
         "resources": {"requests": {"cpu": cpu(workload.resources.cpu_millicores), "memory": memory}, "limits": {"memory": memory}},
@@ -103,7 +124,7 @@ def _container(workload: Workload) -> Object:
 
 
 def _environment(workload: Workload) -> list[Object]:
-    variables: list[Object] = [{"name": name, "value": value} for name, value in workload.environment.items()]
+    variables: list[Object] = [{"name": name, "value": kubernetes(value)} for name, value in workload.environment.items()]
     if workload.node_variable is not None:
         variables.append({"name": workload.node_variable, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "spec.nodeName"}}})
     secret = [(entry.variable, {"name": entry.secret, "key": entry.key}) for entry in workload.secret_variables]

@@ -1,4 +1,4 @@
-"""NetworkPolicies: nobody talks to anybody in the namespace but along an edge of the plan."""
+"""NetworkPolicies: connections in the namespace follow the edges of the plan, and there are no others."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _API_VERSION = "networking.k8s.io/v1"
 
 
 def deny_all(plan: Plan) -> Object:
-    """The policy under which no pod of the namespace is reached and none reaches anything, whoever has put it there."""
+    """The policy that closes the namespace: no pod is reached and none reaches anything, pods of others included."""
     return {
         "apiVersion": _API_VERSION,
         "kind": "NetworkPolicy",
@@ -26,7 +26,7 @@ def deny_all(plan: Plan) -> Object:
 
 
 def workload_policies(plan: Plan, workload: Workload) -> list[Object]:
-    """What may reach a workload, and what it may reach: a policy for each direction in which anything is allowed.
+    """NetworkPolicies of a workload: one for each direction in which anything is allowed.
 
     Probes come from the node itself and port-forwards through it; neither passes a policy.
     """
@@ -62,7 +62,7 @@ def _rules(plan: Plan, side: str, edges: Iterable[tuple[str, Edge]]) -> list[Obj
 
 
 def _peers(plan: Plan, name: str) -> list[Object] | None:
-    """Who an end of an edge is: a list of peers, an empty one for any address at all, or None for nobody."""
+    """Peers of an end of an edge: a list, empty for any address at all, or None for nobody."""
     for workload in plan.workloads:
         if workload.name == name:
             return [{"podSelector": {"matchLabels": selector(workload)}}]
@@ -75,7 +75,7 @@ def _peers(plan: Plan, name: str) -> list[Object] | None:
 
 
 def _names() -> Object:
-    """Names are looked up at the cluster's DNS, or at the cache for it that some clusters run on each node."""
+    """Rule for DNS: the cluster's own, or the cache for it that some clusters run on each node."""
     return {
         "to": [
             {

@@ -1,4 +1,4 @@
-"""What can go wrong on one machine; every message ends with what to do next."""
+"""Errors of the local placement; every message ends with the next step."""
 
 
 class LocalError(Exception):
@@ -31,6 +31,14 @@ class NotRunningError(LocalError):
 
 class AddressesError(LocalError):
     """No block of loopback addresses is left, or an environment has more instances than a block has addresses."""
+
+
+class DiskError(LocalError):
+    """A volume cannot be a file system of its own size."""
+
+
+class FaultError(LocalError):
+    """A fault that cannot be made, such as one of an instance that is not there."""
 
 
 class StartError(LocalError):

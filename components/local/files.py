@@ -23,7 +23,7 @@ LOCK_POLL_SECONDS = 0.05
 
 
 def cache_folder() -> Path:
-    """Where built programs and port reservations live, for all environments of this user.
+    """Folder of built programs and port reservations, for all environments of this user.
 
     ``$VIRTENGINE_TRACING_CACHE``, else ``$XDG_CACHE_HOME``, else ``~/.cache``; ``virtengine-tracing`` below it. Made when missing.
     """

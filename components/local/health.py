@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import http.client
+from urllib.parse import urlsplit
 
 ANSWER_SECONDS = 2.0
+HTTP_PORT = 80
 
 
 def answers(port: int, path: str, *, address: str = "127.0.0.1", seconds: float = ANSWER_SECONDS) -> bool:
@@ -17,3 +19,9 @@ def answers(port: int, path: str, *, address: str = "127.0.0.1", seconds: float 
         return False
     finally:
         connection.close()
+
+
+def answers_url(url: str, *, seconds: float = ANSWER_SECONDS) -> bool:
+    """Whether GET of a URL such as http://127.0.0.1:13133/status is answered with 2xx within ``seconds``."""
+    parts = urlsplit(url)
+    return answers(parts.port or HTTP_PORT, parts.path, address=parts.hostname or "", seconds=seconds)

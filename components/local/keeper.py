@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from components.local.aside import set_aside, tells_of_damage
 from components.local.errors import StartError
 from components.local.process import Process, describe_exit
 
@@ -26,18 +27,24 @@ LONGEST_DELAY_SECONDS = 30.0
 STEADY_SECONDS = 60.0
 TICK_SECONDS = 0.05
 KEPT_EVENTS = 1000
+LAST_WORDS = 2000
+"""Lines of a log that are searched for the cause of an end: the trace of a panic lists every thread."""
+
+
+What = Literal["started", "healthy", "died", "stopped", "killed", "set aside"]
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What happened to a workload's process, ``at`` in seconds of the monotonic clock; ``detail`` is how it ended, if it did.
+    """Event of a workload's process, ``at`` in seconds of the monotonic clock; ``detail`` is how it ended, if it did.
 
-    ``died`` is an end that nobody asked for, ``stopped`` one that was asked for, ``killed`` the SIGKILL after the grace period.
+    ``died`` is an end that nobody asked for, ``stopped`` one that was asked for, ``killed`` the SIGKILL after the grace period,
+    ``set aside`` that its queue files were damaged.
     """
 
     at: float
     workload: str
-    what: Literal["started", "healthy", "died", "stopped", "killed"]
+    what: What
     pid: int
     detail: str = ""
 
@@ -47,7 +54,8 @@ class Member:
     """An instance as a process: how to run it, what is wanted of it, and how it is.
 
     ``supervised`` tells whether its death is answered with a restart; while ``held_file`` exists, the restart waits. ``due`` is when
-    it is to be started, ``deadline`` when it is killed because it has not stopped: seconds of the monotonic clock.
+    it is to be started, ``deadline`` when it is killed because it has not stopped: seconds of the monotonic clock. ``queues`` are
+    the folders of its queues on disk.
     """
 
     name: str
@@ -57,6 +65,7 @@ class Member:
     pid_file: Path
     grace_seconds: float
     held_file: Path | None = None
+    queues: tuple[Path, ...] = ()
     wanted: bool = False
     supervised: bool = False
     process: Process | None = None
@@ -75,7 +84,7 @@ class Member:
 
 
 def next_delay(previous: float, lived: float) -> float:
-    """How long to wait before a restart, in seconds, given the wait before and how long the process lived.
+    """Seconds to wait before a restart, given the wait before and how long the process lived.
 
     0.5 s at first, doubled at each death up to 30 s, and 0.5 s again after a life of a minute.
     """
@@ -153,7 +162,7 @@ class Keeper:
             return member.process is not None and member.supervised and member.wanted and not member.held
 
     def ending(self, name: str) -> str | None:
-        """How the process ended, or None while it runs or is about to be started again."""
+        """End of the process in words, or None while it runs or is about to be started again."""
         with self._changed:
             member = self._members[name]
             expected = member.due is not None and not member.held
@@ -216,8 +225,12 @@ class Keeper:
             self._bury(member, process, "stopped")
         elif member.wanted and process.exit_status() is not None:
             process.kill()  # what it has started must not be in the way of its successor
+            aside = self._set_aside(member)
             self._bury(member, process, "died")
-            self._plan_restart(member, now)
+            if aside:
+                member.due = now
+            else:
+                self._plan_restart(member, now)
         elif member.deadline is not None and now >= member.deadline:
             member.deadline = None
             self._tell(f"{member.name} did not stop within {member.grace_seconds:g} s of SIGTERM: killed")
@@ -246,6 +259,22 @@ class Keeper:
         member.pid_file.unlink(missing_ok=True)
         self._changed.notify_all()
 
+    def _set_aside(self, member: Member) -> bool:
+        """Whether the process ended of a damaged queue file, which its successor will not find."""
+        if not member.queues or not tells_of_damage(self.last_lines(member.name, LAST_WORDS)):
+            return False
+        try:
+            aside = set_aside(member.queues)
+        except OSError as error:
+            self._tell(f"{member.name}: its queue is damaged and cannot be set aside: {error}")
+            return False
+        if aside is None:
+            return False
+        detail = f"{aside.size_bytes:,} bytes in {', '.join(str(path) for path in aside.files)}"
+        self._tell(f"{member.name}: its queue could not be read and is set aside, with what was in it: {detail}; started again without it")
+        self._note(member, "set aside", detail)
+        return True
+
     def _plan_restart(self, member: Member, now: float) -> None:
         if not member.supervised:
             member.wanted = False
@@ -257,7 +286,7 @@ class Keeper:
         again = "held, so started again only when released" if member.held else f"started again in {member.delay:g} s"
         self._tell(f"{member.name} died ({member.ending}); {again} (restart {member.restarts})")
 
-    def _note(self, member: Member, what: Literal["started", "healthy", "died", "stopped", "killed"], detail: str = "") -> None:
+    def _note(self, member: Member, what: What, detail: str = "") -> None:
         if member.process is not None:
             self.events.append(Event(time.monotonic(), member.name, what, member.process.pid, detail))
 

@@ -1,4 +1,4 @@
-"""What the kubelet's liveness probe does: an instance that has not answered for long is ended, and then started again."""
+"""Liveness, as the kubelet's probe has it: an instance that has not answered for long is ended, and then started again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which port numbers an environment uses on this machine: the same over restarts, and never those of another environment.
+"""Port numbers of an environment on this machine: the same over restarts, and never those of another environment.
 
 A number outlives the server that listens on it (a killed server is started again on the same one), hence two rules. Numbers are
 reserved for as long as the choosing process lives, because "nobody listens" does not yet mean free. And replacements come from below
@@ -123,7 +123,7 @@ def _bad_memory(memory: Path) -> PortsError:
 
 
 def _live_reservations(registry: Path, memory: Path) -> dict[str, dict[str, object]]:
-    """What other environments have reserved, without the reservations of processes that have ended."""
+    """Reservations of other environments, without those of processes that have ended."""
     try:
         content = json.loads(registry.read_text(encoding="utf-8"))
         return {

@@ -1,4 +1,4 @@
-"""Where the server programs of a plan are on this machine: on PATH, or built from the pinned modules in ``toolchain/``."""
+"""Server programs of a plan on this machine: found on PATH, or built from the pinned modules in ``toolchain/``."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _find(servers: Iterable[Server], toolchain: Path, say: Callable[[str], None]
 
 
 def _locate(server: Server, toolchain: Path) -> Path | Build | str:
-    """Where the program is, or how to build it, or what to tell the user."""
+    """Path of the program, the recipe to build it, or the error for the user."""
     on_path = shutil.which(server.program)
     if on_path is not None:
         return Path(on_path).absolute()

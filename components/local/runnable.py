@@ -1,4 +1,4 @@
-"""Protocol of what the local placement runs."""
+"""The part of a workload that running it as a process needs."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ import shlex
 import signal
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from components.local.errors import InterruptedStartError, PortsError, StartError
@@ -19,7 +20,6 @@ from components.local.ports import is_free
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
     from types import TracebackType
 
     from components.local.files import HeldFolder
@@ -193,6 +193,7 @@ class Supervisor:
             pid_file=pid_path(self._folder, instance.name),
             held_file=held_path(self._folder, instance.name),
             grace_seconds=workload.grace_seconds,
+            queues=tuple(Path(volume.path) for volume in workload.volumes if volume.holds == "queue"),
         )
 
     def _failure(self, instance: Instance, what: str) -> StartError:

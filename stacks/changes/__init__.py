@@ -1,1 +1,1 @@
-"""What changes between two environments, and what that does."""
+"""Changes between two environments, and their consequences."""

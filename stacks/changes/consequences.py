@@ -1,9 +1,11 @@
-"""What a changed setting does to data and to services, where that is not plain from the setting itself."""
+"""Consequences of a changed setting for data and services, where they are not plain from the setting itself."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from components.documents.tempo import upkeep
 from stacks.environment.units import approximate_bytes, format_duration
 
 if TYPE_CHECKING:
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def consequence(key: str, was: object, becomes: object, old: Environment, new: Environment) -> str | None:
-    """What the change of the setting ``key`` (``*`` for chosen names) means, or None where the sentence says it all."""
+    """Consequence of a change of the setting ``key`` (``*`` for chosen names), or None where the sentence says it all."""
     section = key.partition(".")[0]
     moved = (old.target, old.namespace) != (new.target, new.namespace)
     if moved and section == "backend":
@@ -28,7 +30,8 @@ def _retention(_was: object, _becomes: object, old: Environment, new: Environmen
         # Badger stamps the expiry on a span when it is written.
         return f"on Badger spans already written keep their {format_duration(before)}"
     if after < before:
-        return f"on Tempo traces older than {format_duration(after)} go at the next compaction"
+        delay = timedelta(seconds=upkeep(round(after.total_seconds())).delay)
+        return f"on Tempo traces older than {format_duration(after)} are no longer found after {format_duration(delay)} at the latest"
     return f"on Tempo the traces that are still stored stay until they are {format_duration(after)} old"
 
 
@@ -60,10 +63,28 @@ def _volume(environment: Environment) -> int | None:
     return backend.storage.size if backend.storage.kind == "volume" else None
 
 
-def _gateways(was: object, becomes: object, _old: Environment, _new: Environment) -> str | None:
+def _gateways(was: object, becomes: object, _old: Environment, _new: Environment) -> str:
+    anew = "agents divide the traces anew: traces under way are decided in two pieces"
     if isinstance(was, int) and isinstance(becomes, int) and becomes < was:
-        return "the queues of those that go are deleted once they have stopped, with what they could not deliver"
-    return None
+        return (
+            f"{anew}; what agents still hold for those that go is lost with the agents' pods, and the queues of those that go are deleted "
+            "once they have stopped, with what they could not deliver"
+        )
+    return anew
+
+
+def _agent_queue(_was: object, becomes: object, _old: Environment, new: Environment) -> str:
+    lost = "the agents' pods are replaced, which loses what a gateway that is away has not taken"
+    if becomes is None:
+        return (
+            f"{lost}; agents then acknowledge what a gateway has taken: a killed gateway loses the traces of "
+            f"{format_duration(new.sampling.tail.wait)}, and while one is away senders are refused and repeat"
+        )
+    return lost
+
+
+def _queue_sync(_was: object, becomes: object, _old: Environment, _new: Environment) -> str | None:
+    return None if becomes else "a power cut can damage the queue's file, which is then set aside with all that is in it"
 
 
 def _storage_class(_was: object, _becomes: object, old: Environment, _new: Environment) -> str:
@@ -117,6 +138,10 @@ _RULES: Mapping[str, Callable[[object, object, Environment, Environment], str | 
     "backend.storage.endpoint": _bucket,
     "backend.protect": _protect,
     "collectors.gateway.replicas": _gateways,
+    "collectors.agent.queue": _agent_queue,
+    "collectors.agent.queue.size": _agent_queue,
+    "collectors.agent.queue.sync_writes": _agent_queue,
+    "collectors.gateway.queue.sync_writes": _queue_sync,
     "backend.sync_writes": _sync_writes,
     "sampling.head_ratio": _poll,
     "sampling.strategies.services.*.ratio": _poll,
@@ -143,4 +168,4 @@ _RULES: Mapping[str, Callable[[object, object, Environment, Environment], str | 
 }
 
 _SECTIONS: Mapping[str, str] = {"load": "the estimate by which volumes are checked and buffers sized"}
-"""What holds for every setting of a section that has no rule of its own."""
+"""Consequence for every setting of a section that has no rule of its own."""

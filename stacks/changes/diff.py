@@ -1,4 +1,4 @@
-"""What changes between two environments, in the words of the pipeline, and what that does to what runs."""
+"""Differences between two environments: changed settings in sentences, their consequences, and the effect on each workload."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class WorkloadChange:
-    """What happens to a workload, and why: the documents or properties that differ."""
+    """Effect on a workload, and its causes: the documents or properties that differ."""
 
     workload: str
     effect: Effect
@@ -44,7 +44,7 @@ class WorkloadChange:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """All that differs between two environments."""
+    """Differences between two environments."""
 
     changes: tuple[Change, ...]
     workloads: tuple[WorkloadChange, ...]
@@ -55,7 +55,7 @@ class Difference:
 
 
 def difference(old: Named, new: Named) -> Difference:
-    """What changes when ``new`` takes the place of ``old``."""
+    """Compare two environments, of which ``new`` is to take the place of ``old``."""
     before, after = (plan(side.environment, addresses_of(side), name=new.name) for side in (old, new))
     return Difference(tuple(_changes(old, new)), tuple(_workloads(before, after)), _documents(before, after))
 
@@ -95,7 +95,7 @@ def _changes(old: Named, new: Named) -> Iterator[Change]:
 
 
 def _noun(setting: Setting, path: Key) -> str:
-    """What a setting is called in a sentence, with the names that the user chose."""
+    """Name of a setting in a sentence, with the names that the user chose."""
     names = [part for want, part in zip(setting.path, path, strict=True) if want == "*"]
     return " of ".join([setting.title, *(f'"{name}"' for name in reversed(names))])
 
@@ -134,7 +134,7 @@ _AT_START = ("server", "arguments", "resources", "environment", "secret_files", 
 
 
 def _same_place(old: Workload, new: Workload) -> WorkloadChange | None:
-    """What happens to a workload that stays where it is."""
+    """Effect on a workload that stays where it is."""
     texts = {document.name: document for document in old.documents}
     changed = [d for d in new.documents if texts.get(d.name) != d]
     properties = [name for name in _AT_START if getattr(old, name) != getattr(new, name)]

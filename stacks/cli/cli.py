@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stacks.cli.trying import add_trying
 from stacks.cli.verbs import add_verbs
 from stacks.environment.parse import BadEnvironmentError
 from stacks.environment.source import read
@@ -81,13 +82,16 @@ def _parser() -> argparse.ArgumentParser:
     diff.set_defaults(verb=_diff)
 
     _add_running(verbs)
+    add_trying(verbs)
     add_verbs(verbs)
     return parser
 
 
 def _add_running(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """The verbs about what runs on this machine."""
-    usage = "python -m stacks run [-h] [--once] [--shape {one-host,cluster}] [--nodes N] [--state DIR] ENVIRONMENT [-- COMMAND ...]"
+    usage = (
+        "python -m stacks run [-h] [--once] [--shape {one-host,cluster}] [--nodes N] [--disks] [--state DIR] ENVIRONMENT [-- COMMAND ...]"
+    )
     run = verbs.add_parser("run", help="run an environment on this machine until Ctrl-C, and a command against it", usage=usage)
     run.add_argument("environment", help=ENVIRONMENT)
     run.add_argument("--once", action="store_true", help="end when the command has ended and its traces were shown")
@@ -101,13 +105,12 @@ def _add_running(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     run.add_argument(
         "--nodes", type=_count, metavar="N", help="agents in the shape of a cluster (default: the nodes of the environment, 3 at most)"
     )
+    run.add_argument(
+        "--disks",
+        action="store_true",
+        help="in the shape of a cluster: each volume in memory and of the size that the environment says, so that it can be full; as root",
+    )
     run.set_defaults(verb=_run)
-
-    listing = verbs.add_parser("ps", help="list the processes of an environment that runs on this machine")
-    listing.add_argument("environment", nargs="?", default="dev", help="name of the running environment (default: dev)")
-    listing.add_argument("--json", action="store_true", help="print them for programs")
-    listing.add_argument("--state", type=Path, metavar="DIR", help=STATE)
-    listing.set_defaults(verb=_ps)
 
     servers = verbs.add_parser("servers", help="find the servers that toolchain/ can build, or build them")
     servers.set_defaults(verb=_servers)
@@ -213,7 +216,9 @@ def _run(arguments: argparse.Namespace) -> int:
 
     named = read(arguments.environment)
     try:
-        return run(named, arguments.command, Placing(arguments.shape, arguments.nodes, arguments.state), once=arguments.once)
+        return run(
+            named, arguments.command, Placing(arguments.shape, arguments.nodes, arguments.state, arguments.disks), once=arguments.once
+        )
     except InterruptedStartError as error:
         _complain(str(error))
         return 130  # what a shell reports of a program that Ctrl-C ended
@@ -228,25 +233,6 @@ def _count(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is too few; write 1 or more")
     return number
-
-
-def _ps(arguments: argparse.Namespace) -> int:
-    from components.local.errors import NotRunningError
-    from components.local.instances import read_listing
-    from stacks.placement.local import STATE
-
-    try:
-        listed = read_listing((arguments.state or STATE) / arguments.environment)
-    except NotRunningError as error:
-        _complain(str(error))
-        return FAILED
-    if arguments.json:
-        _print(json.dumps([asdict(instance) for instance in listed], indent=2))
-    else:
-        from stacks.show.tables import print_instances
-
-        print_instances(listed)
-    return OK
 
 
 def _servers(_: argparse.Namespace) -> int:

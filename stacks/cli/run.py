@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 STORY_WAIT_SECONDS = 30.0
 STORED_SECONDS = 1.0
-"""How long a trace that tail sampling has decided on may take to be found by a query."""
+"""Seconds until a query finds a trace that tail sampling has decided on."""
 STOP_SECONDS = 30.0
 
 
@@ -51,11 +51,15 @@ DEFAULT_NODES = 3
 
 @dataclass(frozen=True, slots=True)
 class Placing:
-    """Where and how an environment is to run: its shape, its number of agents in that of a cluster, and the folder of its state."""
+    """Where and how an environment is to run: its shape, the folder of its state, and for the shape of a cluster the number of its agents.
+
+    ``disks`` makes each volume a file system of its own size, in memory.
+    """
 
     shape: Shape = "one-host"
     nodes: int | None = None
     state: Path | None = None
+    disks: bool = False
 
 
 def run(named: Named, command: Sequence[str], placing: Placing, *, once: bool) -> int:
@@ -101,7 +105,7 @@ def _placed(named: Named, placing: Placing, say: _Voice, stopping: threading.Eve
     from stacks.placement import small
 
     wanted = placing.nodes or min(named.environment.load.nodes, DEFAULT_NODES)
-    return small.deploy(named, nodes=wanted, say=say, stopping=stopping, state=placing.state)
+    return small.deploy(named, nodes=wanted, say=say, stopping=stopping, state=placing.state, disks=placing.disks)
 
 
 def _against(running: Running, named: Named, command: Sequence[str], say: _Voice, stopping: threading.Event) -> int:

@@ -156,7 +156,7 @@ def _secret(arguments: argparse.Namespace) -> None:
     except KeyError:
         keys = known_keys(wanted)
         told = f"{named.name} reads {', '.join(keys)}" if keys else f"{named.name} reads no secret"
-        raise RefusedError(f"{key}: is no secret of {named.source}; {told}\nthen: python -m stacks check {named.name}") from None
+        raise RefusedError(f"{key}: is no secret of {named.source}; {told}\nthen: python -m stacks check {arguments.environment}") from None
     command = making(entry, key, arguments.environment)
     if sys.stdin.isatty():
         say(f"to make one instead: {command}")

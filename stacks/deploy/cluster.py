@@ -73,10 +73,10 @@ def last_words(context: str, namespace: str, pod: str, *, lines: int = 3) -> lis
 
     core: Any = CoreV1Api(_asked(context))
     try:
-        said: str = core.read_namespaced_pod_log(pod, namespace, previous=True, tail_lines=lines, _request_timeout=ANSWER_SECONDS)
+        said: str | None = core.read_namespaced_pod_log(pod, namespace, previous=True, tail_lines=lines, _request_timeout=ANSWER_SECONDS)
     except Exception:  # noqa: BLE001 - urllib3 and ssl have a dozen, and the log is an addition to what is known
         return []
-    return said.splitlines()
+    return (said or "").splitlines()
 
 
 def labels_of(context: str, mapping: Mapping[str, Any]) -> dict[str, str] | None:
@@ -133,15 +133,16 @@ def forwarded(context: str, namespace: str, service: str, port: int) -> Iterator
     Raises ``ClusterError`` when no pod is ready.
     """
     api = client(context)
-    pod, number = _ready_pod(api, namespace, service, port)
+    pod, number = _ready_pod(context, namespace, service, port)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=_serve, args=(listener, api, namespace, pod, number), daemon=True).start()
         yield listener.getsockname()[1]
 
 
-def _ready_pod(api: Any, namespace: str, service: str, port: int) -> tuple[str, int]:  # noqa: ANN401 - the client is not typed
+def _ready_pod(context: str, namespace: str, service: str, port: int) -> tuple[str, int]:
     from kubernetes.client import CoreV1Api, DiscoveryV1Api
 
+    api = _asked(context)
     core: Any = CoreV1Api(api)
     discovery: Any = DiscoveryV1Api(api)
     wanted = core.read_namespaced_service(service, namespace).spec.ports
@@ -153,7 +154,8 @@ def _ready_pod(api: Any, namespace: str, service: str, port: int) -> tuple[str, 
             if endpoint.conditions.ready and endpoint.target_ref is not None and numbers:
                 return endpoint.target_ref.name, numbers[0]
     raise ClusterError(
-        f"{service} in {namespace}: no pod is ready\nthen: kubectl --namespace {namespace} get pods, and describe what is not running"
+        f"{service} in {namespace}: no pod is ready\n"
+        f"then: kubectl --context {context} --namespace {namespace} get pods, and describe what is not running"
     )
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from stacks.environment.model import Environment
     from stacks.placement.outputs import Outputs
-    from tracing_lib.reading.trace import Trace
+    from stacks.show.query import Trace
 
 _WAIT_SECONDS = 5.0
 """Time for an intake that works to take a span; one that does not is asked again after the deployment."""

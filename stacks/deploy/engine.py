@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
     from stacks.deploy.hints import Place
 
+STACK = "pulumi:pulumi:Stack"
+OUTPUTS = "outputs"
+"""The operation of the step by which a stack has other outputs, which are no resource."""
+
 _SHELL_SIGNALS = 128
 
 
@@ -164,6 +168,7 @@ class Engine:
             log.unlink(missing_ok=True)
             log.parent.rmdir()
         steps = [_step(event["resourcePreEvent"]["metadata"], "old", "new") for event in events if "resourcePreEvent" in event]
+        steps += _changed_outputs(events)
         diagnostics = [e["diagnosticEvent"]["message"] for e in events if e.get("diagnosticEvent", {}).get("severity") == "error"]
         if watch is not None and watch.verdict is not None and code and not heard:
             raise EngineStoppedError(watch.verdict, steps)
@@ -239,6 +244,16 @@ def _events(log: Path) -> Iterator[dict[str, Any]]:
             # An engine that was killed may have been writing the last one.
             if line.endswith("\n"):
                 yield json.loads(line)
+
+
+def _changed_outputs(events: Sequence[Mapping[str, Any]]) -> list[Event]:
+    """The step by which the outputs of the stack become others; none where they stay. They are told again as they become known."""
+    told = [event["resOutputsEvent"]["metadata"] for event in events if "resOutputsEvent" in event]
+    last = next((one for one in reversed(told) if one["type"] == STACK), None)
+    if last is None:
+        return []
+    old, new = ((last.get(side) or {}).get("outputs") or {} for side in ("old", "new"))
+    return [] if old == new else [Event(OUTPUTS, last["urn"], STACK, old, new)]
 
 
 def _step(told: Mapping[str, Any], before: str, after: str) -> Event:

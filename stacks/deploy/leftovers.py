@@ -17,6 +17,7 @@ from components.kubernetes.names import PART_OF
 from components.kubernetes.objects import CONTROLLERS
 from stacks.deploy import cluster
 from stacks.deploy import docker_api as daemon
+from stacks.deploy.engine import STACK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -120,7 +121,7 @@ def gone(plan: Plan, state: Mapping[str, Any]) -> list[str]:
 def outputs(state: Mapping[str, Any]) -> Mapping[str, Any]:
     """The outputs of a stack as its state has them, secrets encrypted; empty when nothing is deployed."""
     for record in state.get("resources") or []:
-        if record["type"] == "pulumi:pulumi:Stack":
+        if record["type"] == STACK:
             found: Mapping[str, Any] = record.get("outputs") or {}
             return found
     return {}

@@ -1,6 +1,7 @@
 """The output of the engine, passed on as it comes, without the tracebacks of its Python.
 
-The engine prints the traceback of its program indented, among other lines. Its user can do nothing with one: the exception at its end
+The engine prints the traceback of its program among other lines, indented, or line by line behind the name of its stack. Its user can do
+nothing with one: the exception at its end
 is shown, and the whole is kept in a file for whoever mends the program.
 """
 
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+_STEP = r"(?:creat|updat|delet|replac|refresh|import|read|runn)\w*(?: \(\d+s\))? "
+_RESOURCE = re.compile(rf"^[ +~@*<>=|-]*(?P<key>[\w.-]+:[\w./-]+:[\w.-]+ \S+) (?:{_STEP})?(?P<rest>.*)$")
+"""A line of what a resource is doing; behind its name and step stands one line of what its program wrote."""
+
 _BEGINS = re.compile(r"^(?P<indent>[ |+-]*)(Exception Group )?Traceback \(most recent call last\):\s*$")
 _CHAINED = re.compile(r"^\s*(During handling of the above exception|The above exception was the direct cause)")
 _ENDED_FROM_OUTSIDE = re.compile(r"^\s*(KeyboardInterrupt|SystemExit|([\w.]+\.)?CancelledError)\b")
@@ -23,40 +28,42 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass
+class _Told:
+    """What one resource has told so far: a traceback that has begun with an ``indent``, or one that has just ``ended``."""
+
+    block: list[str] = field(default_factory=list)
+    indent: int | None = None
+    ended: bool = False
+
+
+@dataclass
 class WithoutTracebacks:
     """A filter of lines. ``kept`` are the tracebacks that it took out, without those of a program that was interrupted."""
 
     kept: list[str] = field(default_factory=list)
-    _block: list[str] = field(default_factory=list)
-    _indent: int | None = None
-    _ended: bool = False
+    _by_resource: dict[str, _Told] = field(default_factory=dict)
 
     def __call__(self, line: str) -> str | None:
         """The line, or None where it belongs to a traceback. An interrupted program leaves nothing, because its user knows of it."""
         plain = _COLOUR.sub("", line).rstrip("\n")
-        if begins := _BEGINS.match(plain):
-            self._indent = len(begins["indent"])
-            self._block.append(line)
+        named = _RESOURCE.match(plain)
+        key, rest = (named["key"], named["rest"]) if named else ("", plain)
+        told = self._by_resource.setdefault(key, _Told())
+        if begins := _BEGINS.match(rest):
+            told.indent, told.block = len(begins["indent"]), [line]
             return None
-        if self._indent is None:
-            return self._between(line, plain)
-        self._block.append(line)
-        if not plain.strip() or len(plain) - len(plain.lstrip()) > self._indent:
+        if told.indent is None:
+            # A line that joins two tracebacks belongs to both.
+            told.ended = told.ended and bool(_CHAINED.match(rest) or not rest.strip())
+            return None if told.ended else line
+        told.block.append(line)
+        if not rest.strip() or len(rest) - len(rest.lstrip()) > told.indent:
             return None
         # The exception is as far to the left as the first line, and ends the traceback.
-        self._indent, self._ended = None, True
-        outside, block = _ENDED_FROM_OUTSIDE.match(plain), self._block
-        self._block = []
-        if outside:
+        told.indent, told.ended = None, True
+        if _ENDED_FROM_OUTSIDE.match(rest):
             return None
-        self.kept += block
-        return line
-
-    def _between(self, line: str, plain: str) -> str | None:
-        """A line outside of tracebacks; one that joins two of them belongs to both."""
-        if self._ended and (_CHAINED.match(plain) or not plain.strip()):
-            return None
-        self._ended = False
+        self.kept += told.block
         return line
 
 

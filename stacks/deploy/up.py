@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from stacks.changes.diff import difference
 from stacks.deploy import leftovers
 from stacks.deploy.early import probed, sent_early
-from stacks.deploy.engine import Engine, EngineError, EngineInterruptedError, EngineStoppedError
+from stacks.deploy.engine import OUTPUTS, Engine, EngineError, EngineInterruptedError, EngineStoppedError
 from stacks.deploy.hints import interrupted, stopped
 from stacks.deploy.workspace import open_engine
 from stacks.environment.parse import BadEnvironmentError
@@ -23,10 +23,10 @@ from stacks.plan.plan import plan
 from stacks.plan.targets import addresses_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from components.workload import Plan
+    from components.workload import Plan, Workload
     from stacks.changes.diff import Difference
     from stacks.deploy.engine import Event, Watch
     from stacks.environment.model import Environment
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 YES = "YES"
 """The environment variable that answers every question when it is 1."""
 
+_ROTATED = frozenset({"kubernetes:core/v1:Secret"})
 _LOST = frozenset({"delete", "replace", "delete-replaced", "discard-replaced"})
 _STORES = frozenset({"docker:index/volume:Volume", "kubernetes:core/v1:PersistentVolumeClaim"})
 QUIET = ("--suppress-outputs", "--suppress-permalink=true")
@@ -103,7 +104,7 @@ def _usable(environment: Named, *, new: bool, leaving: bool) -> None:
             preflight.check(target.context, _plan(environment), new=new)
 
 
-def _before(name: str, outputs: dict[str, Any]) -> Named | None:
+def _before(name: str, outputs: Mapping[str, Any]) -> Named | None:
     """The environment that is deployed, as the outputs tell it."""
     if "settings" not in outputs:
         return None
@@ -134,9 +135,21 @@ def preview(deployment: Deployment) -> list[Event]:
     """Show what would change, and what that does to stored traces. Raises ``EngineError``."""
     show_difference(deployment)
     events = deployment.engine.operate("preview", *QUIET)
-    for line in losses(deployment, events):
+    for line in (*rotations(deployment, events), *losses(deployment, events)):
         say(line)
     return events
+
+
+def rotations(deployment: Deployment, events: Iterable[Event]) -> list[str]:
+    """A sentence for each Secret with other values: which workloads read it, and restart. The values are not looked at."""
+    changed = sorted({_physical(event) for event in events if event.kind in _ROTATED and event.operation == "update"})
+    wanted = _plan(deployment.named)
+    readers = {name: [one.name for one in wanted.workloads if name in _read_secrets(one)] for name in changed}
+    return [f"Secret {name} has other values: {', '.join(those)} will restart" for name, those in readers.items() if those]
+
+
+def _read_secrets(workload: Workload) -> set[str]:
+    return {file.secret for file in workload.secret_files} | {variable.secret for variable in workload.secret_variables}
 
 
 def losses(deployment: Deployment, events: Iterable[Event]) -> list[str]:
@@ -147,7 +160,7 @@ def losses(deployment: Deployment, events: Iterable[Event]) -> list[str]:
 
 
 def _physical(event: Event) -> str:
-    """The name of the volume that a step deletes."""
+    """The name on the target of what a step changes or deletes."""
     return str(event.old.get("name") or event.old.get("metadata", {}).get("name"))
 
 
@@ -184,15 +197,16 @@ def up(deployment: Deployment) -> Outputs:
         )
     with sent_early(_whole(deployment), partial(deployed_outputs, deployment.engine, show_secrets=True)) as early:
         events = preview(deployment)
-        changing = [event for event in events if event.operation != "same"]
+        changing = [event for event in events if event.operation not in {"same", OUTPUTS}]
         if changing:
             _ask(f"deploy this to {deployment.name}?")
         since = time.monotonic()
-        # Outputs that differ, as after a changed load, are no resources, and are deployed all the same.
-        _deploy(deployment)
+        if changing or any(event.operation == OUTPUTS for event in events):
+            _deploy(deployment)
     say(f"deployed in {time.monotonic() - since:.0f} s" if changing else "nothing that runs has changed")
+    sent = None if changing else early.result()
     contract = deployed_outputs(deployment.engine, show_secrets=True)
-    trace = probed(deployment.named.environment, contract, None if changing else early.result(), say=say)
+    trace = probed(deployment.named.environment, contract, sent, say=say)
     say(f"trace {trace.trace_id} came out: the backbone works")
     return contract
 

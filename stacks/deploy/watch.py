@@ -82,10 +82,10 @@ class ClusterWatch:
 
     def _judge(self, found: list[Waiting]) -> Waiting | None:
         """The first failure that has lasted too long. The age of one that went away begins anew."""
-        now = time.monotonic()
-        self._seen = {(one.name, one.kind): self._seen.get((one.name, one.kind), now) for one in found if one.kind != "wait"}
-        for one in found:
-            lasts = now - self._seen.get((one.name, one.kind), now)
+        now, failures = time.monotonic(), [one for one in found if one.kind != "wait"]
+        self._seen = {(one.name, one.kind): self._seen.get((one.name, one.kind), now) for one in failures}
+        for one in failures:
+            lasts = now - self._seen[one.name, one.kind]
             if lasts >= self.hopeless_seconds and (one.kind != "crash" or one.restarts >= HOPELESS_RESTARTS):
                 return one
         return None

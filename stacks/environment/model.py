@@ -32,24 +32,24 @@ class Environment(Section):
     """A tracing backbone in one environment. Every other value in this project follows from it."""
 
     target: Annotated[Local | Docker | Kubernetes, Field(discriminator="kind")]
-    """Where it runs."""
+    """Target on which the backbone runs."""
     namespace: Label = Field(default="virtengine-observability", title="namespace")
     """Kubernetes namespace, and prefix of the names on a Docker host. Default: the name in the requirement."""
     backend: Annotated[Jaeger | Tempo, Field(discriminator="kind")]
-    """What stores the traces and shows them."""
+    """Server that stores the traces and shows them."""
     collectors: Collectors = Collectors()
-    """What carries the spans from the services to the backend."""
+    """Collectors, which carry the spans from the services to the backend."""
     sampling: Sampling
-    """Which traces are recorded, and which of those are stored."""
+    """Share of traces that are recorded, and the rules for storing them."""
     aggregation: Aggregation = Aggregation()
     """Metrics made of traces."""
     retention: Retention = Retention()
-    """How long data is kept."""
+    """Retention of stored data."""
     access: Access | None = None
-    """Who reaches the user interface. Default: nobody but a port-forward."""
+    """Login and host name of the user interface. Default: none, so that only a port-forward reaches it."""
     ingest: Ingest = Ingest()
-    """Who may send spans."""
+    """Senders of spans, and how they are checked."""
     images: Images = Images()
-    """Where container images come from."""
+    """Source of container images."""
     load: Load
-    """What the services are expected to send."""
+    """Load that the services are expected to send."""

@@ -65,7 +65,7 @@ def parse(settings: object, *, source: str, name: str) -> Environment:
 
 
 def _a(value: object) -> str:
-    """What kind of thing stands in the file, with its article."""
+    """Kind of a value in the file, with its article."""
     kinds = {
         dict: "a mapping",
         list: "a list",
@@ -107,7 +107,7 @@ def _unknown(key: str, known: Sequence[str]) -> str:
 
 
 def _advice(field: Mapping[str, Any]) -> str:
-    """What could be written for a setting, from its schema."""
+    """Advice for a missing setting, from its schema."""
     shapes = {"string": "text", "number": "a number", "integer": "a whole number", "boolean": "true or false", "array": "a list"}
     what = shapes.get(str(field.get("type")), "its settings below it, as in Pulumi.dev.yaml")
     if examples := field.get("examples"):
@@ -116,7 +116,7 @@ def _advice(field: Mapping[str, Any]) -> str:
 
 
 def _reason(kind: str, value: object, context: Mapping[str, Any]) -> str | None:
-    """What is wrong with a value and what would be right, for the errors that a model of sections can give."""
+    """Text for an error of pydantic: the fault of a value and its remedy. None for an error that no section can give."""
     wanted = {
         "model_type": ("a mapping of settings", "write its settings below it"),
         "model_attributes_type": ("a mapping of settings", "write its settings below it"),

@@ -43,7 +43,7 @@ def _entry(setting: Setting) -> str:
 
 
 def _shape(setting: Setting) -> str:
-    """What may be written, in a word or an example."""
+    """Form of a setting's value, in a word or an example."""
     shape = setting.shape
     if "const" in shape:
         return " or ".join(f"`{kind}`" for kind in known_kinds(setting.path[:-1]))

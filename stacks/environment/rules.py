@@ -1,11 +1,14 @@
-"""What cannot work although each setting by itself is right. Arithmetic on the load is in ``stacks.environment.sizing``."""
+"""Rules across settings, each of which is right by itself. Arithmetic on the load is in ``stacks.environment.sizing``."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from stacks.environment.units import format_duration, format_percent
+from components.documents.series import SPAN_LABELS
+from components.documents.text import prometheus_label
+from stacks.environment.sizing import acknowledge_seconds, answers_late, floors
+from stacks.environment.units import format_bytes, format_duration, format_percent, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,12 +27,19 @@ def broken_rules(environment: Environment) -> Iterator[Broken]:
     yield from _head(environment)
     yield from _aggregation(environment)
     yield from _memory(environment)
+    yield from _floors(environment)
     yield from _ingest(environment)
+    yield from _images(environment)
 
 
 def _target(environment: Environment) -> Iterator[Broken]:
     if environment.target.kind == "kubernetes" and not environment.ingest.namespaces:
         yield "ingest.namespaces", "no namespace may send, so no span would arrive; name those of your services, for example [virtengine]"
+    if environment.target.kind == "kubernetes" and "nodes" not in environment.load.model_fields_set:
+        yield (
+            "load.nodes",
+            "is required on a cluster: the quota and each agent's share of the load follow from it; write how many there are",
+        )
     if environment.namespace in environment.ingest.namespaces:
         yield "ingest.namespaces", f'"{environment.namespace}" is the backbone\'s own namespace; name those of your services'
 
@@ -47,13 +57,14 @@ def _backend(environment: Environment) -> Iterator[Broken]:
 
 def _tail(environment: Environment) -> Iterator[Broken]:
     tail, gateway = environment.sampling.tail, environment.collectors.gateway
-    if tail.wait >= gateway.grace_period:
-        enough = format_duration(tail.wait + timedelta(seconds=20))
+    needed = timedelta(seconds=acknowledge_seconds(environment)) if answers_late(environment) else tail.wait
+    if needed >= gateway.grace_period:
+        enough = format_duration(needed + timedelta(seconds=20))
         yield (
             "sampling.tail.wait",
             (
-                f"{format_duration(tail.wait)} is not shorter than collectors.gateway.grace_period "
-                f"({format_duration(gateway.grace_period)}), so a rollout would lose the traces that wait; "
+                f"{format_duration(tail.wait)}, after which agents are answered within {format_duration(needed)}, is not shorter than "
+                f"collectors.gateway.grace_period ({format_duration(gateway.grace_period)}), so a rollout would cut off what waits; "
                 f"write a shorter wait, or a grace period of {enough} or more"
             ),
         )
@@ -92,7 +103,28 @@ def _head(environment: Environment) -> Iterator[Broken]:
                 )
 
 
+def _dimensions(environment: Environment) -> Iterator[Broken]:
+    """Attributes that the collector's connectors refuse, or of which its Prometheus exporter would make a label that is there already."""
+    aggregation = environment.aggregation
+    sections = (("span_metrics", aggregation.span_metrics, SPAN_LABELS), ("service_graph", aggregation.service_graph, ()))
+    for name, section, own in sections:
+        labels: dict[str, str] = {}
+        for dimension in section.dimensions:
+            key, label = f"aggregation.{name}.dimensions", prometheus_label(dimension)
+            if not label or label.startswith("__"):
+                yield (
+                    key,
+                    f'{shown(dimension)} makes no label of Prometheus; write an attribute of letters and digits, for example "http.route"',
+                )
+            elif label in own:
+                yield key, f"{shown(dimension)} is the label {label}, which every series has without it; leave it out"
+            elif label in labels:
+                yield key, f"{shown(labels[label])} and {shown(dimension)} are one label, {label}; keep one of them"
+            labels.setdefault(label, dimension)
+
+
 def _aggregation(environment: Environment) -> Iterator[Broken]:
+    yield from _dimensions(environment)
     aggregation = environment.aggregation
     for name, buckets in (("span_metrics", aggregation.span_metrics.buckets), ("service_graph", aggregation.service_graph.buckets)):
         if list(buckets) != sorted(set(buckets)):
@@ -110,7 +142,7 @@ def _aggregation(environment: Environment) -> Iterator[Broken]:
 
 
 LEAST_MEMORY, MOST_MEMORY = 0.4, 0.85
-"""Bounds of a memory limit: below, most of the memory is wasted; above, it acts no sooner than the garbage collector, at nine tenths."""
+"""Bounds of a memory limit: below, most of the memory is wasted; above, what a process holds beside its heap has no room."""
 
 
 def _memory(environment: Environment) -> Iterator[Broken]:
@@ -121,7 +153,27 @@ def _memory(environment: Environment) -> Iterator[Broken]:
             yield f"collectors.{name}.memory_limit", f"{limit} is out of bounds; write {right}, so that it refuses before it is killed"
 
 
+def _floors(environment: Environment) -> Iterator[Broken]:
+    """Sizes with which a server does not start, or not for long."""
+    for key, what, given, least in floors(environment):
+        if given < least:
+            yield key, f'{format_bytes(given)} is less than {what} needs without any load; write "{format_bytes(least)}" or more'
+
+
+def _images(environment: Environment) -> Iterator[Broken]:
+    """Digests of programs that nothing here runs: a pinned image that is not pinned."""
+    backend, access = environment.backend, environment.access
+    used = {"otelcol-contrib", "jaeger", *(("tempo", "grafana") if backend.kind == "tempo" else ()), *(("oauth2-proxy",) if access else ())}
+    for program in environment.images.digests:
+        if program not in used:
+            yield f"images.digests.{program}", f"no {program} runs here; leave it out. What runs: {', '.join(sorted(used))}"
+
+
 def _ingest(environment: Environment) -> Iterator[Broken]:
     ingest = environment.ingest
+    access = environment.access
+    if access is not None and "openid" not in access.scopes:
+        right = ", ".join(["openid", *access.scopes])
+        yield "access.scopes", f"without openid the issuer gives no identity, and nobody could log in; write [{right}]"
     if ingest.token_secret and not ingest.tls_secret:
         yield "ingest.token_secret", "would cross the network in clear; name a TLS secret in ingest.tls_secret too"

@@ -15,6 +15,8 @@ from stacks.environment.units import format_duration
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from pydantic_core import core_schema
+
 Path = tuple[str | int, ...]
 
 
@@ -37,7 +39,11 @@ class Setting:
 
 
 class _Generator(GenerateJsonSchema):
-    """Pydantic's generator, which would write the default of an optional duration in ISO 8601."""
+    """Pydantic's generator, which knows no list without repetitions, and would write the default of an optional duration in ISO 8601."""
+
+    def tuple_schema(self, schema: core_schema.TupleSchema) -> dict[str, Any]:
+        """A list, in which nothing stands twice."""
+        return super().tuple_schema(schema) | {"uniqueItems": True}
 
     def encode_default(self, dft: object) -> Any:  # noqa: ANN401 - the signature that is overridden
         """A default as the file would have it."""
@@ -87,7 +93,7 @@ def _children(node: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any],
         required = variant.get("required", ())
         for name, child in variant.get("properties", {}).items():
             yield name, child, name in required
-        free = variant.get("additionalProperties")
+        free = next(iter(variant.get("patternProperties", {}).values()), variant.get("additionalProperties"))
         if isinstance(free, dict):
             # The title of a mapping is that of its entries: they are what a user writes.
             yield "*", {k: v for k, v in node.items() if k in {"title", "description"}} | free, False

@@ -1,4 +1,4 @@
-"""What the expected load needs of disk and memory, and the refusal of an environment that cannot hold it."""
+"""Disk and memory that the expected load needs, and the refusal of an environment that has less."""
 
 from __future__ import annotations
 
@@ -24,12 +24,21 @@ FREE_SHARE = 0.2
 SPANS_PER_SECOND = {True: 1_800, False: 10_000}
 """Spans that Badger takes per second with and without synchronous writes, measured with one sender on two cores."""
 
-HELD_BYTES_PER_SPAN_BYTE = 6.0
-"""Bytes of memory that a tail sampler holds for each byte of a span in OTLP. `benchmarks/sizing.py` measures 4.9 with 200,000 spans
-held; the rest is for what the garbage collector has not taken back yet."""
+HELD_BYTES_PER_SPAN_BYTE = {"decided": 3.0, "answered": 12.0}
+"""Bytes of memory in use for each byte of a span in OTLP that a gateway holds until its decision, or until it answers an agent. Measured:
+2.5 with 200,000 spans held for a decision; 11.6 with 83,000 under way at 3,333 spans/s, whose request waits with them."""
 
-COLLECTOR_BYTES = 150 * 2**20
-"""Memory that a collector uses without holding any span."""
+GARBAGE = 2.0
+"""Resident bytes for each byte in use: Go collects when as much again has been allocated, or when its memory limit is near."""
+
+COLLECTOR_BYTES = 60 * 2**20
+"""Memory that a collector uses without holding any span, measured."""
+
+SPIKE_SHARE = 0.2
+"""Share of its limit below which the memory limiter begins to refuse spans: room for what comes in between two looks."""
+
+SCANNED_BYTES_PER_SECOND = 50 * 2**20
+"""Bytes of a queue that a starting collector reads through in a second, on a disk that is none of the fast ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +71,38 @@ class Need:
         return self.needed <= self.provided
 
 
+LEAST_MEMORY = {"jaeger": 256 * 2**20, "tempo": 512 * 2**20, "grafana": 192 * 2**20, "access": 32 * 2**20}
+"""Memory that a server needs to start and answer. Jaeger: 118 MiB resident with an empty Badger, and its memtables of 64 MiB as they fill;
+oauth2-proxy: 20 MiB resident. Tempo and Grafana: as their own documentation has for the smallest installation."""
+
+LEAST_COLLECTOR = 150 * 2**20
+"""Memory that a collector needs to take spans at all: 60 MiB resident without any, 110 MiB at 500 spans/s."""
+
+LEAST_QUEUE, LEAST_TRACES = 64 * 2**20, 2**30
+"""Room that a queue needs for a few batches of 2 MiB, its index and its compaction; and the files that a store has open with any trace."""
+
+
+def floors(environment: Environment) -> Iterator[tuple[str, str, int, int]]:
+    """The key of each size that has a floor, what it is for, its bytes, and the least that works."""
+    backend, agent, gateway = environment.backend, environment.collectors.agent, environment.collectors.gateway
+    collector = math.ceil(LEAST_COLLECTOR / max(agent.memory_limit, 0.01) / 2**23) * 2**23
+    yield "collectors.agent.resources.memory", "an agent", agent.resources.memory, collector
+    if agent.queue is not None:
+        yield "collectors.agent.queue.size", "the queue of an agent", agent.queue.size, LEAST_QUEUE
+    yield "collectors.gateway.queue.size", "the queue of a gateway", gateway.queue.size, LEAST_QUEUE
+    yield "backend.resources.memory", f"{backend.kind.title()}", backend.resources.memory, LEAST_MEMORY[backend.kind]
+    if backend.kind == "tempo":
+        yield "backend.grafana.memory", "Grafana", backend.grafana.memory, LEAST_MEMORY["grafana"]
+    if backend.kind == "tempo" and backend.storage.kind == "s3":
+        yield "backend.storage.wal.size", "a write-ahead log", backend.storage.wal.size, LEAST_TRACES
+    elif (volume := _volume(environment)) is not None:
+        yield volume[0], "the store of the traces", volume[1], LEAST_TRACES
+    if environment.access is not None:
+        yield "access.resources.memory", "the login proxy", environment.access.resources.memory, LEAST_MEMORY["access"]
+
+
 def flow(environment: Environment) -> Flow:
-    """How many spans pass each step.
+    """Spans per second at each step.
 
     The head ratio stands for all services: strategies and targets of single services would need the load of each.
     """
@@ -83,22 +122,91 @@ def stored_bytes_per_day(environment: Environment) -> float:
     return flow(environment).kept * per_span * 86_400
 
 
-def held_traces(environment: Environment) -> int:
-    """Traces that one gateway may hold while they wait for their decision: twice what the load brings, never under a thousand."""
+def expected_traces(environment: Environment) -> int:
+    """Traces that wait for their decision on one gateway at twice the expected load, never under a thousand."""
     spans = flow(environment)
     waiting = spans.recorded / spans.gateways / environment.load.spans_per_trace * environment.sampling.tail.wait.total_seconds()
     return max(1000, math.ceil(2 * waiting / 1000) * 1000)
 
 
+def acknowledge_seconds(environment: Environment) -> int:
+    """Longest time until a gateway answers an agent: in two steps, each a little longer than the tail-sampling wait."""
+    return 2 * round(environment.sampling.tail.wait.total_seconds()) + 5
+
+
+def answers_late(environment: Environment) -> bool:
+    """Whether gateways answer after the decision: on a cluster, to agents that have a queue."""
+    return environment.target.kind == "kubernetes" and environment.collectors.agent.queue is not None
+
+
+def held_seconds(environment: Environment) -> float:
+    """Mean time for which a gateway holds a span: until its decision, or until a second after the first half of the answer's wait."""
+    wait = environment.sampling.tail.wait.total_seconds()
+    # The answer waits for wait + 2 s, after half of wait + 3 s on average; the span itself is held for the wait besides.
+    return wait + (wait + 2) + (wait + 3) / 2 if answers_late(environment) else wait
+
+
+def held_bytes(environment: Environment, spans_per_second: float) -> float:
+    """Memory in use of one gateway at a rate of spans."""
+    factor = HELD_BYTES_PER_SPAN_BYTE["answered" if answers_late(environment) else "decided"]
+    return COLLECTOR_BYTES + spans_per_second * held_seconds(environment) * environment.load.bytes_per_span * factor
+
+
+def resident_bytes(environment: Environment, spans_per_second: float) -> float:
+    """Memory that one gateway occupies at a rate of spans, garbage included; its limit bounds it."""
+    gateway = environment.collectors.gateway
+    held = held_bytes(environment, spans_per_second) - COLLECTOR_BYTES
+    return min(COLLECTOR_BYTES + GARBAGE * held, gateway.resources.memory * gateway.memory_limit)
+
+
+def refused_at_bytes(environment: Environment) -> float:
+    """Memory in use at which one gateway refuses spans."""
+    gateway = environment.collectors.gateway
+    return gateway.resources.memory * gateway.memory_limit * (1 - SPIKE_SHARE)
+
+
+def most_traces(environment: Environment) -> int:
+    """Traces of one span that the memory of one gateway holds until their decision: a bound that the memory limiter reaches first."""
+    per_span = environment.load.bytes_per_span * HELD_BYTES_PER_SPAN_BYTE["decided"]
+    return max(1000, math.ceil((refused_at_bytes(environment) - COLLECTOR_BYTES) / per_span))
+
+
+def most_spans_per_second(environment: Environment) -> float:
+    """Spans per second that the memory of one gateway lets pass; what is over waits at its senders."""
+    each = held_bytes(environment, 1.0) - COLLECTOR_BYTES
+    return max(0.0, refused_at_bytes(environment) - COLLECTOR_BYTES) / each
+
+
+def start_seconds(queue_bytes: int) -> int:
+    """Time that a collector is given to start: it reads through its queue, and a claim may still be on its way from another node."""
+    return 60 + math.ceil(queue_bytes / SCANNED_BYTES_PER_SECOND)
+
+
+def burst_spans(environment: Environment) -> int:
+    """Spans that the baseline's limit may save up: two seconds of it, and at least ten traces, since none of more spans could pass."""
+    limit, trace = environment.sampling.tail.baseline_limit or 0, environment.load.spans_per_trace
+    return max(2 * limit, math.ceil(10 * trace))
+
+
+def longest_trace_bytes(environment: Environment) -> int:
+    """Bytes of a trace ten times as long as the load expects."""
+    return math.ceil(10 * environment.load.spans_per_trace * environment.load.bytes_per_span)
+
+
+def catching_up_bytes(environment: Environment) -> int:
+    """Bytes a second that gateways send while they empty their queues: ten times what they keep."""
+    return math.ceil(10 * flow(environment).kept * environment.load.bytes_per_span)
+
+
 def queue_seconds(environment: Environment) -> float:
-    """How long the gateways' queues can take what is kept while the backend is away."""
+    """Seconds for which the gateways' queues take all stored spans while the backend is away."""
     spans = flow(environment)
     room = environment.collectors.gateway.queue.size * (1 - FREE_SHARE) * spans.gateways
     return room / (spans.kept * environment.load.bytes_per_span) if spans.kept else math.inf
 
 
 def needs(environment: Environment) -> Iterator[Need]:
-    """Everything that is checked against the load."""
+    """All needs of the load that settings provide."""
     if (volume := _volume(environment)) is not None:
         key, provided = volume
         yield _disk(environment, key, provided)
@@ -127,16 +235,19 @@ def _disk(environment: Environment, key: str, provided: int) -> Need:
 
 
 def _memory(environment: Environment) -> Need:
-    spans, gateway = flow(environment), environment.collectors.gateway
-    wait, per_span = environment.sampling.tail.wait, environment.load.bytes_per_span * HELD_BYTES_PER_SPAN_BYTE
-    held = spans.recorded / spans.gateways * wait.total_seconds() * per_span
-    needed = (held + COLLECTOR_BYTES) / gateway.memory_limit
+    gateway, rate = environment.collectors.gateway, flow(environment).recorded / flow(environment).gateways
+    held = held_bytes(environment, rate)
+    share = gateway.memory_limit * (1 - SPIKE_SHARE)
+    until = "an answer" if answers_late(environment) else "a decision"
     arithmetic = (
-        f"{spans.recorded / spans.gateways:,.0f} spans/s and gateway × {format_duration(wait)} × {per_span:,.0f} B + "
-        f"{approximate_bytes(COLLECTOR_BYTES)}, at a memory limit of {format_percent(gateway.memory_limit)}, = {approximate_bytes(needed)}"
+        f"{rate:,.0f} spans/s and gateway × {held_seconds(environment):g} s until {until} × "
+        f"{(held - COLLECTOR_BYTES) / max(rate * held_seconds(environment), 1e-9):,.0f} B + {approximate_bytes(COLLECTOR_BYTES)} = "
+        f"{approximate_bytes(held)} in use, {approximate_bytes(resident_bytes(environment, rate))} resident; refused at "
+        f"{format_percent(round(share, 4))}, which is {most_spans_per_second(environment):,.0f} spans/s, "
+        f"so this needs {approximate_bytes(held / share)}"
     )
     return Need(
-        "collectors.gateway.resources.memory", "the traces that wait for tail sampling", arithmetic, needed, gateway.resources.memory
+        "collectors.gateway.resources.memory", "the traces that wait for tail sampling", arithmetic, held / share, gateway.resources.memory
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import ssl
 import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import yaml
 
@@ -36,14 +37,49 @@ class Named:
 
 
 class _RefusedError(yaml.MarkedYAMLError):
-    """What this loader refuses; its problem also says what would be right."""
+    """YAML that this loader refuses; the problem also names the remedy."""
 
 
 _LONGEST_NUMBER = 100
+_OTHER_BREAKS = re.compile("[\x85\u2028\u2029]")
+
+
+_TAG = "tag:yaml.org,2002:"
+_DOUBTFUL = "!doubtful"
+_FORMS = {
+    f"{_TAG}bool": (r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    f"{_TAG}null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    _DOUBTFUL: (
+        r"[-+]?0[0-9_]+|[-+]?0[xXoObB][0-9a-fA-F_]+|[-+]?[0-9][0-9]*_[0-9_.]*([eE][-+]?[0-9]+)?|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ].*)?",
+        "-+0123456789",
+    ),
+    f"{_TAG}int": (r"[-+]?(0|[1-9][0-9]*)", "-+0123456789"),
+    f"{_TAG}float": (r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", "-+.0123456789"),
+    f"{_TAG}merge": ("<<", "<"),
+}
+"""What an unquoted word of YAML is, as Pulumi's engine reads it (YAML 1.2 and its yaml.v3): ``yes`` is text and ``1e3`` a number.
+
+Doubtful is what readers of YAML take for one thing or another: ``0500`` is 500, 320 or text.
+"""
 
 
 class _Loader(yaml.SafeLoader):
-    """A loader that refuses what PyYAML passes over, a key that stands twice, of which the first would be lost, or trips over."""
+    """A loader that reads what Pulumi reads, and refuses what it might read otherwise, or what PyYAML passes over or trips over.
+
+    Such is a key that stands twice, of which the first would be lost.
+    """
+
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}  # type: ignore[misc]  # the stubs call it a variable of an instance
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:  # noqa: ANN401 - the signature that is overridden
+        """A node without a tag of its own."""
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        if getattr(event, "tag", None) is not None:
+            raise _refusal(
+                f"the tag {shown(event.tag.replace(_TAG, '!!'))} is not taken; put text in quotes, and write the rest plainly", event
+            )
+        composed: yaml.Node | None = super().compose_node(parent, index)
+        return composed
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - overridden
         """A mapping, each key of which stands once."""
@@ -51,7 +87,7 @@ class _Loader(yaml.SafeLoader):
         for key_node, _ in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
                 raise _refusal("a list or a mapping cannot be a key; write text", key_node)
-            if key_node.tag == "tag:yaml.org,2002:merge":
+            if key_node.tag == f"{_TAG}merge":
                 # Merges of merges grow without bound, and a reader has to merge them in the head.
                 raise _refusal('"<<" is not taken; write the settings out', key_node)
             key = self.construct_object(key_node, deep=True)
@@ -61,18 +97,27 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: ANN401, FBT001, FBT002 - overridden
-        """A value, whose text is one of its kind."""
-        if node.tag == "tag:yaml.org,2002:int" and len(node.value) > _LONGEST_NUMBER:
+        """A value that every reader takes for the same."""
+        if node.tag == _DOUBTFUL:
+            raise _refusal(f"{shown(node.value)} is one thing to some readers of YAML and another to others; {_instead(node.value)}", node)
+        if node.tag == f"{_TAG}int" and len(node.value) > _LONGEST_NUMBER:
             raise _refusal(f"{shown(node.value)} has more digits than any setting; write fewer", node)
-        try:
-            return super().construct_object(node, deep)
-        except ValueError:
-            what = node.tag.rpartition(":")[2].replace("int", "number")
-            raise _refusal(f"{shown(node.value)} looks like a {what} and is none; correct it, or put it in quotes", node) from None
+        return super().construct_object(node, deep)
 
 
-def _refusal(message: str, node: yaml.Node) -> _RefusedError:
-    return _RefusedError(None, None, message, node.start_mark)
+for _tag, (_form, _first) in _FORMS.items():
+    _Loader.add_implicit_resolver(_tag, re.compile(rf"(?:{_form})$"), list(_first))
+
+
+def _instead(value: str) -> str:
+    """Advice on a doubtful value: a form that every reader takes for the same."""
+    plain = value.replace("_", "").lstrip("+")
+    digits = plain.lstrip("0") or "0"
+    return f'write {digits} for the number, or "{value}" in quotes for text' if plain.isdigit() else "put it in quotes"
+
+
+def _refusal(message: str, place: yaml.Node | yaml.Event) -> _RefusedError:
+    return _RefusedError(None, None, message, place.start_mark)  # type: ignore[arg-type]  # the stubs know two kinds of mark
 
 
 def read(wanted: str, *, root: Path = ROOT) -> Named:
@@ -138,6 +183,10 @@ def _again(wanted: str) -> str:
 
 def _parse(text: str, *, source: str, name: str, wanted: str) -> Named:
     """The environment in the text of a stack file."""
+    if other := _OTHER_BREAKS.search(text):
+        line = text.count("\n", 0, other.start()) + 1
+        shown_ = f"\\u{ord(other[0]):04x}"
+        raise _refused(source, wanted, f"line {line}: the character {shown_} ends a line to some readers of YAML alone; write it without")
     try:
         document = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
     except yaml.MarkedYAMLError as error:
@@ -175,7 +224,7 @@ def named(settings: object, *, source: str, name: str, wanted: str | None = None
 
 
 def _not_yaml(error: yaml.MarkedYAMLError) -> str:
-    """Where the text stops to be YAML, what is wrong there and what would be right."""
+    """Position at which the text stops to be YAML, the fault there and its remedy."""
     problem, mark = str(error.problem), error.problem_mark or error.context_mark
     if isinstance(error, _RefusedError):
         right = ""
@@ -185,12 +234,12 @@ def _not_yaml(error: yaml.MarkedYAMLError) -> str:
         # The parser stops where the file does; what is to be corrected is where the text begins.
         problem, mark, right = "a quote is opened and not closed", error.context_mark, "; close it"
     else:
-        right = "; see https://yaml.org/spec/1.1 or compare with Pulumi.dev.yaml"
+        right = "; see https://yaml.org/spec/1.2.2 or compare with Pulumi.dev.yaml"
     return (f"line {mark.line + 1}, column {mark.column + 1}: " if mark else "") + problem + right
 
 
 def _settings(document: object, source: str, wanted: str) -> object:
-    """What stands under the structured key of a stack file."""
+    """Value of the structured key of a stack file."""
     if document is None:
         raise _refused(source, wanted, f'is empty; write "config:" and below it "{KEY}:", as in Pulumi.dev.yaml')
     if not isinstance(document, dict):

@@ -31,6 +31,12 @@ _CORES = re.compile(r"(\d+)m|(\d+(?:\.\d{1,3})?)")
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _HTTPS = re.compile(r"https://[!-~]+")
+_DISCOVERY = "/.well-known/openid-configuration"
+_PLACEHOLDER = re.compile(r"\$\{[^}]*\}?|\{\{.*?(?:\}\}|$)|\$\(|%\(\w*\)s|<%.*")
+_WILDCARD = re.compile(r"\^?[*.?%]*\*[*.?%]*\$?")
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_REGION = re.compile(r"[A-Za-z0-9-]{1,64}")
+_SCOPE = re.compile(r"[!#-\[\]-~]+")
 
 # Above any use, and below what overflows a number here or in a server.
 _LONGEST = timedelta(days=36_500)
@@ -38,7 +44,7 @@ _MOST_BYTES = 2**56
 _MOST_CORES = 10_000
 
 _LINE = 60
-"""How much an error quotes of a value; a line of a terminal has room for little more."""
+"""Longest quotation of a value in an error, in characters; a line of a terminal has room for little more."""
 
 
 def refuse(message: str) -> PydanticCustomError:
@@ -189,6 +195,64 @@ def _hostname(value: str) -> str:
     return value
 
 
+def _site(value: str) -> str:
+    """A host name that an Ingress takes: a browser and the API server read one whose last label is a number as an address."""
+    if _hostname(value).rsplit(".", 1)[-1].isdigit():
+        raise refuse(f'{shown(value)} is an address, and an Ingress has a host by name; write for example "traces.example.org"')
+    return value
+
+
+def _object(value: str) -> str:
+    if len(value) > 253 or not all(_LABEL.fullmatch(part) for part in value.split(".")):  # noqa: PLR2004 - RFC 1123
+        right = 'write lower-case letters, digits, "-" and ".", 253 at most'
+        raise refuse(f"{shown(value)} is not a name that Kubernetes takes; {right}")
+    return value
+
+
+def _trimmed(value: str) -> str:
+    if any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise refuse(f"{shown(value)} holds half a character; write whole ones")
+    if not value.strip():
+        raise refuse(f"{shown(value)} is no text; write some, or leave it out")
+    if value != value.strip():
+        raise refuse(f"{shown(value)} begins or ends with a blank, which nothing else would have; write {shown(value.strip())}")
+    return value
+
+
+def _identifier(value: str) -> str:
+    """Text that other systems know by heart, in which a placeholder or a control character can only be an accident."""
+    if found := _PLACEHOLDER.search(_trimmed(value)):
+        raise refuse(f'{shown(value)} holds "{found[0]}", which nothing fills in here; write the value itself')
+    if not value.isprintable():
+        raise refuse(f"{shown(value)} holds a character that cannot be seen; write it without")
+    return value
+
+
+def _wildcard(value: str) -> str:
+    if _WILDCARD.fullmatch(_trimmed(value)):
+        raise refuse(f"{shown(value)} is compared as it stands and is no pattern; write the values themselves")
+    return value
+
+
+def _bucket(value: str) -> str:
+    if not _BUCKET.fullmatch(_identifier(value)):
+        right = 'write 3 to 63 lower-case letters, digits, "-" and "."'
+        raise refuse(f"{shown(value)} is not the name of a bucket; {right}")
+    return value
+
+
+def _region(value: str) -> str:
+    if not _REGION.fullmatch(_identifier(value)):
+        raise refuse(f'{shown(value)} is not a region; write letters, digits and "-", for example "eu-central-1"')
+    return value
+
+
+def _scope(value: str) -> str:
+    if not _SCOPE.fullmatch(value):
+        raise refuse(f'{shown(value)} is not a scope of OAuth 2.0; write one without blanks, for example "groups"')
+    return value
+
+
 def _label(value: str) -> str:
     if not _LABEL.fullmatch(value):
         raise refuse(f'{shown(value)} is not a name that Kubernetes takes; write lower-case letters, digits and "-", 63 at most')
@@ -196,6 +260,11 @@ def _label(value: str) -> str:
 
 
 def _https(value: str) -> str:
+    _identifier(value)
+    if value.endswith(_DISCOVERY):
+        raise refuse(
+            f"{shown(value)} is the address of the issuer's description; write the issuer, {shown(value.removesuffix(_DISCOVERY))}"
+        )
     try:
         parts = urlsplit(value if _HTTPS.fullmatch(value) else "")
         usable = parts.hostname and parts.port != 0 and not (parts.query or parts.fragment or parts.username)
@@ -229,13 +298,21 @@ Duration = Annotated[
 ]
 """A length of time: a number and one of ``ms``, ``s``, ``m``, ``h``, ``d``."""
 
+Interval = Annotated[
+    timedelta,
+    BeforeValidator(_duration("s", "ms", timedelta(seconds=1))),
+    PlainSerializer(format_duration, return_type=str),
+    WithJsonSchema(_DURATION_SCHEMA | {"examples": ["15s", "1m"]}),
+]
+"""How often something is done, or how long it is waited for, a second or more: as ``Duration``."""
+
 Age = Annotated[
     timedelta,
     BeforeValidator(_duration("d", "h", timedelta(minutes=1))),
     PlainSerializer(format_duration, return_type=str),
     WithJsonSchema(_DURATION_SCHEMA | {"examples": ["30d", "720h"]}),
 ]
-"""How old something may become, a minute or more: as ``Duration``, with days and hours as the usual units."""
+"""A retention of a minute or more: as ``Duration``, with days and hours as the usual units."""
 
 Percent = Annotated[
     float,
@@ -267,7 +344,48 @@ Hostname = Annotated[str, AfterValidator(_hostname), WithJsonSchema({"type": "st
 Label = Annotated[str, AfterValidator(_label), WithJsonSchema({"type": "string", "pattern": f"^{_LABEL.pattern}$"})]
 """The name of a Kubernetes object that becomes part of a DNS name (RFC 1123 label)."""
 
-HttpsUrl = Annotated[str, AfterValidator(_https), WithJsonSchema({"type": "string", "format": "uri", "pattern": "^https://"})]
+_TEXT_PATTERN = r"\S([\s\S]*\S)?$"
+_NO_PLACEHOLDER = r"^(?![\s\S]*(\$\{|\{\{|\$\(|%\(\w*\)s|<%))"
+
+SiteName = Annotated[
+    str, AfterValidator(_site), WithJsonSchema({"type": "string", "format": "hostname", "pattern": r"^(.*\.)?[^.]*[^0-9.][^.]*$"})
+]
+"""A DNS name (RFC 1123) that is no address."""
+
+ObjectName = Annotated[
+    str, AfterValidator(_object), WithJsonSchema({"type": "string", "pattern": f"^{_LABEL.pattern}(\\.{_LABEL.pattern})*$"})
+]
+"""The name of a Kubernetes object (RFC 1123 subdomain)."""
+
+Text = Annotated[str, AfterValidator(_trimmed), WithJsonSchema({"type": "string", "pattern": f"^{_TEXT_PATTERN}"})]
+"""Text that means itself, whatever stands in it; without blanks at its ends."""
+
+Value = Annotated[
+    str, AfterValidator(_wildcard), WithJsonSchema({"type": "string", "pattern": rf"^(?!{_WILDCARD.pattern}$){_TEXT_PATTERN}"})
+]
+"""Text that is compared with another as it stands."""
+
+Identifier = Annotated[
+    str,
+    AfterValidator(_identifier),
+    WithJsonSchema({"type": "string", "pattern": rf"{_NO_PLACEHOLDER}[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?$"}),
+]
+"""Text by which another system knows something; without blanks at its ends and placeholders."""
+
+BucketName = Annotated[str, AfterValidator(_bucket), WithJsonSchema({"type": "string", "pattern": f"^{_BUCKET.pattern}$"})]
+"""The name of an S3 bucket."""
+
+Region = Annotated[str, AfterValidator(_region), WithJsonSchema({"type": "string", "pattern": f"^{_REGION.pattern}$"})]
+"""The name of a region of an S3 API."""
+
+Scope = Annotated[str, AfterValidator(_scope), WithJsonSchema({"type": "string", "pattern": f"^{_SCOPE.pattern}$"})]
+"""A scope of OAuth 2.0 (RFC 6749, section 3.3)."""
+
+HttpsUrl = Annotated[
+    str,
+    AfterValidator(_https),
+    WithJsonSchema({"type": "string", "format": "uri", "pattern": rf"{_NO_PLACEHOLDER}(?!.*/\.well-known/openid-configuration$)https://"}),
+]
 """An absolute https address without query or fragment."""
 
 Network = Annotated[

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Literal, assert_never
 import pulumi
 import pulumi_kubernetes
 
-from components.kubernetes.access import Access, Consumers
-from components.kubernetes.backend import Backend
-from components.kubernetes.collectors import Collectors
+from components.kubernetes.consumers import Consumers
+from components.kubernetes.group import Access, Backend, Collectors
 from components.kubernetes.namespace import Namespace
 from stacks.placement.outputs import consumer_config, consumer_secret, outputs
 
@@ -43,10 +42,10 @@ def deploy(plan: Plan, environment: Environment, target: sections.Kubernetes, se
         filled.setdefault(secret, {})[key] = value
 
     namespace = Namespace("tracing", plan, secrets=filled, opts=options)
-    backend = Backend("backend", plan, _of(plan, "backend"), after=[namespace], opts=options)
-    Collectors("collectors", plan, _of(plan, "collectors"), after=[namespace, backend], opts=options)
+    backend = Backend("backend", plan, _of(plan, "backend"), after=[namespace], secrets=secrets, opts=options)
+    Collectors("collectors", plan, _of(plan, "collectors"), after=[namespace, backend], secrets=secrets, opts=options)
     if proxies := _of(plan, "access"):
-        Access("access", plan, proxies, after=[namespace, backend], opts=options)
+        Access("access", plan, proxies, after=[namespace, backend], secrets=secrets, opts=options)
     token = secrets.get((str(environment.ingest.token_secret), "token"))
     told = None if token is None else token.apply(lambda value: consumer_secret(contract, value))
     Consumers("consumers", plan, variables=consumer_config(contract), secrets=told, opts=options)
@@ -54,7 +53,7 @@ def deploy(plan: Plan, environment: Environment, target: sections.Kubernetes, se
 
 
 def component(role: RoleName) -> Literal["backend", "collectors", "access"]:
-    """The component that places the workloads of a role. Every role has one: a workload without would be in no component."""
+    """Name of the component that places the workloads of a role. Every role has one: a workload without would not be placed."""
     match role:
         case "backend" | "ui":
             return "backend"

@@ -1,4 +1,4 @@
-"""The Kubernetes objects of a plan as files, for those who deploy from git: the same that ``pulumi up`` places, Secrets excepted."""
+"""The Kubernetes objects of a plan as files, for deployments from git: the same that ``pulumi up`` places, Secrets excepted."""
 
 from __future__ import annotations
 

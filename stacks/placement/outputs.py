@@ -1,4 +1,4 @@
-"""What every placement returns: the contract, made of the plan. The only file on this side that knows it."""
+"""Outputs of every placement: the contract, made of the plan."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ OTLP_HEADERS = "OTEL_EXPORTER_OTLP_HEADERS"
 
 
 def outputs(plan: Plan, *, certificate: str | None = None) -> Outputs:
-    """What services and operators need to know of a backbone that runs this plan.
+    """Outputs of a backbone that runs this plan, for services and operators.
 
     ``certificate`` is the PEM of the authority behind the intake's own; None means plain text, or a public authority.
     """

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 def files(plan: Plan, *, certificate: str | None = None) -> dict[str, str]:
-    """Every file of a rendered plan by its path; ``certificate`` is what services are told to trust the intake by."""
+    """Every file of a rendered plan by its path; ``certificate`` is the PEM of the authority behind the intake."""
     documents = {f"{w.name}/{d.name}": d.text for w in plan.workloads for d in w.documents}
     return {"plan.json": plan_json(plan)} | documents | manifests(plan, certificate=certificate)
 
 
 def render(plan: Plan, folder: Path, *, certificate: str | None = None) -> list[Path]:
-    """Write a plan into ``folder``, and take away what an earlier one left there.
+    """Write a plan into ``folder`` and remove the files of an earlier one.
 
     Raises ``FileExistsError`` when the folder holds something else than a rendered plan.
     """
@@ -39,7 +39,7 @@ def render(plan: Plan, folder: Path, *, certificate: str | None = None) -> list[
 
 
 def _remove(folder: Path) -> None:
-    """Remove what the plan in a folder lists, and nothing else."""
+    """Remove the files that the plan in a folder lists, and no others."""
     try:
         names = [workload["name"] for workload in json.loads((folder / "plan.json").read_text())["workloads"]]
         ours = all(re.fullmatch("[a-z]+", name) for name in names)

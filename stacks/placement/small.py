@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.local.addresses import hold_block
+from components.local.disks import mounted
 from components.local.errors import UnsupportedPlanError
 from components.local.files import hold_folder, write_atomically
 from components.local.instances import Instance
@@ -31,6 +32,7 @@ from stacks.plan.plan import plan
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from components.local.authority import Authority
     from components.workload import Plan, Workload
@@ -51,12 +53,19 @@ class Small:
 
 @contextmanager
 def deploy(
-    named: Named, *, nodes: int, say: Callable[[str], None], stopping: threading.Event | None = None, state: Path | None = None
+    named: Named,
+    *,
+    nodes: int,
+    say: Callable[[str], None],
+    stopping: threading.Event | None = None,
+    state: Path | None = None,
+    disks: bool = False,
 ) -> Iterator[Running]:
     """Run an environment in the shape of a cluster with ``nodes`` agents for as long as the context lasts.
 
-    Its traces and queues outlive it in ``state``; certificates, token and secrets of the login are made anew. Raises ``LocalError`` as
-    the placement on one host does.
+    Its traces and queues outlive it in ``state``; certificates, token and secrets of the login are made anew. With
+    ``disks`` each volume of the plan is a file system in memory of the volume's size, which ends with the run. Raises ``LocalError`` as the
+    placement on one host does.
     """
     from components.local.authority import Authority
 
@@ -73,7 +82,7 @@ def deploy(
         programs = find_programs([instance.workload.server for instance in every], toolchain=ROOT / "toolchain", say=say, stopping=stopping)
         try:
             _write_secrets(small, trial, folder.path, filled, authority)
-            with Supervisor(every, programs, folder, say, stopping) as supervisor:
+            with _disks(small, wanted=disks), Supervisor(every, programs, folder, say, stopping) as supervisor:
                 secured = named.environment.ingest.tls_secret is not None
                 contract = outputs(small.plan, certificate=authority.certificate if secured else None)
                 token = filled.get((str(named.environment.ingest.token_secret), "token"))
@@ -83,6 +92,13 @@ def deploy(
         finally:
             there.unlink(missing_ok=True)
             shutil.rmtree(folder.path / "secrets", ignore_errors=True)
+
+
+def _disks(small: Small, *, wanted: bool) -> AbstractContextManager[None]:
+    """The volumes of the plan as file systems of their own."""
+    if not wanted:
+        return nullcontext()
+    return mounted({Path(volume.path): volume.size_bytes for instance in small.instances for volume in instance.workload.volumes})
 
 
 def _places(environment: Environment, layout: Layout, folder: Path) -> Mapping[str, str]:

@@ -1,4 +1,4 @@
-"""What a cluster has around a backbone, for the shape of a cluster on this machine: addresses, Services, Ingress, issuer, Prometheus."""
+"""Surroundings of a backbone in the shape of a cluster on this machine: addresses, Services, Ingress, issuer, Prometheus."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def _count(workload: Workload, nodes: int) -> int:
 
 
 def around(backbone: Backbone) -> Trial:
-    """What stands around these instances: issuer and Ingress where there is a login, Services where there are several, Prometheus."""
+    """Surroundings of these instances: issuer and Ingress where there is a login, Services where there are several, Prometheus."""
     before, files = _issuer(backbone)
     after = [*_services(backbone), *_ingress(backbone), _prometheus(backbone)]
     access = backbone.environment.access

@@ -1,1 +1,1 @@
-"""The plan of an environment: which workloads run, and who may talk to whom."""
+"""The plan of an environment: its workloads and the edges between them."""

@@ -1,4 +1,4 @@
-"""Where the workloads of a plan listen and how they are reached: all that differs between targets, together with paths.
+"""Addresses of workloads: where each listens and is reached, which together with paths is all that differs between targets.
 
 Pure: the free ports of a local run are chosen elsewhere and come in as numbers.
 """
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 Shape = Literal["one-host", "cluster"]
-"""How many machines a plan is laid out for. On one host the gateway takes the agents' place and the user interface is on loopback without
+"""Machines for which a plan is laid out. On one host the gateway takes the agents' place and the user interface is on loopback without
 a login; in a cluster there are agents, as many gateways as the environment names, and the login proxy that it asks for."""
 
 
 class Addresses(Protocol):
-    """What the plan asks of a target."""
+    """Addresses and paths of one target, as the plan asks for them."""
 
     @property
     def kind(self) -> TargetKind:
@@ -41,6 +41,9 @@ class Addresses(Protocol):
     def call_host(self, workload: str) -> str:
         """The host under which other workloads reach this one."""
 
+    def replica_hosts(self, workload: str, replicas: int) -> tuple[str, ...]:
+        """The host of each replica of a workload whose replicas are told apart."""
+
     def offer_host(self, workload: str) -> str:
         """The host under which services and operators reach this one."""
 
@@ -53,12 +56,9 @@ class Addresses(Protocol):
     def secrets(self, folder: str) -> str:
         """The folder of that name with secret files."""
 
-    def known_instances(self, workload: str) -> tuple[str, ...] | None:
-        """The hosts of a workload's instances, or None where their number changes and those who call them find them by name."""
-
 
 class _Containers:
-    """What containers of any kind have in common: fixed paths and the servers' usual ports on all interfaces."""
+    """Addresses in containers of any kind: fixed paths and the servers' usual ports on all interfaces."""
 
     def listen_host(self, workload: str) -> str:  # noqa: ARG002 - each container has a network of its own
         return "0.0.0.0"  # noqa: S104 - inside of a container; who reaches it is decided by the plan's edges
@@ -75,9 +75,6 @@ class _Containers:
     def secrets(self, folder: str) -> str:
         return f"/etc/virtengine-tracing-{folder}"
 
-    def known_instances(self, workload: str) -> tuple[str, ...] | None:  # noqa: ARG002 - none is known
-        return None
-
 
 @dataclass(frozen=True, slots=True)
 class OnKubernetes(_Containers):
@@ -91,6 +88,10 @@ class OnKubernetes(_Containers):
         """The name of the service, which resolves in every namespace of the cluster."""
         return f"{workload}.{self.namespace}.svc"
 
+    def replica_hosts(self, workload: str, replicas: int) -> tuple[str, ...]:
+        """The names of the pods of a StatefulSet behind its headless Service."""
+        return tuple(f"{workload}-{index}.{self.call_host(workload)}" for index in range(replicas))
+
     def offer_host(self, workload: str) -> str:
         """As other workloads reach it."""
         return self.call_host(workload)
@@ -98,7 +99,7 @@ class OnKubernetes(_Containers):
 
 @dataclass(frozen=True, slots=True)
 class OnDocker(_Containers):
-    """Containers on one network of one host; what is published is published on loopback."""
+    """Containers on one network of one host; ports are published on loopback."""
 
     namespace: str
     kind: TargetKind = "docker"
@@ -107,6 +108,10 @@ class OnDocker(_Containers):
     def call_host(self, workload: str) -> str:
         """The name of the container."""
         return f"{self.namespace}-{workload}"
+
+    def replica_hosts(self, workload: str, replicas: int) -> tuple[str, ...]:  # noqa: ARG002 - one host runs one
+        """The name of the container."""
+        return (self.call_host(workload),)
 
     def offer_host(self, workload: str) -> str:  # noqa: ARG002 - every port is published on the same address
         """Loopback."""
@@ -134,6 +139,10 @@ class OnThisMachine:
         """Loopback."""
         return "127.0.0.1"
 
+    def replica_hosts(self, workload: str, replicas: int) -> tuple[str, ...]:  # noqa: ARG002 - one host runs one
+        """Loopback."""
+        return (self.call_host(workload),)
+
     def offer_host(self, workload: str) -> str:  # noqa: ARG002 - one machine
         """Loopback."""
         return "127.0.0.1"
@@ -149,10 +158,6 @@ class OnThisMachine:
     def secrets(self, folder: str) -> str:
         """A folder that nothing fills: a plan with secrets is refused on one host."""
         return f"{self.folder}/secrets/{folder}"
-
-    def known_instances(self, workload: str) -> tuple[str, ...] | None:  # noqa: ARG002 - each is one
-        """Loopback."""
-        return ("127.0.0.1",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,9 +204,9 @@ class InSmall:
         """A folder that all instances share."""
         return f"{self.folder}/secrets/{folder}"
 
-    def known_instances(self, workload: str) -> tuple[str, ...] | None:
-        """All addresses."""
-        return self.instances[workload]
+    def replica_hosts(self, workload: str, replicas: int) -> tuple[str, ...]:
+        """Their addresses."""
+        return self.instances[workload][:replicas]
 
     def _ordinal(self, workload: str) -> int:
         return min(self.index, len(self.instances[workload]) - 1)
@@ -211,7 +216,7 @@ class InSmall:
 
 
 class Bound:
-    """The ports of one workload on one target: what it binds, and what the others call."""
+    """The ports of one workload on one target: the addresses that it binds, and those that the others call."""
 
     def __init__(self, addresses: Addresses, workload: str) -> None:
         self.all = addresses.ports(workload)
@@ -221,6 +226,11 @@ class Bound:
     def __getitem__(self, port: Port | str) -> Port:
         name = port if isinstance(port, str) else port.name
         return next(known for known in self.all if known.name == name)
+
+    def own(self, number: int) -> str:
+        """``host:port`` on which a replica is reached by itself alone."""
+        everywhere = "0.0.0.0"  # noqa: S104 - compared, not bound
+        return f"{'127.0.0.1' if self.host == everywhere else self.host}:{number}"
 
     def bind(self, port: Port | str) -> str:
         """``host:port`` to listen on."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from components.documents import collector, ports
+from components.documents import collector, held, ports
 from components.workload import Document, Health, Identity, SecretFile, Volume, Workload
-from stacks.environment.sizing import FREE_SHARE, held_traces
+from stacks.environment.sizing import FREE_SHARE, acknowledge_seconds, burst_spans, expected_traces, most_traces, start_seconds
 from stacks.plan.addresses import Bound
 from stacks.plan.parts import go_memory_limit, milliseconds, resources
 
@@ -21,27 +21,32 @@ USER = 10001
 """User id of the image, which owns the files on the volumes."""
 
 
-def _operation(bound: Bound, section: sections.Agent | sections.Gateway, queue: Volume) -> collector.Operation:
+def _operation(bound: Bound, section: sections.Agent | sections.Gateway) -> collector.Operation:
     return collector.Operation(
         health=bound.bind(ports.HEALTH),
         telemetry_host=bound.host,
         telemetry_port=bound[ports.TELEMETRY].number,
         memory_bytes=round(section.resources.memory * section.memory_limit),
-        queue_folder=queue.path,
-        queue_bytes=round(queue.size_bytes * (1 - FREE_SHARE)),
     )
+
+
+def _queue(volume: Volume, *, sync_writes: bool) -> collector.Queue:
+    return collector.Queue(volume.path, round(volume.size_bytes * (1 - FREE_SHARE)), sync_writes)
 
 
 def agent(inputs: Inputs) -> Workload:
     """The collector on each node, which services send to."""
     environment, bound = inputs.environment, inputs.bound
     section = environment.collectors.agent
-    queue = Volume("queue", inputs.volume("queue"), section.queue.size, holds="queue", survives="instance")
+    waiting = section.queue
+    queue = Volume("queue", inputs.volume("queue"), waiting.size, holds="queue", survives="instance") if waiting else None
     files = _intake_secrets(environment.ingest, inputs.addresses)
     text = collector.agent(
         collector.Intake(bound.bind(ports.OTLP_GRPC), bound.bind(ports.OTLP_HTTP), _intake_security(files)),
-        _operation(bound, section, queue),
-        gateways=_gateways(environment, inputs.addresses),
+        _operation(bound, section),
+        _queue(queue, sync_writes=waiting.sync_writes) if queue and waiting else None,
+        trace_metrics(environment.aggregation, bound.bind(ports.SPAN_METRICS)),
+        gateways=_gateways(inputs),
         enriched=inputs.addresses.kind == "kubernetes",
     )
     return Workload(
@@ -52,25 +57,33 @@ def agent(inputs: Inputs) -> Workload:
         documents=(Document("collector.yaml", text),),
         documents_path=inputs.documents,
         ports=bound.all,
-        volumes=(queue,),
-        health=Health(ports.HEALTH.name, "/"),
+        volumes=(queue,) if queue else (),
+        health=Health(ports.HEALTH.name, "/", start_seconds=start_seconds(waiting.size if waiting else 0)),
         resources=resources(section.resources),
-        grace_seconds=30,
-        # The pods that send, in whatever namespace; the gateways, in its own.
-        identity=Identity(USER, {"": ("pods",)}, {"discovery.k8s.io": ("endpointslices",)}),
+        # What was sent is waited for, so that a pod that is replaced takes nothing along that a gateway has.
+        grace_seconds=acknowledge_seconds(environment) + 20,
+        # The pods that send, in whatever namespace.
+        identity=Identity(USER, {"": ("pods",)}),
         spread="every-node",
-        environment=go_memory_limit(section.resources.memory),
+        environment=go_memory_limit(section.resources.memory * section.memory_limit),
         node_variable="NODE_NAME",
         secret_files=files,
     )
 
 
-def _gateways(environment: Environment, addresses: Addresses) -> collector.Gateways:
-    """The gateways among which agents divide the traces: their addresses where they are known, else their service."""
-    port, hosts = Bound(addresses, "gateway")[ports.OTLP_GRPC].number, addresses.known_instances("gateway")
-    if hosts is None:
-        return collector.ServiceOfGateways(f"gateway.{environment.namespace}", port)
-    return collector.ListOfGateways(tuple(f"{host}:{port}" for host in hosts))
+def _gateways(inputs: Inputs) -> collector.Gateways:
+    """The gateways, each by its own address: the share of one that is away is kept for it and goes to no other."""
+    number = Bound(inputs.addresses, "gateway")[ports.OTLP_GRPC].number
+    hosts = inputs.addresses.replica_hosts("gateway", inputs.environment.collectors.gateway.replicas)
+    return collector.Gateways(tuple(f"{host}:{number}" for host in hosts), acknowledge_seconds(inputs.environment))
+
+
+def _hold(inputs: Inputs) -> held.Hold | None:
+    """The late acknowledgement, where agents keep what is not acknowledged; services that send by themselves would not wait so long."""
+    if inputs.addresses.shape != "cluster" or inputs.environment.collectors.agent.queue is None:
+        return None
+    wait = round(inputs.environment.sampling.tail.wait.total_seconds())
+    return held.Hold(inputs.bound.own(ports.COPY), inputs.bound.own(ports.FLUSH), wait)
 
 
 def _intake_secrets(ingest: sections.Ingest, addresses: Addresses) -> tuple[SecretFile, ...]:
@@ -99,11 +112,13 @@ def gateway(inputs: Inputs) -> Workload:
     )
     text = collector.gateway(
         collector.Intake(bound.bind(ports.OTLP_GRPC), bound.bind(ports.OTLP_HTTP)),
-        _operation(bound, section, queue),
+        _operation(bound, section),
+        _queue(queue, sync_writes=section.queue.sync_writes),
         _tail_sampling(environment),
         trace_metrics(environment.aggregation, bound.bind(ports.SPAN_METRICS)),
         backend=Bound(inputs.addresses, environment.backend.kind).call(ports.OTLP_GRPC),
-        redact=not clustered,
+        entry=not clustered,
+        hold=_hold(inputs),
     )
     return Workload(
         name=inputs.workload,
@@ -114,32 +129,34 @@ def gateway(inputs: Inputs) -> Workload:
         documents_path=inputs.documents,
         ports=bound.all,
         volumes=(queue,),
-        health=Health(ports.HEALTH.name, "/"),
+        health=Health(ports.HEALTH.name, "/", start_seconds=start_seconds(queue.size_bytes)),
         resources=resources(section.resources),
         grace_seconds=math.ceil(section.grace_period.total_seconds()),
         identity=Identity(USER),
         spread="ordered" if clustered else "single",
         replicas=section.replicas if clustered else 1,
-        environment=go_memory_limit(section.resources.memory),
+        environment=go_memory_limit(section.resources.memory * section.memory_limit),
     )
 
 
 def _tail_sampling(environment: Environment) -> collector.TailSampling:
-    tail, held = environment.sampling.tail, held_traces(environment)
+    tail, expected = environment.sampling.tail, expected_traces(environment)
     return collector.TailSampling(
         wait_milliseconds=milliseconds(tail.wait),
         errors=tail.errors,
         slow_milliseconds=milliseconds(tail.slow) if tail.slow is not None else None,
         baseline_percent=round(tail.baseline * 100, 6),
-        baseline_spans_per_second=math.ceil(tail.baseline_limit) if tail.baseline_limit is not None else None,
+        baseline_spans_per_second=tail.baseline_limit,
+        baseline_burst_spans=burst_spans(environment),
         noise=tuple(collector.Noise(name, noise.attribute, noise.values) for name, noise in sorted(tail.noise.items())),
-        traces_held=held,
-        new_traces_per_second=math.ceil(held / tail.wait.total_seconds()),
+        traces_held=most_traces(environment),
+        new_traces_per_second=math.ceil(expected / tail.wait.total_seconds()),
+        decisions_remembered=expected * 10,
     )
 
 
 def trace_metrics(section: sections.Aggregation, endpoint: str) -> collector.TraceMetrics:
-    """The metrics that gateways make of traces, scraped at ``endpoint``."""
+    """The metrics that collectors make of traces, scraped at ``endpoint``."""
     return collector.TraceMetrics(
         endpoint=endpoint,
         flush_milliseconds=milliseconds(section.flush_interval),

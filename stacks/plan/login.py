@@ -24,6 +24,7 @@ def login_proxy(inputs: Inputs, section: sections.Access, *, upstream: str) -> W
     login = access.Login(
         section.oidc_issuer,
         section.client_id,
+        section.scopes,
         section.groups_claim,
         section.operator_groups,
         section.trusted_proxies,

@@ -1,4 +1,4 @@
-"""What the builders of all roles have in common."""
+"""Parts that the builders of all roles have in common."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ def resources(section: sections.Resources) -> Resources:
     return Resources(section.cpu, section.memory)
 
 
-def go_memory_limit(memory_bytes: int) -> dict[str, str]:
-    """The variable that makes the Go runtime collect before the kernel kills: nine tenths of the memory, as Go's documentation advises."""
-    return {"GOMEMLIMIT": f"{memory_bytes * 9 // 10}B"}
+def go_memory_limit(hard_limit_bytes: float) -> dict[str, str]:
+    """The variable that makes the Go runtime collect early: at four fifths of the hard limit, as the collector's guide advises."""
+    return {"GOMEMLIMIT": f"{round(hard_limit_bytes * 4 / 5)}B"}
 
 
 def jaeger_operation(bound: Bound) -> jaeger.Operation:
-    """Where a server of the Jaeger binary answers for its health and shows its own metrics."""
+    """Addresses at which a server of the Jaeger binary serves its health and its own metrics."""
     return jaeger.Operation(bound.bind(ports.HEALTH), bound.host, bound[ports.TELEMETRY].number)

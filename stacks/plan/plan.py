@@ -1,4 +1,4 @@
-"""The plan of an environment: which workloads run, and who may talk to whom. What a role needs is in ``stacks.plan.roles``."""
+"""The plan of an environment: its workloads, the edges between them, its endpoints and its quota."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def plan(environment: Environment, addresses: Addresses, *, name: str) -> Plan:
 
 
 def _outside(environment: Environment) -> dict[OutsideName, Outside]:
-    """Where those outside of the plan are."""
+    """Locations of the peers outside of the plan."""
     access, anywhere = environment.access, Outside(anywhere=True)
     return {
         "consumers": Outside(environment.ingest.namespaces),
@@ -55,7 +55,7 @@ def _outside(environment: Environment) -> dict[OutsideName, Outside]:
 
 
 def _quota(workloads: tuple[Workload, ...], *, nodes: int) -> Quota:
-    """Twice what the plan asks for, so that a rollout and more nodes than expected have room; disk is asked for once."""
+    """Quota of twice the CPU, memory and pods of the plan, so that a rollout and more nodes have room; disk is counted once."""
     counted = [(workload, nodes if workload.spread == "every-node" else workload.replicas) for workload in workloads]
     claims = [(volume.size_bytes, count) for workload, count in counted for volume in workload.volumes if volume.survives == "workload"]
     return Quota(
@@ -68,7 +68,7 @@ def _quota(workloads: tuple[Workload, ...], *, nodes: int) -> Quota:
 
 
 def _endpoints(environment: Environment, addresses: Addresses, *, entry: roles.WorkloadName) -> Endpoints:
-    """The URLs under which those outside reach the backbone; ``entry`` is the workload that services send to."""
+    """URLs of the backbone for peers outside; ``entry`` is the workload that services send to."""
     scheme = "https" if entry == "agent" and environment.ingest.tls_secret is not None else "http"
     backend, shown = roles.role_of(environment.backend.kind), roles.user_interface(environment)
     proxied = environment.access if addresses.shape == "cluster" else None
@@ -83,7 +83,7 @@ def _endpoints(environment: Environment, addresses: Addresses, *, entry: roles.W
         query=url(backend.workload, backend.port),
         ui=f"https://{proxied.host}" if proxied else url(shown.workload, shown.port),
         # Scrapers stand where workloads do: no host publishes this port.
-        span_metrics=f"http://{Bound(addresses, 'gateway').call(ports.SPAN_METRICS)}/metrics",
+        span_metrics=f"http://{Bound(addresses, entry).call(ports.SPAN_METRICS)}/metrics",
     )
 
 

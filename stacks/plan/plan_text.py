@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def plan_json(plan: Plan) -> str:
-    """The plan without the texts of its documents, which stand beside it and are named here by their checksums."""
+    """The plan as JSON, its documents named by their checksums."""
     tree = dataclasses.asdict(plan)
     for workload, source in zip(tree["workloads"], plan.workloads, strict=True):
         workload["documents"] = {d.name: {"on_change": d.on_change, "sha256": d.checksum} for d in source.documents}

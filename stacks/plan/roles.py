@@ -1,4 +1,4 @@
-"""The table of roles: for each its workload, its program, where it is placed, how it is built and who reaches it."""
+"""The table of roles: the workload, program, placement, builder and edges of each."""
 
 from __future__ import annotations
 

@@ -9,17 +9,24 @@ from components.documents import jaeger as jaeger_documents
 from components.documents import ports
 from components.documents import tempo as tempo_documents
 from components.workload import Document, Health, Identity, SecretVariable, Volume, Workload
+from stacks.environment.sizing import catching_up_bytes, longest_trace_bytes
 from stacks.plan.addresses import Bound
 from stacks.plan.parts import go_memory_limit, jaeger_operation, resources
 
 if TYPE_CHECKING:
     from stacks.environment import sections
+    from stacks.environment.model import Environment
     from stacks.plan.parts import Inputs
 
 JAEGER_USER = 10001
 TEMPO_USER = 10001
 GRAFANA_USER = 472
 """User ids of the images, which own the files on the volumes."""
+
+
+def _limits(environment: Environment) -> tempo_documents.Limits:
+    """Limits of Tempo for this load, never below its own defaults."""
+    return tempo_documents.Limits(max(5_000_000, longest_trace_bytes(environment)), max(15_000_000, catching_up_bytes(environment)))
 
 
 def _traces(folder: str, disk: sections.Disk | sections.TempoVolume, *, protect: bool) -> Volume:
@@ -79,6 +86,7 @@ def tempo(inputs: Inputs, section: sections.Tempo) -> Workload:
         folder=folder,
         bucket=bucket,
         retention_seconds=round(inputs.environment.retention.traces.total_seconds()),
+        limits=_limits(inputs.environment),
     )
     expand = ("-config.expand-env=true",) if secrets else ()
     return Workload(

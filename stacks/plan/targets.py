@@ -14,7 +14,7 @@ LOCAL_STATE = ".state/local"
 
 
 def addresses_of(named: Named) -> Addresses:
-    """Where the workloads will be; on this machine with the usual ports, since nothing is asked of the machine."""
+    """Addresses on the target of an environment; on this machine with the usual ports, because the machine is not asked for free ones."""
     environment = named.environment
     match environment.target.kind:
         case "kubernetes":

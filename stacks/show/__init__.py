@@ -1,1 +1,1 @@
-"""What people look at: descriptions, tables, stored traces."""
+"""Output for people: descriptions, tables, stored traces."""

@@ -1,4 +1,4 @@
-"""What an environment will be, in ten lines."""
+"""Description of an environment in ten lines."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from stacks.environment.sizing import flow, needs, queue_seconds
+from stacks.environment.sizing import FREE_SHARE, acknowledge_seconds, flow, needs, queue_seconds
 from stacks.environment.units import approximate_bytes, format_bytes, format_cores, format_duration, format_percent
 
 if TYPE_CHECKING:
@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
 
 def describe(environment: Environment, plan: Plan) -> list[tuple[str, str]]:
-    """Pairs of a word and what it will be."""
+    """Describe an environment in pairs of a word and a text."""
     return [
         ("target", _target(environment)),
         ("intake", _intake(environment)),
         ("sampling", _sampling(environment)),
+        *([("agent", _agent(environment))] if environment.target.kind == "kubernetes" else []),
         ("gateway", _gateway(environment)),
         ("backend", _backend(environment, plan)),
         *_needs(environment),
@@ -69,6 +70,21 @@ def _intake(environment: Environment) -> str:
     guards = [what for what, there in (("TLS", ingest.tls_secret), ("a token", ingest.token_secret)) if there]
     how = f"with {' and '.join(guards)}" if guards else "in plain text"
     return f"an agent on each of {environment.load.nodes} nodes, {how}, from {', '.join(ingest.namespaces)}"
+
+
+def _agent(environment: Environment) -> str:
+    """The queue of an agent: how long a gateway may be away, and how much is lost with a pod."""
+    queue, load = environment.collectors.agent.queue, flow(environment).recorded
+    if queue is None:
+        return "no queue: acknowledges what a gateway took; a killed gateway loses what waits, and one that is away holds senders back"
+    node = load / environment.load.nodes
+    away = queue.size * (1 - FREE_SHARE) / (node * environment.load.bytes_per_span) if node else math.inf
+    outage = "any outage" if math.isinf(away) else f"{format_duration(timedelta(minutes=max(1, away // 60)))} of outage"
+    under_way = math.ceil(node * acknowledge_seconds(environment))
+    return (
+        f"queue of {format_bytes(queue.size)} covers {outage} of gateways; a pod that is lost takes up to {under_way:,} spans, and what "
+        "waits for a gateway that is away"
+    )
 
 
 def _sampling(environment: Environment) -> str:

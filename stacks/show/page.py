@@ -1,4 +1,4 @@
-"""A trace as a web page that needs no server: what a Jaeger built from its Go module, which has no user interface, is looked at with."""
+"""A trace as a web page that needs no server. It stands in for the user interface, which a Jaeger built from its Go module lacks."""
 
 from __future__ import annotations
 

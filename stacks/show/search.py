@@ -6,11 +6,11 @@ import json
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlencode
 
-from tracing_lib.base.errors import QueryError, TraceNotFoundError, explain
+from tracing_lib.base.errors import QueryError, QueryRefusedError, TraceNotFoundError, explain
 from tracing_lib.reading.query import get
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from tracing_lib.contract.outputs import Outputs
 
@@ -22,10 +22,21 @@ _EARLIER_SECONDS: Final = 5
 _TRACE_ID_DIGITS: Final = 32
 
 
+_NARROWEST_SECONDS: Final = {"jaeger": 0.001, "tempo": 1.0}
+"""Shortest time that is searched by itself. Tempo's searches begin and end on whole seconds."""
+
+
 class _Window(NamedTuple):
     since: float
     until: float
     most: int
+
+
+class Found(NamedTuple):
+    """Ids of traces, sorted, and the names of services that the store lists and cannot be asked for."""
+
+    trace_ids: tuple[str, ...]
+    unasked: tuple[str, ...] = ()
 
 
 def find_traces(
@@ -36,19 +47,42 @@ def find_traces(
     until: float,
     services: Collection[str] | None = None,
     most: int = _MOST,
-) -> tuple[str, ...]:
-    """Return the ids of traces in which one span has all these attributes, sorted.
+) -> Found:
+    """Return the traces in which one span has all these attributes.
 
     ``since`` and ``until`` bound the start of such a trace, in seconds since 1970 (UTC). ``services`` limits the search to their spans;
-    default: every service that the store knows, because Jaeger searches service by service. ``most`` limits the traces of one response,
-    default 1,000. Without attributes every trace is found. Raises ``QueryError`` when the server cannot be reached or refuses.
+    default: every service that the store knows, because Jaeger searches service by service; one that it refuses to search is returned
+    as ``unasked``. ``most`` is the limit of one response, default 1,000; where a response reaches it, the halves of its time are searched
+    by themselves. Without attributes every trace is found. Raises ``QueryError`` when the server cannot be reached, refuses every search,
+    or has more than ``most`` traces in the shortest time that it can be asked for.
     """
     window = _Window(since, until, most)
     if outputs.backend == "tempo":
-        found = set(_in_tempo(outputs, attributes, services, window))
-    else:
-        found = {identifier for service in _services(outputs, services) for identifier in _of(outputs, service, attributes, window)}
-    return tuple(sorted(found))
+        return Found(tuple(sorted(_halved(outputs, window, lambda part: _in_tempo(outputs, attributes, services, part)))))
+    found: set[str] = set()
+    refused: dict[str, QueryError] = {}
+    asked = _services(outputs, services)
+    for service in asked:
+        try:
+            found |= _halved(outputs, window, lambda part, service=service: _of(outputs, service, attributes, part))  # type: ignore[misc]
+        except QueryRefusedError as error:
+            refused[service] = error
+    if refused and len(refused) == len(asked):
+        raise next(iter(refused.values()))
+    return Found(tuple(sorted(found)), tuple(sorted(refused)))
+
+
+def _halved(outputs: Outputs, window: _Window, search: Callable[[_Window], Iterator[str]]) -> set[str]:
+    """Search a time, and its halves where a response may have left out traces."""
+    found = list(search(window))
+    if len(found) < window.most:
+        return set(found) - {""}
+    length = window.until - window.since
+    if length <= _NARROWEST_SECONDS[outputs.backend]:
+        wrong = f"has {window.most} traces or more within {length:g} s"
+        raise QueryError(explain(outputs.query_url, wrong, "fewer at once", "ask for one service, or for another attribute"))
+    middle = window.since + length / 2
+    return _halved(outputs, window._replace(until=middle), search) | _halved(outputs, window._replace(since=middle), search)
 
 
 def _services(outputs: Outputs, services: Collection[str] | None) -> Collection[str]:
@@ -83,8 +117,9 @@ def _in_tempo(outputs: Outputs, attributes: dict[str, str], services: Collection
         # Tempo 3.0.3 refuses a search whose start is the second at which its blocks end, because one part of the search is then empty.
         found = _search(outputs, query | {"start": int(window.since) - _EARLIER_SECONDS})
     for trace in found:
-        if isinstance(trace, dict) and int(trace.get("startTimeUnixNano", 0)) >= window.since * _NANOSECONDS:
-            yield _identifier(trace)
+        # What began earlier counts towards the limit of the response, and is no trace of this time.
+        if isinstance(trace, dict):
+            yield _identifier(trace) if int(trace.get("startTimeUnixNano", 0)) >= window.since * _NANOSECONDS else ""
 
 
 def _search(outputs: Outputs, query: Mapping[str, object]) -> list[object]:
@@ -93,7 +128,7 @@ def _search(outputs: Outputs, query: Mapping[str, object]) -> list[object]:
 
 def _asked(url: str, key: str) -> list[object]:
     try:
-        answer = json.loads(get(url, seconds=_SEARCH_SECONDS))
+        answer = json.loads(get(url, seconds=_SEARCH_SECONDS).decode(errors="replace"))
         listed = answer.get(key) or []
     except TraceNotFoundError:
         return []

@@ -1,4 +1,4 @@
-"""What happened to one thing, such as an order, over all the traces that it made: found by an attribute, joined by their links."""
+"""Stories: all traces of one thing, such as an order, found by an attribute and joined by their links."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
-from stacks.show.search import find_traces
+from stacks.show.search import Found, find_traces
 from stacks.show.trace import fetch
 from stacks.show.tree import summary, tree_lines
-from tracing_lib.base.errors import TraceNotFoundError
+from tracing_lib.base.errors import QueryError, TraceNotFoundError
 from tracing_lib.reading.trace import Span, Trace
 
 if TYPE_CHECKING:
@@ -29,12 +29,14 @@ SHOWN_DIGITS = 8
 class Story:
     """The traces of one thing by start time, and the ids of those that their links name and that the store does not hold.
 
-    A trace is absent because it was not sampled: not recorded at its head, or not kept by tail sampling.
+    A trace is absent because it was not sampled: not recorded at its head, or not kept by tail sampling. ``untold`` is a sentence for each
+    part of the story that the store has and does not give.
     """
 
     subject: str
     traces: tuple[Trace, ...]
     absent: tuple[str, ...]
+    untold: tuple[str, ...] = ()
 
     @property
     def services(self) -> tuple[str, ...]:
@@ -44,9 +46,9 @@ class Story:
 
 @dataclass(frozen=True, slots=True)
 class ServiceSummary:
-    """What one service did: its spans, how many failed, and the 95th percentile of what it was asked to do, in milliseconds.
+    """Part of one service: its spans, how many failed, and the 95th percentile of the requests to it, in milliseconds.
 
-    What it was asked to do are the spans that begin its part of a trace: their parent is another service's, or there is none.
+    Requests are the spans that begin its part of a trace: their parent is another service's, or there is none.
     """
 
     service: str
@@ -56,17 +58,37 @@ class ServiceSummary:
 
 
 def gather(outputs: Outputs, key: str, value: str, *, since: float, until: float) -> Story:
-    """Return the story of what has the attribute ``key`` with this value, as the store holds it now; perhaps without traces.
+    """Return the story of the traces that have the attribute ``key`` with this value, as the store holds it now; perhaps without traces.
 
     ``since`` and ``until`` bound when its traces began, in seconds since 1970. A trace that is linked to and has not the attribute, such
     as that of the connection that an event came by, belongs to many things and is left out. Raises ``QueryError``.
     """
     found = find_traces(outputs, {key: value}, since=since, until=until)
-    traces = [fetch(outputs, trace_id, wait_seconds=0) for trace_id in found]
-    linked = {link.trace_id for trace in traces for span in trace.spans for link in span.links} - set(found)
+    traces, untold = _readable(outputs, found, wait_seconds=0)
+    linked = {link.trace_id for trace in traces for span in trace.spans for link in span.links} - set(found.trace_ids)
     absent = sorted(trace_id for trace_id in linked if not _is_stored(outputs, trace_id))
     ordered = sorted(traces, key=lambda trace: trace.spans[0].start_ns)
-    return Story(f"{key} {value}", tuple(ordered), tuple(absent))
+    return Story(f"{key} {value}", tuple(ordered), tuple(absent), untold)
+
+
+def _readable(outputs: Outputs, found: Found, *, wait_seconds: float) -> tuple[list[Trace], tuple[str, ...]]:
+    """Return the traces that can be read, and a sentence for each service and trace that cannot. Raises ``QueryError`` when none can."""
+    untold = [f"the store lists a service {name!r} and does not search it" for name in found.unasked]
+    traces: list[Trace] = []
+    last: QueryError | None = None
+    for trace_id in found.trace_ids:
+        try:
+            traces.append(fetch(outputs, trace_id, wait_seconds=wait_seconds))
+        except QueryError as error:
+            last = error
+            untold.append(f"trace {trace_id} cannot be read: {_first_line(error)}")
+    if last is not None and not traces:
+        raise last
+    return traces, tuple(untold)
+
+
+def _first_line(error: QueryError) -> str:
+    return str(error).partition("\n")[0]
 
 
 def _is_stored(outputs: Outputs, trace_id: str) -> bool:
@@ -118,28 +140,29 @@ def joined(story: Story) -> Trace:
 
 
 def tell(story: Story) -> str:
-    """Return the story as text: a heading, the tree, and what else touched the thing. Raises ``ValueError`` as ``joined``."""
+    """Return the story as text: a heading, the tree, and the traces beside it. Raises ``ValueError`` as ``joined``."""
     tree, apart = joined(story), asides(story)
     traces = f"{len(story.traces) - sum(apart.values())} traces" + (f", {len(story.absent)} more not sampled" if story.absent else "")
     also = [f"also {name}" + (f" × {count}" if count > 1 else "") for name, count in apart.items()]
-    return "\n".join([f"{story.subject}: {traces}, {summary(tree)}", "", *tree_lines(tree), *also])
+    untold = [f"not told: {sentence}" for sentence in story.untold]
+    return "\n".join([f"{story.subject}: {traces}, {summary(tree)}", "", *tree_lines(tree), *also, *untold])
 
 
 def everything(outputs: Outputs, services: Collection[str], *, since: float) -> list[Trace]:
     """Return every stored trace in which one of the services took part, from ``since`` (seconds since 1970) on. Raises ``QueryError``."""
     found = find_traces(outputs, {}, since=since, until=time.time(), services=services)
-    return [fetch(outputs, trace_id, wait_seconds=FETCH_SECONDS) for trace_id in found]
+    return _readable(outputs, found, wait_seconds=FETCH_SECONDS)[0]
 
 
 def asides(story: Story) -> dict[str, int]:
-    """Return what else touched the thing, such as a customer who looked at it: how many traces, by service and name of their root."""
+    """Count the traces that touched the thing beside its story, such as a customer's look at it, by service and name of their root."""
     told = {trace.trace_id for trace in _told(story)}
     apart = (trace.roots[0] for trace in story.traces if trace.trace_id not in told)
     return dict(Counter(f"{root.name} ({root.service})" for root in apart))
 
 
 def _told(story: Story) -> list[Trace]:
-    """The traces that links join to the earliest that has one or is led to by one; the first alone where there is no link."""
+    """The traces that links join to the earliest linked one; the first trace alone where there is no link."""
     ids = {trace.trace_id for trace in story.traces}
     near: dict[str, set[str]] = {trace_id: set() for trace_id in ids}
     for trace in story.traces:

@@ -1,4 +1,4 @@
-"""Results that people compare, as tables. Imported only by what prints one: the table library costs more to import than a plan."""
+"""Results that people compare, as tables. Imported only to print one, because the table library costs more to import than a plan."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stacks.show.story import joined, summaries, tell
 from stacks.show.trace import links, render_tree, services
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from components.documents.series import Series
@@ -29,7 +29,7 @@ PIPED_WIDTH = 160
 
 
 def _print(*parts: RenderableType) -> None:
-    """Print as wide as the terminal is; where there is none, without folding much of what is kept in a file."""
+    """Print to the width of the terminal; without one, wide enough that little is folded in a file."""
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = PIPED_WIDTH
@@ -48,7 +48,7 @@ def _table(*columns: str) -> Table:
 
 
 def print_difference(found: Difference, old: str, new: str) -> None:
-    """Print what changes, what that means, and what happens to what runs."""
+    """Print changed settings, their consequences, and the effect on each workload."""
     if not found:
         _print(Text(f"{old} and {new} are the same"))
         return
@@ -78,6 +78,15 @@ def print_instances(listed: Iterable[Listed]) -> None:
     for instance in listed:
         ports = ", ".join(f"{name} {number}" for name, number in instance.ports.items())
         table.add_row(instance.instance, str(instance.pid or "down"), instance.address, ports)
+    _print(table)
+
+
+def print_pairs(heading: str, rows: Mapping[str, object]) -> None:
+    """Print a row for each phrase and its value."""
+    table = _table(heading, "")
+    table.columns[1].justify = "right"
+    for what, value in rows.items():
+        table.add_row(what, str(value))
     _print(table)
 
 

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 __all__ = ["QueryError", "as_json", "fetch", "links", "render_tree", "services"]
 
 PLACEHOLDER_MARK = b"not compiled with the UI assets"
-"""What the page of a Jaeger says that was built from its Go module, which lacks the user interface."""
+"""Text on the page of a Jaeger that was built from its Go module, which lacks the user interface."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceRow:
-    """What one service did in a trace; the time is that of its own spans less the spans below them, in milliseconds."""
+    """Part of one service in a trace; the time is that of its own spans less the spans below them, in milliseconds."""
 
     service: str
     spans: int
@@ -56,7 +56,7 @@ def services(trace: Trace) -> list[ServiceRow]:
 
 
 def links(outputs: Outputs, trace: Trace, pages: Path) -> Iterator[tuple[str, str]]:
-    """Where to look at a trace: a word and a URL. Where there is no user interface, a page is written into the folder ``pages``."""
+    """URLs of a trace, each with a word. Without a user interface a page is written into the folder ``pages``."""
     trace_id = trace.trace_id
     if outputs.backend == "tempo":
         yield "ui", f"{outputs.ui_url}/explore?schemaVersion=1&panes={quote(json.dumps(_pane(trace_id)))}"

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
+import re
+import string
 from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from components.documents.attributes import PRIVACY_RULES
+from components.documents import shards
+from components.documents.attributes import any_of, patterns
 from components.documents.text import go_duration
+from stacks.environment.sizing import COLLECTOR_BYTES, HELD_BYTES_PER_SPAN_BYTE
 from tests.stacks import samples
 
 
@@ -17,6 +24,7 @@ def collector(role: str, target: str = "kubernetes", base: str = "prod", changes
     return document
 
 
+ASCII = string.ascii_letters + string.digits + string.punctuation + " \n"
 EVERY = [("agent", "kubernetes"), ("gateway", "kubernetes"), ("gateway", "docker"), ("gateway", "local")]
 each = pytest.mark.parametrize(("role", "target"), EVERY)
 
@@ -46,49 +54,118 @@ def test_what_is_declared_is_used_and_what_is_used_is_declared(role: str, target
 
 def test_an_agent_redacts_after_it_has_enriched() -> None:
     order = collector("agent")["service"]["pipelines"]["traces"]["processors"]
-    assert order == ["memory_limiter", "k8s_attributes", "redaction", "transform/privacy"]
+    assert order == ["memory_limiter", "k8s_attributes", "transform/repair", "redaction", "transform/privacy"]
 
 
 @pytest.mark.parametrize("target", ["docker", "local"])
 def test_on_one_host_spans_are_redacted_before_they_are_counted(target: str) -> None:
     traces = collector("gateway", target)["service"]["pipelines"]["traces"]
-    assert traces["processors"] == ["memory_limiter", "redaction", "transform/privacy"]
+    assert traces["processors"] == ["memory_limiter", "transform/repair", "redaction", "transform/privacy"]
     assert {"span_metrics", "service_graph"} < set(traces["exporters"])
 
 
 @pytest.mark.parametrize("target", samples.TARGETS)
-def test_spans_are_counted_before_tail_sampling_and_on_whole_traces_alone(target: str) -> None:
+def test_spans_are_counted_where_services_send_and_calls_before_tail_sampling(target: str) -> None:
     document = collector("gateway", target)
     traces, sampled = (document["service"]["pipelines"][name] for name in ("traces", "traces/sampled"))
-    assert set(traces["exporters"]) == {"span_metrics", "service_graph", "forward"}
+    assert "service_graph" in traces["exporters"]
     assert "tail_sampling" not in traces["processors"]
-    assert (sampled["receivers"], sampled["processors"], sampled["exporters"]) == (["forward"], ["tail_sampling"], ["otlp_grpc"])
-    assert "connectors" not in collector("agent")
+    assert (sampled["receivers"], sampled["exporters"]) == (["forward"], ["otlp_grpc"])
+    clustered = target in {"kubernetes", "small"}
+    entry = collector("agent", target) if clustered else document
+    assert "span_metrics" in entry["service"]["pipelines"]["traces"]["exporters"]
+    assert ("span_metrics" in document["connectors"]) != clustered, "a span that is sent again is counted once"
 
 
 @each
-def test_what_was_decided_waits_on_disk_and_is_never_given_up(role: str, target: str) -> None:
+def test_what_was_acknowledged_waits_on_disk_and_is_never_given_up(role: str, target: str) -> None:
     document = collector(role, target)
-    (name,) = [name for name in document["exporters"] if name != "prometheus"]
-    exporter = document["exporters"][name]
-    assert exporter["sending_queue"]["storage"] == "file_storage/queue"
-    assert exporter["sending_queue"]["sizer"] == "bytes"
-    assert exporter["retry_on_failure"]["max_elapsed_time"] == "0s"
-    # A batch processor would hold in memory what was acknowledged.
-    assert not any(processor.startswith("batch") for processor in document["processors"])
+    delivering = {
+        name: exporter
+        for name, exporter in document["exporters"].items()
+        if name.startswith("otlp_grpc") and name not in {"otlp_grpc/copy", "otlp_grpc/flush"}
+    }
+    assert len(delivering) == (3 if role == "agent" else 1)
+    for exporter in delivering.values():
+        assert exporter["sending_queue"]["storage"] == "file_storage/queue"
+        assert exporter["sending_queue"]["sizer"] == "bytes"
+        assert exporter["retry_on_failure"]["max_elapsed_time"] == "0s"
+    # Before the tail sampler a batch processor would hold in memory what was acknowledged.
+    for name, pipeline in document["service"]["pipelines"].items():
+        assert "batch" not in pipeline.get("processors", []) or name == "traces/sampled"
 
 
-def test_each_trace_goes_whole_to_one_gateway() -> None:
-    exporter = collector("agent")["exporters"]["load_balancing"]
-    assert exporter["routing_key"] == "traceID"
+def test_each_gateway_has_a_pipeline_a_queue_and_a_share_of_its_own() -> None:
+    document = collector("agent")
+    pipelines = {name: part for name, part in document["service"]["pipelines"].items() if name.startswith("traces/")}
+    assert [part["exporters"] for part in pipelines.values()] == [[f"otlp_grpc/gateway-{index}"] for index in range(3)]
+    endpoints = [document["exporters"][f"otlp_grpc/gateway-{index}"]["endpoint"] for index in range(3)]
+    assert endpoints == [f"gateway-{index}.gateway.virtengine-observability.svc:4317" for index in range(3)]
 
 
-def test_a_stop_decides_on_what_waits_and_an_overflow_holds_senders_back() -> None:
-    tail = collector("gateway")["processors"]["tail_sampling"]
+def test_a_single_gateway_gets_every_span_without_a_filter() -> None:
+    document = collector("agent", changes={"collectors.gateway.replicas": 1})
+    assert not [name for name in document["processors"] if name.startswith("filter")]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 8, 64])
+def test_the_shares_of_the_gateways_leave_no_gap_and_do_not_overlap(count: int) -> None:
+    bounds = [re.findall(r"(<|>=) (-?\d+)", shards.others(index, count)) for index in range(count)]
+    lows = [int(value) for found in bounds for sign, value in found if sign == "<"]
+    highs = [int(value) for found in bounds for sign, value in found if sign == ">="]
+    assert lows == highs == sorted(set(lows))
+    assert len(lows) == count - 1
+    sizes = [high - low for low, high in itertools.pairwise([-(2**63), *lows, 2**63])]
+    assert max(sizes) - min(sizes) <= 1
+
+
+def test_a_gateway_answers_after_the_decision_and_before_the_agents_time_out() -> None:
+    gateway, agent = collector("gateway"), collector("agent")
+    first, second = (
+        seconds(gateway["exporters"][name]["sending_queue"]["batch"]["flush_timeout"]) for name in ("otlp_grpc/flush", "debug/waited")
+    )
+    wait = seconds(gateway["processors"]["tail_sampling"]["decision_wait"])
+    assert wait + 1 < second < first
+    assert all(gateway["exporters"][name]["sending_queue"]["wait_for_result"] for name in ("otlp_grpc/flush", "debug/waited"))
+    for exporter in (agent["exporters"][f"otlp_grpc/gateway-{index}"] for index in range(3)):
+        assert seconds(exporter["timeout"]) > first + second
+        batch = seconds(exporter["sending_queue"]["batch"]["flush_timeout"])
+        assert exporter["sending_queue"]["num_consumers"] * batch >= 2 * (first + second), "what waits for its answer blocks nothing else"
+
+
+def test_an_agent_without_a_queue_is_answered_at_once_and_gives_up_before_senders_do() -> None:
+    changes: samples.Changes = {"collectors.agent.queue": None}
+    gateway, agent = collector("gateway", changes=changes), collector("agent", changes=changes)
+    assert set(gateway["exporters"]) == {"otlp_grpc", "prometheus"}
+    assert "file_storage/queue" not in agent["extensions"]
+    for name, exporter in agent["exporters"].items():
+        if name != "prometheus":
+            assert exporter["sending_queue"] == {"enabled": False}
+            assert seconds(exporter["retry_on_failure"]["max_elapsed_time"]) < 10
+
+
+@pytest.mark.parametrize(("target", "role"), [("kubernetes", "gateway"), ("local", "gateway"), ("kubernetes", "agent")])
+@pytest.mark.parametrize("sync", [True, False])
+def test_queues_are_written_through_as_the_setting_says(target: str, role: str, sync: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    changes: samples.Changes = {f"collectors.{role}.queue.sync_writes": sync}
+    storage = collector(role, target, changes=changes)["extensions"]["file_storage/queue"]
+    assert storage["fsync"] is sync
+    assert storage["compaction"]["on_start"] is False, "a full queue would be copied before the collector is ready"
+
+
+def test_a_stop_decides_on_what_waits_and_memory_alone_holds_senders_back() -> None:
+    document = collector("gateway")
+    tail, limiter = document["processors"]["tail_sampling"], document["processors"]["memory_limiter"]
     assert tail["drop_pending_traces_on_shutdown"] is False
     assert tail["block_on_overflow"] is True
-    for size in tail["decision_cache"].values():
-        assert size >= tail["num_traces"]
+    refused_at = (limiter["limit_mib"] - limiter["spike_limit_mib"]) * 2**20
+    assert tail["num_traces"] * 400 * HELD_BYTES_PER_SPAN_BYTE["decided"] > 0.95 * (refused_at - COLLECTOR_BYTES)
+    assert tail["num_traces"] == collector("gateway", changes={"load.spans_per_second": 20})["processors"]["tail_sampling"]["num_traces"]
+
+
+def seconds(duration: str) -> float:
+    unit = duration.lstrip("0123456789.")
+    return float(duration.removesuffix(unit)) * {"ms": 0.001, "s": 1, "m": 60}[unit]
 
 
 def policies(changes: samples.Changes, base: str = "prod") -> list[dict[str, Any]]:
@@ -106,7 +183,7 @@ def test_the_policies_of_prod_are_those_of_its_file() -> None:
     assert baseline["type"] == "and"
     share, limit = baseline["and"]["and_sub_policy"]
     assert share["probabilistic"] == {"sampling_percentage": 5.0}
-    assert limit["rate_limiting"] == {"spans_per_second": 500}
+    assert limit["rate_limiting"] == {"spans_per_second": 500, "burst_capacity": 1000}
 
 
 @pytest.mark.parametrize(
@@ -145,9 +222,22 @@ def test_a_trace_exactly_as_long_as_the_threshold_is_slow(slow: str, threshold: 
     assert policy["latency"]["threshold_ms"] == threshold
 
 
-def test_the_span_limit_is_a_whole_number_that_is_not_below_the_setting() -> None:
-    limit = policies({"sampling.tail.baseline_limit": 12.5})[-1]["and"]["and_sub_policy"][1]
-    assert limit["rate_limiting"]["spans_per_second"] == 13
+@pytest.mark.parametrize(("limit", "spans", "saved"), [(500, 10, 1000), (4, 10, 100), (1, 1, 10), (1, 2.5, 25), (9, 5000, 50_000)])
+def test_the_limit_of_the_baseline_lets_traces_of_the_expected_size_pass(limit: int, spans: float, saved: int) -> None:
+    changes = {"sampling.tail.baseline_limit": limit, "load.spans_per_trace": spans}
+    rate = policies(changes)[-1]["and"]["and_sub_policy"][1]["rate_limiting"]
+    assert rate == {"spans_per_second": limit, "burst_capacity": saved}
+
+
+def test_noise_that_reads_as_a_number_also_drops_attributes_that_are_numbers() -> None:
+    values = ["404", "-1", "1.5", "true", "1e3", "0x1", "007", "007a", "yes"]
+    texts, typed = policies({"sampling.tail.noise": {"codes": {"attribute": 'a"b', "values": values}}})[:2]
+    assert texts["drop"]["drop_sub_policy"][0]["string_attribute"]["values"] == values
+    (same,) = typed["drop"]["drop_sub_policy"]
+    conditions = same["ottl_condition"]["span"]
+    assert sorted(conditions) == sorted(
+        f'{c}.attributes["a\\"b"] == {v}' for c in ("span", "resource") for v in ("404", "-1", "1.5", "true")
+    )
 
 
 def test_metrics_are_those_of_the_settings() -> None:
@@ -160,8 +250,10 @@ def test_metrics_are_those_of_the_settings() -> None:
         "aggregation.span_metrics.expiry": "30m",
         "aggregation.span_metrics.cardinality_limit": 77,
     }
-    connectors = collector("gateway", changes=changes)["connectors"]
-    spans, graph = connectors["span_metrics"], connectors["service_graph"]
+    spans = collector("agent", changes=changes)["connectors"]["span_metrics"]
+    graph = collector("gateway", changes=changes)["connectors"]["service_graph"]
+    alone = collector("gateway", "docker", changes=changes)["connectors"]
+    assert (alone["span_metrics"], alone["service_graph"]) == (spans, graph)
     assert spans["histogram"]["explicit"]["buckets"] == ["5ms", "1s", "90s"]
     assert [dimension["name"] for dimension in spans["dimensions"]] == ["rpc.method", "http.response.status_code"]
     assert spans["aggregation_cardinality_limit"] == 77
@@ -179,19 +271,33 @@ def test_the_intake_asks_for_what_the_file_names(tls: str | None, token: str | N
         assert protocol.get("auth") == ({"authenticator": "bearertokenauth"} if token else None)
     assert ("bearertokenauth" in document["extensions"]) == (token is not None)
     for protocol in collector("gateway")["receivers"]["otlp"]["protocols"].values():
-        assert set(protocol) == {"endpoint"}
+        assert not {"tls", "auth"} & set(protocol)
 
 
 def test_redaction_carries_every_privacy_rule_and_masks_names_and_messages_too() -> None:
     processors = collector("agent")["processors"]
     redaction = processors["redaction"]
-    assert redaction["blocked_key_patterns"] == [rule.pattern for rule in PRIVACY_RULES if rule.matches == "key"]
-    values = [rule.pattern for rule in PRIVACY_RULES if rule.matches == "value"]
-    assert redaction["blocked_values"] == values
+
+    def read(patterns: list[str]) -> list[str]:
+        return [pattern.replace("$$", "$") for pattern in patterns]
+
+    assert read(redaction["blocked_key_patterns"]) == patterns("key")
+    assert read(redaction["blocked_values"]) == patterns("value")
     assert redaction["allow_all_keys"] is True
     statements = str(processors["transform/privacy"]["trace_statements"])
-    for field in ("span.name", "span.status.message"):
-        assert statements.count(f"replace_pattern({field}, ") == len(values)
+    for field in ("span.name", "span.status.message", "span.trace_state", "spanevent.name", "scope.name", "scope.version"):
+        assert statements.count(f"replace_pattern({field}, ") == 1
+    for context in ("resource", "scope", "span", "spanevent"):
+        assert statements.count(f'replace_all_patterns({context}.attributes, "key", ') == 1
+
+
+@given(
+    st.text(ASCII, max_size=40), st.sampled_from(["", "Bearer abcdefgh12345678", "jane@example.org", "password=hunter2", "\n", "xprv9s21"])
+)
+@settings(max_examples=200, derandomize=True, database=None, deadline=None)
+def test_one_pattern_of_all_rules_matches_where_any_of_them_does(noise: str, secret: str) -> None:
+    for text in (noise, noise + secret, f"{secret} {noise}"):
+        assert bool(re.search(any_of("value"), text)) == any(re.search(pattern, text) for pattern in patterns("value"))
 
 
 @pytest.mark.parametrize(

@@ -149,6 +149,34 @@ def test_tempo_keeps_the_same_retention_in_scheduler_worker_and_overrides(base: 
     assert document["usage_report"] == {"reporting_enabled": False}
 
 
+@pytest.mark.parametrize("minutes", [1, 5, 60, 300, 1440])
+def test_tempo_forgets_within_two_fifths_of_a_short_retention(minutes: int) -> None:
+    found = tempo.upkeep(minutes * 60)
+    assert found.delay <= max(120, minutes * 60 * 2 // 5)
+    # Else a block is in memory no more, and not yet in the list.
+    assert found.in_memory >= 2 * found.block_list or found == tempo.Upkeep()
+
+
+def test_tempo_keeps_its_own_intervals_for_a_long_retention() -> None:
+    assert tempo.upkeep(7 * 86400) == tempo.Upkeep()
+
+
+def test_the_limits_of_tempo_follow_from_the_load_and_the_retention() -> None:
+    def defaults(changes: samples.Changes) -> dict[str, Any]:
+        found: dict[str, Any] = parsed("tempo", "tempo.yaml", "prod-tempo", changes)["overrides"]["defaults"]
+        return found
+
+    usual = defaults({})
+    assert usual["global"]["max_bytes_per_trace"] == 5_000_000
+    assert usual["ingestion"]["rate_limit_bytes"] == 15_000_000
+    assert usual["read"]["max_search_duration"] == "721h"
+    large = defaults({"load.spans_per_trace": 50_000, "retention.traces": "1m"})
+    assert large["global"]["max_bytes_per_trace"] == 10 * 50_000 * 400
+    assert large["read"]["max_search_duration"] == "61m"
+    busy = defaults({"sampling.tail.baseline": "100 %", "sampling.tail.baseline_limit": None, "load.spans_per_second": 50_000})
+    assert busy["ingestion"]["rate_limit_bytes"] == busy["ingestion"]["burst_size_bytes"] == 10 * 50_000 * 400
+
+
 def test_tempo_keeps_blocks_where_the_file_says_and_its_log_on_the_volume() -> None:
     on_disk, in_bucket = (parsed("tempo", "tempo.yaml", base)["storage"]["trace"] for base in ("prod-tempo", "prod-tempo-s3"))
     (volume,) = samples.planned("prod-tempo").workload("tempo").volumes
@@ -181,6 +209,7 @@ def test_a_bucket_without_a_region_names_none() -> None:
         folder="/t",
         bucket=tempo.Bucket("b", "e", None, credentials=False),
         retention_seconds=60,
+        limits=tempo.Limits(1, 2),
     )
     assert "region" not in document
     assert document.count("block_retention: 1m\n") == 3
@@ -256,8 +285,9 @@ def test_every_image_has_a_version_that_does_not_move() -> None:
 
 
 def test_a_mirror_and_digests_reach_every_workload() -> None:
-    digests = {program: "sha256:" + f"{index}" * 64 for index, program in enumerate(images.SERVERS)}
     for base in ("prod", "prod-tempo"):
+        programs = {workload.server.program for workload in samples.planned(base).workloads}
+        digests = {program: "sha256:" + f"{index}" * 64 for index, program in enumerate(programs)}
         plan = samples.planned(base, changes={"images": {"registry": "mirror.example.org", "digests": digests}})
         for workload in plan.workloads:
             assert workload.server.image.startswith("mirror.example.org/")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from stacks.deploy.cluster import ClusterError, client
 from stacks.environment.model import KEY
 from stacks.environment.source import ROOT
 from tests.engine.verbs import Verbs
+from tests.pem import certificate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,13 +79,11 @@ def _document(namespace: str, folder: Path) -> dict[str, Any]:
         "namespace": namespace,
         "target": {"kind": "kubernetes", "context": os.environ[CONTEXT]},
         "ingest": {"namespaces": [f"{namespace}-services"], "tls_secret": "intake", "token_secret": "intake-token"},
+        "load": {"spans_per_second": 20, "nodes": 1},
         "collectors": {"agent": TRIFLE, "gateway": {**TRIFLE, "replicas": 1, "queue": {"size": "1Gi"}}},
     }
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
-    names = ["-subj", "/CN=agent", "-addext", f"subjectAltName=DNS:agent.{namespace}.svc"]
-    files = ["-out", str(folder / "tls.crt"), "-keyout", str(folder / "tls.key")]
-    subprocess.run([*command, *names, *files], check=True, capture_output=True)
-    document["config"][KEY.replace("environment", "intake.ca.crt")] = (folder / "tls.crt").read_text()
+    certified, _ = certificate(folder, f"agent.{namespace}.svc")
+    document["config"][KEY.replace("environment", "intake.ca.crt")] = certified
     return document
 
 

@@ -20,9 +20,10 @@ from stacks.environment.source import ROOT, Named
 from stacks.placement.local import deploy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
+    from components.workload import Server
     from stacks.placement.local import Running
 
     Deploy = Callable[..., AbstractContextManager[Running]]
@@ -36,18 +37,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.server)
 
 
-@pytest.fixture(scope="session")
-def programs() -> dict[str, Path]:
+def built(servers: Mapping[str, Server]) -> dict[str, Path]:
     """The servers that toolchain/ can build. In CI one that is missing is a failure, elsewhere a skip that says why."""
     found = {}
-    for program in SERVERS.keys() & RECIPES.keys():
+    for program in servers.keys() & RECIPES.keys():
         try:
-            found[program] = find_program(SERVERS[program], toolchain=ROOT / "toolchain", say=print)
+            found[program] = find_program(servers[program], toolchain=ROOT / "toolchain", say=print)
         except MissingProgramError as error:
             if os.environ.get("CI") == "true":
                 raise
             pytest.skip(f"{program} is neither on PATH nor can it be built: {error}")
     return found
+
+
+@pytest.fixture(scope="session")
+def programs() -> dict[str, Path]:
+    """The servers of plans."""
+    return built(SERVERS)
 
 
 def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

@@ -26,9 +26,18 @@ if TYPE_CHECKING:
 CLIENT, SERVER, INTERNAL = Span.SPAN_KIND_CLIENT, Span.SPAN_KIND_SERVER, Span.SPAN_KIND_INTERNAL
 
 
-def attribute(key: str, value: str | int) -> KeyValue:
-    """An attribute of OTLP."""
-    return KeyValue(key=key, value=AnyValue(string_value=value) if isinstance(value, str) else AnyValue(int_value=value))
+def attribute(key: str, value: str | float) -> KeyValue:
+    """An attribute of OTLP: text, a truth value, a whole number or another."""
+    match value:
+        case str():
+            made = AnyValue(string_value=value)
+        case bool():
+            made = AnyValue(bool_value=value)
+        case int():
+            made = AnyValue(int_value=value)
+        case _:
+            made = AnyValue(double_value=value)
+    return KeyValue(key=key, value=made)
 
 
 @dataclass
@@ -50,7 +59,7 @@ class Sender:
         name: str = "POST /orders",
         milliseconds: int = 20,
         failed: bool = False,
-        attributes: Mapping[str, str | int] | None = None,
+        attributes: Mapping[str, str | float] | None = None,
         message: str = "",
     ) -> list[Span]:
         """The spans of one trace: a root and a chain of children."""

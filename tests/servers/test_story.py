@@ -58,11 +58,11 @@ def test_an_order_is_found_with_all_its_traces_and_no_other(deployed: Deploy, tm
         assert story.absent == ()
 
         def everything() -> tuple[str, ...]:
-            return find_traces(running.outputs, {}, since=since, until=time.time(), services=["portal", "provider-daemon"])
+            return find_traces(running.outputs, {}, since=since, until=time.time(), services=["portal", "provider-daemon"]).trace_ids
 
         until(lambda: len(everything()) >= 9, "all traces", progress=everything)
         assert len(everything()) == 9
-        assert find_traces(running.outputs, {KEY: "order-1"}, since=since, until=since + 0.5) == (), "nothing began then"
+        assert find_traces(running.outputs, {KEY: "order-1"}, since=since, until=since + 0.5).trace_ids == (), "nothing began then"
         assert gather(running.outputs, KEY, "order-9", since=since, until=time.time()).traces == ()
         command = [sys.executable, "-m", "stacks", "story", "order-1", "--state", str(tmp_path)]
         shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from components.documents.ports import BY_WORKLOAD
 from stacks.environment.model import KEY
 from stacks.environment.parse import parse
 from stacks.environment.source import ROOT, Named
-from stacks.plan.addresses import OnDocker, OnKubernetes, OnThisMachine
+from stacks.plan.addresses import InSmall, OnDocker, OnKubernetes, OnThisMachine
 from stacks.plan.plan import plan
 
 if TYPE_CHECKING:
@@ -71,16 +72,20 @@ def named(base: str = "prod", changes: Changes | None = None, *, name: str = "sa
 @cache
 def numbers() -> Mapping[tuple[str, str], int]:
     """Ports of a local run, each number given once."""
-    from components.documents.ports import BY_WORKLOAD
-
     names = [(workload, port.name) for workload, ports in BY_WORKLOAD.items() for port in ports]
     return {name: 21_000 + index for index, name in enumerate(names)}
+
+
+def addresses() -> Mapping[str, tuple[str, ...]]:
+    """Addresses of the shape of a cluster on one machine: three of each workload, each given once."""
+    return {name: (f"127.64.0.{index}", f"127.64.1.{index}", f"127.64.2.{index}") for index, name in enumerate(BY_WORKLOAD, start=10)}
 
 
 TARGETS: Mapping[str, Addresses] = {
     "kubernetes": OnKubernetes("virtengine-observability"),
     "docker": OnDocker("virtengine-observability"),
     "local": OnThisMachine("/state/sample", numbers()),
+    "small": InSmall("/state/sample", addresses()),
 }
 
 

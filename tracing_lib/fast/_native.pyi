@@ -32,6 +32,9 @@ class Origin:
 
 class SpanCore:
     _attributes: Any
+    _context: Any
+    _end_time: int | None
+    _kind: SpanKind
     _eventful: bool
     _linked: bool
     _name: str
@@ -41,12 +44,6 @@ class SpanCore:
     def ids(self) -> Ids: ...
     @property
     def _above(self) -> Ids | None: ...
-    @property
-    def _context(self) -> SpanContext: ...
-    @property
-    def _end_time(self) -> int | None: ...
-    @property
-    def _kind(self) -> SpanKind: ...
     @property
     def _origin(self) -> Origin: ...
     @property

@@ -112,7 +112,7 @@ class FastSpanEncoder(SpanEncoder):
             parts.forget()
             self._by_origin.clear()
         encoded = parts.pack(span)
-        if encoded is None or not isinstance(span, FastSpan):
+        if encoded is None or type(span) is not FastSpan:
             return super().encode(span)
         return self._by_origin.get(span._origin) or self._group(span), encoded
 

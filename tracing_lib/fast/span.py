@@ -108,7 +108,7 @@ class FastSpan(SpanCore, _Span):
 
     def add_link(self, context: SpanContext, attributes: Attributes = None) -> None:
         """Add a link, as ``opentelemetry.trace.Span`` has it."""
-        plain = not attributes and isinstance(context, SpanContext) and context.is_valid
+        plain = not attributes and type(context) is SpanContext and context.is_valid
         most = self._limits.max_links
         if not plain or not self._add_plain_link(context, _UNLIMITED if most is None else most):
             super().add_link(context, attributes)

@@ -54,9 +54,13 @@ _MOST_STATES: Final = 256
 """Trace states that are kept parsed. Services that sample by the same strategy send the same few."""
 _states: Final[dict[str | bytes, TraceState]] = {}
 _runtime: Final = contexts._RUNTIME_CONTEXT
+_variable: Final = _runtime._current_context if type(_runtime) is ContextVarsRuntimeContext else None
+"""Holds the current context; None where OpenTelemetry keeps it in another way (``OTEL_PYTHON_CONTEXT``)."""
+_get_current: Final = contexts.get_current if _variable is None else _variable.get
+_attach: Final = contexts.attach if _variable is None else _variable.set
 
 set_up(
-    _runtime._current_context if type(_runtime) is ContextVarsRuntimeContext else None,
+    _variable,
     Context,
     _SPAN_KEY,
     _BAGGAGE_KEY,
@@ -107,7 +111,7 @@ class _CurrentSpan:
 
     def __enter__(self) -> Span:
         name, context, others = self._arguments
-        before = contexts.get_current()
+        before = _get_current()
         # A context that is given need not be the current one, and then has to become it.
         if context is None:
             context = before
@@ -115,7 +119,7 @@ class _CurrentSpan:
             if type(span) is NonRecordingSpan and not_sampled(span):
                 return span
         self._span = span = self._tracer.start_span(name, context, *others, self._record, self._set_status)
-        contexts.attach(with_span(before, span))
+        _attach(with_span(before, span))
         self._before = before
         return span
 
@@ -123,7 +127,7 @@ class _CurrentSpan:
         before = self._before
         if before is None:
             return
-        contexts.attach(before)
+        _attach(before)
         span = self._span
         try:
             if isinstance(error, Exception):
@@ -184,7 +188,7 @@ class FastTracer(TracerCore, trace.Tracer):
         set_status_on_exception: bool = True,  # noqa: FBT001, FBT002
     ) -> Span:
         """Start a span, as ``opentelemetry.trace.Tracer`` has it."""
-        current: Any = (contexts.get_current() if context is None else context).get(_SPAN_KEY)
+        current: Any = (_get_current() if context is None else context).get(_SPAN_KEY)
         parent: Ids | None = None
         if type(current) is FastSpan:
             parent = current.ids
@@ -195,7 +199,7 @@ class FastTracer(TracerCore, trace.Tracer):
             elif type(current) is NonRecordingSpan and not_sampled(current):
                 return current
         found = self._made(name, parent, kind, attributes, links, context)
-        if not isinstance(found, FastSpan):
+        if isinstance(found, tuple):
             return NonRecordingSpan(span_context(found))
         if links:
             found._links = found._first_links(links)
@@ -220,13 +224,13 @@ class FastTracer(TracerCore, trace.Tracer):
         context: Context | None,
     ) -> FastSpan | Ids:
         """Return a span, or where its trace is not sampled its ids. ``parent`` is valid."""
+        stock = self.stock
+        if not stock._tracer_config.is_enabled:
+            return INVALID_SPAN_CONTEXT if parent is None else parent
         if parent is not None:
             new_id = self._new_id
             ids = None if new_id is None else (parent[0], new_id(), False, parent[3], parent[4], True)
             return record(self._origin, name, ids, parent, kind, attributes) if parent[3] & 1 else parent
-        stock = self.stock
-        if not stock._tracer_config.is_enabled:
-            return INVALID_SPAN_CONTEXT
         if self._decide is not None and not links and not ids_are_fixed():
             return root(self._origin, name, kind, attributes, self._decide(name), self._otherwise)
         generator = stock.id_generator

@@ -11,7 +11,7 @@ import urllib.request
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from tracing_lib.base.errors import QueryError, TraceNotFoundError, explain
+from tracing_lib.base.errors import QueryError, QueryRefusedError, TraceNotFoundError, explain
 from tracing_lib.reading.trace import Trace, parse_trace
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def fetch_trace(outputs: Outputs, trace_id: str, *, wait_seconds: float = 0.0) -
 def _fetch(url: str, trace_id: str) -> Trace:
     body = get(url)
     try:
-        trace = parse_trace(trace_id, json.loads(body)) if body.strip() else Trace(trace_id, ())
+        trace = parse_trace(trace_id, json.loads(body.decode(errors="replace"))) if body.strip() else Trace(trace_id, ())
     except ValueError as error:
         wrong = f"answered with something else than a trace ({error})"
         then = "check that query_url is the address of the query API, not of a login page in front of the user interface"
@@ -90,7 +90,7 @@ def get(url: str, *, seconds: float = _REQUEST_SECONDS) -> bytes:
 def _refused(url: str, status: int) -> QueryError:
     if status == _NOT_FOUND:
         return _not_found(url)
-    error = _UnavailableError if status >= _SERVER_ERRORS else QueryError
+    error = _UnavailableError if status >= _SERVER_ERRORS else QueryRefusedError
     return error(explain(url, f"answered with status {status}", "status 200", "read the log of the query server"))
 
 

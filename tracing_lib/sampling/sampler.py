@@ -85,6 +85,7 @@ class TargetSampler(Sampler):
         self._next_look = clock() + _PRESSURE_SECONDS
         self.leases: dict[str, Lease] | None = {} if clock is time.monotonic else None
         """Decisions that follow no traffic, and so stand until the pressure is looked at again; none with a clock of one's own."""
+        self._operations: dict[str, Operation] = {}
         self.apply(strategy)
         after_fork(self._renew_lock)
 
@@ -92,11 +93,11 @@ class TargetSampler(Sampler):
         """Follow another strategy from now on. Traffic that was counted stays known."""
         with self._lock:
             self._strategy = strategy
-            known = getattr(self, "_operations", {})
+            known = self._operations
             self._others = self._made(strategy.default)
             self._goals = {**self._targets, **strategy.operations}
             operations = {name: self._made(goal, known.get(name)) for name, goal in self._goals.items()}
-            self._operations: dict[str, Operation] = operations
+            self._operations = operations
             if self.leases is not None:
                 self.leases.clear()
 

@@ -30,7 +30,14 @@ VARIANTS: Mapping[str, tuple[str, Mapping[str, object]]] = {
     "prod": ("prod", {}),
     "prod-tempo": ("prod", {"backend": VOLUME}),
     "prod-tempo-s3": ("prod", {"backend": BUCKET}),
-    "dev": ("dev", {"target": {"kind": "kubernetes", "context": "test"}, "ingest": {"namespaces": ["services"]}}),
+    "dev": (
+        "dev",
+        {
+            "target": {"kind": "kubernetes", "context": "test"},
+            "ingest": {"namespaces": ["services"]},
+            "load": {"spans_per_second": 20, "nodes": 1},
+        },
+    ),
 }
 """A stack file and the sections of it that are replaced."""
 

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from components.kubernetes.pods import SECRETS as SECRETS_DIGEST
+from components.kubernetes.pods import secrets_digest
 from stacks.environment.model import KEY
 from stacks.environment.source import ROOT
 from tests import program
 from tests.components.kubernetes import plans
+from tests.pem import certificate
 
 if TYPE_CHECKING:
     from tests.program import Deployed, Registered
@@ -54,6 +57,41 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - any part of an object
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _annotations(mapping: dict[str, Any]) -> dict[str, Any]:
+    """The annotations of the pods that an object makes; empty for one that makes none."""
+    found: dict[str, Any] = mapping.get("spec", {}).get("template", {}).get("metadata", {}).get("annotations", {})
+    return found
+
+
+def _digests(secrets: dict[str, str]) -> dict[str, str]:
+    """The digest of the secrets that its pods read, by the name of each object of production that has one."""
+    named = {f"{name}.{key}" for name, keys in plans.planned("prod").secrets.items() for key in keys}
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "Pulumi.prod.yaml"
+        file.write_text(yaml.safe_dump({"config": {KEY: plans.settings("prod")}}, sort_keys=False))
+        given = {key: value for key, value in secrets.items() if key in named}
+        placed = [plain(r.inputs) for r in program.run("prod", file=file, secrets=given).resources.values()]
+    return {
+        mapping["metadata"]["name"]: _annotations(mapping)[SECRETS_DIGEST] for mapping in placed if SECRETS_DIGEST in _annotations(mapping)
+    }
+
+
+def test_a_rotated_secret_restarts_its_readers_and_nobody_else() -> None:
+    before = _digests(SECRETS)
+    assert set(before) == {"agent", "access"}
+    assert _digests(SECRETS) == before
+    rotated = _digests(SECRETS | {"tracing-access.cookie-secret": "b-cookie-secret-"})
+    assert rotated["agent"] == before["agent"]
+    assert rotated["access"] != before["access"]
+
+
+def test_a_digest_tells_nothing_of_a_secret_and_differs_by_backbone() -> None:
+    assert secrets_digest("one/agent", {"s.token": "a"}) != secrets_digest("two/agent", {"s.token": "a"})
+    assert secrets_digest("one/agent", {"s.token": "a", "s.other": "b"}) != secrets_digest("one/agent", {"s.token": "b", "s.other": "a"})
+    # So short that many texts have the same, which leaves nothing to confirm a guess with.
+    assert len(secrets_digest("one/agent", {"s.token": "a"})) == 10
+
+
 @each
 def test_the_tree_of_resources_is_the_one_that_was_reviewed(variant: str) -> None:
     file = TREES / f"{variant}.txt"
@@ -70,6 +108,8 @@ def test_what_is_placed_is_what_is_rendered_and_the_secrets(variant: str) -> Non
         return mapping["kind"], mapping["metadata"].get("namespace", ""), mapping["metadata"]["name"]
 
     assert sorted(map(key, placed)) == sorted(map(key, rendered))
+    for mapping in placed:
+        _annotations(mapping).pop(SECRETS_DIGEST, None)  # made of secrets, which no rendered file holds
     by_key = {key(mapping): mapping for mapping in placed}
     assert [mapping for mapping in rendered if by_key[key(mapping)] != mapping] == []
 
@@ -136,17 +176,17 @@ def test_every_constructor_of_a_component_is_shorter_than_sixty_lines() -> None:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.ClassDef) and "ComponentResource" in ast.unparse(node)
     }
-    assert lengths.keys() == {"Access", "Backend", "Collectors", "Consumers", "Namespace"}
+    assert lengths.keys() == {"Consumers", "Group", "Namespace"}
     assert all(0 < length < 60 for (length,) in lengths.values())
 
 
-def test_a_given_certificate_becomes_a_secret_of_its_type_and_half_of_one_is_refused() -> None:
-    pair = {"tracing-ingest-tls.tls.crt": "a-certificate", "tracing-ingest-tls.tls.key": "a-key"}
+def test_a_given_certificate_is_a_secret_of_its_type_and_half_of_one_is_refused(tmp_path: Path) -> None:
+    pair = dict(zip(("tracing-ingest-tls.tls.crt", "tracing-ingest-tls.tls.key"), certificate(tmp_path, "agent"), strict=True))
     given = {name: value for name, value in SECRETS.items() if "bucket" not in name}
     found = program.run("prod", secrets=given | pair)
     types = {
         r.inputs["metadata"]["name"]: r.inputs["type"] for r in found.by_type("kubernetes:core/v1:Secret").values() if r.parent == "tracing"
     }
     assert types == {"tracing-access": "Opaque", "tracing-ingest-token": "Opaque", "tracing-ingest-tls": "kubernetes.io/tls"}
-    with pytest.raises(program.ProgramError, match=r"tracing-ingest-tls\.tls\.key: is a secret that prod needs, and missing"):
-        program.run("prod", secrets=given | {"tracing-ingest-tls.tls.crt": "a-certificate"})
+    with pytest.raises(program.ProgramError, match=r"tracing-ingest-tls\.tls\.key: is a secret that this stack needs, and missing"):
+        program.run("prod", secrets=given | {"tracing-ingest-tls.tls.crt": pair["tracing-ingest-tls.tls.crt"]})

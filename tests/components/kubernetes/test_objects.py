@@ -43,7 +43,7 @@ CHANGES: list[tuple[str, dict[str, object], set[str]]] = [
     ("prod", {"ingest": {"namespaces": ["virtengine"]}}, {"agent"}),
     ("prod", {"images": {"pull_secret": "mirror"}}, set()),
     ("prod", {"images": {"registry": "registry.example.org"}}, {"access", "agent", "gateway", "jaeger", "sampling"}),
-    ("prod", {"aggregation": {"scraper_namespaces": ["other"]}}, {"gateway"}),
+    ("prod", {"aggregation": {"scraper_namespaces": ["other"]}}, {"agent"}),
     ("prod", {"access": None}, set()),
 ]
 
@@ -67,13 +67,13 @@ def test_another_strategy_changes_what_is_served_and_restarts_nothing() -> None:
     assert (served["service"], served["param"]) == ("portal", 0.5)
 
 
-def test_more_gateways_restart_none_and_bring_their_claims() -> None:
+def test_more_gateways_bring_their_claims_and_restart_agents_alone() -> None:
     collectors = plans.settings("prod")["collectors"]
     more = collectors | {"gateway": collectors["gateway"] | {"replicas": 4}}
     load = plans.settings("prod")["load"] | {"spans_per_second": 100}
     before = plans.objects(plans.planned_with("prod", load=load))
     after = plans.objects(plans.planned_with("prod", load=load, collectors=more))
-    assert restarted(before, after) == set()
+    assert restarted(before, after) == {"agent"}
     claims = {m["metadata"]["name"] for m in plans.of_kind(after, "PersistentVolumeClaim")}
     assert claims - {m["metadata"]["name"] for m in plans.of_kind(before, "PersistentVolumeClaim")} == {"queue-gateway-3"}
 
@@ -115,11 +115,7 @@ def test_only_what_asks_the_api_has_a_token_and_it_may_only_read(variant: str) -
     tokens = {name: template["spec"]["automountServiceAccountToken"] for name, template in plans.templates(found).items()}
     assert {name for name, has in tokens.items() if has} == {"agent"}
     rules = {m["kind"]: m["rules"] for m in plans.of_kind(found, "ClusterRole", "Role")}
-    read = ["get", "list", "watch"]
-    assert rules == {
-        "ClusterRole": [{"apiGroups": [""], "resources": ["pods"], "verbs": read}],
-        "Role": [{"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": read}],
-    }
+    assert rules == {"ClusterRole": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}]}
 
 
 @each

@@ -68,7 +68,14 @@ class Stage:
     edges: list[Edge] = field(default_factory=list)
 
     def add(
-        self, name: str, *, calls: Iterable[str] = (), start_seconds: int = 120, grace_seconds: int = 60, **behaviour: object
+        self,
+        name: str,
+        *,
+        calls: Iterable[str] = (),
+        start_seconds: int = 120,
+        grace_seconds: int = 60,
+        alive_seconds: int = 120,
+        **behaviour: object,
     ) -> Workload:
         """Put a server on the stage; ``behaviour`` goes into its document."""
         port = Port("health", self._number(name), "http")
@@ -83,7 +90,7 @@ class Stage:
             documents_path=str(documents),
             ports=(port,),
             volumes=(Volume("data", str(self.folder / name / "data"), 1, "scratch", "workload"),),
-            health=Health("health", "/status", start_seconds),
+            health=Health("health", "/status", start_seconds, alive_seconds),
             resources=Resources(1, 1),
             grace_seconds=grace_seconds,
             identity=Identity(1),

@@ -93,7 +93,7 @@ class VirtEngine:
 
     def stored(self) -> list[Trace]:
         """Every trace of the services that is stored now."""
-        ids = find_traces(self.outputs, {}, since=self.since, until=time.time(), services=SERVICES, most=50_000)
+        ids = find_traces(self.outputs, {}, since=self.since, until=time.time(), services=SERVICES).trace_ids
         return [fetch_trace(self.outputs, trace_id, wait_seconds=STALL_SECONDS) for trace_id in ids]
 
     def settled(self) -> list[Trace]:

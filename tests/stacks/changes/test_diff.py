@@ -112,7 +112,7 @@ def test_the_sentences_of_the_requirement_are_said() -> None:
     assert badger.consequence == "on Badger spans already written keep their 30d"
     (tempo,) = diff("prod-tempo", {"retention.traces": "14d"}).changes
     assert tempo.sentence == badger.sentence
-    assert tempo.consequence == "on Tempo traces older than 14d go at the next compaction"
+    assert tempo.consequence == "on Tempo traces older than 14d are no longer found after 65m at the latest"
     (longer,) = diff("prod-tempo", {"retention.traces": "31d"}).changes
     assert longer.consequence == "on Tempo the traces that are still stored stay until they are 31d old"
 
@@ -149,7 +149,7 @@ def test_a_sentence_reads_as_a_person_would_say_it(changes: samples.Changes, sen
     [
         ("prod", {"sampling.tail.baseline": "1 %"}, [("gateway", "restarts")]),
         ("prod", {"sampling.tail.noise": {}}, [("gateway", "restarts")]),
-        ("prod", {"aggregation.span_metrics.dimensions": []}, [("gateway", "restarts")]),
+        ("prod", {"aggregation.span_metrics.dimensions": []}, [("agent", "restarts")]),
         ("prod", {"sampling.strategies.services.portal.ratio": "50 %"}, [("sampling", "reloads")]),
         ("prod", {"sampling.head_ratio": "50 %", "sampling.tail.wait": "10s"}, [("gateway", "restarts"), ("sampling", "reloads")]),
         ("prod", {"sampling.targets": {}}, []),
@@ -175,9 +175,13 @@ def test_what_a_change_touches_restarts_or_reloads_and_nothing_else_does(
     assert effects(diff(base, changes)) == expected
 
 
-def test_more_gateways_scale_and_do_not_restart_where_nothing_else_follows_from_them() -> None:
+def test_more_gateways_scale_and_agents_restart_to_divide_the_traces_anew() -> None:
     old, new = (samples.named("prod", {"load.spans_per_second": 100, "collectors.gateway.replicas": n}) for n in (3, 4))
-    assert effects(difference(old, new)) == [("gateway", "scales")]
+    found = difference(old, new)
+    assert effects(found) == [("agent", "restarts"), ("gateway", "scales")]
+    (change,) = found.changes
+    assert change.consequence is not None
+    assert "traces under way are decided in two pieces" in change.consequence
 
 
 def test_another_place_removes_and_creates_every_workload() -> None:

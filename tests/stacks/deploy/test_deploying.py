@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -15,12 +14,13 @@ from stacks.cli.verbs import _text
 from stacks.deploy.engine import Engine, EngineError, Event, ended_by
 from stacks.deploy.hints import Place, killed
 from stacks.deploy.probe import _spans
-from stacks.deploy.up import Deployment, RefusedError, losses, show_difference, up
+from stacks.deploy.up import Deployment, RefusedError, losses, rotations, show_difference, up
 from stacks.deploy.workspace import _copy, _passphrase, backend_configured, past_proxies
 from stacks.environment.source import ROOT, Named, read
 from stacks.placement.outputs import OTLP_HEADERS, ContractError, consumer_config, consumer_secret, exported, otlp_headers, outputs
 from stacks.plan.plan import plan
 from stacks.plan.targets import addresses_of
+from tests.pem import certificate
 from tests.program import ProgramError, run
 from tracing_lib import Outputs, TracingSettings
 
@@ -157,6 +157,18 @@ def test_a_deployment_that_deletes_stored_traces_says_so(name: str, kind: str, i
         assert losses(deployment, [Event(operation, "urn", kind, inputs, {})]) == []
 
 
+def test_a_rotated_secret_is_said_with_who_restarts_and_one_that_nobody_reads_is_not() -> None:
+    named = read("prod")
+    deployment = Deployment(named, Engine("no engine is asked", {}, Place("prod", "observability"), ROOT), named)
+
+    def step(operation: str, name: str) -> Event:
+        inputs = {"metadata": {"name": name}, "stringData": "[secret]"}
+        return Event(operation, "urn", "kubernetes:core/v1:Secret", inputs, inputs)
+
+    steps = [step("update", "tracing-access"), step("update", "virtengine-tracing"), step("same", "tracing-ingest-token")]
+    assert rotations(deployment, steps) == ["Secret tracing-access has other values: access will restart"]
+
+
 def test_what_is_left_of_a_deployment_is_not_said_to_be_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     engine, named = Engine("no engine is asked", {}, Place("dev", "observability"), ROOT), read("dev")
     show_difference(Deployment(named, engine, named))
@@ -232,12 +244,6 @@ def test_every_input_that_holds_a_secret_is_one() -> None:
         assert holding <= resource.secret, resource.name
 
 
-def _authority(folder: Path) -> str:
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=authority"]
-    subprocess.run([*command, "-out", folder / "ca.crt", "-keyout", folder / "ca.key"], check=True, capture_output=True)
-    return (folder / "ca.crt").read_text()
-
-
 def test_a_private_authority_of_the_issuer_may_come_from_elsewhere_or_from_the_stack(tmp_path: Path) -> None:
     document = yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())
     document["config"]["virtengine-tracing:environment"]["access"]["oidc_ca_secret"] = "login-ca"
@@ -245,7 +251,9 @@ def test_a_private_authority_of_the_issuer_may_come_from_elsewhere_or_from_the_s
     file.write_text(yaml.safe_dump(document))
     secrets = "kubernetes:core/v1:Secret"
     assert "tracing-login-ca" not in run("prod", file=file, secrets=SECRETS).by_type(secrets)
-    filled = run("prod", file=file, secrets=SECRETS | {"login-ca.ca.crt": _authority(tmp_path)}).by_type(secrets)["tracing-login-ca"]
+    filled = run("prod", file=file, secrets=SECRETS | {"login-ca.ca.crt": certificate(tmp_path, "authority")[0]}).by_type(secrets)[
+        "tracing-login-ca"
+    ]
     assert filled.inputs["metadata"]["name"] == "login-ca"
 
 

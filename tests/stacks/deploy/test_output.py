@@ -27,6 +27,19 @@ INTERRUPTED = """\
     asyncio.exceptions.CancelledError
  +  kubernetes:core/v1:ConfigMap consumers-shop created (1s)
 """
+LINE_BY_LINE = """\
+ +  pulumi:pulumi:Stack virtengine-tracing-prod creating (1s) Traceback (most recent call last):
+ +  pulumi:pulumi:Stack virtengine-tracing-prod creating (1s)   File "/bin/pulumi-language-python-exec", line 231, in <module>
+ +  pulumi:pulumi:Stack virtengine-tracing-prod creating (2s)     fd_event_list = self._selector.poll(timeout, max_ev)
+@ updating......
+ +  pulumi:pulumi:Stack virtengine-tracing-prod creating (2s)                     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+ +  pulumi:pulumi:Stack virtengine-tracing-prod creating (2s) KeyboardInterrupt
+ +  pulumi:pulumi:Stack virtengine-tracing-prod creating (2s) During handling of the above exception, another exception occurred:
+ +  pulumi:pulumi:Stack virtengine-tracing-prod creating (2s) Traceback (most recent call last):
+ +  pulumi:pulumi:Stack virtengine-tracing-prod creating (2s)     t.join()
+ +  pulumi:pulumi:Stack virtengine-tracing-prod creating (2s) KeyboardInterrupt
+ +  pulumi:pulumi:Stack virtengine-tracing-prod creating (3s) 5 warnings; 26 messages
+"""
 FAILED = """\
     error: Program failed with an unhandled exception:
     Traceback (most recent call last):
@@ -48,6 +61,12 @@ def _filtered(text: str) -> tuple[str, str]:
 def test_an_interrupted_program_leaves_no_line() -> None:
     shown, kept = _filtered(INTERRUPTED)
     assert shown.splitlines() == [INTERRUPTED.splitlines()[0], INTERRUPTED.splitlines()[-1]]
+    assert kept == ""
+
+
+def test_an_interrupted_program_behind_the_name_of_its_stack_leaves_no_line() -> None:
+    shown, kept = _filtered(LINE_BY_LINE)
+    assert shown.splitlines() == ["@ updating......", LINE_BY_LINE.splitlines()[-1]]
     assert kept == ""
 
 

@@ -51,7 +51,7 @@ def test_a_kubeconfig_that_is_none_is_said(tmp_path: Path, monkeypatch: pytest.M
         client("anywhere")
 
 
-def test_consumers_namespaces_that_are_not_there_are_said_with_the_command_that_makes_them(cluster: Cluster) -> None:
+def test_missing_consumer_namespaces_are_named_with_the_command_that_makes_them(cluster: Cluster) -> None:
     there = cluster.namespace()
     with pytest.raises(ClusterError) as refused:
         check(cluster.context, cluster.plan("not-there-yet", there, "shop", "portal"), new=True)
@@ -108,7 +108,7 @@ def test_an_object_of_somebody_elses_in_a_consumers_namespace_is_left_alone(clus
         check(cluster.context, cluster.plan("first", shop), new=True)
 
 
-def test_a_user_who_lacks_rights_is_told_every_one_of_them_before_anything_is_touched(cluster: Cluster) -> None:
+def test_a_user_is_told_every_right_that_is_missing_before_anything_is_touched(cluster: Cluster) -> None:
     # What the role "admin" has, and the right to make namespaces.
     known = [{**rule, "resources": [one for one in rule["resources"] if one not in LACKING]} for rule in ruled(PAGE.read_text())]
     user, shop = cluster.user(*(rule for rule in known if rule["resources"])), cluster.namespace()

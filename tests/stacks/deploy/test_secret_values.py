@@ -14,6 +14,7 @@ from stacks.environment.source import read
 from stacks.placement.outputs import ContractError, otlp_headers, outputs
 from stacks.plan.plan import plan
 from stacks.plan.targets import addresses_of
+from tests.pem import certificate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,11 +76,10 @@ def test_a_token_is_taken_where_the_contract_takes_it_and_nowhere_else(value: st
 
 
 def test_a_certificate_and_its_key_as_openssl_writes_them_are_right(tmp_path: Path) -> None:
-    made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=agent"]
-    subprocess.run([*made, "-out", tmp_path / "tls.crt", "-keyout", tmp_path / "tls.key"], check=True, capture_output=True)
+    certified, key = certificate(tmp_path, "agent")
     subprocess.run(["openssl", "ec", "-in", tmp_path / "tls.key", "-out", tmp_path / "sec1.key"], check=True, capture_output=True)
-    assert problem("tls.crt", (tmp_path / "tls.crt").read_text()) is None
-    assert problem("tls.key", (tmp_path / "tls.key").read_text()) is None
+    assert problem("tls.crt", certified) is None
+    assert problem("tls.key", key) is None
     assert problem("tls.key", (tmp_path / "sec1.key").read_text()) is None
 
 

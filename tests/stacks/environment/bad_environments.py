@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date
 
 from stacks.environment.sizing import COLLECTOR_BYTES, DISK_BYTES_PER_SPAN_BYTE, HELD_BYTES_PER_SPAN_BYTE
 from stacks.environment.units import approximate_bytes
@@ -45,6 +44,10 @@ MERGES = "a: &a {x: 1}\n" + "".join(
     f"{name}: &{name} {{<<: [{', '.join([f'*{before}'] * 10)}]}}\n" for before, name in zip("abcdefghijkl", "bcdefghijklm", strict=True)
 )
 TARGET: Key = ("sampling", "targets", "chain", "virtengine.market.v1.Query/Orders")
+DIMENSIONS = "aggregation.span_metrics.dimensions"
+NOISE = "sampling.tail.noise.probes.values"
+BUCKET = {"kind": "tempo", "resources": {"memory": "4Gi"}}
+STRATEGIES = "sampling.strategies.services"
 STRATEGY, RATE = "sampling.strategies.services.portal", ".traces_per_second"
 
 UNITS = [
@@ -77,7 +80,6 @@ UNITS = [
 
 TYPES = [
     _value("number for text", "target.context", 5, "5 stands where text belongs", "put it in quotes"),
-    _value("date for text", "namespace", date(2024, 1, 1), "2024-01-01 stands where text belongs", "write text"),
     _value("text for a whole number", "collectors.gateway.replicas", "3", '"3" stands where a whole number belongs', "without quotes"),
     _value("truth value for a number", "load.spans_per_second", value=True, wrong="true stands where a number", right="write digits"),
     _value("fraction for a whole number", "load.nodes", 1.5, "1.5 stands where a whole number belongs", "write digits"),
@@ -128,7 +130,64 @@ KEYS = [
 ]
 
 FORMS = [
-    _value("empty text", "target.context", "", '"" is too short', "length 1 or more"),
+    _value("empty text", "target.context", "", '"" is no text', "write some, or leave it out"),
+    _value("blank text", "access.groups_claim", " ", '" " is no text', "write some, or leave it out"),
+    _value("context with a blank at its end", "target.context", "prod ", '"prod " begins or ends with a blank', 'write "prod"'),
+    _value(
+        "context to be filled in", "target.context", "${CONTEXT}", 'holds "${CONTEXT}", which nothing fills in', "write the value itself"
+    ),
+    _value("client to be filled in", "access.client_id", "{{ id }}", 'holds "{{ id }}", which nothing fills in', "write the value itself"),
+    _value("issuer to be filled in", "access.oidc_issuer", "https://${HOST}/x", 'holds "${HOST}"', "write the value itself"),
+    _value("claim to be filled in", "access.groups_claim", "$(CLAIM)", 'holds "$(", which nothing fills in', "write the value itself"),
+    _value("client that cannot be seen", "access.client_id", "a\tb", "holds a character that cannot be seen", "write it without"),
+    _value(
+        "address of the issuer's description",
+        "access.oidc_issuer",
+        "https://login.example.org/realms/x/.well-known/openid-configuration",
+        "is the address of the issuer's description",
+        'write the issuer, "https://login.example.org/realms/x"',
+    ),
+    _value(
+        "group with a blank at its end", "access.operator_groups", ["ops "], "ends with a blank", '"ops"', named="access.operator_groups.0"
+    ),
+    _value("empty group", "access.operator_groups", [""], '"" is no text', "write some", named="access.operator_groups.0"),
+    _value("scope with a blank", "access.scopes", ["openid email"], "is not a scope", '"groups"', named="access.scopes.0"),
+    _value("address for a host", "access.host", "10.0.0.5", "is an address, and an Ingress has a host by name", '"traces.example.org"'),
+    _value("Secret in capitals", "access.tls_secret", "Traces-TLS", "is not a name that Kubernetes takes", "write lower-case letters"),
+    _value(
+        "Secret that ends with a dot", "access.tls_secret", "traces.", "is not a name that Kubernetes takes", "write lower-case letters"
+    ),
+    _value("noise of an empty value", NOISE, [""], '"" is no text', "leave it out", named=f"{NOISE}.0"),
+    _value("noise with a blank at its end", NOISE, ["/healthz "], "begins or ends with a blank", '"/healthz"', named=f"{NOISE}.0"),
+    _value("noise of everything", NOISE, ["*"], "is compared as it stands and is no pattern", "write the values", named=f"{NOISE}.0"),
+    _value("noise of every text", NOISE, ["^.*$"], "is no pattern", "write the values", named=f"{NOISE}.0"),
+    Bad(
+        "bucket in capitals",
+        "environment.backend.storage.bucket",
+        '"Traces_Prod" is not the name of a bucket',
+        "write 3 to 63 lower-case letters",
+        {"backend": BUCKET | {"storage": {"kind": "s3", "bucket": "Traces_Prod", "endpoint": "s3.example.org"}}},
+    ),
+    Bad(
+        "region to be filled in",
+        "environment.backend.storage.region",
+        'holds "${REGION}"',
+        "write the value itself",
+        {"backend": BUCKET | {"storage": {"kind": "s3", "bucket": "traces", "endpoint": "s3.example.org", "region": "${REGION}"}}},
+    ),
+    *(
+        _value(f"twice in {key}", key, [value, value], f'"{value}" stands twice', "keep one of them")
+        for key, value in (
+            ("ingest.namespaces", "virtengine"),
+            ("access.operator_groups", "ops"),
+            ("access.ingress_namespaces", "traefik"),
+            ("access.trusted_proxies", "10.0.0.0/8"),
+            ("aggregation.scraper_namespaces", "monitoring"),
+            ("aggregation.span_metrics.dimensions", "http.route"),
+            ("aggregation.service_graph.dimensions", "http.route"),
+            (NOISE, "/healthz"),
+        )
+    ),
     _value("empty list of groups", "access.operator_groups", [], "an empty list leaves nothing", "write one or more"),
     _value("name that Kubernetes refuses", "namespace", "Virt_Engine", "is not a name that Kubernetes takes", "write lower-case letters"),
     _value("name that ends with a newline", "namespace", "tracing\n", '"tracing\\n" is not a name', "write lower-case letters"),
@@ -182,6 +241,47 @@ RULES = [
     _value("expiry within a flush", "aggregation.span_metrics.expiry", "15s", "series would vanish", "write 1m or more"),
     _value("agent limited too late", "collectors.agent.memory_limit", "95 %", "95 % is out of bounds", "write 40 % to 85 %"),
     _value("gateway limited too soon", "collectors.gateway.memory_limit", "10 %", "10 % is out of bounds", "write 40 % to 85 %"),
+    _value("login without an identity", "access.scopes", ["email"], "without openid the issuer gives no identity", "write [openid, email]"),
+    _value("cluster of unknown size", "load.nodes", ABSENT, "is required on a cluster", "write how many there are"),
+    _value(
+        "digest of what does not run",
+        "images.digests",
+        {"tempo": "sha256:" + "0" * 64},
+        "no tempo runs here",
+        "What runs: jaeger, oauth2-proxy, otelcol-contrib",
+        named="images.digests.tempo",
+    ),
+    _value("noise of half a character", NOISE, ["a\ud800"], "holds half a character", "write whole ones", named=f"{NOISE}.0"),
+    _value("service without a name", STRATEGIES, {" ": {"ratio": "5 %"}}, '" " is no text', "write some", named=f"{STRATEGIES}. "),
+    *(
+        _value(f"dimension {wrong}", f"aggregation.{section}.dimensions", dimensions, text_, right)
+        for section, wrong, dimensions, text_, right in (
+            ("span_metrics", "that is there", ["span.kind"], "is the label span_kind, which every series has", "leave it out"),
+            ("span_metrics", "of the scrape", ["job"], "is the label job, which every series has", "leave it out"),
+            ("span_metrics", "of the buckets", ["le"], "is the label le, which every series has", "leave it out"),
+            ("span_metrics", "of another spelling", ["http.route", "http_route"], "are one label, http_route", "keep one of them"),
+            ("service_graph", "in another alphabet", ["größe", "gr.ß_e", "gr__e"], "are one label", "keep one of them"),
+            ("span_metrics", "of a digit in two ways", ["1st", "key_1st"], "are one label, key_1st", "keep one of them"),
+            ("service_graph", "without a letter", ["..."], "makes no label of Prometheus", 'for example "http.route"'),
+            ("service_graph", "that is reserved", ["__name__"], "makes no label of Prometheus", 'for example "http.route"'),
+        )
+    ),
+    _value("dimension that is empty", "aggregation.span_metrics.dimensions", [""], '"" is no text', "write", named=f"{DIMENSIONS}.0"),
+    _value("flush of a millisecond", "aggregation.flush_interval", "1ms", '"1ms" is too short', 'write "1s" or more'),
+    _value("poll of a millisecond", "sampling.strategies.poll_interval", "1ms", '"1ms" is too short', 'write "1s" or more'),
+    _value("graph that waits for nothing", "aggregation.service_graph.wait", "999ms", '"999ms" is too short', 'write "1s" or more'),
+    _value("limit of less than a span", "sampling.tail.baseline_limit", 0.5, "stands where a whole number belongs", "write digits"),
+    *(
+        _value(f"{key} of {value}", key, value, f"{value.replace('4k', '4000')} is less than {what}", f'write "{right}" or more')
+        for key, value, what, right in (
+            ("collectors.agent.resources.memory", "4k", "an agent needs", "192Mi"),
+            ("collectors.agent.resources.memory", "10Mi", "an agent needs", "192Mi"),
+            ("collectors.agent.queue.size", "1Mi", "the queue of an agent needs", "64Mi"),
+            ("collectors.gateway.queue.size", "1Mi", "the queue of a gateway needs", "64Mi"),
+            ("backend.resources.memory", "64Mi", "Jaeger needs", "256Mi"),
+            ("access.resources.memory", "1Mi", "the login proxy needs", "32Mi"),
+        )
+    ),
     _value("token in clear", "ingest.tls_secret", None, "cross the network in clear", "ingest.tls_secret too", named="ingest.token_secret"),
 ]
 
@@ -227,8 +327,8 @@ SIZES = [
         "memory that cannot hold what waits",
         "collectors.gateway.resources.memory",
         "128Mi",
-        "128Mi cannot hold the traces that wait for tail sampling: 667 spans/s and gateway × 10s × "
-        f"{400 * HELD_BYTES_PER_SPAN_BYTE:,.0f} B + {approximate_bytes(COLLECTOR_BYTES)}, at a memory limit of 80 %, = ",
+        "128Mi cannot hold the traces that wait for tail sampling: 667 spans/s and gateway × 28.5 s until an answer × "
+        f"{400 * HELD_BYTES_PER_SPAN_BYTE['answered']:,.0f} B + {approximate_bytes(COLLECTOR_BYTES)} = ",
         'write "256Mi" or more, or lower sampling.tail.wait or sampling.head_ratio',
     ),
 ]
@@ -252,11 +352,26 @@ FILES = [
     _file("duplicate key at the top", "config: {}\nconfig: {}\n", 'the key "config" stands twice', "keep one of them"),
     _file("list as a key", "? [a]\n: b\n", "a list or a mapping cannot be a key", "write text"),
     _file("number as a key", COMPLETE + "    5: a\n", "the key 5 is no text", "put it in quotes", key="environment.5"),
-    _file("day that there is not", HEAD + "    namespace: 2024-13-45\n", "looks like a timestamp and is none", "quotes"),
-    _file("number that is none", HEAD + "    namespace: !!int foo\n", "looks like a number and is none", "quotes"),
+    *(
+        _file(f"doubtful {value}", HEAD + f"    namespace: {value}\n", f'"{value}" is one thing to some readers', right)
+        for value, right in (
+            ("0500", 'write 500 for the number, or "0500" in quotes for text'),
+            ("1_000", 'write 1000 for the number, or "1_000" in quotes for text'),
+            ("08", 'write 8 for the number, or "08" in quotes for text'),
+            ("0x1F", "put it in quotes"),
+            ("0o17", "put it in quotes"),
+            ("-0b11", "put it in quotes"),
+            ("2024-01-01", "put it in quotes"),
+            ("2024-1-1 10:00:00", "put it in quotes"),
+            ("2024-13-45", "put it in quotes"),
+        )
+    ),
+    _file("tag", HEAD + "    namespace: !!int foo\n", 'the tag "!!int" is not taken', "put text in quotes"),
+    _file("tag of a list", HEAD + "    namespace: !!set [a]\n", 'the tag "!!set" is not taken', "put text in quotes"),
+    _file("other line break", HEAD + "    namespace: a\u2028b\n", "line 3: the character \\u2028 ends a line", "write it without"),
     _file("number without end", HEAD + f"    namespace: {'1' * 5000}\n", "has more digits than any setting", "write fewer"),
-    _file("hexadecimal without end", HEAD + f"    namespace: 0x{'f' * 5000}\n", "has more digits than any setting", "write fewer"),
-    _file("Python object", HEAD + "    namespace: !!python/object/apply:os.getpid []\n", "could not determine a constructor", "compare"),
+    _file("hexadecimal without end", HEAD + f"    namespace: 0x{'f' * 5000}\n", "is one thing to some readers", "quotes"),
+    _file("Python object", HEAD + "    namespace: !!python/object/apply:os.getpid []\n", "is not taken", "put text in quotes"),
     _file("unknown alias", "config: *nowhere\n", "found undefined alias", "compare with Pulumi.dev.yaml"),
     _file("deeper than the stack", "[" * 3000, "nests deeper than any setting", "compare with Pulumi.dev.yaml"),
     _file("control character", "config: \0\n", "is not YAML", "compare with Pulumi.dev.yaml"),

@@ -71,7 +71,7 @@ def candidates(shape: Mapping[str, Any], was: object) -> Iterator[object]:  # no
             yield [*was, item] if isinstance(was, list) else [item]
         elif kind == "string" and "(ms|s|m|h|d)" in pattern:
             yield from ("59s", "61s", "7s", "11s", "41d", "13d")
-        elif kind == "string" and "%" in pattern:
+        elif kind == "string" and pattern.endswith(" ?%$"):
             yield from ("41 %", "7 %", "61 %")
         elif kind == "string" and "Ki" in pattern:
             yield from ("900Gi", "3Gi")

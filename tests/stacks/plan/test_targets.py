@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
+from components.documents import ports, wall
+from components.local.addresses import Block
+from stacks.placement.surroundings import lay_out
+from stacks.plan.addresses import Bound
 from tests.stacks import samples
 
 if TYPE_CHECKING:
@@ -32,17 +37,23 @@ def flat(value: object, path: Place = ()) -> Iterator[tuple[Place, object]]:
 def neutral(plan: Plan, target: str) -> Mapping[str, Mapping[Place, object]]:
     """The documents of a plan with each address and path replaced by what it stands for."""
     addresses = samples.TARGETS[target]
-    meanings: list[tuple[str, str]] = []
+    gateway, number = Bound(addresses, "gateway"), plan.workload("gateway").port("otlp-grpc").number
+    hosts_of_gateways = addresses.replica_hosts("gateway", plan.workload("gateway").replicas)
+    meanings = [(f"{host}:{number}", f"<gateway {index}>") for index, host in enumerate(hosts_of_gateways)]
+    meanings += [(gateway.own(port), f"<{port} of itself>") for port in (ports.COPY, ports.FLUSH)]
     for workload in plan.workloads:
         for port in workload.ports:
             hosts = (addresses.call_host(workload.name), addresses.listen_host(workload.name))
             meanings += [(f"{host}:{port.number}", f"<{port.name} of {workload.name}>") for host in hosts]
+    for folder in ("ingest", "issuer"):
+        meanings.append((addresses.secrets(folder), f"<secrets of {folder}>"))
     for workload in plan.workloads:
         meanings += [(volume.path, f"<{volume.name}>") for volume in workload.volumes]
         meanings.append((workload.documents_path, "<documents>"))
     found: dict[str, Mapping[Place, object]] = {}
     for workload in plan.workloads:
         host = addresses.listen_host(workload.name)
+        # Of the gateways an agent sees each by itself.
         own = [(f"{host}:{port.number}", f"<{port.name}>") for port in workload.ports]
         for document in workload.documents:
             text = document.text
@@ -75,12 +86,53 @@ def test_on_one_host_containers_and_processes_differ_in_addresses_and_paths_alon
 
 
 @pytest.mark.parametrize("base", samples.FILES)
-def test_a_cluster_differs_in_who_redacts_and_in_where_browsers_come_alone(base: str) -> None:
+def test_a_cluster_and_its_shape_in_small_differ_in_what_only_kubernetes_has(base: str) -> None:
+    found = differences(base, "kubernetes", "small")
+    assert {place[:3] for place in found.pop("agent/collector.yaml")} == {
+        ("processors", "k8s_attributes", "auth_type"),
+        ("processors", "k8s_attributes", "extract"),
+        ("processors", "k8s_attributes", "filter"),
+        ("processors", "k8s_attributes", "pod_association"),
+        ("service", "pipelines", "traces"),
+    }
+    assert found == {}
+    cluster, small = samples.planned(base, "kubernetes"), samples.planned(base, "small")
+    for there, here in zip(cluster.workloads, small.workloads, strict=True):
+        # Paths stand in documents and arguments, and are the addresses' to say.
+        unlike = ("documents", "arguments", "documents_path", "volumes", "secret_files", "environment")
+        assert dataclasses.replace(here, **{name: getattr(there, name) for name in unlike}) == there
+    assert small.edges == cluster.edges
+    assert small.quota == cluster.quota
+
+
+@pytest.mark.parametrize("base", samples.FILES)
+def test_of_the_environment_in_small_only_the_way_to_the_login_differs(base: str) -> None:
+    environment, plan = samples.named(base).environment, samples.planned(base)
+    layout = lay_out(plan, Block("127.64.0"), nodes=2)
+    before, after = environment.model_dump(), layout.environment(environment).model_dump()
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == (set() if base == "dev" else {"access"})
+    if changed:
+        ways = {name for name in before["access"] if before["access"][name] != after["access"][name]}
+        assert ways == {"host", "oidc_issuer", "oidc_ca_secret", "trusted_proxies"}
+
+
+@pytest.mark.parametrize("base", samples.FILES)
+def test_a_cluster_differs_in_who_redacts_counts_and_keeps_and_in_the_login(base: str) -> None:
     found = differences(base, "kubernetes", "docker")
     gateway = found.pop("gateway/collector.yaml")
     assert {place[:2] for place in gateway} == {
-        ("processors", "redaction"),
-        ("processors", "transform/privacy"),
+        *(("processors", name) for name in wall.NAMES),
+        ("connectors", "span_metrics"),
+        # Agents keep what a gateway has not decided on, and it answers them when it has.
+        ("receivers", "otlp"),
+        ("receivers", "otlp/copy"),
+        ("receivers", "otlp/flush"),
+        ("processors", "resource/first"),
+        ("processors", "transform/strip"),
+        ("exporters", "otlp_grpc/copy"),
+        ("exporters", "otlp_grpc/flush"),
+        ("exporters", "debug/waited"),
         ("service", "pipelines"),
     }
     # Grafana writes its own links, so behind the login proxy it knows the address of that.
@@ -88,16 +140,16 @@ def test_a_cluster_differs_in_who_redacts_and_in_where_browsers_come_alone(base:
 
 
 @pytest.mark.parametrize("base", samples.FILES)
-def test_the_agent_adds_only_resolver_tls_and_enrichment_to_the_gateways_intake(base: str) -> None:
+def test_the_agent_adds_only_shards_tls_and_enrichment_to_the_gateways_intake(base: str) -> None:
     cluster, host = samples.planned(base, "kubernetes"), samples.planned(base, "docker")
     agent: dict[str, Any] = yaml.safe_load(samples.document(cluster, "agent", "collector.yaml"))
     alone: dict[str, Any] = yaml.safe_load(samples.document(host, "gateway", "collector.yaml"))
-    assert agent["processors"].keys() - alone["processors"].keys() == {"k8s_attributes"}
-    for shared in ("redaction", "transform/privacy"):
+    shares = {name for name in agent["processors"] if name.startswith("filter/")}
+    assert agent["processors"].keys() - alone["processors"].keys() - shares == {"k8s_attributes"}
+    for shared in wall.NAMES:
         assert agent["processors"][shared] == alone["processors"][shared]
     added = {place for place, _ in flat(agent["receivers"])} - {place for place, _ in flat(alone["receivers"])}
     assert {place[-2] for place in added} == (set() if base == "dev" else {"tls", "auth"})
-    assert agent["exporters"]["load_balancing"]["resolver"] == {
-        "k8s": {"service": f"gateway.{cluster.namespace}", "ports": [cluster.workload("gateway").port("otlp-grpc").number]}
-    }
-    assert "load_balancing" not in alone["exporters"]
+    replicas = cluster.workload("gateway").replicas
+    names = {f"otlp_grpc/gateway-{index}" for index in range(replicas)}
+    assert agent["exporters"].keys() == names | {"prometheus"}

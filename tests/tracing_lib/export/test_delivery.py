@@ -162,7 +162,7 @@ def test_a_span_that_cannot_be_made_private_does_not_leave_and_costs_nobody_else
     tracing = configure(settings, set_global=False)
     delivery = tracing._processor
     assert delivery is not None
-    wall: Any = delivery._wall
+    wall: Any = delivery._encoder.redactor
     whole = wall.name
 
     def broken(value: str) -> str:
@@ -175,8 +175,8 @@ def test_a_span_that_cannot_be_made_private_does_not_leave_and_costs_nobody_else
         tracing.tracer("t").start_span(name).end()
     assert tracing.shutdown().accounts.dropped == {"encoding": 2}
     assert collector.names == ["b"]
-    told = [record.getMessage() for record in caplog.records if "could not be made private" in record.getMessage()]
-    assert told == ["portal: a span could not be made private and encoded (ValueError)"]
+    told = [record.getMessage() for record in caplog.records if "could not be redacted" in record.getMessage()]
+    assert told == ["portal: a span could not be redacted and encoded (ValueError)"]
 
 
 @pytest.mark.parametrize("raw", [b"<html>no OTLP</html>", b"x" * 100_000])
@@ -252,7 +252,7 @@ def test_the_caller_does_not_wait_for_a_collector_that_hangs() -> None:
     assert set(report.accounts.dropped) == {"queue_full", "shutdown"}
 
 
-def test_at_full_speed_against_a_collector_that_takes_one_request_in_ten_the_accounts_are_the_collectors_own(
+def test_accounts_are_the_collectors_own_when_it_takes_one_request_in_ten(
     collector: Collector,
 ) -> None:
     refusal = Answer(UNAVAILABLE[collector.protocol], retry_after="0" if collector.protocol != "grpc" else "0.001")

@@ -223,7 +223,7 @@ def load():
             time.sleep(made.random() * 0.01)
 loading = threading.Thread(target=load, daemon=True)
 loading.start()
-deliver = tracing._endings._shutdown
+deliver = tracing._exit_handlers._shutdown
 def shutdown():
     global going
     going = False
@@ -231,7 +231,7 @@ def shutdown():
     deliver()
     found = tracing.accounts()
     print(json.dumps([found.started, found.live, found.queued, found.exported, found.dropped]), flush=True)
-tracing._endings._shutdown = shutdown
+tracing._exit_handlers._shutdown = shutdown
 print("ready", flush=True)
 while True:
     time.sleep(0.05)
@@ -270,7 +270,7 @@ def one_turn(turn: int, ids: Path) -> None:
     assert ("were not delivered" in said) is bool(lacking)
 
 
-def test_ten_times_a_collector_stopped_and_started_under_load_and_the_service_ended_by_sigterm(tmp_path: Path) -> None:
+def test_accounts_hold_when_the_collector_restarts_and_sigterm_ends_the_service(tmp_path: Path) -> None:
     with ThreadPoolExecutor(5) as pool:
         turns = [pool.submit(one_turn, turn, tmp_path / f"{turn}.txt") for turn in range(10)]
     for turn in turns:

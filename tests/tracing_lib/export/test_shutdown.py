@@ -134,7 +134,7 @@ def test_every_attempt_of_a_shutdown_has_time_for_its_answer() -> None:
         assert tracing._processor is not None
         send = tracing._processor._transport.send
 
-        def noted(request: object, seconds: float) -> ExportResult:
+        def noted(request: bytes, seconds: float) -> ExportResult:
             given.append(seconds)
             return send(request, seconds)
 

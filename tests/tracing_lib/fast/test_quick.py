@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import functools
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -252,7 +253,7 @@ def test_a_processor_that_is_added_is_told_of_every_span() -> None:
 def test_trace_states_that_are_kept_are_bounded(recorded: Recorder) -> None:
     tracer = fast(recorded)
     for number in range(tracers._MOST_STATES + 50):
-        alone(lambda number=number: tracer.start_server_span("GET", [("tracestate", f"a={number}")], {}))
+        alone(functools.partial(tracer.start_server_span, "GET", [("tracestate", f"a={number}")], {}))
     assert len(tracers._states) <= 2 * tracers._MOST_STATES
 
 

@@ -271,7 +271,7 @@ def test_the_kind_and_signature_of_a_function_stay() -> None:
 
 
 @pytest.mark.usefixtures("logged")
-def test_a_generators_body_keeps_its_context_over_steps_and_its_consumer_sees_none_of_it(recorder: Recorder) -> None:
+def test_a_generators_body_keeps_its_context_and_its_consumer_sees_none_of_it(recorder: Recorder) -> None:
     seen: list[tuple[int, int]] = []
 
     @traced(name="work", tracer_provider=recorder.provider)

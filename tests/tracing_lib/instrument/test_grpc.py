@@ -143,7 +143,7 @@ def test_every_method_of_the_services_has_a_keepers_method_behind_it(recorder: R
             assert [span for span in spans if span.name.startswith(f"{module}.keeper.") and is_child(span, server)], method.full_name
 
 
-def test_interceptor_and_traced_servicer_together_are_one_span_with_the_attributes_of_both(recorder: Recorder) -> None:
+def test_interceptor_and_traced_servicer_are_one_span_with_the_attributes_of_both(recorder: Recorder) -> None:
     service = chain.SERVICES[2]
     servicer = trace_servicer(
         chain.MarketMsg(chain.Keepers().market),

@@ -255,7 +255,7 @@ def test_beside_the_contrib_instrumentation_of_httpx_a_request_is_one_span(recor
     assert [span.kind for span in recorder.spans].count(SpanKind.CLIENT) == 1
 
 
-def test_inside_the_contrib_middleware_ours_belongs_to_its_span_and_is_no_second_server(recorder: Recorder) -> None:
+def test_inside_the_contrib_middleware_ours_is_no_second_server_span(recorder: Recorder) -> None:
     inner = AsgiTracing(Starlette(routes=ROUTES), tracer_provider=recorder.provider)
     outer = OpenTelemetryMiddleware(inner, tracer_provider=recorder.provider, exclude_spans=["receive", "send"])
     with served(outer) as address:

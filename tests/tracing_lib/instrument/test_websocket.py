@@ -100,7 +100,7 @@ async def echo(uri: str, messages: list[str], **options: Any) -> list[Any]:  # n
         return answers
 
 
-def test_a_hundred_messages_are_a_trace_each_linked_to_the_connection_with_nothing_private(recorder: Recorder, address: str) -> None:
+def test_a_hundred_messages_are_a_trace_each_linked_to_the_connection(recorder: Recorder, address: str) -> None:
     async def run() -> None:
         async with connect(f"ws://{address}{PATH}") as socket:
             for number in range(100):
@@ -152,7 +152,7 @@ def test_events_are_linked_to_their_senders_both_ways_when_messages_carry_them(r
     assert [secret for secret in SECRETS if secret in said] == []
 
 
-def test_what_a_client_does_with_a_message_belongs_to_its_event_and_what_it_does_after_does_not(recorder: Recorder, address: str) -> None:
+def test_what_a_client_does_with_a_message_belongs_to_its_event_and_no_more(recorder: Recorder, address: str) -> None:
     async def run() -> None:
         with recorder.tracer.start_as_current_span("subscriber"):
             async with trace_websocket(f"ws://{address}/push", template="/push", tracer_provider=recorder.provider) as socket:
@@ -231,7 +231,7 @@ def test_events_are_sampled_with_their_connection(ratio: float) -> None:
         assert (len(handshakes) == 8 * ratio) or ratio == 0.5
 
 
-def test_of_a_connection_that_is_not_sampled_nothing_is_not_even_what_the_events_lead_to(recorder: Recorder) -> None:
+def test_of_an_unsampled_connection_nothing_is_recorded_nor_what_its_events_lead_to(recorder: Recorder) -> None:
     with Recorder(ALWAYS_OFF) as unsampled:
         application = App(recorder)
         traced = AsgiTracing(Starlette(routes=[WebSocketRoute(ROUTE, application.echo)]), tracer_provider=unsampled.provider)

@@ -37,12 +37,23 @@ tracer_dealloc(TracerCore *self)
     Py_TYPE(self)->tp_free((PyObject *)self);
 }
 
+/* Whether the SDK has a tracer enabled; -1 with an exception. */
+static int
+enabled(TracerCore *self)
+{
+    PyObject *config = PyObject_GetAttr(((Origin *)self->origin)->tracer, s_tracer_config);
+    PyObject *found = config == NULL ? NULL : PyObject_GetAttr(config, s_is_enabled);
+    Py_XDECREF(config);
+    Py_XDECREF(found);
+    return found == NULL ? -1 : found == Py_True;
+}
+
 /* The pipeline, held, where a span that starts is to be counted and nothing else; NULL without an exception else. */
 static Pipeline *
 direct_pipeline(TracerCore *self)
 {
     if (!self->plain_ids || self->origin == NULL || Py_TYPE(self->origin) != &OriginType || constants[SPAN] == NULL
-        || constants[VARIABLE] == Py_None) {
+        || constants[VARIABLE] == Py_None || enabled(self) <= 0) {
         return NULL;
     }
     Pipeline *pipeline = pipeline_of(self->origin);
@@ -147,22 +158,11 @@ leased(PyObject *leases, PyObject *name)
     return NULL;
 }
 
-/* Whether the SDK has a tracer enabled; -1 with an exception. */
-static int
-enabled(TracerCore *self)
-{
-    PyObject *config = PyObject_GetAttr(((Origin *)self->origin)->tracer, s_tracer_config);
-    PyObject *found = config == NULL ? NULL : PyObject_GetAttr(config, s_is_enabled);
-    Py_XDECREF(config);
-    Py_XDECREF(found);
-    return found == NULL ? -1 : found == Py_True;
-}
-
 /* The first span of a trace, or its ids where it is not sampled, where the operation's name decides. NULL without an exception else. */
 static PyObject *
 decided(TracerCore *self, PyObject *name, PyObject *attributes)
 {
-    if (self->decide == NULL || self->decide == Py_None || self->otherwise == NULL || enabled(self) <= 0) {
+    if (self->decide == NULL || self->decide == Py_None || self->otherwise == NULL) {
         return NULL;
     }
     PyObject *decide = Py_NewRef(self->decide), *otherwise = Py_NewRef(self->otherwise), *leases = Py_XNewRef(self->leases);

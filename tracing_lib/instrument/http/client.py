@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import weakref
 from contextlib import AbstractContextManager, nullcontext
+from importlib import import_module
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 import httpx
@@ -16,22 +17,15 @@ from tracing_lib.base.errors import explain
 from tracing_lib.instrument.http_spans import CLIENT_ERRORS, SCOPE, method_of, set_status, span_name
 from tracing_lib.instrument.source import TracerSource, fail, suppressed
 
+_instrumentation: ModuleType | None
 try:
-    from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled, suppress_http_instrumentation
-except ImportError:  # then there is no other instrumentation of httpx that a request could be a second span of
-
-    def is_http_instrumentation_enabled() -> bool:
-        """Whether no other instrumentation has made a span for this request."""
-        return True
-
-    def suppress_http_instrumentation() -> AbstractContextManager[None]:
-        """Keep other instrumentations from making a span for the requests in the block."""
-        return nullcontext()
-
+    _instrumentation = import_module("opentelemetry.instrumentation.utils")
+except ImportError:  # the package is optional, and without it no other instrumentation makes a second span of a request
+    _instrumentation = None
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from types import TracebackType
+    from types import ModuleType, TracebackType
 
     from opentelemetry.context import Context
     from opentelemetry.trace import Span, TracerProvider
@@ -106,7 +100,7 @@ class _Requests:
 
         None where nobody would receive the span.
         """
-        if suppressed() or not is_http_instrumentation_enabled():
+        if suppressed() or not (_instrumentation is None or _instrumentation.is_http_instrumentation_enabled()):
             return None
         method, template = method_of(request.method), self._template_of(request)
         attributes: dict[str, str | int] = {conventions.HTTP_REQUEST_METHOD: method, conventions.SERVER_ADDRESS: request.url.host}
@@ -133,6 +127,14 @@ class _Requests:
             return given
         path = request.url.path
         return next((template for pattern, template in self._templates if pattern.fullmatch(path)), None)
+
+
+def _one_span() -> AbstractContextManager[None]:
+    """Keep other instrumentations of httpx from making a span of the request that is sent in the block."""
+    if _instrumentation is None:
+        return nullcontext()
+    suppressing: AbstractContextManager[None] = _instrumentation.suppress_http_instrumentation()
+    return suppressing
 
 
 def _pattern(template: str) -> re.Pattern[str]:
@@ -164,7 +166,7 @@ class TracedTransport(httpx.BaseTransport):
             return self._transport.handle_request(request)
         span, before = started
         try:
-            with suppress_http_instrumentation():
+            with _one_span():
                 response = self._transport.handle_request(request)
             _answered(span, response)
         except BaseException as error:
@@ -204,7 +206,7 @@ class AsyncTracedTransport(httpx.AsyncBaseTransport):
             return await self._transport.handle_async_request(request)
         span, before = started
         try:
-            with suppress_http_instrumentation():
+            with _one_span():
                 response = await self._transport.handle_async_request(request)
             _answered(span, response)
         except BaseException as error:

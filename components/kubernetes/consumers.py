@@ -1,4 +1,4 @@
-"""How people reach the traces, and how services learn where to send theirs."""
+"""Configuration for services, in the namespaces that may send."""
 
 from __future__ import annotations
 
@@ -9,29 +9,12 @@ import pulumi
 from components.kubernetes.names import PART_OF
 from components.kubernetes.namespace import secret_object
 from components.kubernetes.objects import consumer_objects
-from components.kubernetes.place import place, place_workloads
+from components.kubernetes.place import place
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from components.workload import Plan, Workload
-
-
-class Access(pulumi.ComponentResource):
-    """The login proxy before the user interface, and its Ingress. ``after`` is what must be there first."""
-
-    def __init__(
-        self,
-        name: str,
-        plan: Plan,
-        workloads: Sequence[Workload],
-        *,
-        after: Sequence[pulumi.Resource],
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        super().__init__("virtengine:tracing:Access", name, {}, opts)
-        place_workloads(plan, workloads, parent=self, name=name, after=after)
-        self.register_outputs({"workloads": [workload.name for workload in workloads]})
+    from components.workload import Plan
 
 
 class Consumers(pulumi.ComponentResource):

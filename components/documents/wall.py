@@ -1,0 +1,80 @@
+"""The collector's wall: processors that every span passes before anything else reads it.
+
+It mends what one sender got wrong and would spoil what all others read, and masks what must not be stored. Out of its reach are values
+in bytes, and attributes and trace state of links: the transformation language has no path to either.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from components.documents.attributes import any_of, patterns
+from components.documents.text import ottl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+Part = dict[str, Any]
+
+NAMES = ("transform/repair", "redaction", "transform/privacy")
+"""The processors in their order."""
+
+_TEXTS: Mapping[str, tuple[str, ...]] = {
+    "resource": (),
+    "scope": ("scope.name", "scope.version"),
+    "span": ("span.name", "span.status.message", "span.trace_state"),
+    "spanevent": ("spanevent.name",),
+}
+"""The text of a span beside its attributes, by the context in which the transformation language reaches it."""
+
+_NO_TEXT = r"[\x{0}\x{FFFD}]"
+"""NUL, or a byte that is not UTF-8, which Go's regular expressions read as U+FFFD. A class, since a lone character is searched as bytes."""
+
+_NAME, _UNNAMED = r"[^\s\x{FFFD}]", "unknown_service"
+"""What the name of a service has at least, a character that can be seen; and OpenTelemetry's name for a service that gives none."""
+
+_YEAR_2000 = 946_684_800_000_000_000
+"""Nanoseconds since 1970. A span that begins earlier has no start: no clock that was ever set is so far behind."""
+
+
+def processors() -> Part:
+    """The processors by name."""
+    # One group for each context: in a flat list the statements on spans would run only for spans that have events.
+    return {
+        "transform/repair": _transform({context: [*_replacing(context, _NO_TEXT, "\ufffd"), *_mending(context)] for context in _TEXTS}),
+        "redaction": {
+            "allow_all_keys": True,
+            "blocked_key_patterns": patterns("key"),
+            "blocked_values": patterns("value"),
+            "redact_all_types": True,
+            # A list of what was redacted would itself tell something.
+            "summary": "silent",
+        },
+        "transform/privacy": _transform({context: list(_replacing(context, any_of("value"), "****", values=False)) for context in _TEXTS}),
+    }
+
+
+def _transform(statements: Mapping[str, list[str]]) -> Part:
+    groups = [{"context": context, "statements": of_context} for context, of_context in statements.items()]
+    return {"error_mode": "propagate", "trace_statements": groups}
+
+
+def _replacing(context: str, pattern: str, replacement: str, *, values: bool = True) -> Iterator[str]:
+    """Statements that replace a pattern in the keys of a context's attributes, in their ``values``, and in its other text."""
+    for mode in ("key", "value") if values else ("key",):
+        yield f'replace_all_patterns({context}.attributes, "{mode}", {ottl(pattern)}, {ottl(replacement)})'
+    for text in _TEXTS[context]:
+        yield f"replace_pattern({text}, {ottl(pattern)}, {ottl(replacement)})"
+
+
+def _mending(context: str) -> Iterator[str]:
+    """Statements that give a service a name, and a span times from which a duration can be told."""
+    if context == "resource":
+        name = 'resource.attributes["service.name"]'
+        yield f"set({name}, String({name})) where {name} != nil and not IsString({name})"
+        yield f"set({name}, {ottl(_UNNAMED)}) where not IsMatch({name}, {ottl(_NAME)})"
+    elif context == "span":
+        start, end = "span.start_time_unix_nano", "span.end_time_unix_nano"
+        yield f"set({start}, {end}) where {start} < {_YEAR_2000}"
+        # A clock that is a day ahead is wrong, while a job may well take days.
+        yield f'set({end}, {start}) where {end} < {start} or span.end_time > Now() + Duration("24h")'

@@ -1,0 +1,74 @@
+"""Counters of servers, read as Prometheus reads them: what a counter had when its server ended stays counted."""
+
+from __future__ import annotations
+
+import re
+import threading
+import urllib.error
+import urllib.request
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PERIOD_SECONDS = 1.0
+ANSWER_SECONDS = 3.0
+
+_SAMPLE = re.compile(r"^(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)(?P<labels>\{.*\})? (?P<value>[0-9.eE+-]+)", re.MULTILINE)
+
+
+class Counters:
+    """Reads the counters at each of ``urls`` (by a name of the reader's) every second, from ``start`` until ``stop``."""
+
+    def __init__(self, urls: Mapping[str, str]) -> None:
+        self._urls = urls
+        self._last: dict[tuple[str, str], float] = {}
+        self._grown: dict[tuple[str, str], float] = defaultdict(float)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="counters", daemon=True)
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def start(self) -> Counters:
+        """Take what is there as the beginning, and read on."""
+        self._read()
+        self._grown.clear()
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Read once more, and no more."""
+        if self._stopping.is_set():
+            return
+        self._stopping.set()
+        self._thread.join()
+        self._read()
+
+    def grown(self, metric: str, *labels: str) -> Mapping[str, float]:
+        """By how much the series of a counter that have all these ``labels`` (``name="value"``) have grown, by name of the URL."""
+        found: dict[str, float] = dict.fromkeys(self._urls, 0.0)
+        for (where, series), value in list(self._grown.items()):
+            name, _, own = series.partition("{")
+            if name == metric and all(label in own for label in labels):
+                found[where] += value
+        return found
+
+    def _run(self) -> None:
+        while not self._stopping.wait(PERIOD_SECONDS):
+            self._read()
+
+    def _read(self) -> None:
+        for where, url in self._urls.items():
+            try:
+                with self._opener.open(url, timeout=ANSWER_SECONDS) as answer:
+                    text = answer.read().decode()
+            except (OSError, urllib.error.URLError):
+                continue
+            for sample in _SAMPLE.finditer(text):
+                self._count((where, sample["name"] + (sample["labels"] or "")), float(sample["value"]))
+
+    def _count(self, series: tuple[str, str], value: float) -> None:
+        before = self._last.get(series, 0.0)
+        # A counter that is smaller than before began anew with its server.
+        self._grown[series] += value - before if value >= before else value
+        self._last[series] = value
