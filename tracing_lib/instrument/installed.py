@@ -16,7 +16,7 @@ _logger: Final = logging.getLogger("tracing_lib")
 
 OWN: Final = {
     "starlette": "tracing_lib.instrument.http.patched_apps",
-    "httpx": "tracing_lib.instrument.http.patched_clients",
+    "httpx": "tracing_lib.instrument.http.client",
     "grpc": "tracing_lib.instrument.grpc.patched",
 }
 """Packages that the library's own surfaces serve, FastAPI with Starlette: the module whose ``patch`` reaches all of a process."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import weakref
 from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
-from typing import TYPE_CHECKING, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import httpx
 from opentelemetry import context as contexts
@@ -35,7 +36,7 @@ _EXTENSION: Final = "url_template"
 _PARAMETER: Final = re.compile(r"\\\{[^{}/]+\\\}")
 _PORTS: Final = {"http": 80, "https": 443}
 _AUTOMATIC: Final[weakref.WeakKeyDictionary[httpx.Client | httpx.AsyncClient, _Requests]] = weakref.WeakKeyDictionary()
-"""Clients that ``trace_automatically`` traced."""
+"""Clients that are traced because ``patch`` was called."""
 
 
 def trace_httpx(client: _C, *, templates: Iterable[str] = (), tracer_provider: TracerProvider | None = None) -> _C:
@@ -62,10 +63,22 @@ def trace_httpx(client: _C, *, templates: Iterable[str] = (), tracer_provider: T
     return client
 
 
-def trace_automatically(client: httpx.Client | httpx.AsyncClient, provider: TracerProvider | None) -> None:
-    """Trace a client of which nobody asked for that; ``trace_httpx`` can still be called, and then decides."""
-    _AUTOMATIC[client] = requests = _Requests((), provider)
-    _wire(client, requests)
+def patch(provider: TracerProvider | None) -> None:
+    """Trace every client that is made from now on; ``trace_httpx`` can still be called for one, and then decides."""
+    for kind in (httpx.Client, httpx.AsyncClient):
+        _patch(kind, provider)
+
+
+def _patch(kind: Any, provider: TracerProvider | None) -> None:  # noqa: ANN401  one of two classes
+    plain = kind.__init__
+
+    @functools.wraps(plain)
+    def made(self: Any, *arguments: Any, **options: Any) -> None:  # noqa: ANN401  as the class takes them
+        plain(self, *arguments, **options)
+        _AUTOMATIC[self] = requests = _Requests((), provider)
+        _wire(self, requests)
+
+    kind.__init__ = made
 
 
 def _wire(client: httpx.Client | httpx.AsyncClient, requests: _Requests) -> None:
