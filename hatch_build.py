@@ -1,4 +1,4 @@
-"""Builds the library's module in C beside its source, where there is a C compiler; the library works without it."""
+"""Builds the library's module in C into the wheel, where there is a C compiler; the library works without it."""
 
 from __future__ import annotations
 
@@ -55,10 +55,11 @@ class NativeBuildHook(BuildHookInterface[Any]):
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Build the module; where that does not work say so, and let the wheel be one for every platform."""
-        del version  # an editable wheel needs the module as well
         source = Path(self.root, SOURCE)
-        # Beside its source: an editable install imports from there.
-        target = source.with_name(f"_native{sysconfig.get_config_var('EXT_SUFFIX')}")
+        beside = source.with_name(f"_native{sysconfig.get_config_var('EXT_SUFFIX')}")
+        self._folder = tempfile.TemporaryDirectory(prefix="virtengine-tracing-")
+        # An editable install imports from the source tree; nothing else may write into it.
+        target = beside if version == "editable" else Path(self._folder.name, beside.name)
         try:
             _build(source, target)
         except (_NotBuiltError, OSError) as error:
@@ -66,7 +67,12 @@ class NativeBuildHook(BuildHookInterface[Any]):
             target.unlink(missing_ok=True)
             print(f"virtengine-tracing: {SOURCE} is not built, so spans cost more: {error}", file=sys.stderr)  # noqa: T201  a build's
             return
-        # Named, for it is ignored by git, and so by the wheel.
-        build_data["artifacts"].append(target.relative_to(self.root).as_posix())
+        if version != "editable":
+            build_data["force_include"][str(target)] = beside.relative_to(self.root).as_posix()
         build_data["pure_python"] = False
         build_data["infer_tag"] = True
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        """Remove the module that is now in the wheel."""
+        del version, build_data, artifact_path
+        self._folder.cleanup()

@@ -131,6 +131,7 @@ def diagnose(
     else:
         checks.append(Check("test span", "skipped", "the collector cannot be reached"))
     checks.append(_strategies(outputs, settings.service_name))
+    checks += [_recorder(), _attributes()]
     return Diagnosis(described, tuple(checks))
 
 
@@ -279,6 +280,30 @@ def _span_out(outputs: Outputs | None, trace_id: str | None, wait_seconds: float
         then = "wait longer than the decision of tail sampling (--wait 60), and check the queue of the gateway and the store"
         return Check("test span out", "failed", str(error).partition(". Wanted:")[0], then)
     return Check("test span out", "ok", f"read back from {outputs.query_url} after {time.monotonic() - started:.1f} s")
+
+
+def _recorder() -> Check:
+    from tracing_lib.provider import why_not_fast
+
+    if why := why_not_fast():
+        then = "install the package where a C compiler and the headers of Python are, with the release of OpenTelemetry that it names"
+        return Check("recorder", "warning", f"spans are recorded by OpenTelemetry's own SDK, at more cost: {why}", then)
+    return Check("recorder", "ok", "spans are recorded by the module in C")
+
+
+def _attributes() -> Check:
+    """Report the attributes that stay in this process; a doctor that runs in a process of its own sees none of a service's."""
+    from tracing_lib.provider import running
+
+    tracing = running()
+    if tracing is None:
+        then = "call tracing_lib.doctor.diagnose in the service, or traces.assert_nothing_withheld in its tests"
+        return Check("attributes", "skipped", "this process records no spans of a service", then)
+    undecided = [found for found in tracing.withheld() if found.then]
+    if undecided:
+        found = ", ".join(f"{each.key} ({each.count})" for each in undecided)
+        return Check("attributes", "warning", f"these stay in the process: {found}", "; ".join(each.then for each in undecided))
+    return Check("attributes", "ok", "every attribute leaves, or stays by decision")
 
 
 def _strategies(outputs: Outputs | None, service_name: str) -> Check:

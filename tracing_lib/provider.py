@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from opentelemetry import propagate, trace
@@ -27,7 +29,7 @@ from tracing_lib.sampling.poller import StrategyPoller
 from tracing_lib.sampling.sampler import build_sampler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from types import TracebackType
 
     from opentelemetry.metrics import MeterProvider
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from tracing_lib.contract.settings import TracingSettings
     from tracing_lib.export.accounts import Accounts
     from tracing_lib.export.packing import Redactor
+    from tracing_lib.privacy.policy import PrivacyPolicy
+    from tracing_lib.privacy.withheld import Withheld
 
 _logger: Final = logging.getLogger("tracing_lib")
 
@@ -51,11 +55,13 @@ class Tracing:
         provider: trace.TracerProvider,
         processor: ExportProcessor | None = None,
         poller: StrategyPoller | None = None,
+        policy: PrivacyPolicy | None = None,
     ) -> None:
         self.settings = settings
         self.provider = provider
         self._processor = processor
         self._poller = poller
+        self._policy = policy
         self._lock = threading.RLock()
         self._report: ShutdownReport | None = None
         self._exit_handlers = ExitHandlers(self.shutdown, on_sigterm=settings.end_on_sigterm and processor is not None)
@@ -68,6 +74,12 @@ class Tracing:
         """Return the tracer of an instrumented module, named as the module is (``virtengine.market``)."""
         return self.provider.get_tracer(name, version)
 
+    def instrument(self, *, skip: Collection[str] = ()) -> list[str]:
+        """Make spans of the packages that are installed and known, as ``tracing_lib.instrument.instrument`` does, with this provider."""
+        from tracing_lib.instrument.installed import instrument
+
+        return instrument(tracer_provider=self.provider, skip=skip) if self.settings.enabled else []
+
     @property
     def ended(self) -> bool:
         """Whether ``shutdown`` was called."""
@@ -79,6 +91,11 @@ class Tracing:
         A forked child has accounts of its own.
         """
         return NO_SPANS if self._processor is None else self._processor.accounts()
+
+    def withheld(self) -> list[Withheld]:
+        """Return the attributes that stayed in this process, by key: why, how many, and the line that lets them leave."""
+        self.accounts()  # which redacts the spans that wait
+        return [] if self._policy is None else self._policy.withheld.all()
 
     def flush(self, timeout_seconds: float = 5.0) -> bool:
         """Wait until every span that has ended is delivered or dropped, for at most so long; return whether that came true."""
@@ -133,8 +150,9 @@ _global: list[Tracing] = []  # at most one: OpenTelemetry takes a global provide
 
 
 def configure(
-    settings: TracingSettings,
+    settings: TracingSettings | None = None,
     *,
+    console: bool = False,
     set_global: bool = True,
     meter_provider: MeterProvider | None = None,
 ) -> Tracing:
@@ -145,8 +163,12 @@ def configure(
     ``AlreadyConfiguredError`` when other settings, or another library, were first, or when tracing has been shut down; and
     ``SettingsError`` when the gRPC exporter is asked for and not installed.
 
+    Without ``settings`` they are those of the environment, for a service that ``OTEL_SERVICE_NAME`` names, else the program. ``console``
+    writes traces as trees to standard error instead of exporting them; the variable is ``OTEL_TRACES_EXPORTER=console``.
+
     The accounts of spans are offered as ``otel.sdk.*`` metrics to ``meter_provider`` (default: the global one).
     """
+    settings = _given(settings, console=console)
     if not set_global:
         return _build(settings, meter_provider)
     with _configuring:
@@ -162,6 +184,15 @@ def configure(
         propagate.set_global_textmap(OwnPropagator(settings.own_hosts))
         _global.append(tracing)
         return tracing
+
+
+def _given(settings: TracingSettings | None, *, console: bool) -> TracingSettings:
+    if settings is None:
+        from tracing_lib.contract.settings import TracingSettings
+
+        # The specification's name for a service that nobody named ("Resource SDK").
+        settings = TracingSettings.from_environment(service_name=f"unknown_service:{Path(sys.argv[0]).stem or 'python'}")
+    return settings.model_copy(update={"console": True}) if console else settings
 
 
 def _same(current: Tracing, settings: TracingSettings) -> Tracing:
@@ -183,6 +214,8 @@ def _build(
         return Tracing(settings, trace.NoOpTracerProvider())
     make_provider, make_encoder = recorder()
     redactor = policy_of(settings)
+    if settings.console:
+        return _on_the_console(settings, make_provider, redactor)
     processor = ExportProcessor(settings, lambda: make_encoder(redactor))
     sampler = build_sampler(settings, processor)
     # A WebSocket event or a job is sampled with the spans that it is linked to.
@@ -192,7 +225,25 @@ def _build(
     provider.add_span_processor(processor)
     observe(processor, settings, meter_provider or get_meter_provider())
     poller = StrategyPoller(settings, sampler.apply) if settings.strategies_url else None
-    return Tracing(settings, provider, processor, poller)
+    return Tracing(settings, provider, processor, poller, redactor)
+
+
+def _on_the_console(settings: TracingSettings, make_provider: Callable[..., TracerProvider], policy: PrivacyPolicy) -> Tracing:
+    from tracing_lib.console import ConsoleTraces
+
+    provider = make_provider(
+        sampler=FollowsLinks(build_sampler(settings)),
+        resource=build_resource(settings),
+        id_generator=ContextIdGenerator(),
+        shutdown_on_exit=True,
+    )
+    provider.add_span_processor(ConsoleTraces(policy))
+    return Tracing(settings, provider, policy=policy)
+
+
+def running() -> Tracing | None:
+    """Return the tracing that ``configure`` made global in this process, or None."""
+    return _global[0] if _global else None
 
 
 def recorder() -> tuple[Callable[..., TracerProvider], Callable[[Redactor | None], SpanEncoder]]:
@@ -201,8 +252,7 @@ def recorder() -> tuple[Callable[..., TracerProvider], Callable[[Redactor | None
     ``fast`` is not used where ``VIRTENGINE_TRACING_FAST`` is ``off``, where the folder or its module in C is missing, and with releases
     of OpenTelemetry that it was not tested with. Then spans cost more and are the same; the log says so once.
     """
-    why = _OFF if os.environ.get(FAST, "").lower() == "off" else _why_not_fast()
-    if why:
+    if why := why_not_fast():
         if why not in _said:
             _said.add(why)
             _logger.log(
@@ -215,7 +265,10 @@ def recorder() -> tuple[Callable[..., TracerProvider], Callable[[Redactor | None
     return FastTracerProvider, FastSpanEncoder
 
 
-def _why_not_fast() -> str:
+def why_not_fast() -> str:
+    """Return why ``fast`` is not used in this process, in words for a log; an empty string where it is."""
+    if os.environ.get(FAST, "").lower() == "off":
+        return _OFF
     try:
         from tracing_lib.fast.sdk import unusable
     except ImportError:

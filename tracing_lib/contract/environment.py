@@ -114,7 +114,8 @@ def read(environ: Mapping[str, str]) -> tuple[dict[str, object], dict[str, str]]
 
     The variables are ``VIRTENGINE_TRACING_OUTPUTS``, ``…_OUTPUTS_JSON``, ``…_TOKEN``, ``…_EXCEPTION_TEXT``,
     ``…_HASH_KEY`` and ``…_OWN_HOSTS`` (by commas), and from the OpenTelemetry specification
-    ``OTEL_SDK_DISABLED``, ``OTEL_SERVICE_NAME``, ``OTEL_RESOURCE_ATTRIBUTES``, ``OTEL_TRACES_SAMPLER`` with ``_ARG``,
+    ``OTEL_SDK_DISABLED``, ``OTEL_TRACES_EXPORTER`` (``console``),
+    ``OTEL_SERVICE_NAME``, ``OTEL_RESOURCE_ATTRIBUTES``, ``OTEL_TRACES_SAMPLER`` with ``_ARG``,
     ``OTEL_EXPORTER_OTLP_ENDPOINT``, ``_PROTOCOL``, ``_CERTIFICATE``, ``_HEADERS``, ``_COMPRESSION`` and ``_TIMEOUT`` (for each, the
     form with ``_TRACES`` wins), ``OTEL_BSP_MAX_QUEUE_SIZE``, ``OTEL_BSP_MAX_EXPORT_BATCH_SIZE`` and ``OTEL_BSP_SCHEDULE_DELAY``.
     Raises ``ContractError`` for outputs and ``SettingsError`` for a variable that cannot be used.
@@ -168,7 +169,9 @@ def _protocol(reading: _Reading) -> Protocol:
 
 
 def _read_exporter(reading: _Reading) -> None:
-    """Read endpoint and certificate. The variable for traces alone has the full path (OTLP specification); its base is taken."""
+    """Read exporter, endpoint and certificate. The variable for traces alone has the full path (OTLP specification); its base is taken."""
+    if (found := reading.variable("OTEL_TRACES_EXPORTER")) and found[1] == "console":
+        reading.put(found[0], "console", value=True)
     if found := reading.variable("OTEL_EXPORTER_OTLP_ENDPOINT"):
         reading.put(found[0], "endpoint", found[1])
     if found := reading.variable("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):

@@ -94,6 +94,8 @@ class TracingSettings(Model):
     for equal values. Default none: a random key for each process, so that digests of different processes cannot be compared."""
     own_hosts: tuple[str, ...] = OWN_HOSTS
     """Hosts to which baggage may be sent: names, addresses, or ``*.`` and a domain. Default: this host, and Kubernetes services."""
+    console: bool = False
+    """Whether traces are written as trees to standard error instead of being exported. Default false: a service has a collector."""
     enabled: bool = True
     """Whether spans are recorded. Default true. If false, the service still propagates context."""
 

@@ -41,6 +41,9 @@ class Accounts:
     dropped: Mapping[str, int] = field(default_factory=dict)
     """Spans that were dropped, by reason: the constants of this module, or ``http_<status>`` and ``grpc_<status>`` for a refusal."""
 
+    withheld: Mapping[str, int] = field(default_factory=dict)
+    """Attributes of spans that stayed in the process, by key (``docs/library/privacy.md``)."""
+
     @property
     def lost(self) -> int:
         """Spans that were dropped, for any reason."""

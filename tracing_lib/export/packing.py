@@ -8,7 +8,7 @@ from tracing_lib.export.encoder import encode_request, encode_span
 from tracing_lib.export.groups import ScopeGroups
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import ReadableSpan
@@ -17,6 +17,19 @@ if TYPE_CHECKING:
     from opentelemetry.util.types import AnyValue
 
     from tracing_lib.export.groups import ScopeGroup
+
+
+class Withholding(Protocol):
+    """Counts attributes that stay in the process (``privacy.withheld``)."""
+
+    def add(self, key: str, value: object) -> None:
+        """Count one."""
+
+    def counts(self) -> dict[str, int]:
+        """Return how many of each key stayed."""
+
+    def news(self) -> list[str]:
+        """Return a sentence for each key that was not told before."""
 
 
 class Redactor(Protocol):
@@ -29,8 +42,15 @@ class Redactor(Protocol):
     def name(self, value: str) -> str:
         """Return a span's name, redacted."""
 
+    def learn_routes(self, name: str, attributes: Mapping[str, object]) -> None:
+        """Note the route in a span's name that its attributes say is one."""
+
     def attribute(self, key: str, value: object) -> AnyValue:
         """Return an attribute's value, redacted, or ``None`` when the attribute stays in the process."""
+
+    @property
+    def withheld(self) -> Withholding:
+        """The attributes that stayed in the process."""
 
     def hashes(self, key: str) -> bool:
         """Whether a digest leaves of an attribute, and never its value."""
@@ -57,6 +77,14 @@ class SpanEncoder:
     def __init__(self, redactor: Redactor | None) -> None:
         self.redactor = redactor
         self.groups = ScopeGroups(redactor)
+        # A forked child counts its own.
+        self._withheld_before = {} if redactor is None else redactor.withheld.counts()
+
+    def withheld(self) -> dict[str, int]:
+        """Return how many attributes of each key stayed in the process."""
+        counts = {} if self.redactor is None else self.redactor.withheld.counts()
+        before = self._withheld_before
+        return {key: new for key, count in counts.items() if (new := count - before.get(key, 0))}
 
     def encode(self, span: ReadableSpan) -> tuple[ScopeGroup, bytes]:
         """Return a span's group, and the span redacted and encoded. Raises whatever redactor and encoder raise."""

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry.sdk.trace import SpanProcessor
@@ -233,6 +233,7 @@ class ExportProcessor(SpanProcessor):
         self._settled.set()
         self._say(result)
         self._say_full()
+        self._say_withheld()
         if result.kind == "again":
             ours = self._next_pause * random.uniform(0.5, 1.0)  # noqa: S311  no secret
             self._pause(ours if result.after_seconds is None else min(result.after_seconds, _LONGEST_PAUSE_ASKED))
@@ -280,10 +281,19 @@ class ExportProcessor(SpanProcessor):
         else:
             _logger.info("%s: the queue has room again; dropped so far: %d spans", self._settings.service_name, self.queue.accounts().lost)
 
+    def _say_withheld(self) -> None:
+        """Log each attribute that stays once, outside of all locks, because a handler may end spans."""
+        if (redactor := self._encoder.redactor) is not None:
+            for new in redactor.withheld.news():
+                _logger.warning("%s: %s", self._settings.service_name, new)
+
     def accounts(self) -> Accounts:
         """Return what became of the spans of this process so far."""
         self._encode(len(self.pending))
-        return self.queue.accounts()
+        return self._accounts()
+
+    def _accounts(self) -> Accounts:
+        return replace(self.queue.accounts(), withheld=self._encoder.withheld())
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Wait until every span that has ended is delivered or dropped, for at most so long; return whether that came true."""
@@ -317,7 +327,8 @@ class ExportProcessor(SpanProcessor):
             self._worker.join(deadline_seconds * _SHARE_FOR_JOINING)
         self._encode(len(self.pending))
         self.queue.close()
-        accounts = self.queue.accounts()
+        self._say_withheld()
+        accounts = self._accounts()
         ended = accounts.started - accounts.live
         self._report = ShutdownReport(ended, accounts.exported, time.monotonic() - started, accounts)
         self._transport.close()

@@ -49,9 +49,14 @@ class Parts(PackCore):
             memory.clear()
         self._state, self._state_bytes = None, b""
 
-    def _name_field(self, name: str) -> bytes:
-        field = encode_name(name if self._redactor is None else self._redactor.name(name))
-        if self._remembers(name):
+    def _name_field(self, name: str, attributes: dict[str, AnyValue]) -> bytes:
+        redactor = self._redactor
+        if redactor is not None and "/" in name:
+            redactor.learn_routes(name, attributes)
+        redacted = name if redactor is None else redactor.name(name)
+        field = encode_name(redacted)
+        # A path is another name beside the attribute that says that it is a route.
+        if (redacted == name or "/" not in name) and self._remembers(name):
             self._names[name] = field
         return field
 
@@ -61,10 +66,14 @@ class Parts(PackCore):
         self._state, self._state_bytes = context.trace_state, field
         return field
 
-    def _attribute_field(self, key: str, value: AnyValue) -> bytes:
+    def _attribute_field(self, key: str, value: AnyValue) -> bytes | None:
+        """Return an attribute as its field, or None for one that stays, which the span counts."""
         redacted = value if self._redactor is None else self._redactor.attribute(key, value)
         if redacted is None:
-            return b""
+            if self._redactor is None:
+                return encode_attribute(key, value)
+            self._redactor.withheld.add(key, value)
+            return None
         field = encode_attribute(key, redacted)
         memory = self._memories.get(type(value))
         same = redacted == value or (self._redactor is not None and self._redactor.hashes(key))

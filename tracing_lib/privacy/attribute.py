@@ -40,6 +40,8 @@ class Shape(Enum):
     """A path as it was requested. Every segment that is not made of declared words becomes ``{}``."""
     URL = "url"
     """A URL. Scheme, host and port are kept, the path is treated as ``PATH``, and user, query and fragment are removed."""
+    STATEMENT = "statement"
+    """A database statement in SQL. Every literal and every text in quotes becomes ``?``."""
     TEXT = "text"
     """Free text. Only the privacy rules check it, and they cannot recognise a person's name, so prefer any other shape."""
 
@@ -49,7 +51,7 @@ class Attribute:
     """The declaration of one attribute."""
 
     key: str
-    """Key of the attribute. Keys of a service's own begin with ``virtengine.`` (OpenTelemetry semantic conventions, "Naming")."""
+    """Key of the attribute. Own keys that other services know too begin with ``virtengine.`` (semantic conventions, "Naming")."""
     meaning: str
     """Meaning of the value in one sentence, with its unit."""
     shape: Shape = Shape.ID

@@ -1,7 +1,7 @@
 """The library's own declarations: VirtEngine's attributes, and those of the semantic conventions 1.44 that may leave the process.
 
 Attributes of the conventions that name a person or a person's address, or hold input of a user, are not declared: ``enduser.*``,
-``user.*``, ``client.address``, ``network.peer.*``, ``user_agent.original``, ``db.query.text``, ``url.query``, headers, messages.
+``user.*``, ``client.address``, ``network.peer.*``, ``user_agent.original``, ``url.query``, headers, messages.
 """
 
 from __future__ import annotations
@@ -68,14 +68,15 @@ OWN: Final = (
 _IDS: Final = """
     messaging.message.id messaging.message.conversation_id messaging.batch.id faas.invocation_id
     k8s.namespace.name k8s.pod.uid k8s.job.uid k8s.deployment.uid container.id service.instance.id cicd.pipeline.run.id
-    http.request.resend_id
+    http.request.resend_id messaging.message_id celery.correlation_id celery.reply_to
 """
 _NAMES: Final = """
     code.function.name code.file.path code.namespace code.function error.type exception.type
     rpc.system rpc.system.name rpc.service rpc.method rpc.response.status_code rpc.grpc.status_code
     db.system db.system.name db.operation db.operation.name db.collection.name db.namespace db.query.summary db.response.status_code
     messaging.system messaging.operation messaging.operation.name messaging.operation.type messaging.destination.name
-    messaging.consumer.group.name messaging.client.id
+    messaging.consumer.group.name messaging.client.id messaging.destination messaging.destination_kind
+    celery.action celery.state celery.task_name celery.routing_key db.name db.sql.table
     http.request.method http.method http.flavor url.scheme http.scheme
     network.protocol.name network.transport network.type net.transport net.protocol.name
     otel.status_code otel.scope.name otel.library.name thread.name sampler.type
@@ -90,7 +91,7 @@ _NUMBERS: Final = """
     server.port net.host.port net.peer.port client.port code.line.number code.lineno thread.id process.pid
     rpc.message.id rpc.message.compressed_size rpc.message.uncompressed_size message.id message.compressed_size message.uncompressed_size
     messaging.batch.message_count messaging.message.body.size messaging.message.envelope.size messaging.destination.partition.id
-    db.response.returned_rows db.operation.batch.size k8s.container.restart_count sampler.param
+    db.response.returned_rows db.operation.batch.size k8s.container.restart_count sampler.param celery.retries celery.countdown
 """
 _FLAGS: Final = "exception.escaped messaging.destination.temporary messaging.destination.anonymous"
 _VERSIONS: Final = (
@@ -110,6 +111,7 @@ def _conventions() -> tuple[Attribute, ...]:
         Shape.HOST: _HOSTS,
         Shape.ROUTE: "http.route url.template messaging.destination.template",
         Shape.PATH: "url.path http.target",
+        Shape.STATEMENT: "db.query.text db.statement",
         Shape.URL: "url.full http.url",
     }
     meaning = "As in the OpenTelemetry semantic conventions 1.44."
@@ -123,6 +125,16 @@ def _conventions() -> tuple[Attribute, ...]:
 
 CONVENTIONS: Final = _conventions()
 """Attributes of the semantic conventions that may leave the process."""
+
+STAYING: Final = frozenset(
+    """
+    client.address client.port network.peer.address network.peer.port net.peer.ip net.sock.peer.addr net.sock.peer.port net.sock.host.addr
+    http.client_ip http.user_agent http.server_name user_agent.original user_agent.synthetic.type url.query db.user db.connection_string
+    celery.origin celery.hostname celery.delivery_info celery.timelimit celery.eta celery.expires
+    exception.message exception.stacktrace process.owner process.command process.command_line process.command_args process.executable.path
+    """.split()  # noqa: SIM905  as below
+)
+"""Attributes of instrumentations that stay in the process by decision, so that nobody needs to be told."""
 
 WORDS: Final = tuple(
     """

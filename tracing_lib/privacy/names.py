@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tracing_lib.privacy.registry import Registry
 
 MASK: Final = "*"
-"""Replacement for an undeclared word of a name."""
+"""Replacement for an identifier, and for a word that may be a person's name, in a name."""
 
 HOLE: Final = "{}"
 """Replacement for a segment of a path that looks like a value."""
@@ -25,22 +25,43 @@ _VERBS: Final = _MESSAGING | {"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "
 CODE: Final = re.compile(r"[A-Za-z_$</][A-Za-z0-9_.$:/<>\[\]*-]{0,159}")
 """A name from source code or a protocol."""
 
-_IDENTIFYING: Final = re.compile(r"[0-9]{5,}|[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-|(?=[a-fA-F]*[0-9])[0-9a-fA-F]{12,}")
-"""A number, UUID or digest inside a name. Such a name belongs to one object, not to a kind of object."""
+_IDENTIFYING: Final = re.compile(
+    r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){1,3}(-[0-9a-fA-F]{1,12})?"  # a UUID, or its beginning
+    r"|[a-z]{1,83}1[02-9ac-hj-np-z]{20,}"  # an address in bech32 (BIP 173)
+    r"|(0x)?(?=[a-fA-F]*[0-9])[0-9a-fA-F]{12,}"  # a digest
+    r"|[A-Za-z]*([0-9]+[A-Za-z]+){2,}[0-9]+[A-Za-z0-9]*"  # letters and digits in turn, as in base 32, 58 and 64
+    r"|[0-9]{5,}"
+)
+"""An identifier inside a name. A name that has one belongs to one object, not to a kind of object."""
+
+ID: Final = re.compile(r"(?=[^0-9]*[0-9])[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
+"""An identifier made by a program."""
 
 _PARAMETER: Final = re.compile(r"\{[A-Za-z_][A-Za-z0-9_:.*-]{0,39}\}|<[A-Za-z0-9_:]{1,40}>|:[a-z][A-Za-z0-9_]{0,39}|\*{1,2}|\{\}")
 _LITERAL: Final = re.compile(r"[a-z][a-z._~-]{0,39}|v[0-9]{1,2}((alpha|beta)[0-9]{1,2})?|[A-Z][A-Za-z]{2,39}(?=:)")
+_PLAIN: Final = re.compile(r"[A-Za-z0-9._~$:,()*-]{0,60}|@")
+"""The part of a segment of a route beside its parameters."""
+_NUMBER_OF_A_STEP: Final = re.compile(r"[0-9]{1,2}")
 _SHORT_NUMBER: Final = re.compile(r"[0-9]{1,4}")
 _WORD: Final = re.compile(r"[a-z]+")
+_COMPOUND: Final = re.compile(r"[A-Z][a-z]+([A-Z][a-z]*)+|[a-z]+([A-Z][a-z]*)+|[A-Z]{1,4}")
+"""A name of several words in one, as code has them (``PlaceOrder``, ``placeOrder``), or an abbreviation (``GPU``)."""
+_NUMBERED: Final = re.compile(r"[a-z]+[0-9]{1,2}[a-z]?|sha(256|384|512)")
+"""A word with a number, such as ``oauth2``, ``s3`` and ``k8s``."""
+_LONGEST_WORD: Final = 24
+_AROUND: Final = "()[]\"'`"
+_SIGNS: Final = frozenset("-.:/_<>=+&|")
+_AFTER: Final = ",.;:!?…"
 
 
 def route(path: str) -> str:
-    """Return the template of a route, with ``{}`` for each segment that is neither a parameter nor a lower-case word."""
+    """Return the template of a route, with ``{}`` for each segment that holds an identifier or characters that no route is written with."""
     return "/".join(_segment(part) for part in path.partition("?")[0].split("/")) or "/"
 
 
 def _segment(part: str) -> str:
-    return part if not part or _PARAMETER.fullmatch(part) or _LITERAL.fullmatch(part) else HOLE
+    literal = _PARAMETER.sub("", part)
+    return part if _PLAIN.fullmatch(literal) and not _IDENTIFYING.search(literal) else HOLE
 
 
 def path(requested: str, registry: Registry) -> str:
@@ -75,16 +96,22 @@ HOST: Final = re.compile(r"([A-Za-z0-9_]([A-Za-z0-9_.-]{0,253}[A-Za-z0-9])?|\[[0
 """A host name or an address, perhaps with a port."""
 
 
+def is_identifying(name: str) -> bool:
+    """Whether a name has an identifier in it."""
+    return bool(_IDENTIFYING.search(name))
+
+
 def is_host(value: str) -> bool:
     """Whether a string is a host name or an address, perhaps with a port."""
     return bool(HOST.fullmatch(value))
 
 
 def span_name(name: str, registry: Registry) -> str:
-    """Return the name of a span or event, reduced to code.
+    """Return the name of a span or event, without what looks like an identifier in it.
 
-    Declared names, a single name from code, an HTTP method with a route, and an operation with its target are kept. In any other name
-    each undeclared word becomes ``*``, because a sentence made at run time can name a customer.
+    Declared names, a single name from code, an HTTP method with a route, and an operation with its target are kept. Of a phrase every
+    lower-case word is kept, and its first one with a capital. Any other word with a capital becomes ``*`` unless it is declared, because a
+    sentence made at run time can name a customer.
     """
     if registry.knows_name(name):
         return name
@@ -93,18 +120,51 @@ def span_name(name: str, registry: Registry) -> str:
     if not blank:
         return _code(head, registry)
     if head in _METHODS and tail.startswith("/") and " " not in tail:
-        return f"{head} {path(tail, registry) if '{' not in tail and '<' not in tail else route(tail)}"
+        return f"{head} {_path(tail, registry)}"
     if head in _VERBS and " " not in tail:
         return f"{head} {_code(tail, registry)}"
-    return phrase(name, registry)
+    words = name.split()
+    kept = [_worded(word, registry) for word in words]
+    if words and _begins_a_sentence(*words[:2]):
+        kept[0] = words[0]
+    return " ".join(kept) or MASK
+
+
+def _begins_a_sentence(first: str, second: str = "") -> bool:
+    # A full name has two capitals.
+    return first.istitle() and first.rstrip(_AFTER).isalpha() and not second.lstrip(_AROUND)[:1].isupper()
+
+
+def _path(asked: str, registry: Registry) -> str:
+    return route(asked) if "{" in asked or "<" in asked or registry.knows_route(asked) else path(asked, registry)
 
 
 def _code(word: str, registry: Registry) -> str:
     if word.startswith("/") and "." not in word.partition("/")[2].partition("/")[0]:
-        return path(word, registry)
-    if CODE.fullmatch(word) and not _IDENTIFYING.search(word):
+        return _path(word, registry)
+    if CODE.fullmatch(word):
+        clean = _IDENTIFYING.sub(MASK, word)
+        return clean if CODE.fullmatch(clean) else MASK
+    return _worded(word, registry)
+
+
+def _worded(word: str, registry: Registry) -> str:
+    """Return a word of a phrase as it is if all of its parts are words that code is written with, else ``*``."""
+    bare = word.strip(_AROUND).rstrip(_AFTER).strip(_AROUND)
+    if word in _METHODS or (word and set(word) <= _SIGNS):
         return word
-    return _spoken(word, registry)
+    parts = [part for part in re.split(r"[-_.:/]", bare) if part]
+    if not parts or _IDENTIFYING.search(bare):
+        return MASK
+    alone = len(parts) == 1
+    return word if all(_is_word(part, registry, alone=alone) for part in parts) else MASK
+
+
+def _is_word(part: str, registry: Registry, *, alone: bool) -> bool:
+    if part.replace("'", "").isalpha():
+        short = len(part) <= _LONGEST_WORD
+        return short and (part == part.lower() != part.upper() or bool(_COMPOUND.fullmatch(part)) or registry.knows_word(part.lower()))
+    return bool(_NUMBERED.fullmatch(part) or (alone and _NUMBER_OF_A_STEP.fullmatch(part)))
 
 
 def phrase(text: str, registry: Registry) -> str:

@@ -12,6 +12,7 @@ import secrets
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlsplit
 
+from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
@@ -20,9 +21,11 @@ from opentelemetry.trace import Link, SpanContext, Status, StatusCode, TraceStat
 from tracing_lib.base.conventions import LONGEST_NAME
 from tracing_lib.base.fingerprints import fingerprint_of_text
 from tracing_lib.privacy.attribute import Privacy, Shape
-from tracing_lib.privacy.names import CODE, HOST, path, route, span_name, url
+from tracing_lib.privacy.names import CODE, HOST, ID, path, route, span_name, url
 from tracing_lib.privacy.registry import Registry, library_registry
 from tracing_lib.privacy.rules import MASKED, ValueRules, combined_rules
+from tracing_lib.privacy.statements import shape
+from tracing_lib.privacy.withheld import WithheldAttributes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,13 +36,12 @@ if TYPE_CHECKING:
     from tracing_lib.contract.settings import TracingSettings
     from tracing_lib.privacy.attribute import Attribute
 
-_ID: Final = re.compile(r"(?=[^0-9]*[0-9])[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
 _VERSION: Final = re.compile(r"v?[0-9][A-Za-z0-9.+_-]{0,31}|[0-9a-f]{7,40}")
 _NUMBER: Final = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,12})?")
 _SHORT_NUMBER: Final = re.compile(r"[0-9]{1,5}")
 _FLAG: Final = re.compile(r"[Tt]rue|[Ff]alse")
 _PATTERNS: Final = {
-    Shape.ID: _ID,
+    Shape.ID: ID,
     Shape.CODE: CODE,
     Shape.NUMBER: _NUMBER,
     Shape.VERSION: _VERSION,
@@ -56,8 +58,11 @@ _TRACE_STATE_KEYS: Final = frozenset({"ve", "ot"})
 """Keys of the trace state that leave the process: the library's own, and OpenTelemetry's sampling state."""
 _TRACE_STATE_VALUE: Final = re.compile(r"[a-z]{1,3}:[0-9a-f.]{1,16}(;[a-z]{1,3}:[0-9a-f.]{1,16}){0,3}")
 """Short keys with numbers (OpenTelemetry specification, "TraceState: Probability Sampling")."""
+_TEMPLATES: Final = ("http.route", "url.template", "messaging.destination.template")
 _MESSAGE: Final = "exception.message"
 _STACK: Final = "exception.stacktrace"
+_REPLACED: Final = frozenset({_MESSAGE, _STACK})
+"""Attributes that the fingerprint of the error stands for."""
 _TYPE: Final = "exception.type"
 _FINGERPRINT: Final = "virtengine.error.fingerprint"
 _CACHED: Final = 4096
@@ -88,9 +93,11 @@ class PrivacyPolicy:
         self.registry = library_registry() if registry is None else registry
         self.rules: ValueRules = combined_rules(rules)
         self.exception_text = exception_text
+        self.withheld = WithheldAttributes(self.registry, self.rules)
         self._hash_key = hash_key or secrets.token_bytes(32)
         self._rewritten: Mapping[Shape, Callable[[str], str | None]] = {
             Shape.TEXT: self.text,
+            Shape.STATEMENT: shape,
             Shape.URL: self._url,
             Shape.ROUTE: route,
             Shape.PATH: lambda value: path(value, self.registry),
@@ -190,12 +197,21 @@ class PrivacyPolicy:
             self._forget()
         known = self._names.get(value)
         if known is None:
-            known = self.rules.masked(span_name(value, self.registry))
+            # Before, because a rule may need a word that becomes a mask, and after, because a declared name is no exception.
+            known = self.rules.masked(span_name(self.rules.masked(value[:_LONGEST_TEXT]), self.registry))
             if len(self._names) >= _CACHED:
                 self._names.clear()
             if len(value) <= LONGEST_NAME:
                 self._names[value] = known
         return known
+
+    def learn_routes(self, name: str, attributes: Mapping[str, object]) -> None:
+        """Keep the route in the name of a span whose attributes say that it is one; a path that nobody matched has no such attribute."""
+        _, blank, tail = name.partition(" ")
+        if blank and tail.startswith("/") and not self.registry.knows_route(tail):
+            given = any(attributes.get(key) == tail for key in _TEMPLATES)
+            if given and route(tail) == tail and not self.rules.found(tail):
+                self.registry.learn_route(tail)
 
     def _forget(self) -> None:
         """Empty the memories, because the declarations have changed."""
@@ -203,11 +219,31 @@ class PrivacyPolicy:
         for memory in (self._names, self._resources, self._scopes, self._passing, self._patterns):
             memory.clear()
 
-    def attributes(self, recorded: Mapping[str, AnyValue] | None) -> dict[str, AnyValue]:
-        """Return the exported attributes of a span or a link."""
+    def attributes(self, recorded: Mapping[str, AnyValue] | None) -> Mapping[str, AnyValue]:
+        """Return the exported attributes of a span or a link, with the number of those that are not exported as ``dropped``."""
+        return self._bounded(recorded, self._leaving(recorded))
+
+    def _leaving(self, recorded: Mapping[str, AnyValue] | None) -> dict[str, AnyValue]:
         if self._version != self.registry.version:
             self._forget()
-        return {key: kept for key, value in (recorded or {}).items() if (kept := self._kept(key, value)) is not None}
+        leaving: dict[str, AnyValue] = {}
+        for key, value in (recorded or {}).items():
+            kept = self._kept(key, value)
+            if kept is not None:
+                leaving[key] = kept
+            elif key not in _REPLACED:
+                self.withheld.add(key, value)
+        return leaving
+
+    @staticmethod
+    def _bounded(recorded: Mapping[str, AnyValue] | None, leaving: dict[str, AnyValue]) -> Mapping[str, AnyValue]:
+        before = recorded.dropped if isinstance(recorded, BoundedAttributes) else 0
+        dropped = before + sum(key not in leaving and key not in _REPLACED for key in recorded or ())
+        if not dropped:
+            return leaving
+        bounded = BoundedAttributes(attributes=leaving)
+        bounded.dropped = dropped
+        return bounded
 
     def _kept(self, key: str, value: AnyValue) -> AnyValue:
         if not isinstance(value, Scalar):
@@ -222,11 +258,11 @@ class PrivacyPolicy:
     def event(self, event: Event) -> Event:
         """Return the exported form of an event. The text of an exception is replaced by the fingerprint of the error."""
         recorded = event.attributes or {}
-        kept = self.attributes(recorded)
+        kept = self._leaving(recorded)
         if _TYPE in recorded and _FINGERPRINT not in kept:
             kept[_FINGERPRINT] = fingerprint_of_text(str(recorded[_TYPE]), str(recorded.get(_STACK, "")))
         kept.update(self.exception(recorded))
-        return Event(self.name(event.name), kept, event.timestamp)
+        return Event(self.name(event.name), self._bounded(recorded, kept), event.timestamp)
 
     def exception(self, recorded: Mapping[str, AnyValue]) -> dict[str, AnyValue]:
         """Return message and stack trace of a recorded exception as masked text, or nothing without ``exception_text``."""
@@ -270,7 +306,7 @@ class PrivacyPolicy:
         """Return a resource with its declared attributes."""
         known = self._resources.get(id(resource))
         if known is None or known[0] is not resource:
-            known = (resource, Resource(self.attributes(resource.attributes), resource.schema_url))
+            known = (resource, Resource(self._leaving(resource.attributes), resource.schema_url))
             self._remember(self._resources, resource, known)
         return known[1]
 
@@ -294,7 +330,7 @@ class PrivacyPolicy:
     def _scope(self, scope: InstrumentationScope) -> InstrumentationScope:
         name = scope.name if CODE.fullmatch(scope.name) and not self.rules.found(scope.name) else MASKED
         version = scope.version if scope.version and _VERSION.fullmatch(scope.version) and not self.rules.found(scope.version) else None
-        return InstrumentationScope(name, version, None, self.attributes(scope.attributes))
+        return InstrumentationScope(name, version, None, self._leaving(scope.attributes))
 
     def leaving(self, span: ReadableSpan) -> ReadableSpan:
         """Return the span itself if all of it may be exported, as of most spans, else its exported form.
@@ -351,6 +387,7 @@ class PrivacyPolicy:
 
     def span(self, span: ReadableSpan) -> ReadableSpan:
         """Return the exported form of a span. The recorded span is not changed."""
+        self.learn_routes(span.name, span.attributes or {})
         return ReadableSpan(
             name=self.name(span.name),
             context=None if span.context is None else self.context(span.context),

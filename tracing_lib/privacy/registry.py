@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-_OWN: Final = re.compile(r"virtengine(\.[a-z][a-z0-9_]*)+")
+_OWN: Final = re.compile(r"[a-z][a-z0-9_]*([.-][a-z0-9_]+)*")
 _WORD: Final = re.compile(r"[a-z]+")
+_MOST_ROUTES: Final = 1024
 
 
 class Registry:
@@ -34,6 +35,7 @@ class Registry:
         self._attributes: dict[str, Attribute] = {}
         self._names: set[str] = set()
         self._words: set[str] = set()
+        self._routes: set[str] = set()
         self.version = 0
         if parent is not None:
             parent.copy_into(self)
@@ -55,16 +57,14 @@ class Registry:
     def declare(self, *attributes: Attribute) -> None:
         """Declare attributes of a service. They leave the process as their declarations say.
 
-        Raises ``PrivacyError`` for a key outside ``virtengine.*``, a key with another declaration, a choice without values, values of
-        another shape, and an empty meaning. Then none of them is declared.
+        Raises ``PrivacyError`` for a key that is not of lower-case words joined by dots, a key with another declaration, a choice without
+        values, values of another shape, and an empty meaning. Then none of them is declared.
         """
         for attribute in attributes:
             place = f"attribute {attribute.key[:80]!r}"
             if not _OWN.fullmatch(attribute.key):
-                right = "lower-case words joined by dots, the first of them virtengine, such as virtengine.order.id"
-                raise PrivacyError(
-                    explain(place, "is not a key of a service's own", right, "rename it; the semantic conventions are declared already")
-                )
+                right = "lower-case words joined by dots, such as order.id"
+                raise PrivacyError(explain(place, "is not a key of an attribute", right, "rename it"))
             if (attribute.shape is Shape.CHOICE) != bool(attribute.values):
                 wrong = f"has the shape {attribute.shape.value} and {len(attribute.values)} values"
                 raise PrivacyError(explain(place, wrong, "values for a choice, and for nothing else", "give Attribute.values"))
@@ -110,6 +110,17 @@ class Registry:
     def knows_name(self, name: str) -> bool:
         """Whether a name of a span or event is declared."""
         return name in self._names
+
+    def knows_route(self, route: str) -> bool:
+        """Whether a framework gave this route."""
+        return route in self._routes
+
+    def learn_route(self, route: str) -> None:
+        """Keep a route that a framework gave in names of spans; of more than 1,024 the first ones."""
+        with self._lock:
+            if len(self._routes) < _MOST_ROUTES and route not in self._routes:
+                self._routes.add(route)
+                self.version += 1
 
     def knows_word(self, word: str) -> bool:
         """Whether a lower-case word occurs in a declared name or key. Such a word is kept in names and paths."""

@@ -14,15 +14,16 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
-from opentelemetry.trace import ProxyTracerProvider, SpanKind, StatusCode
+from opentelemetry.trace import ProxyTracerProvider
 
 from tracing_lib.base.background import after_fork
 from tracing_lib.base.errors import AlreadyConfiguredError, explain
 from tracing_lib.privacy.policy import PrivacyPolicy
 from tracing_lib.propagation.ids import ContextIdGenerator
+from tracing_lib.reading.tree import render
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import Span
@@ -30,19 +31,15 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Link, Tracer
     from opentelemetry.util.types import Attributes, AttributeValue
 
+    from tracing_lib.privacy.withheld import Withheld
+
+__all__ = ["RecordedTraces", "SequentialIds", "as_global", "attributes_of", "links_of", "render"]
+
 START: Final = 1_700_000_000_000_000_000
 """Time of the first tick in nanoseconds since 1970: 2023-11-14T22:13:20Z."""
 
 TICK: Final = 1_000_000
 """Nanoseconds between two ticks. Each start and each end of a span takes one tick."""
-
-_INDENT: Final = "  "
-_KINDS: Final = {
-    SpanKind.SERVER: "server",
-    SpanKind.CLIENT: "client",
-    SpanKind.PRODUCER: "producer",
-    SpanKind.CONSUMER: "consumer",
-}
 
 
 class SequentialIds(IdGenerator):
@@ -124,7 +121,8 @@ class RecordedTraces:
     """
 
     def __init__(self, *, service_name: str = "test", private: bool = True, sampler: Sampler = ALWAYS_ON) -> None:
-        self._recording = _Recording(PrivacyPolicy() if private else None)
+        self._policy = PrivacyPolicy() if private else None
+        self._recording = _Recording(self._policy)
         self.provider = TracerProvider(
             sampler=sampler,
             resource=Resource({"service.name": service_name}),
@@ -142,6 +140,19 @@ class RecordedTraces:
     def unended(self) -> list[str]:
         """Names of the spans that were started and did not end."""
         return self._recording.open()
+
+    @property
+    def withheld(self) -> list[Withheld]:
+        """Attributes that stayed in the process: key, reason, the line that lets them leave, and count. Empty with ``private=False``."""
+        return [] if self._policy is None else self._policy.withheld.all()
+
+    def assert_nothing_withheld(self, *, but: Collection[str] = ()) -> None:
+        """Raise ``AssertionError`` for attributes that stayed in the process although nobody decided so; ``but``: keys that may."""
+        __tracebackhide__ = True
+        undecided = [found for found in self.withheld if found.then and found.key not in but]
+        if undecided:
+            lines = "\n".join(f"{found.key} ({found.count}): {found.why}; {found.then}" for found in undecided)
+            raise AssertionError(f"attributes that an operator will not see:\n{lines}")
 
     def span(self, name: str) -> ReadableSpan:
         """Return the only span with this name. Raises ``AssertionError`` when there is none, or more than one."""
@@ -176,42 +187,6 @@ class RecordedTraces:
         if wanted != found:
             difference = "\n".join(difflib.unified_diff(wanted, found, "expected", "recorded", lineterm=""))
             raise AssertionError(f"the span tree differs:\n{difference}")
-
-
-def render(spans: Sequence[ReadableSpan], *, attributes: Sequence[str] = ()) -> str:
-    """Return spans as text, in the form of ``RecordedTraces.tree``."""
-    names = {_key(span): span.name for span in spans}
-    children: dict[tuple[int, int] | None, list[ReadableSpan]] = {}
-    for span in sorted(spans, key=lambda each: each.start_time or 0):
-        parent = (span.parent.trace_id, span.parent.span_id) if span.parent is not None else None
-        children.setdefault(parent if parent in names else None, []).append(span)
-    lines: list[str] = []
-
-    def add(span: ReadableSpan, depth: int) -> None:
-        lines.append(_INDENT * depth + _line(span, names, attributes))
-        for child in children.get(_key(span), ()):
-            add(child, depth + 1)
-
-    for root in children.get(None, ()):
-        add(root, 0)
-    return "\n".join(lines)
-
-
-def _key(span: ReadableSpan) -> tuple[int, int]:
-    assert span.context is not None  # noqa: S101  the SDK gives every span one
-    return (span.context.trace_id, span.context.span_id)
-
-
-def _line(span: ReadableSpan, names: Mapping[tuple[int, int], str], attributes: Sequence[str]) -> str:
-    parts = [span.name]
-    if span.kind in _KINDS:
-        parts.append(f"({_KINDS[span.kind]})")
-    recorded: Mapping[str, object] = span.attributes or {}
-    parts += [f"{key}={recorded[key]}" for key in attributes if key in recorded]
-    if span.status.status_code is StatusCode.ERROR:
-        parts.append(f"! {(span.attributes or {}).get('error.type') or span.status.description or 'error'}")
-    parts += [f"~> {names.get((link.context.trace_id, link.context.span_id), 'elsewhere')}" for link in span.links]
-    return " ".join(parts)
 
 
 class _RoutedTracer(trace.Tracer):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import ssl
+import subprocess
+import sys
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,7 +25,8 @@ if TYPE_CHECKING:
 
 
 def _verdicts(found: Diagnosis) -> dict[str, str]:
-    return {check.name: check.verdict for check in found.checks}
+    """Return the verdicts on the path; on recorder and attributes there are tests of their own."""
+    return {check.name: check.verdict for check in found.checks if check.name not in {"recorder", "attributes"}}
 
 
 def _then(found: Diagnosis, name: str) -> str:
@@ -170,3 +174,29 @@ def test_the_exit_status_and_json_are_for_programs(
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://x")
     assert main(["doctor", "--json"]) == 2
     assert "OTEL_EXPORTER_OTLP_ENDPOINT" in json.loads(capsys.readouterr().out)["error"]
+
+
+def test_the_doctor_says_whether_the_fast_way_runs_and_why_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert {check.name: check.verdict for check in _examine("http://127.0.0.1:9").checks}["recorder"] in {"ok", "warning"}
+    monkeypatch.setenv("VIRTENGINE_TRACING_FAST", "off")
+    (check,) = [check for check in _examine("http://127.0.0.1:9").checks if check.name == "recorder"]
+    assert (check.verdict, "VIRTENGINE_TRACING_FAST is off" in check.found) == ("warning", True)
+
+
+def test_the_doctor_of_a_service_lists_the_attributes_that_stay(http_receiver: receivers.Received) -> None:
+    program = """
+from tracing_lib import TracingSettings, configure
+from tracing_lib.doctor import diagnose
+settings = TracingSettings.from_environment(service_name="portal")
+before = diagnose(settings).checks[-1]
+tracing = configure(settings)
+fine = diagnose(settings).checks[-1]
+tracing.tracer("t").start_span("hello world", attributes={"order.id": "order-7"}).end()
+check = diagnose(settings).checks[-1]
+print(before.verdict, fine.verdict, check.verdict, check.found, check.then, sep="\\n")
+"""
+    environ = os.environ | {"OTEL_EXPORTER_OTLP_ENDPOINT": http_receiver.url}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120, env=environ)
+    told = 'tracing_lib.declare(tracing_lib.Attribute("order.id", "what it means"))'
+    expected = ["skipped", "ok", "warning", "these stay in the process: order.id (1)", told]
+    assert (done.stdout.splitlines(), done.returncode) == (expected, 0), done.stderr

@@ -34,7 +34,7 @@ def test_without_any_extra_functions_keepers_asgi_and_context_are_there() -> Non
         ("grpc", "grpc_client_interceptors", "grpc"),
         ("grpc", "trace_aio_channel", "grpc"),
         ("grpc", "trace_servicer", "grpc"),
-        ("http", "trace_httpx", "http"),
+        ("http", "trace_httpx", "httpx"),
         ("websocket", "trace_websocket", "websockets"),
         ("remote", "waldur_client", "waldur"),
         ("remote", "TracedApiClient", "kubernetes"),

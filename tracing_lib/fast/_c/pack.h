@@ -76,10 +76,14 @@ attribute_part(PackCore *self, PyObject *key, PyObject *value)
 }
 
 static PyObject *
-name_part(PackCore *self, PyObject *name)
+name_part(PackCore *self, PyObject *name, PyObject *attributes)
 {
     PyObject *found = remembered(self->names, name);
-    return found != NULL || PyErr_Occurred() ? found : PyObject_CallMethodOneArg((PyObject *)self, s_name_field, name);
+    if (found != NULL || PyErr_Occurred()) {
+        return found;
+    }
+    PyObject *arguments[] = {(PyObject *)self, name, attributes};
+    return PyObject_VectorcallMethod(s_name_field, arguments, 3, NULL);
 }
 
 static PyObject *
@@ -91,19 +95,36 @@ state_part(PackCore *self, SpanCore *span)
     return PyObject_CallMethodOneArg((PyObject *)self, s_state_field, (PyObject *)span);
 }
 
+/* Span.dropped_attributes_count, where there are any: less than 0x80, as a span has fewer parts. */
+static int
+add_dropped(Parts *parts, int dropped)
+{
+    char field[] = {0x50, (char)dropped};
+    return dropped ? add_part(parts, PyBytes_FromStringAndSize(field, sizeof field)) : 0;
+}
+
 /* State, name, attributes and links. Name and attributes are held by the caller: what is called here may give the span others. */
 static int
 gather(PackCore *self, SpanCore *span, PyObject *name, PyObject *attributes, Parts *parts)
 {
     PyObject *key, *value;
     Py_ssize_t at = 0;
-    if (add_part(parts, state_part(self, span)) < 0 || add_part(parts, name_part(self, name)) < 0) {
+    int dropped = 0;
+    if (add_part(parts, state_part(self, span)) < 0 || add_part(parts, name_part(self, name, attributes)) < 0) {
         return -1;
     }
     while (PyDict_Next(attributes, &at, &key, &value)) {
-        if (add_part(parts, attribute_part(self, key, value)) < 0) {
+        PyObject *part = attribute_part(self, key, value);
+        if (part == Py_None) {
+            Py_DECREF(part);
+            dropped++;
+        }
+        else if (add_part(parts, part) < 0) {
             return -1;
         }
+    }
+    if (add_dropped(parts, dropped) < 0) {
+        return -1;
     }
     return span->plain_links == NULL ? 0 : add_part(parts, PyObject_CallMethodOneArg((PyObject *)self, s_link_fields, (PyObject *)span));
 }
@@ -219,7 +240,7 @@ is_packable(PyObject *object)
     SpanCore *span = (SpanCore *)object;
     return span->status == NULL && !span->eventful && !span->linked && span->ids != NULL && PyTuple_Check(span->ids)
         && PyTuple_GET_SIZE(span->ids) >= 5 && span->above != NULL && span->name != NULL && PyUnicode_CheckExact(span->name)
-        && span->attributes != NULL && PyDict_CheckExact(span->attributes) && PyDict_GET_SIZE(span->attributes) <= MOST_PARTS - 3
+        && span->attributes != NULL && PyDict_CheckExact(span->attributes) && PyDict_GET_SIZE(span->attributes) <= MOST_PARTS - 4
         && span->start_time != NULL && PyLong_CheckExact(span->start_time) && span->end_time != NULL && PyLong_CheckExact(span->end_time);
 }
 

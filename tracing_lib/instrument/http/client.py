@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
+import weakref
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
@@ -32,6 +34,8 @@ _C = TypeVar("_C", httpx.Client, httpx.AsyncClient)
 _EXTENSION: Final = "url_template"
 _PARAMETER: Final = re.compile(r"\\\{[^{}/]+\\\}")
 _PORTS: Final = {"http": 80, "https": 443}
+_AUTOMATIC: Final[weakref.WeakKeyDictionary[httpx.Client | httpx.AsyncClient, _Requests]] = weakref.WeakKeyDictionary()
+"""Clients that are traced because ``patch`` was called."""
 
 
 def trace_httpx(client: _C, *, templates: Iterable[str] = (), tracer_provider: TracerProvider | None = None) -> _C:
@@ -48,9 +52,35 @@ def trace_httpx(client: _C, *, templates: Iterable[str] = (), tracer_provider: T
     does not start with a slash, and when the client is traced already.
     """
     requests = _Requests(templates, tracer_provider)
+    if (automatic := _AUTOMATIC.pop(client, None)) is not None:
+        automatic.become(requests)
+        return client
     if isinstance(client._transport, TracedTransport | AsyncTracedTransport):  # noqa: SLF001  httpx gives no other way in, see below
         wrong, then = "the client is traced already", "call trace_httpx once, where the client is made"
         raise ValueError(explain("trace_httpx", wrong, "a client as httpx made it", then))  # noqa: TRY004  the type is right
+    _wire(client, requests)
+    return client
+
+
+def patch(provider: TracerProvider | None) -> None:
+    """Trace every client that is made from now on; ``trace_httpx`` can still be called for one, and then decides."""
+    for kind in (httpx.Client, httpx.AsyncClient):
+        _patch(kind, provider)
+
+
+def _patch(kind: Any, provider: TracerProvider | None) -> None:  # noqa: ANN401  one of two classes
+    plain = kind.__init__
+
+    @functools.wraps(plain)
+    def made(self: Any, *arguments: Any, **options: Any) -> None:  # noqa: ANN401  as the class takes them
+        plain(self, *arguments, **options)
+        _AUTOMATIC[self] = requests = _Requests((), provider)
+        _wire(self, requests)
+
+    kind.__init__ = made
+
+
+def _wire(client: httpx.Client | httpx.AsyncClient, requests: _Requests) -> None:
     # Its mounts and proxies are made from arguments and environment by the client itself; wrapping is what leaves them as they are.
     kind: Any = AsyncTracedTransport
     if isinstance(client, httpx.Client):
@@ -58,7 +88,6 @@ def trace_httpx(client: _C, *, templates: Iterable[str] = (), tracer_provider: T
     client._transport = kind(client._transport, requests)  # noqa: SLF001
     mounts: dict[Any, Any] = client._mounts  # noqa: SLF001
     mounts.update({pattern: kind(mounted, requests) for pattern, mounted in mounts.items() if mounted is not None})
-    return client
 
 
 class _Requests:
@@ -67,6 +96,10 @@ class _Requests:
     def __init__(self, templates: Iterable[str], provider: TracerProvider | None) -> None:
         self._source = TracerSource(SCOPE, provider)
         self._templates = [(_pattern(template), template) for template in templates]
+
+    def become(self, other: _Requests) -> None:
+        """Start spans as another one does."""
+        self.__dict__.update(other.__dict__)
 
     @contextmanager
     def sending(self, request: httpx.Request) -> Iterator[Span]:

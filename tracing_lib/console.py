@@ -1,0 +1,65 @@
+"""Traces of this process as trees on the console, for the first minutes with the library and for work without a collector."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import TYPE_CHECKING, Final, TextIO
+
+from opentelemetry.sdk.trace import SpanProcessor
+
+from tracing_lib.base.background import after_fork
+from tracing_lib.reading.tree import render
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan
+
+    from tracing_lib.privacy.policy import PrivacyPolicy
+
+_MOST_WAITING: Final = 1024
+"""Spans of unfinished traces that are kept; then all of them are written as they are."""
+_UNSEEN: Final = frozenset({"sampler.type", "sampler.param"})
+
+
+class ConsoleTraces(SpanProcessor):
+    """Writes each trace as a tree when its first span of this process ends, in the form that would be exported.
+
+    Below it stand the attributes that stay in the process, each once, with the line that lets it leave. ``stream``: standard error.
+    """
+
+    def __init__(self, policy: PrivacyPolicy, stream: TextIO | None = None) -> None:
+        self._policy = policy
+        self._stream = stream
+        self._ended: dict[int, list[ReadableSpan]] = {}
+        self._renew_lock()
+        after_fork(self._renew_lock)
+
+    def _renew_lock(self) -> None:
+        # A lock that another thread holds during a fork stays locked in the child.
+        self._lock = threading.Lock()
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Keep a span, and write its trace if nothing of it is above in this process."""
+        with self._lock:
+            assert span.context is not None  # noqa: S101  the SDK gives every span one
+            clean, trace_id = self._policy.span(span), span.context.trace_id
+            self._ended.setdefault(trace_id, []).append(clean)
+            if span.parent is None or span.parent.is_remote:
+                self._write(trace_id)
+            elif sum(map(len, self._ended.values())) >= _MOST_WAITING:
+                self._write_all()
+
+    def _write(self, trace_id: int) -> None:
+        spans = self._ended.pop(trace_id)
+        keys = sorted({key for span in spans for key in span.attributes or ()} - _UNSEEN)
+        lines = [f"trace {trace_id:032x}", render(spans, attributes=keys, durations=True), *self._policy.withheld.news()]
+        print("\n".join(lines), file=self._stream or sys.stderr, flush=True)
+
+    def _write_all(self) -> None:
+        for trace_id in list(self._ended):
+            self._write(trace_id)
+
+    def shutdown(self) -> None:
+        """Write what is left: spans whose parents have not ended."""
+        with self._lock:
+            self._write_all()

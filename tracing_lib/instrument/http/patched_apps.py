@@ -1,0 +1,45 @@
+"""All applications of Starlette and FastAPI in a process, traced."""
+
+from __future__ import annotations
+
+import functools
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.applications import Starlette
+
+from tracing_lib.instrument.http.asgi import AsgiTracing
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import TracerProvider
+
+_SERVED: Final = "virtengine.tracing"
+"""Member of an ASGI scope that has its span, because a mounted application and a superclass are called with the same one."""
+
+_FASTAPI: Final = "fastapi.telemetry"
+"""Member of a scope by which FastAPI (0.165) keeps itself from a second server span."""
+
+
+def patch(provider: TracerProvider | None) -> None:
+    """Trace every application of Starlette and its subclasses, those of before included."""
+    _patch(Starlette, provider)
+    if find_spec("fastapi") is not None:
+        from fastapi import FastAPI
+
+        _patch(FastAPI, provider)  # its own __call__ begins a span, so that ours stands outside of it
+
+
+def _patch(kind: Any, provider: TracerProvider | None) -> None:  # noqa: ANN401  a class of applications
+    plain = kind.__call__
+
+    @functools.wraps(plain)
+    async def call(self: Any, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401  as ASGI has them
+        if scope.get(_SERVED) or scope["type"] == "lifespan":
+            await plain(self, scope, receive, send)
+            return
+        traced = vars(self).get(_SERVED)
+        if traced is None:
+            traced = vars(self)[_SERVED] = AsgiTracing(functools.partial(plain, self), tracer_provider=provider)
+        await traced({**scope, _SERVED: True, _FASTAPI: None}, receive, send)
+
+    kind.__call__ = call
