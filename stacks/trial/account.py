@@ -25,6 +25,10 @@ SETTLED_SECONDS = 60.0
 """A trace that has not come for so long after the last one that has is taken for lost."""
 
 
+TAKEN = 'receiver="otlp"'
+"""The receiver by which agents reach a gateway; its others are a gateway's own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """Account of a load: sent, acknowledged, readable, twice, counted.
@@ -124,7 +128,7 @@ class Trial:
             spans=len(load.sent) * load.pace.spans,
             stored_twice=twice,
             counted=round(sum(self._counted().values())),
-            taken={name: round(value) for name, value in self.own.grown("otelcol_receiver_accepted_spans_total").items()},
+            taken={name: round(value) for name, value in self.own.grown("otelcol_receiver_accepted_spans_total", TAKEN).items()},
             slowest=max((seconds for seconds, _ in waited), default=0.0),
             whole_after=None if len(read) < len(load.acknowledged) else whole,
         )
@@ -146,7 +150,7 @@ def trial(folder: Path, pace: Pace, *, late_after: float) -> Iterator[Trial]:
         folder,
         load,
         Store(str(outputs.query_url), load).start(),
-        _counters(gateways, "span-metrics").start(),
+        _counters([instance for instance in listed if "span-metrics" in instance.ports], "span-metrics").start(),
         _counters(gateways, "telemetry").start(),
         late_after,
     )
