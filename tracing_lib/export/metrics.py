@@ -53,29 +53,21 @@ def observe(exporting: ExportProcessor, settings: TracingSettings, provider: Met
         late = sum(count for count, _ in dropped(accounts, exporter, early=False))
         return [(accounts.exported + late, processor), *dropped(accounts, processor, early=True)]
 
+    def exported(accounts: Accounts) -> _Found:
+        return [(accounts.exported, exporter), *dropped(accounts, exporter, early=False)]
+
     meter = provider.get_meter("tracing_lib")
-    counters: dict[str, Callable[[Accounts], _Found]] = {
-        "otel.sdk.span.started": lambda accounts: [(accounts.started, _SAMPLED)],
-        "otel.sdk.processor.span.processed": processed,
-        "otel.sdk.exporter.span.exported": lambda accounts: [
-            (accounts.exported, exporter),
-            *dropped(accounts, exporter, early=False),
-        ],
-    }
-    levels: dict[str, Callable[[Accounts], _Found]] = {
-        "otel.sdk.span.live": lambda accounts: [(accounts.live, _SAMPLED)],
-        "otel.sdk.processor.span.queue.size": lambda accounts: [(accounts.queued - accounts.inflight, processor)],
-        "otel.sdk.exporter.span.inflight": lambda accounts: [(accounts.inflight, exporter)],
-    }
-    if settings.queue_size is not None:
-        levels["otel.sdk.processor.span.queue.capacity"] = lambda _accounts: [(settings.queue_size or 0, processor)]
-    for name, read in counters.items():
-        meter.create_observable_counter(name, [callback(read)], "{span}")
-    for name, read in levels.items():
-        meter.create_observable_up_down_counter(name, [callback(read)], "{span}")
-    in_bytes: dict[str, Callable[[Accounts], _Found]] = {
-        "virtengine.tracing.queue.size": lambda accounts: [(accounts.queued_bytes, processor)],
-        "virtengine.tracing.queue.capacity": lambda _accounts: [(settings.queue_bytes, processor)],
-    }
-    for name, read in in_bytes.items():
-        meter.create_observable_up_down_counter(name, [callback(read)], "By")
+    counter, level = meter.create_observable_counter, meter.create_observable_up_down_counter
+    for create, name, unit, read in (
+        (counter, "otel.sdk.span.started", "{span}", lambda found: [(found.started, _SAMPLED)]),
+        (counter, "otel.sdk.processor.span.processed", "{span}", processed),
+        (counter, "otel.sdk.exporter.span.exported", "{span}", exported),
+        (level, "otel.sdk.span.live", "{span}", lambda found: [(found.live, _SAMPLED)]),
+        (level, "otel.sdk.processor.span.queue.size", "{span}", lambda found: [(found.queued - found.inflight, processor)]),
+        (level, "otel.sdk.exporter.span.inflight", "{span}", lambda found: [(found.inflight, exporter)]),
+        (level, "virtengine.tracing.queue.size", "By", lambda found: [(found.queued_bytes, processor)]),
+        (level, "virtengine.tracing.queue.capacity", "By", lambda _found: [(settings.queue_bytes, processor)]),
+    ):
+        create(name, [callback(read)], unit)
+    if (capacity := settings.queue_size) is not None:
+        level("otel.sdk.processor.span.queue.capacity", [callback(lambda _found: [(capacity, processor)])], "{span}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gzip
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from tracing_lib.base.errors import SettingsError, explain
 from tracing_lib.base.responses import CHUNK_BYTES, TooLongAnswerError, read_answer, rejected_spans, retry_after
@@ -49,20 +49,8 @@ class ExportResult:
     """Whether the collector says that it has too much to do, rather than being away."""
 
 
-class Transport(Protocol):
-    """Sends requests, one at a time, from the export thread."""
-
-    def send(self, request: bytes, seconds: float) -> ExportResult:
-        """Send a request; take about so many seconds at most. Raises nothing that can be foreseen."""
-        ...
-
-    def close(self) -> None:
-        """Close, from any thread, and wake ``send`` where the transport can. Later calls do nothing."""
-        ...
-
-
-def build_transport(settings: TracingSettings) -> Transport:
-    """Return the transport for the protocol of the settings; nothing is connected before the first request.
+def build_transport(settings: TracingSettings) -> HttpTransport | GrpcTransport:
+    """Return the transport for the protocol of the settings. It connects at the first request, and is for one thread, save ``close``.
 
     Raises ``SettingsError`` when the protocol is gRPC and its package is not installed.
     """

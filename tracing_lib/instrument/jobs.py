@@ -78,9 +78,7 @@ class JobContext(NamedTuple):
     def token(self) -> str:
         """The context as text of 44 letters, digits and ``._-``, for a database row, a chain event, a label or an annotation."""
         trace_id, span_id, sampled, made_at = self
-        hundredths = int(made_at * _HUNDREDTHS + 0.5)
-        if not 0 <= hundredths <= _LATEST:
-            hundredths = 0 if hundredths < 0 else _LATEST
+        hundredths = min(max(int(made_at * _HUNDREDTHS + 0.5), 0), _LATEST)
         raw = trace_id.to_bytes(16) + span_id.to_bytes(8) + (sampled << 40 | hundredths).to_bytes(6)
         return _PREFIX + base64.urlsafe_b64encode(raw).decode("ascii")
 

@@ -49,13 +49,6 @@ class Load(Protocol):
         ...
 
 
-class Idle:
-    """Load of a sampler without an export."""
-
-    fill = 0.0
-    refusing = False
-
-
 class TargetSampler(Sampler):
     """A parent-based sampler that steers each operation to its goal.
 
@@ -77,7 +70,7 @@ class TargetSampler(Sampler):
     ) -> None:
         self._targets = dict(targets or {})
         self._interval = interval_seconds
-        self._load = load or Idle()
+        self._load = load
         self._clock = clock
         self._lock = threading.Lock()
         self.pressure = 1.0
@@ -162,10 +155,10 @@ class TargetSampler(Sampler):
             return
         try:
             self._next_look = now + _PRESSURE_SECONDS
-            before, fill = self.pressure, self._load.fill
-            if fill > _PRESSED or self._load.refusing:
+            before, load = self.pressure, self._load
+            if load is not None and (load.fill > _PRESSED or load.refusing):
                 self.pressure = max(_LEAST_PRESSURE, before / 2)
-            elif fill < _RELIEVED:
+            elif load is None or load.fill < _RELIEVED:
                 self.pressure = min(1.0, before * _RECOVERY)
             if self.pressure != before:
                 for operation in (*self._operations.values(), self._others):

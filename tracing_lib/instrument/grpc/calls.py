@@ -85,16 +85,13 @@ class ServerCall:
         """End the span with the outcome that the caller saw."""
         if not self._own:
             return
-        code = self._early or self._code_of_early_end(error)
-        if code is not None:
-            raised = error if isinstance(error, Exception) and not self._aborted(error) else None
-            end_server(self.span, code, raised)
-            return
-        code = code_of(self._context.code())
-        if error is None:
-            end_server(self.span, code or grpc.StatusCode.OK)
+        early = self._early or self._code_of_early_end(error)
+        raised = None if error is None or self._aborted(error) else error
+        if early is not None:
+            end_server(self.span, early, raised if isinstance(raised, Exception) else None)
         else:
-            end_server(self.span, code or grpc.StatusCode.UNKNOWN, None if self._aborted(error) else error)
+            default = grpc.StatusCode.OK if error is None else grpc.StatusCode.UNKNOWN
+            end_server(self.span, code_of(self._context.code()) or default, raised)
 
     def _aborted(self, error: BaseException) -> bool:
         """Whether the exception is the one that ``abort`` leaves the servicer with; ``grpc.server`` raises a bare ``Exception``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as contexts
@@ -61,10 +62,10 @@ class trace_websocket(connect):  # noqa: N801  named like ``websockets.connect``
     async def _connect(self) -> ClientConnection:
         tracer = self._source.tracer()
         if tracer is None or suppressed():
-            return await _Connecting(self)
+            return await _connected(self)
         with ending(*start_child(tracer, span_name("GET", self._template), SpanKind.CLIENT, self._attributes())) as span:
             try:
-                connection = await _Connecting(self)
+                connection = await _connected(self)
             except InvalidStatus as error:
                 set_status(span, error.response.status_code, CLIENT_ERRORS)
                 raise
@@ -86,14 +87,10 @@ class trace_websocket(connect):  # noqa: N801  named like ``websockets.connect``
         return attributes
 
 
-class _Connecting:
-    """What ``websockets.connect`` does when it is awaited."""
-
-    def __init__(self, connecting: trace_websocket) -> None:
-        self._connecting = connecting
-
-    def __await__(self) -> Generator[Any, None, ClientConnection]:
-        return connect.__await__(self._connecting)
+@types.coroutine
+def _connected(connecting: trace_websocket) -> Generator[Any, None, ClientConnection]:
+    """Connect as ``websockets.connect`` does when it is awaited."""
+    return (yield from connect.__await__(connecting))
 
 
 class TracedConnection(ClientConnection):
