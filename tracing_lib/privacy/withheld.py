@@ -47,10 +47,7 @@ class WithheldAttributes:
 
     def add(self, key: str, value: object) -> None:
         """Count an attribute that stays."""
-        known = self._by_key.get(key)
-        if known is None:
-            known = self._first(key, value)
-        known.count += 1
+        (self._by_key.get(key) or self._first(key, value)).count += 1
 
     def _first(self, key: str, value: object) -> Withheld:
         shown = len(key) <= _LONGEST_KEY and _KEY.fullmatch(key) and not is_identifying(key) and not self._rules.found(key)
