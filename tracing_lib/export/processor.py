@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import StatusCode
 
-from tracing_lib.base.background import around_fork, start_thread
+from tracing_lib.base.background import Wake, around_fork, start_thread
 from tracing_lib.export.accounts import ENCODING, INTERNAL, NO_SPANS, Accounts
 from tracing_lib.export.queue import SpanQueue
 from tracing_lib.export.transport import ExportResult, build_transport
@@ -108,7 +108,7 @@ class ExportProcessor(SpanProcessor):
         """Make everything that belongs to one process alone. The first span starts the thread, so that a parent may fork before."""
         self._encoder = self._make_encoder()
         self._transport = build_transport(self._settings)
-        self._wake = threading.Event()
+        self._wake = Wake()
         self._ending = threading.Event()
         self._settled = threading.Event()
         self._flush = False
@@ -118,7 +118,7 @@ class ExportProcessor(SpanProcessor):
         self._said_full = False
         self._said_unencodable = False
         self._next_pause = _FIRST_PAUSE
-        self._starting = threading.Lock()
+        self._starting = threading.RLock()  # a finalizer may end a span while this thread holds it
         self._worker: threading.Thread | None = None
         self.quiet = 0
         """With fewer pending spans than this, ``on_end`` does nothing but to append one more; 0 until the export thread runs."""

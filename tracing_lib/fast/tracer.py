@@ -31,12 +31,12 @@ from tracing_lib.fast._native import Pipeline, TracerCore, record, root, set_up,
 from tracing_lib.fast.span import FastSpan, origin_of, span_context
 from tracing_lib.propagation import headers
 from tracing_lib.propagation.baggage import OwnPropagator
-from tracing_lib.propagation.current import start_child
 from tracing_lib.propagation.ids import ContextIdGenerator, ids_are_fixed
 from tracing_lib.sampling.links import FollowsLinks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from contextvars import Token
     from types import TracebackType
 
     from opentelemetry.sdk.trace import SpanProcessor
@@ -57,7 +57,6 @@ _runtime: Final = contexts._RUNTIME_CONTEXT
 _variable: Final = _runtime._current_context if type(_runtime) is ContextVarsRuntimeContext else None
 """Holds the current context; None where OpenTelemetry keeps it in another way (``OTEL_PYTHON_CONTEXT``)."""
 _get_current: Final = contexts.get_current if _variable is None else _variable.get
-_attach: Final = contexts.attach if _variable is None else _variable.set
 
 set_up(
     _variable,
@@ -107,7 +106,7 @@ class _CurrentSpan:
         self._tracer = tracer
         self._arguments = arguments
         self._record, self._set_status, self._end = record, set_status, end
-        self._before: Context | None = None
+        self._before: Token[Context] | None = None
 
     def __enter__(self) -> Span:
         name, context, others = self._arguments
@@ -119,15 +118,14 @@ class _CurrentSpan:
             if type(span) is NonRecordingSpan and not_sampled(span):
                 return span
         self._span = span = self._tracer.start_span(name, context, *others, self._record, self._set_status)
-        _attach(with_span(before, span))
-        self._before = before
+        self._before = self._tracer.attach(with_span(before, span))
         return span
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         before = self._before
         if before is None:
             return
-        _attach(before)
+        self._tracer.leave(before)
         span = self._span
         try:
             if isinstance(error, Exception):
@@ -259,8 +257,9 @@ class FastTracer(TracerCore, trace.Tracer):
 
     # The cases of `QuickTracer` that are not plain.
 
-    def _start_child(self, name: str, kind: SpanKind, attributes: Attributes) -> tuple[Span, Context]:
-        return start_child(self, name, kind, attributes)
+    def _start_child(self, name: str, kind: SpanKind, attributes: Attributes) -> tuple[Span, Token[Context]]:
+        span = self.start_span(name, None, kind, attributes)
+        return span, self.attach(with_span(_get_current(), span))
 
     def _start_server_span(self, name: str, pairs: Iterable[tuple[Any, Any]], attributes: Mapping[str, AnyValue]) -> tuple[Span, Context]:
         _learn(pairs)
@@ -268,6 +267,12 @@ class FastTracer(TracerCore, trace.Tracer):
 
     def _inject(self, carrier: dict[str, str], to: str | None) -> None:
         headers.inject(carrier, to)
+
+    def _attach(self, context: Context) -> Token[Context]:
+        return contexts.attach(context)
+
+    def _leave(self, token: Token[Context]) -> None:
+        contexts.detach(token)
 
 
 class FastTracerProvider(TracerProvider):

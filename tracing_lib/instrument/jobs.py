@@ -9,10 +9,10 @@ from __future__ import annotations
 import base64
 import binascii
 import time
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
-from opentelemetry.context import attach
+from opentelemetry.context import detach
 from opentelemetry.trace import Link, NonRecordingSpan, NoOpTracer, SpanContext, SpanKind, TraceFlags
 
 from tracing_lib.base.errors import JobTokenError, explain
@@ -22,7 +22,7 @@ from tracing_lib.propagation.current import current_span, set_current_span, star
 from tracing_lib.propagation.ids import fixed_ids, transaction_span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from types import TracebackType
 
     from opentelemetry.trace import Span, Tracer, TracerProvider
@@ -129,17 +129,17 @@ def produce(
 
 
 class _Producing(AbstractContextManager["JobContext | None"]):
-    __slots__ = ("_attributes", "_before", "_name", "_span", "_tracer")
+    __slots__ = ("_attributes", "_name", "_span", "_token", "_tracer")
 
     def __init__(self, tracer: Tracer, name: str, attributes: Mapping[str, AttributeValue]) -> None:
         self._tracer, self._name, self._attributes = tracer, name, attributes
 
     def __enter__(self) -> JobContext | None:
-        self._span, self._before = start_child(self._tracer, f"create {self._name}", SpanKind.PRODUCER, self._attributes)
+        self._span, self._token = start_child(self._tracer, f"create {self._name}", SpanKind.PRODUCER, self._attributes)
         return JobContext.of(self._span)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        attach(self._before)
+        detach(self._token)
         if error is not None:
             fail(self._span, error)
         self._span.end()
@@ -155,7 +155,6 @@ def link_to_transaction(tx_hash: str | bytes) -> None:
         span.add_link(linked)
 
 
-@contextmanager
 def consume(
     name: str,
     job: JobContext | str | None,
@@ -163,7 +162,7 @@ def consume(
     attempt: int | None = None,
     attributes: Mapping[str, AttributeValue] | None = None,
     provider: TracerProvider | None = None,
-) -> Iterator[Span]:
+) -> AbstractContextManager[Span]:
     """Do a job: a consumer span named ``process NAME``, the root of a trace of its own, linked to who handed it out.
 
     ``job`` is the stored context or its token. One that cannot be read, or none, leaves the link away and nothing else: work is never
@@ -176,8 +175,7 @@ def consume(
     if attempt is not None:
         described["virtengine.job.attempt"] = attempt
     asked = None if context is None else context.span_context
-    with _Rooted(_tracer(provider), f"process {name}", SpanKind.CONSUMER, {**described, **(attributes or {})}, asked) as span:
-        yield span
+    return _Rooted(_tracer(provider), f"process {name}", SpanKind.CONSUMER, {**described, **(attributes or {})}, asked)
 
 
 def transaction(
@@ -201,7 +199,7 @@ class _Rooted(AbstractContextManager["Span"]):
     ``to``: the span that it is linked to. ``wanted``: ids that it is to have.
     """
 
-    __slots__ = ("_before", "_made", "_span")
+    __slots__ = ("_made", "_span", "_token")
 
     def __init__(  # noqa: PLR0917  called for every job
         self,
@@ -218,7 +216,7 @@ class _Rooted(AbstractContextManager["Span"]):
         tracer, name, kind, attributes, to, wanted = self._made
         with fixed_ids(wanted) if wanted else nullcontext():
             self._span = tracer.start_span(name, without_span(), kind, attributes, [Link(to)] if to else [])
-        self._before = set_current_span(self._span)
+        self._token = set_current_span(self._span)
         return self._span
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
@@ -227,7 +225,7 @@ class _Rooted(AbstractContextManager["Span"]):
                 report(error, self._span)
                 fail(self._span, error)
         finally:
-            attach(self._before)
+            detach(self._token)
             self._span.end()
 
 
@@ -251,13 +249,13 @@ def continued(job: JobContext | str | None) -> AbstractContextManager[None]:
 
 
 class _Continued(AbstractContextManager[None]):
-    __slots__ = ("_before", "_job")
+    __slots__ = ("_job", "_token")
 
     def __init__(self, job: JobContext) -> None:
         self._job = job
 
     def __enter__(self) -> None:
-        self._before = set_current_span(NonRecordingSpan(self._job.span_context))
+        self._token = set_current_span(NonRecordingSpan(self._job.span_context))
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        attach(self._before)
+        detach(self._token)

@@ -7,7 +7,7 @@ the caller has said where it goes: our own clients do, within ``outbound_to(host
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry import baggage, propagate
@@ -23,7 +23,8 @@ from tracing_lib.privacy.policy import PrivacyPolicy
 from tracing_lib.privacy.registry import library_registry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
+    from types import TracebackType
 
     from opentelemetry.context import Context
     from opentelemetry.propagators.textmap import CarrierT, Getter, Setter
@@ -53,14 +54,17 @@ def set_baggage(key: str, value: str, context: Context | None = None) -> Context
     return baggage.set_baggage(key, value, context)
 
 
-@contextmanager
-def outbound_to(target: str) -> Iterator[None]:
+class outbound_to(AbstractContextManager[None]):  # noqa: N801  used like a function
     """Say where the context injected inside goes: a URL, ``host:port`` or a gRPC target. Baggage is sent only to our own hosts."""
-    token = contexts.attach(contexts.set_value(_DESTINATION, target))
-    try:
-        yield
-    finally:
-        contexts.detach(token)
+
+    def __init__(self, target: str) -> None:
+        self._target = target
+
+    def __enter__(self) -> None:
+        self._token = contexts.attach(contexts.set_value(_DESTINATION, self._target))
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        contexts.detach(self._token)
 
 
 def inject(

@@ -79,7 +79,8 @@ class TargetSampler(Sampler):
         self._interval = interval_seconds
         self._load = load or Idle()
         self._clock = clock
-        self._lock = threading.Lock()
+        # Reentrant: a finalizer may begin a span while this thread holds it.
+        self._lock = threading.RLock()
         self.pressure = 1.0
         """What every ratio is multiplied by; less than 1 under pressure."""
         self._next_look = clock() + _PRESSURE_SECONDS
@@ -185,7 +186,7 @@ class TargetSampler(Sampler):
 
     def _renew_lock(self) -> None:
         """Make the lock anew in a forked child: a thread that is not there may hold it."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def get_description(self) -> str:
         """Return what the sampler does, for a log."""

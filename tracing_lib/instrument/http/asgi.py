@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias, cast
 
-from opentelemetry.context import attach, get_current
+from opentelemetry.context import get_current
 from opentelemetry.trace import NoOpTracer
 
 from tracing_lib.base import conventions
@@ -13,7 +13,7 @@ from tracing_lib.base.background import SUPPRESSED
 from tracing_lib.instrument.http.routes import template_of
 from tracing_lib.instrument.http_spans import SCOPE, SERVER_ERRORS, method_of, set_status, span_name
 from tracing_lib.instrument.socket_events import WebSocketEvents
-from tracing_lib.instrument.source import TracerSource, fail
+from tracing_lib.instrument.source import TracerSource, fail, restore
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -62,16 +62,17 @@ class AsgiTracing:
         if exchange is None:
             await self._app(scope, receive, send)
             return
-        attach(exchange.active)
+        token, closed = self.source.attach(exchange.active), False
         try:
             await self._app(scope, exchange.receive, exchange.send)
         except BaseException as error:
+            closed = isinstance(error, GeneratorExit)
             exchange.end(error)
             raise
         else:
             exchange.end(None)
         finally:
-            attach(before)
+            restore(self.source, exchange.active, token, closed=closed)
 
 
 class _Exchange:

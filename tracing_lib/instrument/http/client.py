@@ -8,7 +8,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 import httpx
-from opentelemetry import context as contexts
 from opentelemetry.trace import SpanKind
 
 from tracing_lib.base import conventions
@@ -24,6 +23,7 @@ except ImportError:  # the package is optional, and without it no other instrume
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from contextvars import Token
     from types import ModuleType, TracebackType
 
     from opentelemetry.context import Context
@@ -75,10 +75,10 @@ class _Requests:
         self._source = TracerSource(SCOPE, provider)
         self._templates = [(_pattern(template), template) for template in templates]
 
-    def start(self, request: httpx.Request) -> tuple[Span, Context] | None:
-        """Start a request's span, make it current and put its headers on the request; return it and the context before.
+    def start(self, request: httpx.Request) -> tuple[Span, Token[Context]] | None:
+        """Start a request's span, make it current and put its headers on the request; return it and the token that ends this.
 
-        None where nobody would receive the span.
+        None where nobody would receive the span: then the headers are those of the caller, whose trace goes on.
         """
         if suppressed() or not (_instrumentation is None or _instrumentation.is_http_instrumentation_enabled()):
             return None
@@ -89,17 +89,23 @@ class _Requests:
             attributes[conventions.SERVER_PORT] = port
         if template is not None:
             attributes[conventions.URL_TEMPLATE] = template
+        written: dict[str, str] = {}
         started = self._source.start_child(span_name(method, template), SpanKind.CLIENT, attributes)
         if started is None:
+            self._source.inject(written, None)
+            request.headers.update(written)
             return None
         # A request that is sent again after a redirect has the headers of the first; and none may survive from another trace.
         for name in ("traceparent", "tracestate", "baggage"):
             if name in request.headers:
                 del request.headers[name]
-        written: dict[str, str] = {}
         self._source.inject(written, f"{request.url.scheme}://{request.url.netloc.decode('ascii')}")
         request.headers.update(written)
         return started
+
+    def leave(self, token: Token[Context]) -> None:
+        """Make the context current that was before a request's span."""
+        self._source.leave(token)
 
     def _template_of(self, request: httpx.Request) -> str | None:
         given = request.extensions.get(_EXTENSION)
@@ -144,7 +150,7 @@ class TracedTransport(httpx.BaseTransport):
         started = self._requests.start(request)
         if started is None:
             return self._transport.handle_request(request)
-        span, before = started
+        span, token = started
         try:
             with _one_span():
                 response = self._transport.handle_request(request)
@@ -155,7 +161,7 @@ class TracedTransport(httpx.BaseTransport):
         else:
             return response
         finally:
-            contexts.attach(before)
+            self._requests.leave(token)
             span.end()
 
     def close(self) -> None:
@@ -184,7 +190,7 @@ class AsyncTracedTransport(httpx.AsyncBaseTransport):
         started = self._requests.start(request)
         if started is None:
             return await self._transport.handle_async_request(request)
-        span, before = started
+        span, token = started
         try:
             with _one_span():
                 response = await self._transport.handle_async_request(request)
@@ -195,7 +201,7 @@ class AsyncTracedTransport(httpx.AsyncBaseTransport):
         else:
             return response
         finally:
-            contexts.attach(before)
+            self._requests.leave(token)
             span.end()
 
     async def aclose(self) -> None:

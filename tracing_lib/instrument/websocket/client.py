@@ -62,7 +62,7 @@ class trace_websocket(connect):  # noqa: N801  named like ``websockets.connect``
         tracer = self._source.tracer()
         if tracer is None or suppressed():
             return await _Connecting(self)
-        span, before = start_child(tracer, span_name("GET", self._template), SpanKind.CLIENT, self._attributes())
+        span, token = start_child(tracer, span_name("GET", self._template), SpanKind.CLIENT, self._attributes())
         try:
             connection = await _Connecting(self)
             set_status(span, _SWITCHING, CLIENT_ERRORS)
@@ -72,7 +72,7 @@ class trace_websocket(connect):  # noqa: N801  named like ``websockets.connect``
             fail(span, error)
             raise
         finally:
-            contexts.attach(before)
+            contexts.detach(token)
             span.end()
         if isinstance(connection, TracedConnection):
             connection.trace(tracer, span, self._template, envelope=self._envelope)
