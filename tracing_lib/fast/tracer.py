@@ -24,13 +24,12 @@ from opentelemetry.trace import (
     TraceFlags,
 )
 from opentelemetry.trace.propagation import _SPAN_KEY
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from tracing_lib.export.processor import ExportProcessor
 from tracing_lib.fast._native import Pipeline, TracerCore, record, root, set_up, with_span
 from tracing_lib.fast.span import FastSpan, origin_of, span_context
 from tracing_lib.propagation import headers
-from tracing_lib.propagation.baggage import OwnPropagator
+from tracing_lib.propagation.baggage import OwnPropagator, OwnTraceContextPropagator
 from tracing_lib.propagation.ids import ContextIdGenerator, ids_are_fixed
 from tracing_lib.sampling.links import FollowsLinks
 
@@ -48,7 +47,7 @@ if TYPE_CHECKING:
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
-_STOCK: Final = TraceContextTextMapPropagator()
+_W3C: Final = OwnTraceContextPropagator()
 _ANY_PARENT: Final = f"00-{1:032x}-{1:016x}-00"
 _MOST_STATES: Final = 256
 """Trace states that are kept parsed. Services that sample by the same strategy send the same few."""
@@ -85,7 +84,7 @@ def _learn(pairs: Iterable[tuple[Any, Any]]) -> None:
         if name in ("tracestate", b"tracestate") and value not in _states:
             text = value.decode("latin-1") if isinstance(value, bytes) else value
             if text.isascii():
-                found = trace.get_current_span(_STOCK.extract({"traceparent": _ANY_PARENT, "tracestate": text}, Context()))
+                found = trace.get_current_span(_W3C.extract({"traceparent": _ANY_PARENT, "tracestate": text}, Context()))
                 if len(_states) >= _MOST_STATES:  # anybody may send any
                     _states.clear()
                 _states[text] = _states[text.encode()] = found.get_span_context().trace_state

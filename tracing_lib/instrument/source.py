@@ -170,6 +170,8 @@ def fail(span: Span, error: BaseException) -> None:
     if isinstance(error, asyncio.CancelledError | GeneratorExit):
         span.set_attribute(conventions.CANCELLED, value=True)
         return
+    if isinstance(error, SystemExit) and error.code in {None, 0}:
+        return  # the program ends as it wants to
     record_exception(span, error)
     kind = type_name(error)
     span.set_attribute(conventions.ERROR_TYPE, kind)

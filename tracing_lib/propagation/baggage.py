@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from contextlib import AbstractContextManager
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
-from opentelemetry import baggage, propagate
+from opentelemetry import baggage, propagate, trace
 from opentelemetry import context as contexts
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.propagators.composite import CompositePropagator
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 _HEADER: Final = "baggage"
 _MOST_ENTRIES: Final = 64
 """Entries that are looked at (W3C Baggage, "Limits")."""
+_MOST_BYTES: Final = 8192
+"""Bytes of a header that are read: beyond them OpenTelemetry's propagator reads nothing."""
 _ENTRY: Final = re.compile(r"[A-Za-z0-9_.-]+=[A-Za-z0-9._:/%-]{1,256}")
 
 _DESTINATION: Final = contexts.create_key("virtengine-destination")
@@ -103,7 +106,9 @@ class OwnBaggagePropagator(TextMapPropagator):
         # Chosen before they are parsed: OpenTelemetry's propagator logs what it cannot parse, value and all.
         declared = [entry.strip() for entry in entries[:_MOST_ENTRIES] if self._declared(entry.partition("=")[0].strip())]
         fitting = [entry for entry in declared if _ENTRY.fullmatch(entry)]
-        return self._with_allowed(base, self._inner.extract({_HEADER: ",".join(fitting)}, contexts.Context()) if fitting else base)
+        ends = accumulate(len(entry) + 1 for entry in fitting)
+        header = ",".join(entry for entry, end in zip(fitting, ends, strict=True) if end <= _MOST_BYTES)
+        return self._with_allowed(base, self._inner.extract({_HEADER: header}, contexts.Context()) if header else base)
 
     def _declared(self, key: str) -> bool:
         found = library_registry().get(key) if self._policy is None else self._policy.registry.get(key)
@@ -139,8 +144,34 @@ class OwnBaggagePropagator(TextMapPropagator):
         return base
 
 
+_KNOWN_FLAGS: Final = 3
+"""Flags of a trace that W3C Trace Context, level 2, defines: sampled and random."""
+
+
+class OwnTraceContextPropagator(TraceContextTextMapPropagator):
+    """W3C trace context, as the specification has it: flags that are not known are zero, of a key that comes twice the first holds."""
+
+    def extract(self, carrier: CarrierT, context: Context | None = None, getter: Getter[CarrierT] = default_getter) -> Context:
+        """Return the context with the span that the headers name."""
+        entries = [entry for header in getter.get(carrier, "tracestate") or () for entry in header.split(",")]
+        first = {entry.partition("=")[0].strip(): entry for entry in reversed(entries)}
+        if len(first) < len(entries):
+            parents = [] if carrier is None else list(getter.get(carrier, "traceparent") or ())
+            kept = ",".join(entry for entry in entries if first.get(entry.partition("=")[0].strip()) is entry)
+            found = super().extract({"traceparent": parents, "tracestate": kept}, context)
+        else:
+            found = super().extract(carrier, context, getter)
+        span = trace.get_current_span(found)
+        ids = span.get_span_context()
+        if not ids.is_remote or ids.trace_flags <= _KNOWN_FLAGS:
+            return found
+        flags = trace.TraceFlags(ids.trace_flags & _KNOWN_FLAGS)
+        known = trace.SpanContext(ids.trace_id, ids.span_id, is_remote=True, trace_flags=flags, trace_state=ids.trace_state)
+        return trace.set_span_in_context(trace.NonRecordingSpan(known), found)
+
+
 class OwnPropagator(CompositePropagator):
     """W3C trace context and ``OwnBaggagePropagator``, as ``configure`` makes them the propagators of the process."""
 
     def __init__(self, own_hosts: Sequence[str]) -> None:
-        super().__init__([TraceContextTextMapPropagator(), OwnBaggagePropagator(own_hosts)])
+        super().__init__([OwnTraceContextPropagator(), OwnBaggagePropagator(own_hosts)])

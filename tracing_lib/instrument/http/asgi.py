@@ -14,6 +14,7 @@ from tracing_lib.instrument.http.routes import template_of
 from tracing_lib.instrument.http_spans import SCOPE, SERVER_ERRORS, method_of, set_status, span_name
 from tracing_lib.instrument.socket_events import WebSocketEvents
 from tracing_lib.instrument.source import TracerSource, fail, restore
+from tracing_lib.propagation.headers import stand_outside
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -54,10 +55,13 @@ class AsgiTracing:
         self.answer_trace = answer_trace
         self.envelope = envelope
         self.source = TracerSource(SCOPE, tracer_provider)
+        stand_outside()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request or a WebSocket in its span; pass anything else on."""
         before, kind = get_current(), _KINDS.get(scope["type"])
+        if scope["type"] == "lifespan":
+            stand_outside()
         exchange = None if kind is None or before.get(SUPPRESSED) else kind.begin(self, scope, receive, send)
         if exchange is None:
             await self._app(scope, receive, send)
