@@ -7,6 +7,8 @@ import os
 import signal
 import threading
 import weakref
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry.context import attach, set_value
@@ -37,6 +39,36 @@ def start_thread(name: str, work: Callable[[], None]) -> threading.Thread:
     thread = threading.Thread(target=run, name=f"virtengine-tracing-{name}", daemon=True)
     thread.start()
     return thread
+
+
+class Wake:
+    """Wakes the thread that waits, also from a finalizer or a signal handler.
+
+    ``threading.Event`` holds a lock while it is set, for which code that interrupts it in the same thread would wait forever.
+    """
+
+    def __init__(self) -> None:
+        self._calls: SimpleQueue[None] = SimpleQueue()
+        self._called = False
+
+    def is_set(self) -> bool:
+        """Whether the thread was called since the last ``clear``."""
+        return self._called
+
+    def set(self) -> None:
+        """Call the thread."""
+        if not self._called:
+            self._called = True
+            self._calls.put(None)
+
+    def clear(self) -> None:
+        """Take the call as heard."""
+        self._called = False
+
+    def wait(self, seconds: float) -> None:
+        """Wait for a call, for at most so many seconds. It may also return before."""
+        with suppress(Empty):
+            self._calls.get(timeout=seconds)
 
 
 def after_fork(method: Callable[[], object]) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from opentelemetry import trace
 
@@ -19,6 +20,7 @@ _GROUP: Final = re.compile(r"^\s*\| ", re.MULTILINE)
 _FOLDERS: Final = re.compile(r"[/\\]")
 _DIGITS: Final = 16
 _MARK: Final = "__virtengine_error__"
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +66,27 @@ def report(error: BaseException, span: Span | None = None) -> ErrorReport:
 
     The ids are added to the exception as a note (PEP 678), so that a traceback that is printed later shows the trace.
     """
-    known = getattr(error, _MARK, None)
-    if isinstance(known, ErrorReport):
+    known = marked(error, _MARK, ErrorReport)
+    if known is not None:
         return known
     context = (trace.get_current_span() if span is None else span).get_span_context()
     ids = (f"{context.trace_id:032x}", f"{context.span_id:016x}") if context.is_valid else (None, None)
     made = ErrorReport(qualified_type(error), fingerprint(error), *ids)
-    try:
+    # An exception class with slots, or a frozen one, has no place for the report, so that each call makes a new one; and whatever its own
+    # methods raise here, the caller must get the exception that it raised.
+    with suppress(Exception):
         setattr(error, _MARK, made)
         if made.trace_id:
             error.add_note(f"trace_id={made.trace_id} span_id={made.span_id} fingerprint={made.fingerprint}")
-    except (AttributeError, TypeError):
-        # An exception class with slots has no place for the report, so that each call makes a new one.
-        pass
     return made
+
+
+def marked(error: BaseException, name: str, kind: type[_T]) -> _T | None:
+    """Return what the library left on an exception under this name; None where there is nothing, or its class answers with an error."""
+    with suppress(Exception):
+        found = getattr(error, name, None)
+        return found if isinstance(found, kind) else None
+    return None
 
 
 def _raised_at(traceback: TracebackType | None) -> str:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import StatusCode
 
-from tracing_lib.base.background import around_fork, start_thread
-from tracing_lib.export.accounts import ENCODING, INTERNAL, NO_SPANS, Accounts
+from tracing_lib.base.background import Wake, around_fork, start_thread
+from tracing_lib.export.accounts import ENCODING, INTERNAL, NO_SPANS, SHUTDOWN, Accounts
 from tracing_lib.export.queue import SpanQueue
 from tracing_lib.export.transport import ExportResult, build_transport
 
@@ -108,7 +108,7 @@ class ExportProcessor(SpanProcessor):
         """Make everything that belongs to one process alone. The first span starts the thread, so that a parent may fork before."""
         self._encoder = self._make_encoder()
         self._transport = build_transport(self._settings)
-        self._wake = threading.Event()
+        self._wake = Wake()
         self._ending = threading.Event()
         self._settled = threading.Event()
         self._flush = False
@@ -118,7 +118,7 @@ class ExportProcessor(SpanProcessor):
         self._said_full = False
         self._said_unencodable = False
         self._next_pause = _FIRST_PAUSE
-        self._starting = threading.Lock()
+        self._starting = threading.RLock()  # a finalizer may end a span while this thread holds it
         self._worker: threading.Thread | None = None
         self.quiet = 0
         """With fewer pending spans than this, ``on_end`` does nothing but to append one more; 0 until the export thread runs."""
@@ -157,6 +157,9 @@ class ExportProcessor(SpanProcessor):
             if (parent is None or parent.is_remote or waiting >= _MANY_PENDING) and not self._wake.is_set():
                 self._wake.set()
             if waiting > _MOST_PENDING:
+                if self._deadline is not None:
+                    self._drop_pending(waiting - 1)  # the process ends: what is spent on encoding here is lacking where spans are delivered
+                    return
                 self._encode(2)  # more than the one that came, so that fewer are pending afterwards
 
     def _encode(self, most: int) -> None:
@@ -176,6 +179,13 @@ class ExportProcessor(SpanProcessor):
                     queue.put(group, encoded, failed=failed)
         if queue.waiting >= self._settings.batch_size and not self._wake.is_set():
             self._wake.set()
+
+    def _drop_pending(self, most: int) -> None:
+        """Drop pending spans beyond so many, newest first, and count them."""
+        with suppress(IndexError):  # another thread was faster
+            while len(self.pending) > most:
+                self.pending.pop()
+                self.queue.drop(SHUTDOWN)
 
     def _unencodable(self, error: Exception) -> None:
         """Drop a span that cannot be redacted and encoded: it must not leave."""
@@ -205,9 +215,12 @@ class ExportProcessor(SpanProcessor):
                 self._flush, due, least = False, now + self._settings.export_interval_seconds, 1
             while self._left() is None and self.queue.waiting >= least and (batch := self.queue.take(self._settings.batch_size)):
                 self._deliver(batch)
-        self._encode(len(self.pending))
-        while (self._left() or 0) > self._for_an_answer and (batch := self.queue.take(self._settings.batch_size)):
-            self._deliver(batch)
+        while (self._left() or 0) > self._for_an_answer:
+            self._encode(_AT_ONCE)
+            if not self.pending or self.queue.waiting >= self._settings.batch_size:
+                if not (batch := self.queue.take(self._settings.batch_size)):
+                    break
+                self._deliver(batch)
 
     def _encode_pending(self) -> None:
         """Encode all pending spans, until a shutdown is called for."""
@@ -321,11 +334,12 @@ class ExportProcessor(SpanProcessor):
         started = time.monotonic()
         self._for_an_answer = deadline_seconds * _SHARE_FOR_AN_ANSWER
         self._deadline = started + deadline_seconds * _SHARE_FOR_FLUSHING
+        self.quiet = 0
         self._ending.set()
         self._wake.set()
         if self._worker is not None:
             self._worker.join(deadline_seconds * _SHARE_FOR_JOINING)
-        self._encode(len(self.pending))
+        self._drop_pending(0)
         self.queue.close()
         self._say_withheld()
         accounts = self._accounts()

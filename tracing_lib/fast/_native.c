@@ -36,6 +36,7 @@ make_names(void)
         {&s_unset, "_unset"}, {&s_name_field, "_name_field"}, {&s_state_field, "_state_field"}, {&s_attribute_field, "_attribute_field"},
         {&s_link_fields, "_link_fields"}, {&s_tracer_config, "_tracer_config"}, {&s_is_enabled, "is_enabled"},
         {&s_slow_child, "_start_child"}, {&s_slow_server, "_start_server_span"}, {&s_slow_inject, "_inject"},
+        {&s_slow_attach, "_attach"}, {&s_slow_leave, "_leave"},
         {&s_traceparent, "traceparent"}, {&s_tracestate, "tracestate"}, {&s_to_header, "to_header"},
     };
     for (size_t at = 0; at < sizeof names / sizeof *names; at++) {

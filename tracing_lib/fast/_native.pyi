@@ -1,7 +1,7 @@
 # What _native.c offers. The methods that it calls are those of the classes that are made from these.
 
 from collections.abc import Callable, Iterable, Mapping
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import Any, Self, TypeAlias
 
 from opentelemetry.context import Context
@@ -61,11 +61,13 @@ class TracerCore:
     _decide: Callable[[str], Decided] | None
     _otherwise: tuple[TraceFlags, TraceFlags, TraceState]
     _plain_ids: bool
-    def start_child(self, name: str, kind: SpanKind, attributes: Mapping[str, AnyValue] | None, /) -> tuple[Span, Context]: ...
+    def start_child(self, name: str, kind: SpanKind, attributes: Mapping[str, AnyValue] | None, /) -> tuple[Span, Token[Context]]: ...
     def start_server_span(
         self, name: str, headers: Iterable[tuple[Any, Any]], attributes: Mapping[str, AnyValue], /
     ) -> tuple[Span, Context]: ...
     def inject(self, carrier: dict[str, str], to: str | None, /) -> None: ...
+    def attach(self, context: Context, /) -> Token[Context]: ...
+    def leave(self, token: Token[Context], /) -> None: ...
 
 class PackCore:
     _kinds: tuple[SpanKind, ...]

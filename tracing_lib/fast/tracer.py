@@ -24,19 +24,18 @@ from opentelemetry.trace import (
     TraceFlags,
 )
 from opentelemetry.trace.propagation import _SPAN_KEY
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from tracing_lib.export.processor import ExportProcessor
 from tracing_lib.fast._native import Pipeline, TracerCore, record, root, set_up, with_span
 from tracing_lib.fast.span import FastSpan, origin_of, span_context
 from tracing_lib.propagation import headers
-from tracing_lib.propagation.baggage import OwnPropagator
-from tracing_lib.propagation.current import start_child
+from tracing_lib.propagation.baggage import OwnPropagator, OwnTraceContextPropagator
 from tracing_lib.propagation.ids import ContextIdGenerator, ids_are_fixed
 from tracing_lib.sampling.links import FollowsLinks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from contextvars import Token
     from types import TracebackType
 
     from opentelemetry.sdk.trace import SpanProcessor
@@ -48,7 +47,7 @@ if TYPE_CHECKING:
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
-_STOCK: Final = TraceContextTextMapPropagator()
+_W3C: Final = OwnTraceContextPropagator()
 _ANY_PARENT: Final = f"00-{1:032x}-{1:016x}-00"
 _MOST_STATES: Final = 256
 """Trace states that are kept parsed. Services that sample by the same strategy send the same few."""
@@ -57,7 +56,6 @@ _runtime: Final = contexts._RUNTIME_CONTEXT
 _variable: Final = _runtime._current_context if type(_runtime) is ContextVarsRuntimeContext else None
 """Holds the current context; None where OpenTelemetry keeps it in another way (``OTEL_PYTHON_CONTEXT``)."""
 _get_current: Final = contexts.get_current if _variable is None else _variable.get
-_attach: Final = contexts.attach if _variable is None else _variable.set
 
 set_up(
     _variable,
@@ -86,7 +84,7 @@ def _learn(pairs: Iterable[tuple[Any, Any]]) -> None:
         if name in ("tracestate", b"tracestate") and value not in _states:
             text = value.decode("latin-1") if isinstance(value, bytes) else value
             if text.isascii():
-                found = trace.get_current_span(_STOCK.extract({"traceparent": _ANY_PARENT, "tracestate": text}, Context()))
+                found = trace.get_current_span(_W3C.extract({"traceparent": _ANY_PARENT, "tracestate": text}, Context()))
                 if len(_states) >= _MOST_STATES:  # anybody may send any
                     _states.clear()
                 _states[text] = _states[text.encode()] = found.get_span_context().trace_state
@@ -107,7 +105,7 @@ class _CurrentSpan:
         self._tracer = tracer
         self._arguments = arguments
         self._record, self._set_status, self._end = record, set_status, end
-        self._before: Context | None = None
+        self._before: Token[Context] | None = None
 
     def __enter__(self) -> Span:
         name, context, others = self._arguments
@@ -119,15 +117,14 @@ class _CurrentSpan:
             if type(span) is NonRecordingSpan and not_sampled(span):
                 return span
         self._span = span = self._tracer.start_span(name, context, *others, self._record, self._set_status)
-        _attach(with_span(before, span))
-        self._before = before
+        self._before = self._tracer.attach(with_span(before, span))
         return span
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         before = self._before
         if before is None:
             return
-        _attach(before)
+        self._tracer.leave(before)
         span = self._span
         try:
             if isinstance(error, Exception):
@@ -258,8 +255,9 @@ class FastTracer(TracerCore, trace.Tracer):
 
     # The cases of `QuickTracer` that are not plain.
 
-    def _start_child(self, name: str, kind: SpanKind, attributes: Attributes) -> tuple[Span, Context]:
-        return start_child(self, name, kind, attributes)
+    def _start_child(self, name: str, kind: SpanKind, attributes: Attributes) -> tuple[Span, Token[Context]]:
+        span = self.start_span(name, None, kind, attributes)
+        return span, self.attach(with_span(_get_current(), span))
 
     def _start_server_span(self, name: str, pairs: Iterable[tuple[Any, Any]], attributes: Mapping[str, AnyValue]) -> tuple[Span, Context]:
         _learn(pairs)
@@ -267,6 +265,12 @@ class FastTracer(TracerCore, trace.Tracer):
 
     def _inject(self, carrier: dict[str, str], to: str | None) -> None:
         headers.inject(carrier, to)
+
+    def _attach(self, context: Context) -> Token[Context]:
+        return contexts.attach(context)
+
+    def _leave(self, token: Token[Context]) -> None:
+        contexts.detach(token)
 
 
 class FastTracerProvider(TracerProvider):

@@ -7,7 +7,7 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Final, NamedTuple, ParamSpec, TypeVar, cast, overload
 
-from opentelemetry.context import attach, get_current
+from opentelemetry.context import get_current
 from opentelemetry.trace import SpanKind
 
 from tracing_lib.instrument import generators
@@ -111,7 +111,7 @@ def _plain(function: Callable[_P, _T], plan: SpanPlan) -> Callable[_P, _T]:
         started = source.start_child(name, kind, attributes)
         if started is None:
             return function(*args, **kwargs)
-        span, before = started
+        span, token = started
         try:
             if on_call is not None:
                 on_call(span, args, kwargs)
@@ -124,7 +124,7 @@ def _plain(function: Callable[_P, _T], plan: SpanPlan) -> Callable[_P, _T]:
         else:
             return result
         finally:
-            attach(before)
+            source.leave(token)
             span.end()
 
     return call
@@ -138,7 +138,7 @@ def _coroutine(function: Callable[_P, Awaitable[_T]], plan: SpanPlan) -> Callabl
         started = source.start_child(name, kind, attributes)
         if started is None:
             return await function(*args, **kwargs)
-        span, before = started
+        span, token = started
         active, closed = get_current(), False
         try:
             if on_call is not None:
@@ -153,7 +153,7 @@ def _coroutine(function: Callable[_P, Awaitable[_T]], plan: SpanPlan) -> Callabl
         else:
             return result
         finally:
-            restore(active, before, closed=closed)
+            restore(source, active, token, closed=closed)
             span.end()
 
     return call

@@ -1,7 +1,7 @@
-"""Spans of jobs, and tokens that carry the context of a job through a queue or a file.
+"""Jobs and events that outlive the request that made them: a compact token leads from the work back to who asked for it.
 
-Producer and consumer are spans of different traces, joined by a link (semantic conventions, "Messaging spans"), because a trace that
-lasts for days cannot be sampled, stored or read as one.
+Producer and consumer are spans of different traces, joined by a link (semantic conventions, "Messaging spans"): a trace that lasts for
+days, over restarts, could not be sampled, stored or read as one.
 """
 
 from __future__ import annotations
@@ -9,20 +9,21 @@ from __future__ import annotations
 import base64
 import binascii
 import time
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
-from opentelemetry.context import attach
+from opentelemetry.context import detach
 from opentelemetry.trace import Link, NonRecordingSpan, NoOpTracer, SpanContext, SpanKind, TraceFlags
 
 from tracing_lib.base.errors import JobTokenError, explain
-from tracing_lib.instrument.source import TracerSource, ending
+from tracing_lib.base.fingerprints import report
+from tracing_lib.instrument.source import TracerSource, fail
 from tracing_lib.propagation.current import current_span, set_current_span, start_child, without_span
 from tracing_lib.propagation.ids import fixed_ids, transaction_span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from contextlib import AbstractContextManager
+    from collections.abc import Mapping
+    from types import TracebackType
 
     from opentelemetry.trace import Span, Tracer, TracerProvider
     from opentelemetry.util.types import AttributeValue
@@ -34,7 +35,7 @@ _LATEST: Final = 2**40 - 1
 """Hundredths of a second that five bytes hold: enough until the year 2318."""
 _HUNDREDTHS: Final = 100
 _HUNDREDTH: Final = 1_000_000_000 // _HUNDREDTHS
-"""A hundredth of a second in nanoseconds."""
+"""One of them in nanoseconds."""
 
 _SCOPE: Final = "tracing_lib.instrument.jobs"
 _NO_TRACER: Final = NoOpTracer()
@@ -42,7 +43,7 @@ _source: Final = TracerSource(_SCOPE, None)
 
 
 class JobContext(NamedTuple):
-    """The context of a job, to be stored with it: ids of the producer's span, and a time."""
+    """Who asked for a job, and when: what is to be stored beside it. It holds ids and a time, nothing of the job."""
 
     trace_id: int
     """Trace of the producer."""
@@ -51,18 +52,18 @@ class JobContext(NamedTuple):
     sampled: bool
     """Whether the producer's trace was sampled at its head."""
     made_at: float
-    """Time at which the context was made, in seconds since 1970 (UTC), to a hundredth."""
+    """When it was made, seconds since 1970 (UTC), to a hundredth."""
 
     @classmethod
     def of(cls, span: Span) -> Self | None:
-        """Return the context of a span, or None where its ids are invalid, as when tracing is off."""
+        """Return the context of a span; none where it has no valid ids, as when tracing is off."""
         ids = span.get_span_context()
         made_at = time.time_ns() // _HUNDREDTH / _HUNDREDTHS
         return cls(ids.trace_id, ids.span_id, ids.trace_flags.sampled, made_at) if ids.is_valid else None
 
     @classmethod
     def current(cls) -> Self | None:
-        """Return the context of the current span, or None outside of a span."""
+        """Return the context of the current span, or none outside of one."""
         return cls.of(current_span())
 
     @classmethod
@@ -76,20 +77,22 @@ class JobContext(NamedTuple):
 
     @property
     def token(self) -> str:
-        """The context as text of 44 letters, digits and ``._-``, for a database row, a chain event, a label or an annotation."""
+        """The context as 44 characters: letters, digits and ``._-``, fit for a database row, a chain event, a label or an annotation."""
         trace_id, span_id, sampled, made_at = self
-        hundredths = min(max(int(made_at * _HUNDREDTHS + 0.5), 0), _LATEST)
+        hundredths = int(made_at * _HUNDREDTHS + 0.5)
+        if not 0 <= hundredths <= _LATEST:
+            hundredths = 0 if hundredths < 0 else _LATEST
         raw = trace_id.to_bytes(16) + span_id.to_bytes(8) + (sampled << 40 | hundredths).to_bytes(6)
         return _PREFIX + base64.urlsafe_b64encode(raw).decode("ascii")
 
     @classmethod
     def from_token(cls, token: str) -> Self:
-        """Return the context in a token. Raises ``JobTokenError`` for any other text, without showing it."""
+        """Return the context in a token. Raises ``JobTokenError`` for anything else; the token is not shown."""
         try:
             raw = base64.b64decode(token.removeprefix(_PREFIX).encode("ascii"), altchars=b"-_", validate=True)
         except (ValueError, binascii.Error):
             raw = b""
-        # One bit of the flags is defined. A token with other bits is damaged.
+        # Of the flags one bit has a meaning so far: other bits are a damaged token, or one of a version that has another prefix.
         if len(raw) != _BYTES or not token.startswith(_PREFIX) or raw[24] > 1:
             wrong = f"is no token of this library ({len(token)} characters)"
             raise JobTokenError(explain("job token", wrong, "what JobContext.token gave, unchanged", "start the job without it"))
@@ -101,7 +104,7 @@ class JobContext(NamedTuple):
 
     @property
     def span_context(self) -> SpanContext:
-        """The producer's span as OpenTelemetry's ``SpanContext``, for links."""
+        """The producer's span as OpenTelemetry has it, for a link of your own."""
         flags = TraceFlags(TraceFlags.SAMPLED if self.sampled else TraceFlags.DEFAULT)
         return SpanContext(self.trace_id, self.span_id, is_remote=True, trace_flags=flags)
 
@@ -115,21 +118,35 @@ def _tracer(provider: TracerProvider | None) -> Tracer:
     return (_source.tracer() or _NO_TRACER) if provider is None else provider.get_tracer(_SCOPE)
 
 
-@contextmanager
 def produce(
     name: str, *, attributes: Mapping[str, AttributeValue] | None = None, provider: TracerProvider | None = None
-) -> Iterator[JobContext | None]:
-    """Run the block that hands a job out in a producer span named ``create NAME``, in the current trace.
+) -> AbstractContextManager[JobContext | None]:
+    """Hand a job out: a producer span named ``create NAME`` in the current trace.
 
-    Yields the context to store with the job, or None when tracing is off. ``name`` is the kind of job (``provision``), not one job.
+    Yields what is to be stored with the job, or none when tracing is off. ``name`` is the kind of job (``provision``), not one job.
     """
-    described = {"virtengine.job.kind": name, **(attributes or {})}
-    with ending(*start_child(_tracer(provider), f"create {name}", SpanKind.PRODUCER, described)) as span:
-        yield JobContext.of(span)
+    return _Producing(_tracer(provider), name, {"virtengine.job.kind": name, **attributes} if attributes else {"virtengine.job.kind": name})
+
+
+class _Producing(AbstractContextManager["JobContext | None"]):
+    __slots__ = ("_attributes", "_name", "_span", "_token", "_tracer")
+
+    def __init__(self, tracer: Tracer, name: str, attributes: Mapping[str, AttributeValue]) -> None:
+        self._tracer, self._name, self._attributes = tracer, name, attributes
+
+    def __enter__(self) -> JobContext | None:
+        self._span, self._token = start_child(self._tracer, f"create {self._name}", SpanKind.PRODUCER, self._attributes)
+        return JobContext.of(self._span)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        detach(self._token)
+        if error is not None:
+            fail(self._span, error)
+        self._span.end()
 
 
 def link_to_transaction(tx_hash: str | bytes) -> None:
-    """Link the current span, that of the request that sent a transaction, to the transaction's own trace.
+    """Link the current span to a transaction's own trace: for the request that sent it.
 
     Raises ``PrivacyError`` for what is no hash of 32 bytes.
     """
@@ -138,7 +155,6 @@ def link_to_transaction(tx_hash: str | bytes) -> None:
         span.add_link(linked)
 
 
-@contextmanager
 def consume(
     name: str,
     job: JobContext | str | None,
@@ -146,11 +162,11 @@ def consume(
     attempt: int | None = None,
     attributes: Mapping[str, AttributeValue] | None = None,
     provider: TracerProvider | None = None,
-) -> Iterator[Span]:
-    """Run the block that does a job in a consumer span named ``process NAME``: the root of a new trace, linked to the producer.
+) -> AbstractContextManager[Span]:
+    """Do a job: a consumer span named ``process NAME``, the root of a trace of its own, linked to who handed it out.
 
-    ``job`` is the stored context or its token. Without it, or with a token that cannot be read, the span has no link. ``attempt`` counts
-    from 1. An exception that leaves the block is the span's error.
+    ``job`` is the stored context or its token. One that cannot be read, or none, leaves the link away and nothing else: work is never
+    refused for want of a trace. ``attempt`` counts from 1. An exception that leaves the block is the span's error.
     """
     context = _readable(job)
     described: dict[str, AttributeValue] = {"virtengine.job.kind": name}
@@ -159,42 +175,58 @@ def consume(
     if attempt is not None:
         described["virtengine.job.attempt"] = attempt
     asked = None if context is None else context.span_context
-    with _rooted(_tracer(provider), f"process {name}", SpanKind.CONSUMER, {**described, **(attributes or {})}, asked) as span:
-        yield span
+    return _Rooted(_tracer(provider), f"process {name}", SpanKind.CONSUMER, {**described, **(attributes or {})}, asked)
 
 
 def transaction(
     name: str, tx_hash: str | bytes, *, attributes: Mapping[str, AttributeValue] | None = None, provider: TracerProvider | None = None
 ) -> AbstractContextManager[Span]:
-    """Run the block that executes a transaction in the root span of a trace whose ids derive from the transaction's hash.
+    """Work on a transaction in the block that holds it: the root of the trace that everyone who knows the hash can name.
 
-    Use it at the one place that executes the transaction; other code links to it by ``JobContext.of_transaction(tx_hash).link()``. The
-    span is linked to the current one, if any. Ids are derived only under a provider made by ``configure`` or the test kit. Raises
-    ``PrivacyError`` for what is no hash of 32 bytes.
+    It is for the one place that executes the transaction; others link to it by ``JobContext.of_transaction(tx_hash).link()``. The
+    span that is current, if any, is linked to. Ids are derived only under a provider made by ``configure`` or the test kit. Raises
+    ``PrivacyError`` for what is no hash.
     """
     wanted, here = transaction_span(tx_hash), current_span().get_span_context()
     shown = tx_hash.hex().upper() if isinstance(tx_hash, bytes) else tx_hash.removeprefix("0x").upper()
-    described = {"virtengine.tx.hash": shown, **(attributes or {})}
-    return _rooted(_tracer(provider), name, SpanKind.INTERNAL, described, here if here.is_valid else None, wanted)
+    described = {"virtengine.tx.hash": shown, **attributes} if attributes else {"virtengine.tx.hash": shown}
+    return _Rooted(_tracer(provider), name, SpanKind.INTERNAL, described, here if here.is_valid else None, wanted)
 
 
-@contextmanager
-def _rooted(  # noqa: PLR0917  all of a span's beginning
-    tracer: Tracer,
-    name: str,
-    kind: SpanKind,
-    attributes: Mapping[str, AttributeValue],
-    to: SpanContext | None,
-    wanted: SpanContext | None = None,
-) -> Iterator[Span]:
-    """Run the block in a root span. It is started in the current context, so that baggage stays.
+class _Rooted(AbstractContextManager["Span"]):
+    """A root span in the current context, so that baggage stays; the error that leaves the block is the span's.
 
     ``to``: the span that it is linked to. ``wanted``: ids that it is to have.
     """
-    with fixed_ids(wanted) if wanted else nullcontext():
-        span = tracer.start_span(name, without_span(), kind, attributes, [Link(to)] if to else [])
-    with ending(span, set_current_span(span)):
-        yield span
+
+    __slots__ = ("_made", "_span", "_token")
+
+    def __init__(  # noqa: PLR0917  called for every job
+        self,
+        tracer: Tracer,
+        name: str,
+        kind: SpanKind,
+        attributes: Mapping[str, AttributeValue],
+        to: SpanContext | None,
+        wanted: SpanContext | None = None,
+    ) -> None:
+        self._made = tracer, name, kind, attributes, to, wanted
+
+    def __enter__(self) -> Span:
+        tracer, name, kind, attributes, to, wanted = self._made
+        with fixed_ids(wanted) if wanted else nullcontext():
+            self._span = tracer.start_span(name, without_span(), kind, attributes, [Link(to)] if to else [])
+        self._token = set_current_span(self._span)
+        return self._span
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        try:
+            if error is not None:
+                report(error, self._span)
+                fail(self._span, error)
+        finally:
+            detach(self._token)
+            self._span.end()
 
 
 def _readable(job: JobContext | str | None) -> JobContext | None:
@@ -206,19 +238,24 @@ def _readable(job: JobContext | str | None) -> JobContext | None:
         return None
 
 
-@contextmanager
-def continued(job: JobContext | str | None) -> Iterator[None]:
-    """Make the producer's span current in the block, for work of its trace that follows within seconds.
+def continued(job: JobContext | str | None) -> AbstractContextManager[None]:
+    """Make the producer's span the current one: for work that belongs to its trace, seconds later.
 
-    Spans in the block are its children, and a ``transaction`` in it is linked to it. ``job`` is the stored context or its token. Without
-    it, or with a token that cannot be read, nothing changes.
+    Spans in the block are its children, and a ``transaction`` in it is linked to it. ``job`` is the stored context or its token; with
+    one that cannot be read, or none, nothing changes.
     """
     context = _readable(job)
-    if context is None:
-        yield
-        return
-    before = set_current_span(NonRecordingSpan(context.span_context))
-    try:
-        yield
-    finally:
-        attach(before)
+    return nullcontext() if context is None else _Continued(context)
+
+
+class _Continued(AbstractContextManager[None]):
+    __slots__ = ("_job", "_token")
+
+    def __init__(self, job: JobContext) -> None:
+        self._job = job
+
+    def __enter__(self) -> None:
+        self._token = set_current_span(NonRecordingSpan(self._job.span_context))
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        detach(self._token)

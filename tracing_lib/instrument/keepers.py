@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 import re
@@ -177,6 +178,17 @@ class _Proxy:
 
     def __delattr__(self, name: str) -> None:
         delattr(object.__getattribute__(self, "__dict__")[_INNER], name)
+
+    def __copy__(self) -> object:
+        """Return a copy of the keeper, which is not traced."""
+        return copy.copy(object.__getattribute__(self, "__dict__")[_INNER])
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> object:
+        """Return a deep copy of the keeper, which is not traced."""
+        return copy.deepcopy(object.__getattribute__(self, "__dict__")[_INNER], memo)
+
+    def __reduce_ex__(self, protocol: Any) -> str | tuple[Any, ...]:  # noqa: ANN401  the interface's
+        return object.__getattribute__(self, "__dict__")[_INNER].__reduce_ex__(protocol)  # type: ignore[no-any-return]
 
     def __repr__(self) -> str:
         return f"traced {object.__getattribute__(self, '__dict__')[_INNER]!r}"

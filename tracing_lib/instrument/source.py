@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, suppress
 from importlib import metadata
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from opentelemetry import trace
-from opentelemetry.context import attach, get_current
-from opentelemetry.trace import NoOpTracer, NoOpTracerProvider, ProxyTracerProvider, StatusCode
+from opentelemetry.context import attach, detach, get_current
+from opentelemetry.trace import NoOpTracer, NoOpTracerProvider, ProxyTracerProvider, Span, StatusCode
 
 from tracing_lib.base import conventions
 from tracing_lib.base.background import SUPPRESSED
-from tracing_lib.base.fingerprints import qualified_type, report
+from tracing_lib.base.fingerprints import marked, qualified_type, report
 from tracing_lib.propagation import headers
 from tracing_lib.propagation.current import start_child
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
+    from contextvars import Token
+    from types import TracebackType
 
     from opentelemetry.context import Context
-    from opentelemetry.trace import Span, SpanKind, Tracer, TracerProvider
+    from opentelemetry.trace import SpanKind, Tracer, TracerProvider
     from opentelemetry.util.types import AnyValue
 
     from tracing_lib.propagation.headers import Pairs
@@ -34,8 +36,8 @@ _MARK: Final = "__virtengine_traces__"
 class QuickTracer(Protocol):
     """A tracer that offers the methods of ``TracerSource`` itself, at less cost and with the same result as the public way."""
 
-    def start_child(self, name: str, kind: SpanKind, attributes: Mapping[str, AnyValue] | None, /) -> tuple[Span, Context]:
-        """Start a span under the current one and make it current; return it and the context that was current before."""
+    def start_child(self, name: str, kind: SpanKind, attributes: Mapping[str, AnyValue] | None, /) -> tuple[Span, Token[Context]]:
+        """Start a span under the current one and make it current; return it and the token that ends this, for ``leave``."""
         ...
 
     def start_server_span(self, name: str, headers: Pairs, attributes: Mapping[str, AnyValue], /) -> tuple[Span, Context]:
@@ -44,6 +46,14 @@ class QuickTracer(Protocol):
 
     def inject(self, carrier: dict[str, str], to: str | None, /) -> None:
         """Write the headers of the current context into a dictionary; ``to``: the URL or target that is called."""
+        ...
+
+    def attach(self, context: Context, /) -> Token[Context]:
+        """Make a context current, as ``opentelemetry.context.attach`` does."""
+        ...
+
+    def leave(self, token: Token[Context], /) -> None:
+        """Make the context current that was before, as ``opentelemetry.context.detach`` does; elsewhere log that it cannot be."""
         ...
 
 
@@ -55,12 +65,16 @@ class TracerSource:
     decorated, and can be set only once in the life of a process.
     """
 
-    __slots__ = ("_scope", "_tracer", "inject", "start_child", "start_server_span")
+    __slots__ = ("_scope", "_tracer", "attach", "inject", "leave", "start_child", "start_server_span")
 
-    start_child: Callable[[str, SpanKind, Mapping[str, AnyValue] | None], tuple[Span, Context] | None]
+    start_child: Callable[[str, SpanKind, Mapping[str, AnyValue] | None], tuple[Span, Token[Context]] | None]
     """Starts a child as ``QuickTracer`` does; returns None while nobody receives spans."""
+    attach: Callable[[Context], Token[Context]]
+    """Makes a context current."""
+    leave: Callable[[Token[Context]], None]
+    """Makes the context current that was before."""
     start_server_span: Callable[[str, Pairs, Mapping[str, AnyValue]], tuple[Span, Context] | None]
-    """Starts the span of a request as ``QuickTracer`` does; returns None while nobody receives spans."""
+    """Starts the span of a request as ``QuickTracer`` does. While nobody receives spans, it is the caller's, or None without a caller."""
     inject: Callable[[dict[str, str], str | None], None]
     """Writes the headers of the current context as ``QuickTracer`` does."""
 
@@ -68,6 +82,7 @@ class TracerSource:
         self._scope = scope
         self._tracer: Tracer | None = None
         self.start_child, self.start_server_span, self.inject = self._first_child, self._first_server_span, headers.inject
+        self.attach, self.leave = attach, detach
         if provider is not None:
             self._hold(provider)
 
@@ -82,24 +97,34 @@ class TracerSource:
     def _hold(self, provider: TracerProvider) -> None:
         tracer = None if isinstance(provider, NoOpTracerProvider) else provider.get_tracer(self._scope, _version(), conventions.SCHEMA_URL)
         if tracer is None or isinstance(tracer, NoOpTracer):
-            self.start_child, self.start_server_span = _no_span, _no_span
+            self.start_child, self.start_server_span = _no_child, _pass_on
             return
         self._tracer = tracer
         if isinstance(tracer, QuickTracer):
             self.start_child, self.start_server_span, self.inject = tracer.start_child, tracer.start_server_span, tracer.inject
+            self.attach, self.leave = tracer.attach, tracer.leave
         else:
             self.start_child = functools.partial(start_child, tracer)
             self.start_server_span = functools.partial(headers.start_server_span, tracer)
 
-    def _first_child(self, name: str, kind: SpanKind, attributes: Mapping[str, AnyValue] | None) -> tuple[Span, Context] | None:
+    def _first_child(self, name: str, kind: SpanKind, attributes: Mapping[str, AnyValue] | None) -> tuple[Span, Token[Context]] | None:
         return None if self.tracer() is None else self.start_child(name, kind, attributes)
 
     def _first_server_span(self, name: str, pairs: Pairs, attributes: Mapping[str, AnyValue]) -> tuple[Span, Context] | None:
-        return None if self.tracer() is None else self.start_server_span(name, pairs, attributes)
+        return _pass_on(name, pairs, attributes) if self.tracer() is None else self.start_server_span(name, pairs, attributes)
 
 
-def _no_span(_name: str, _kind_or_headers: object, _attributes: object) -> None:
+def _no_child(_name: str, _kind: SpanKind, _attributes: Mapping[str, AnyValue] | None) -> None:
     """Start no span: the provider makes none."""
+
+
+_NOTHING: Final = NoOpTracer()
+
+
+def _pass_on(name: str, pairs: Pairs, attributes: Mapping[str, AnyValue]) -> tuple[Span, Context] | None:
+    """Return the caller's span, so that the trace goes on through a service without tracing; None where the request has none."""
+    span, active = headers.start_server_span(_NOTHING, name, pairs, attributes)
+    return (span, active) if span.get_span_context().is_valid else None
 
 
 @functools.cache
@@ -122,17 +147,15 @@ def record_exception(span: Span, error: BaseException) -> None:
     on (``fingerprints.report``). The caller sets the status.
     """
     trace_id = span.get_span_context().trace_id
-    seen: set[int] = getattr(error, _MARK, None) or set()
+    seen = marked(error, _MARK, set) or set()
     if trace_id in seen:
         return
     description = report(error, span)
     attributes = {conventions.EXCEPTION_TYPE: description.type, conventions.ERROR_FINGERPRINT: description.fingerprint}
     span.add_event(conventions.EXCEPTION_EVENT, attributes)
-    try:
+    # An exception that takes no attributes is recorded again further out: better twice than never.
+    with suppress(Exception):
         setattr(error, _MARK, {trace_id, *seen})
-    except AttributeError:
-        # An exception that takes no attributes is recorded again further out: better twice than never.
-        return
 
 
 def fail(span: Span, error: BaseException) -> None:
@@ -142,31 +165,43 @@ def fail(span: Span, error: BaseException) -> None:
     if isinstance(error, asyncio.CancelledError | GeneratorExit):
         span.set_attribute(conventions.CANCELLED, value=True)
         return
+    if isinstance(error, SystemExit) and error.code in {None, 0}:
+        return  # the program ends as it wants to
     record_exception(span, error)
     kind = qualified_type(error)
     span.set_attribute(conventions.ERROR_TYPE, kind)
     span.set_status(StatusCode.ERROR, kind)
 
 
-@contextmanager
-def ending(span: Span, before: Context) -> Iterator[Span]:
-    """Run the block in a span that is current, then end it and make the context before it current. An error that leaves is the span's."""
-    try:
-        yield span
-    except BaseException as error:
-        if isinstance(error, Exception):
-            report(error, span)
-        fail(span, error)
-        raise
-    finally:
-        attach(before)
-        span.end()
+class ending(AbstractContextManager[Span]):  # noqa: N801  used like a function
+    """A block in a span that is current: an error that leaves it is the span's, then its context is left and it ends.
+
+    A class, because ``contextlib.contextmanager`` assigns to the exception, which one of the service's own may refuse.
+    """
+
+    __slots__ = ("_leave", "_span", "_token")
+
+    def __init__(self, span: Span, token: Token[Context], leave: Callable[[Token[Context]], None] = detach) -> None:
+        self._span, self._token, self._leave = span, token, leave
+
+    def __enter__(self) -> Span:
+        return self._span
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        try:
+            if error is not None:
+                if isinstance(error, Exception):
+                    report(error, self._span)
+                fail(self._span, error)
+        finally:
+            self._leave(self._token)
+            self._span.end()
 
 
-def restore(active: Context, before: Context, *, closed: bool) -> None:
-    """Leave a context. ``closed``: from code that is being closed, perhaps by garbage collection and in another execution context.
+def restore(source: TracerSource, active: Context, token: Token[Context], *, closed: bool) -> None:
+    """Leave a context; ``closed``: from code that is being closed, perhaps by garbage collection and in another execution context.
 
-    ``detach`` would log "Failed to detach context" there, and the context that is current belongs to other code.
+    There ``detach`` would log "Failed to detach context", and the context that is current belongs to other code.
     """
     if not closed or get_current() is active:
-        attach(before)
+        source.leave(token)

@@ -7,10 +7,11 @@ that is called: the library's clients do, and ``outbound_to`` does for others.
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
-from opentelemetry import baggage, propagate
+from opentelemetry import baggage, propagate, trace
 from opentelemetry import context as contexts
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.propagators.composite import CompositePropagator
@@ -23,7 +24,8 @@ from tracing_lib.privacy.policy import PrivacyPolicy
 from tracing_lib.privacy.registry import library_registry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
+    from types import TracebackType
 
     from opentelemetry.context import Context
     from opentelemetry.propagators.textmap import CarrierT, Getter, Setter
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 _HEADER: Final = "baggage"
 _MOST_ENTRIES: Final = 64
 """Entries of a header that are read (W3C Baggage, "Limits")."""
+_MOST_BYTES: Final = 8192
+"""Bytes of a header that are read: beyond them OpenTelemetry's propagator reads nothing."""
 _ENTRY: Final = re.compile(r"[A-Za-z0-9_.-]+=[A-Za-z0-9._:/%-]{1,256}")
 
 _DESTINATION: Final = contexts.create_key("virtengine-destination")
@@ -52,14 +56,17 @@ def set_baggage(key: str, value: str, context: Context | None = None) -> Context
     return baggage.set_baggage(key, value, context)
 
 
-@contextmanager
-def outbound_to(target: str) -> Iterator[None]:
+class outbound_to(AbstractContextManager[None]):  # noqa: N801  used like a function
     """Name the URL, ``host:port`` or gRPC target that is called in the block, so that baggage is injected if it is an own host."""
-    token = contexts.attach(contexts.set_value(_DESTINATION, target))
-    try:
-        yield
-    finally:
-        contexts.detach(token)
+
+    def __init__(self, target: str) -> None:
+        self._target = target
+
+    def __enter__(self) -> None:
+        self._token = contexts.attach(contexts.set_value(_DESTINATION, self._target))
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        contexts.detach(self._token)
 
 
 def inject(
@@ -98,7 +105,9 @@ class OwnBaggagePropagator(TextMapPropagator):
         # Entries are chosen before they are parsed, because OpenTelemetry's propagator logs the value of an entry that it cannot parse.
         declared = [entry.strip() for entry in entries[:_MOST_ENTRIES] if self._declared(entry.partition("=")[0].strip())]
         fitting = [entry for entry in declared if _ENTRY.fullmatch(entry)]
-        return self._with_allowed(base, self._inner.extract({_HEADER: ",".join(fitting)}, contexts.Context()) if fitting else base)
+        ends = accumulate(len(entry) + 1 for entry in fitting)
+        header = ",".join(entry for entry, end in zip(fitting, ends, strict=True) if end <= _MOST_BYTES)
+        return self._with_allowed(base, self._inner.extract({_HEADER: header}, contexts.Context()) if header else base)
 
     def _declared(self, key: str) -> bool:
         found = library_registry().get(key) if self._policy is None else self._policy.registry.get(key)
@@ -134,8 +143,34 @@ class OwnBaggagePropagator(TextMapPropagator):
         return base
 
 
+_KNOWN_FLAGS: Final = 3
+"""Flags of a trace that W3C Trace Context, level 2, defines: sampled and random."""
+
+
+class OwnTraceContextPropagator(TraceContextTextMapPropagator):
+    """W3C trace context, as the specification has it: flags that are not known are zero, of a key that comes twice the first holds."""
+
+    def extract(self, carrier: CarrierT, context: Context | None = None, getter: Getter[CarrierT] = default_getter) -> Context:
+        """Return the context with the span that the headers name."""
+        entries = [entry for header in getter.get(carrier, "tracestate") or () for entry in header.split(",")]
+        first = {entry.partition("=")[0].strip(): entry for entry in reversed(entries)}
+        if len(first) < len(entries):
+            parents = [] if carrier is None else list(getter.get(carrier, "traceparent") or ())
+            kept = ",".join(entry for entry in entries if first.get(entry.partition("=")[0].strip()) is entry)
+            found = super().extract({"traceparent": parents, "tracestate": kept}, context)
+        else:
+            found = super().extract(carrier, context, getter)
+        span = trace.get_current_span(found)
+        ids = span.get_span_context()
+        if not ids.is_remote or ids.trace_flags <= _KNOWN_FLAGS:
+            return found
+        flags = trace.TraceFlags(ids.trace_flags & _KNOWN_FLAGS)
+        known = trace.SpanContext(ids.trace_id, ids.span_id, is_remote=True, trace_flags=flags, trace_state=ids.trace_state)
+        return trace.set_span_in_context(trace.NonRecordingSpan(known), found)
+
+
 class OwnPropagator(CompositePropagator):
     """W3C trace context and ``OwnBaggagePropagator``, as ``configure`` makes them the propagators of the process."""
 
     def __init__(self, own_hosts: Sequence[str]) -> None:
-        super().__init__([TraceContextTextMapPropagator(), OwnBaggagePropagator(own_hosts)])
+        super().__init__([OwnTraceContextPropagator(), OwnBaggagePropagator(own_hosts)])

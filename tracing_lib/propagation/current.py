@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from opentelemetry.context import attach, get_current
+from opentelemetry.context import attach
 from opentelemetry.trace import INVALID_SPAN, get_current_span, set_span_in_context
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextvars import Token
 
     from opentelemetry.context import Context
     from opentelemetry.trace import Span, SpanKind, Tracer
@@ -20,15 +21,13 @@ def current_span() -> Span:
     return get_current_span()
 
 
-def set_current_span(span: Span) -> Context:
-    """Make a span the current one and return the context that was current before, for ``attach``."""
-    before = get_current()
-    attach(set_span_in_context(span, before))
-    return before
+def set_current_span(span: Span) -> Token[Context]:
+    """Make a span the current one and return the token that ends this, for ``opentelemetry.context.detach``."""
+    return attach(set_span_in_context(span))
 
 
-def start_child(tracer: Tracer, name: str, kind: SpanKind, attributes: Mapping[str, AnyValue] | None) -> tuple[Span, Context]:
-    """Start a span under the current one and make it current; return it and the context that was current before."""
+def start_child(tracer: Tracer, name: str, kind: SpanKind, attributes: Mapping[str, AnyValue] | None) -> tuple[Span, Token[Context]]:
+    """Start a span under the current one and make it current; return it and the token that ends this."""
     span = tracer.start_span(name, None, kind, attributes)
     return span, set_current_span(span)
 

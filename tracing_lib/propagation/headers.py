@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+import weakref
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from opentelemetry import baggage, propagate
 from opentelemetry.context import get_current
@@ -26,7 +27,8 @@ def extract(headers: Pairs) -> tuple[Context, SpanKind]:
 
     A task or thread that serves requests inherits the context in which its server was started, and a span of that time is not the
     caller: without headers the request starts a trace. Only where another instrumentation outside ours already made a server span
-    for this request (a recording one, or one in the headers' trace) the request belongs under that one, as an internal span.
+    for this request the request belongs under the current span, as an internal span: one in the headers' trace, one that records and
+    is no span of the time of the start (``stand_outside``), or one of this process in a trace that is not sampled.
     """
     ambient = get_current()
     context = propagate.extract(_by_name(headers), ambient)
@@ -60,7 +62,22 @@ def _by_name(headers: Pairs) -> dict[str, object]:
 
 
 def _serves(span: Span) -> bool:
-    return span.is_recording() and getattr(span, "kind", None) is SpanKind.SERVER
+    if span in _outside:
+        return False
+    if span.is_recording():
+        # Without a word on the start, an internal span may be one that lasts as long as the server.
+        return bool(_outside) or getattr(span, "kind", None) is SpanKind.SERVER
+    context = span.get_span_context()
+    return not context.is_remote and not context.trace_flags.sampled
+
+
+_outside: Final[weakref.WeakSet[Span]] = weakref.WeakSet()
+"""Spans that were current where a server was made or started: no caller of a request."""
+
+
+def stand_outside() -> None:
+    """Take the current span for one of the server's start: requests that inherit it are not called by it."""
+    _outside.add(get_current_span())
 
 
 def inject(carrier: dict[str, str], to: str | None) -> None:

@@ -72,7 +72,8 @@ class TargetSampler(Sampler):
         self._interval = interval_seconds
         self._load = load
         self._clock = clock
-        self._lock = threading.Lock()
+        # Reentrant: a finalizer may begin a span while this thread holds it.
+        self._lock = threading.RLock()
         self.pressure = 1.0
         """Factor of every ratio: 1, and less under load."""
         self._next_look = clock() + _PRESSURE_SECONDS
@@ -168,7 +169,7 @@ class TargetSampler(Sampler):
 
     def _renew_lock(self) -> None:
         """Make the lock anew in a forked child: a thread that is not there may hold it."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def get_description(self) -> str:
         """Return the sampler's name with targets and default, for a log."""

@@ -223,7 +223,7 @@ def load():
             time.sleep(made.random() * 0.01)
 loading = threading.Thread(target=load, daemon=True)
 loading.start()
-deliver = tracing._exit_handlers._shutdown
+deliver = tracing._exit_handlers.shutdown
 def shutdown():
     global going
     going = False
@@ -231,7 +231,7 @@ def shutdown():
     deliver()
     found = tracing.accounts()
     print(json.dumps([found.started, found.live, found.queued, found.exported, found.dropped]), flush=True)
-tracing._exit_handlers._shutdown = shutdown
+tracing._exit_handlers.shutdown = shutdown
 print("ready", flush=True)
 while True:
     time.sleep(0.05)

@@ -25,6 +25,7 @@ from tracing_lib.propagation.current import start_child
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextvars import Token
 
     from opentelemetry.trace import Span
 
@@ -144,12 +145,12 @@ def test_a_child_starts_as_by_the_public_way(recorded: Recorder, current: str, a
     elif current != "none":
         parent = NonRecordingSpan(stands_for.get(current, SpanContext(0, 0, is_remote=False)))
 
-    def started(start: Callable[..., tuple[Span, Context]]) -> dict[str, Any]:
+    def started(start: Callable[..., tuple[Span, Token[Context]]]) -> dict[str, Any]:
         def check() -> dict[str, Any]:
             outside = Context({"tenant": "blue"}) if parent is None else set_span_in_context(parent, Context({"tenant": "blue"}))
             attach(outside)
-            span, before = start("child", kind, attributes)
-            assert before is outside
+            span, token = start("child", kind, attributes)
+            assert token.old_value is outside
             assert get_current_span() is span
             assert type(get_current()) is Context
             return shown(span, get_current(), root=parent is None or current == "invalid")
@@ -240,8 +241,8 @@ def test_a_processor_that_is_added_is_told_of_every_span() -> None:
         def check() -> None:
             root, active = tracer.start_server_span("root", (), {})
             attach(active)
-            child, before = tracer.start_child("child", SpanKind.CLIENT, None)
-            attach(before)
+            child, token = tracer.start_child("child", SpanKind.CLIENT, None)
+            tracer.leave(token)
             child.end()
             root.end()
 

@@ -132,7 +132,9 @@ ids_of_caller(PyObject *headers)
         found = Py_NewRef(Py_False);
     }
     else {
+        Py_INCREF(known); /* a collection may clear the states */
         found = parent == NULL ? Py_NewRef(Py_None) : ids_in(parent, known);
+        Py_DECREF(known);
     }
     Py_DECREF(pairs);
     return found;

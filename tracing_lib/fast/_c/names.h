@@ -2,7 +2,7 @@
 
 static PyObject *s_append, *s_on_end, *s_on_ending, *s_pending, *s_quiet, *s_set_attributes, *s_attributes, *s_slow_attribute,
     *s_slow_attributes, *s_twice, *s_freeze, *s_value, *s_unset, *s_name_field, *s_state_field, *s_attribute_field, *s_link_fields,
-    *s_tracer_config, *s_is_enabled, *s_slow_child, *s_slow_server, *s_slow_inject, *s_traceparent, *s_tracestate, *s_to_header,
+    *s_tracer_config, *s_is_enabled, *s_slow_child, *s_slow_server, *s_slow_inject, *s_slow_attach, *s_slow_leave, *s_traceparent, *s_tracestate, *s_to_header,
     *s_64, *s_128;
 
 /* Set by set_up(), in this order. */

@@ -100,12 +100,26 @@ current_context(void)
     return context;
 }
 
-static int
+/* Whether objects in circles are collected while a context variable changes: Python 3.11 collects in the middle of an allocation, and a
+ * finalizer that sets the same variable then frees what PyContextVar_Set still reads. Later releases collect between instructions. */
+#if PY_VERSION_HEX < 0x030C0000
+#define WITHOUT_COLLECTION(statement)      \
+    do {                                   \
+        int collecting = PyGC_Disable();   \
+        statement;                         \
+        if (collecting) { PyGC_Enable(); } \
+    } while (0)
+#else
+#define WITHOUT_COLLECTION(statement) statement
+#endif
+
+/* Make a context the current one; the token that takes it back. What was current lives as long as the token. */
+static PyObject *
 attach(PyObject *context)
 {
-    PyObject *token = PyContextVar_Set(constants[VARIABLE], context);
-    Py_XDECREF(token);
-    return token == NULL ? -1 : 0;
+    PyObject *token;
+    WITHOUT_COLLECTION(token = PyContextVar_Set(constants[VARIABLE], context));
+    return token;
 }
 
 static PyObject *
@@ -117,7 +131,7 @@ ask_python(TracerCore *self, PyObject *method, PyObject *const *args, Py_ssize_t
     return result;
 }
 
-/* start_child(name, kind, attributes): a child of the current span, made the current one; it and the context before. */
+/* start_child(name, kind, attributes): a child of the current span, made the current one; it and the token that ends this. */
 static PyObject *
 tracer_start_child(TracerCore *self, PyObject *const *args, Py_ssize_t given)
 {
@@ -130,9 +144,9 @@ tracer_start_child(TracerCore *self, PyObject *const *args, Py_ssize_t given)
         PyObject *parent = ((SpanCore *)above)->ids, *ids = child_ids(parent);
         PyObject *span = ids == NULL ? NULL : counted(pipeline, made(self->origin, args[0], ids, parent, args[1], args[2], NULL));
         PyObject *active = span == NULL ? NULL : context_with(before, span);
-        if (active != NULL && attach(active) == 0) {
-            result = PyTuple_Pack(2, span, before);
-        }
+        PyObject *token = active == NULL ? NULL : attach(active);
+        result = token == NULL ? NULL : PyTuple_Pack(2, span, token);
+        Py_XDECREF(token);
         Py_XDECREF(span);
         Py_XDECREF(active);
     }
@@ -232,6 +246,33 @@ tracer_inject(TracerCore *self, PyObject *const *args, Py_ssize_t given)
     return ask_python(self, s_slow_inject, args, given);
 }
 
+/* attach(context): make it the current one; the token that ends this. */
+static PyObject *
+tracer_attach(TracerCore *self, PyObject *context)
+{
+    return constants[SPAN] != NULL && constants[VARIABLE] != Py_None ? attach(context) : ask_python(self, s_slow_attach, &context, 1);
+}
+
+/* leave(token): make the context current that was before. Where it cannot be, the SDK says so and leaves all as it is. */
+static PyObject *
+tracer_leave(TracerCore *self, PyObject *token)
+{
+    if (constants[SPAN] != NULL && constants[VARIABLE] != Py_None && PyContextToken_CheckExact(token)) {
+        PyObject *active = current_context(); /* held, as its end may run other code */
+        int done;
+        WITHOUT_COLLECTION(done = PyContextVar_Reset(constants[VARIABLE], token));
+        Py_XDECREF(active);
+        if (done == 0) {
+            Py_RETURN_NONE;
+        }
+        if (!PyErr_ExceptionMatches(PyExc_ValueError) && !PyErr_ExceptionMatches(PyExc_RuntimeError)) {
+            return NULL;
+        }
+        PyErr_Clear();
+    }
+    return ask_python(self, s_slow_leave, &token, 1);
+}
+
 static int
 tracer_set_origin(TracerCore *self, PyObject *value, void *Py_UNUSED(closure))
 {
@@ -265,6 +306,8 @@ static PyMethodDef tracer_methods[] = {
     {"start_child", (PyCFunction)(void (*)(void))tracer_start_child, METH_FASTCALL, NULL},
     {"start_server_span", (PyCFunction)(void (*)(void))tracer_start_server_span, METH_FASTCALL, NULL},
     {"inject", (PyCFunction)(void (*)(void))tracer_inject, METH_FASTCALL, NULL},
+    {"attach", (PyCFunction)tracer_attach, METH_O, NULL},
+    {"leave", (PyCFunction)tracer_leave, METH_O, NULL},
     {NULL},
 };
 

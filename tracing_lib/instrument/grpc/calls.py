@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 import grpc
 import grpc.aio
-from opentelemetry.context import Context, attach, get_current
+from opentelemetry.context import Context, get_current
 
 from tracing_lib.base.background import SUPPRESSED
 from tracing_lib.instrument import generators
@@ -21,6 +21,7 @@ from tracing_lib.instrument.source import TracerSource, restore
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
+    from contextvars import Token
 
     from opentelemetry.trace import Span
 
@@ -76,10 +77,10 @@ class ServerCall:
         started = source.start_server_span(name, context.invocation_metadata() or (), attributes)
         return None if started is None else cls(context, *started, before)
 
-    def enter(self) -> None:
-        """Make the span current."""
-        attach(self.active)
+    def enter(self, source: TracerSource) -> Token[Context]:
+        """Make the span current; return the token that ends this."""
         _served.set((self._context, self.span))
+        return source.attach(self.active)
 
     def end(self, error: BaseException | None) -> None:
         """End the span with the outcome that the caller saw."""
@@ -154,7 +155,7 @@ class _Starter:
         if call is None:
             return None
         body = contextvars.copy_context()
-        body.run(call.enter)
+        body.run(call.enter, self.source)
         return body, lambda error, _result: call.end(error)
 
 
@@ -167,7 +168,7 @@ def _plain(behavior: Callable[..., object], start: _Starter) -> Callable[..., ob
         call = start.call(request, known)
         if call is None:
             return behavior(request, context)
-        call.enter()
+        token = call.enter(start.source)
         try:
             response = behavior(request, known)
         except BaseException as error:
@@ -179,7 +180,7 @@ def _plain(behavior: Callable[..., object], start: _Starter) -> Callable[..., ob
             call.end(None)
             return response
         finally:
-            attach(call.before)
+            start.source.leave(token)
             _served.set(None)
 
     return serve
@@ -193,7 +194,7 @@ def _coroutine(behavior: Callable[..., Awaitable[object]], start: _Starter) -> C
         call = start.call(request, context)
         if call is None:
             return await behavior(request, context)
-        call.enter()
+        token = call.enter(start.source)
         closed = False
         try:
             response = await behavior(request, context)
@@ -207,7 +208,7 @@ def _coroutine(behavior: Callable[..., Awaitable[object]], start: _Starter) -> C
             call.end(None)
             return response
         finally:
-            restore(call.active, call.before, closed=closed)
+            restore(start.source, call.active, token, closed=closed)
 
     return serve
 

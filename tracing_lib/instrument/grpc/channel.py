@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import grpc
 import grpc.aio
-from opentelemetry.context import attach
 
 from tracing_lib.instrument.grpc.client import Calls, aio_done, raised
 from tracing_lib.instrument.grpc.spans import end_client
@@ -89,7 +88,7 @@ class _Method:
         started = self._calls.start(self._path)
         if started is None:
             return self._call(*request, metadata=metadata, **options)
-        span, before = started
+        span, token = started
         try:
             headers = grpc.aio.Metadata(*self._calls.metadata(metadata))
             call = self._call(*request, metadata=headers, **options)
@@ -97,6 +96,6 @@ class _Method:
             end_client(span, None, raised(error))
             raise
         finally:
-            attach(before)
+            self._calls.source.leave(token)
         call.add_done_callback(functools.partial(aio_done, span))
         return call

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 
 import grpc
 import grpc.aio
-from opentelemetry.context import attach
 from opentelemetry.trace import SpanKind
 
 from tracing_lib.base import conventions
@@ -18,6 +17,7 @@ from tracing_lib.instrument.source import TracerSource, suppressed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextvars import Token
 
     from opentelemetry.context import Context
     from opentelemetry.trace import Span, TracerProvider
@@ -64,8 +64,8 @@ class Calls:
         self._known: dict[str | bytes, tuple[str, SpanKind, dict[str, str | int]]] = {}
         self.target = target
 
-    def start(self, method: str | bytes) -> tuple[Span, Context] | None:
-        """Start a call's span and make it current; return it and the context before, or None where nobody would receive it."""
+    def start(self, method: str | bytes) -> tuple[Span, Token[Context]] | None:
+        """Start a call's span and make it current; return it and the token that ends this, or None where nobody would receive it."""
         return None if suppressed() else self.source.start_child(*(self._known.get(method) or self._learn(method)))
 
     def _learn(self, method: str | bytes) -> tuple[str, SpanKind, dict[str, str | int]]:
@@ -124,7 +124,7 @@ class _ClientInterceptor(
         started = self._calls.start(details.method)
         if started is None:
             return continuation(details, request)
-        span, before = started
+        span, token = started
         try:
             carried = _Details(
                 details.method,
@@ -139,7 +139,7 @@ class _ClientInterceptor(
             end_client(span, None, error)
             raise
         finally:
-            attach(before)
+            self._calls.source.leave(token)
         # Not add_done_callback: it keeps the call alive, and one that is dropped would never be cancelled.
         if _is_done(call) or not call.add_callback(functools.partial(_ended, span, weakref.ref(call))):
             _done(span, call)
@@ -177,7 +177,7 @@ class _AioInterceptor:
         started = self._calls.start(details.method)
         if started is None:
             return await continuation(details, request)
-        span, before = started
+        span, token = started
         try:
             metadata = grpc.aio.Metadata(*self._calls.metadata(details.metadata))
             call = await continuation(details._replace(metadata=metadata), request)
@@ -185,7 +185,7 @@ class _AioInterceptor:
             end_client(span, None if isinstance(error, Exception) else grpc.StatusCode.CANCELLED, raised(error))
             raise
         finally:
-            attach(before)
+            self._calls.source.leave(token)
         call.add_done_callback(functools.partial(aio_done, span))
         return call
 

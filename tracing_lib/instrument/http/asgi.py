@@ -6,7 +6,7 @@ import functools
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias, cast
 
-from opentelemetry.context import attach, get_current
+from opentelemetry.context import get_current
 from opentelemetry.trace import NoOpTracer
 
 from tracing_lib.base import conventions
@@ -14,7 +14,8 @@ from tracing_lib.base.background import SUPPRESSED
 from tracing_lib.instrument.http.routes import template_of
 from tracing_lib.instrument.http_spans import SCOPE, SERVER_ERRORS, method_of, set_status, span_name
 from tracing_lib.instrument.socket_events import WebSocketEvents
-from tracing_lib.instrument.source import TracerSource, fail
+from tracing_lib.instrument.source import TracerSource, fail, restore
+from tracing_lib.propagation.headers import stand_outside
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -52,24 +53,28 @@ class AsgiTracing:
         self.answer_trace = answer_trace
         self.envelope = envelope
         self.source = TracerSource(SCOPE, tracer_provider)
+        stand_outside()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request or a WebSocket in its span; pass anything else on."""
         before, kind = get_current(), _KINDS.get(scope["type"])
+        if scope["type"] == "lifespan":
+            stand_outside()
         exchange = None if kind is None or before.get(SUPPRESSED) else kind.begin(self, scope, receive, send)
         if exchange is None:
             await self._app(scope, receive, send)
             return
-        attach(exchange.active)
+        token, closed = self.source.attach(exchange.active), False
         try:
             await self._app(scope, exchange.receive, exchange.send)
         except BaseException as error:
+            closed = isinstance(error, GeneratorExit)
             exchange.end(error)
             raise
         else:
             exchange.end(None)
         finally:
-            attach(before)
+            restore(self.source, exchange.active, token, closed=closed)
 
 
 class _Exchange:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 import re
 import weakref
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import httpx
-from opentelemetry.trace import INVALID_SPAN, SpanKind
+from opentelemetry.trace import SpanKind
 
 from tracing_lib.base import conventions
 from tracing_lib.base.errors import explain
@@ -24,7 +24,8 @@ except ImportError:  # the package is optional, and without it no other instrume
     _instrumentation = None
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
+    from contextvars import Token
     from types import ModuleType, TracebackType
 
     from opentelemetry.context import Context
@@ -101,20 +102,7 @@ class _Requests:
         """Start spans as another one does."""
         self.__dict__.update(other.__dict__)
 
-    @contextmanager
-    def sending(self, request: httpx.Request) -> Iterator[Span]:
-        """Send a request in its span, which is current in the block and whose headers are on the request.
-
-        The span is an invalid one where nobody would receive it. An exception is the span's error.
-        """
-        started = self._start(request)
-        if started is None:
-            yield INVALID_SPAN
-        else:
-            with ending(*started) as span, _one_span():
-                yield span
-
-    def _start(self, request: httpx.Request) -> tuple[Span, Context] | None:
+    def start(self, request: httpx.Request) -> tuple[Span, Token[Context]] | None:
         if suppressed() or not (_instrumentation is None or _instrumentation.is_http_instrumentation_enabled()):
             return None
         method, template = method_of(request.method), self._template_of(request)
@@ -124,14 +112,16 @@ class _Requests:
             attributes[conventions.SERVER_PORT] = port
         if template is not None:
             attributes[conventions.URL_TEMPLATE] = template
+        written: dict[str, str] = {}
         started = self._source.start_child(span_name(method, template), SpanKind.CLIENT, attributes)
         if started is None:
+            self._source.inject(written, None)
+            request.headers.update(written)
             return None
         # A request that is sent again after a redirect has the headers of the first; and none may survive from another trace.
         for name in ("traceparent", "tracestate", "baggage"):
             if name in request.headers:
                 del request.headers[name]
-        written: dict[str, str] = {}
         self._source.inject(written, f"{request.url.scheme}://{request.url.netloc.decode('ascii')}")
         request.headers.update(written)
         return started
@@ -176,7 +166,10 @@ class TracedTransport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request in its span."""
-        with self._requests.sending(request) as span:
+        started = self._requests.start(request)
+        if started is None:
+            return self._transport.handle_request(request)
+        with ending(*started) as span, _one_span():
             response = self._transport.handle_request(request)
             _answered(span, response)
             return response
@@ -204,7 +197,10 @@ class AsyncTracedTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request in its span."""
-        with self._requests.sending(request) as span:
+        started = self._requests.start(request)
+        if started is None:
+            return await self._transport.handle_async_request(request)
+        with ending(*started) as span, _one_span():
             response = await self._transport.handle_async_request(request)
             _answered(span, response)
             return response

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry import trace
@@ -13,7 +13,7 @@ from tracing_lib.instrument.source import ending, suppressed
 from tracing_lib.propagation.current import start_child
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from opentelemetry.trace import Span
     from opentelemetry.util.types import AttributeValue
@@ -23,15 +23,12 @@ if TYPE_CHECKING:
 _W3C: Final = TraceContextTextMapPropagator()
 
 
-@contextmanager
-def client_span(source: TracerSource, name: str, attributes: Mapping[str, AttributeValue]) -> Iterator[Span]:
-    """Run a call to another system in a client span; an exception that leaves is its error, and keeps the trace it belongs to."""
+def client_span(source: TracerSource, name: str, attributes: Mapping[str, AttributeValue]) -> AbstractContextManager[Span]:
+    """Start the client span of a call to another system; it ends with the block, and an exception that leaves the block is its error."""
     tracer = source.tracer()
     if tracer is None or suppressed():
-        yield INVALID_SPAN
-        return
-    with ending(*start_child(tracer, name, SpanKind.CLIENT, attributes)) as span:
-        yield span
+        return nullcontext(INVALID_SPAN)
+    return ending(*start_child(tracer, name, SpanKind.CLIENT, attributes))
 
 
 def carried() -> dict[str, str]:

@@ -1,0 +1,53 @@
+"""Spans that begin and end in finalizers, which garbage collection runs in the middle of other code: no crash, and no thread that hangs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+SECONDS = float(os.environ.get("FINALIZER_SECONDS", "3"))
+"""Seconds of the test, by hand 60."""
+
+PROGRAM = """
+import faulthandler, gc, sys, time
+from contextvars import ContextVar
+faulthandler.enable()
+seconds = float(sys.argv[1])
+faulthandler.dump_traceback_later(seconds + 60, exit=True)
+from opentelemetry.context import attach, detach, get_current
+from tracing_lib import TracingSettings, configure, traced
+tracing = configure(TracingSettings(service_name="a", endpoint="http://127.0.0.1:9", shutdown_seconds=0.1))
+tracer = tracing.tracer("t")
+for number in range(40):  # so many that the interpreter's map of them has several levels
+    ContextVar(str(number)).set(number)
+class Circle:
+    def __init__(self):
+        self.me = self
+    def __del__(self):
+        with tracer.start_as_current_span("finalizer"):
+            pass
+@traced
+def inner():
+    Circle()
+@traced
+def outer():
+    inner()
+gc.set_threshold(int(sys.argv[2]))
+end = time.monotonic() + seconds
+while time.monotonic() < end:
+    outer()
+    with tracer.start_as_current_span("block"):
+        Circle()
+print("alive", len(get_current()))
+gc.set_threshold(700)
+"""
+
+
+@pytest.mark.parametrize("threshold", [10, 50, 700])
+def test_spans_begun_by_finalizers_neither_crash_nor_hang_the_process(threshold: int) -> None:
+    command = [sys.executable, "-c", PROGRAM, str(SECONDS), str(threshold)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS + 120, check=False)
+    assert (ended.returncode, ended.stdout) == (0, "alive 0\n"), ended.stderr

@@ -1,0 +1,176 @@
+"""A service is never worse off with the library: its exceptions, contexts and headers stay its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from opentelemetry import trace
+from opentelemetry.trace import NoOpTracerProvider
+
+from tests.tracing_lib.instrument.recorder import Recorder
+from tracing_lib import TracingSettings, configure, traced
+from tracing_lib.instrument.http import AsgiTracing, trace_httpx
+from tracing_lib.instrument.jobs import consume, produce
+from tracing_lib.propagation.baggage import outbound_to
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+    from contextlib import AbstractContextManager
+
+    from tracing_lib.instrument.http.asgi import Receive, Scope, Send
+
+CALLER = f"00-{'a' * 32}-{'b' * 16}-01"
+
+
+@pytest.fixture(params=["fast", "sdk"])
+def recorded(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
+    if request.param == "sdk":
+        monkeypatch.setenv("VIRTENGINE_TRACING_FAST", "off")
+    with Recorder() as kept:
+        yield kept
+
+
+@dataclass(frozen=True)
+class Frozen(Exception):  # noqa: N818
+    """An error whose attributes cannot be set."""
+
+    code: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenWithSlots(Exception):  # noqa: N818
+    """The same, with slots: Python raises TypeError."""
+
+    code: int = 1
+
+
+class Hostile(Exception):  # noqa: N818
+    """An error whose own methods fail."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise OSError(name)
+
+    def add_note(self, note: str) -> None:
+        raise RuntimeError(note)
+
+
+class Silent(Exception):  # noqa: N818
+    """An error that fails when it is asked for what it has not."""
+
+    def __getattr__(self, name: str) -> object:
+        raise LookupError(name)
+
+
+KINDS = [Frozen, FrozenWithSlots, Hostile, Silent]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("way", ["traced", "async", "generator", "produce", "consume", "outbound_to"])
+def test_the_services_own_exception_always_reaches_the_caller(recorded: Recorder, kind: type[Exception], way: str) -> None:
+    raised = kind()
+    provider = recorded.provider
+
+    def fails() -> None:
+        raise raised
+
+    async def fails_later() -> None:
+        await asyncio.sleep(0)
+        raise raised
+
+    def fails_between() -> Iterator[int]:
+        yield 1
+        raise raised
+
+    def within(block: AbstractContextManager[object]) -> None:
+        with block:
+            raise raised
+
+    ways: dict[str, Callable[[], object]] = {
+        "traced": traced(tracer_provider=provider)(fails),
+        "async": lambda: asyncio.run(traced(tracer_provider=provider)(fails_later)()),
+        "generator": lambda: list(traced(tracer_provider=provider)(fails_between)()),
+        "produce": lambda: within(produce("job", provider=provider)),
+        "consume": lambda: within(consume("job", None, provider=provider)),
+        "outbound_to": lambda: within(outbound_to("a")),
+    }
+    found: object = None
+    try:
+        ways[way]()
+    except BaseException as error:  # noqa: BLE001
+        found = error
+    assert found is raised
+
+
+@pytest.mark.parametrize("way", ["start_as_current_span", "produce", "consume"])
+def test_a_block_left_in_another_context_leaves_that_context_alone(recorded: Recorder, way: str, caplog: pytest.LogCaptureFixture) -> None:
+    tracer = recorded.provider.get_tracer("t")
+    blocks: dict[str, Callable[[], Any]] = {
+        "start_as_current_span": lambda: tracer.start_as_current_span("inner"),
+        "produce": lambda: produce("inner", provider=recorded.provider),
+        "consume": lambda: consume("inner", None, provider=recorded.provider),
+    }
+
+    def body() -> Generator[None]:
+        with blocks[way]():
+            yield
+
+    def begin() -> Generator[None]:
+        with tracer.start_as_current_span("first request"):
+            stepped = body()
+            next(stepped)
+            return stepped
+
+    stepped = contextvars.copy_context().run(begin)
+
+    def other() -> None:
+        with tracer.start_as_current_span("second request") as span, caplog.at_level(logging.ERROR):
+            stepped.close()
+            assert trace.get_current_span() is span
+            tracer.start_span("child").end()
+
+    contextvars.copy_context().run(other)
+    child = next(span for span in recorded.spans if span.name == "child")
+    request = next(span for span in recorded.spans if span.name == "second request")
+    assert child.parent is not None
+    assert child.parent.span_id == request.context.span_id
+    assert [record.message for record in caplog.records] == ["Failed to detach context"]
+
+
+async def _answer(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001  ASGI's
+    async with trace_httpx(httpx.AsyncClient(transport=httpx.MockTransport(_echo)), tracer_provider=scope["provider"]) as client:
+        answer = await client.get("http://chain/")
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": answer.content})
+
+
+def _echo(request: httpx.Request) -> httpx.Response:
+    return httpx.Response(200, text=request.headers.get("traceparent", "none"))
+
+
+@pytest.mark.parametrize("how", ["enabled=False", "OTEL_SDK_DISABLED", "no-op"])
+@pytest.mark.parametrize("caller", [CALLER, None])
+def test_a_service_that_is_switched_off_passes_the_trace_on(how: str, caller: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    if how == "OTEL_SDK_DISABLED":
+        monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    settings = TracingSettings.from_environment(service_name="a")
+    tracing = configure(settings if how == "OTEL_SDK_DISABLED" else settings.model_copy(update={"enabled": False}), set_global=False)
+    provider = NoOpTracerProvider() if how == "no-op" else tracing.provider
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        await _answer({**scope, "provider": provider}, receive, send)
+
+    app: Any = AsgiTracing(serve, tracer_provider=provider, answer_trace=True)
+
+    async def ask() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://a") as client:
+            return await client.get("/", headers={"traceparent": caller} if caller else {})
+
+    answer = asyncio.run(ask())
+    assert answer.text == (caller or "none")
+    assert (answer.headers.get("traceresponse") is None) is (caller is None)
