@@ -61,8 +61,8 @@ class Redactor(Protocol):
     def link(self, link: Link) -> Link:
         """Return a link, redacted."""
 
-    def leaving(self, span: ReadableSpan) -> ReadableSpan:
-        """Return a span, redacted in everything but resource and scope."""
+    def span(self, span: ReadableSpan) -> ReadableSpan:
+        """Return a span, redacted."""
 
     def resource(self, resource: Resource) -> Resource:
         """Return a resource, redacted: the same object each time."""
@@ -88,7 +88,7 @@ class SpanEncoder:
 
     def encode(self, span: ReadableSpan) -> tuple[ScopeGroup, bytes]:
         """Return a span's group, and the span redacted and encoded. Raises whatever redactor and encoder raise."""
-        redacted = span if self.redactor is None else self.redactor.leaving(span)
+        redacted = span if self.redactor is None else self.redactor.span(span)
         return self.groups.of(span), encode_span(redacted)
 
     def request(self, groups: Sequence[ScopeGroup], spans: Sequence[bytes]) -> bytes:

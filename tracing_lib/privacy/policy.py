@@ -105,10 +105,8 @@ class PrivacyPolicy:
         self._resources: dict[int, tuple[Resource, Resource]] = {}
         self._scopes: dict[int, tuple[InstrumentationScope, InstrumentationScope]] = {}
         self._names: dict[str, str] = {}
-        self._passing: set[tuple[str, type, object]] = set()
         # Keys whose string values leave unchanged if they match one pattern. Most keys are such.
         self._patterns: dict[str, re.Pattern[str]] = {}
-        self._passing_state: TraceState | None = None
         self._version = self.registry.version
 
     @property
@@ -216,7 +214,7 @@ class PrivacyPolicy:
     def _forget(self) -> None:
         """Empty the memories, because the declarations have changed."""
         self._version = self.registry.version
-        for memory in (self._names, self._resources, self._scopes, self._passing, self._patterns):
+        for memory in (self._names, self._resources, self._scopes, self._patterns):
             memory.clear()
 
     def attributes(self, recorded: Mapping[str, AnyValue] | None) -> Mapping[str, AnyValue]:
@@ -228,7 +226,7 @@ class PrivacyPolicy:
             self._forget()
         leaving: dict[str, AnyValue] = {}
         for key, value in (recorded or {}).items():
-            kept = self._kept(key, value)
+            kept = self.attribute(key, value)
             if kept is not None:
                 leaving[key] = kept
             elif key not in _REPLACED:
@@ -244,16 +242,6 @@ class PrivacyPolicy:
         bounded = BoundedAttributes(attributes=leaving)
         bounded.dropped = dropped
         return bounded
-
-    def _kept(self, key: str, value: AnyValue) -> AnyValue:
-        if not isinstance(value, Scalar):
-            return self.attribute(key, value)
-        pair = key, value.__class__, value
-        if pair in self._passing:
-            return value
-        kept = self.attribute(key, value)
-        self._remember_passing(pair, value, kept)
-        return kept
 
     def event(self, event: Event) -> Event:
         """Return the exported form of an event. The text of an exception is replaced by the fingerprint of the error."""
@@ -331,59 +319,6 @@ class PrivacyPolicy:
         name = scope.name if CODE.fullmatch(scope.name) and not self.rules.found(scope.name) else MASKED
         version = scope.version if scope.version and _VERSION.fullmatch(scope.version) and not self.rules.found(scope.version) else None
         return InstrumentationScope(name, version, None, self._leaving(scope.attributes))
-
-    def leaving(self, span: ReadableSpan) -> ReadableSpan:
-        """Return the span itself if all of it may be exported, as of most spans, else its exported form.
-
-        Resource and scope are shared by many spans and are not checked here: see ``resource`` and ``scope``.
-        """
-        return span if self._passes(span) else self.span(span)
-
-    def _passes(self, span: ReadableSpan) -> bool:
-        """Whether a span may be exported as it was recorded. False for every span with an event or a status."""
-        name, status = span.name, span.status
-        if span.events or status.status_code is not StatusCode.UNSET or status.description:
-            return False
-        if (self._version != self.registry.version or self._names.get(name) != name) and self.name(name) != name:
-            return False
-        links = span.links
-        if links and not all(self._link_passes(link) for link in links):
-            return False
-        return self._state_passes(span.context) and self._attributes_pass(span.attributes or {})
-
-    def _link_passes(self, link: Link) -> bool:
-        return self._state_passes(link.context) and (not link.attributes or self._attributes_pass(dict(link.attributes)))
-
-    def _state_passes(self, context: SpanContext | None) -> bool:
-        state = None if context is None else context.trace_state
-        if state and state is not self._passing_state:
-            if not all(self.trace_state(key, value) for key, value in state.items()):
-                return False
-            self._passing_state = state
-        return True
-
-    def _attributes_pass(self, attributes: Mapping[str, object]) -> bool:
-        passing = self._passing
-        for key, value in attributes.items():
-            # With the type, because True equals 1 and is another attribute value.
-            pair = key, value.__class__, value
-            try:
-                known = pair in passing
-            except TypeError:  # a list cannot be looked up
-                return False
-            if not known and not (isinstance(value, Scalar) and self._remember_passing(pair, value, self.attribute(key, value))):
-                return False
-        return True
-
-    def _remember_passing(self, pair: tuple[str, type, object], value: Scalar, kept: AnyValue) -> bool:
-        """Remember an attribute that is exported unchanged; return whether it is."""
-        if kept is None or kept != value:
-            return False
-        if len(self._passing) >= _CACHED:
-            self._passing.clear()
-        if not isinstance(value, str) or len(value) <= LONGEST_NAME:
-            self._passing.add(pair)
-        return True
 
     def span(self, span: ReadableSpan) -> ReadableSpan:
         """Return the exported form of a span. The recorded span is not changed."""
