@@ -125,7 +125,11 @@ def test_a_server_that_is_stopped_delivers_every_span_of_its_workers(row: str, t
                 if process.poll() is None:
                     os.killpg(process.pid, signal.SIGKILL)
                     process.wait()
-        until(lambda: len(collector.ids) >= answered, lambda: f"{len(collector.ids)} of {answered}: {log.read_text()}", progress=time.monotonic)
+        until(
+            lambda: len(collector.ids) >= answered,
+            lambda: f"{len(collector.ids)} of {answered}: {log.read_text()}",
+            progress=time.monotonic,
+        )
         assert answered == len(collector.ids) == 1 + REQUESTS
 
 
@@ -143,7 +147,9 @@ def test_a_program_that_ends_delivers_every_span_of_its_processes(row: str, tmp_
         service = SERVICE.format(url=collector.url) + "def work():\n    for _ in range(10):\n        tracer.start_span('request').end()\n"
         (tmp_path / "service.py").write_text(service)
         (tmp_path / "program.py").write_text("from service import tracer\n" + textwrap.dedent(PROGRAMS[row]))
-        ended = subprocess.run([sys.executable, "program.py"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=STALL_SECONDS)
+        ended = subprocess.run(
+            [sys.executable, "program.py"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=STALL_SECONDS
+        )
         assert (ended.returncode, ended.stderr) == (-signal.SIGTERM if row == "asyncio, no handler" else 0, "")
         assert len(collector.ids) == REQUESTS
 

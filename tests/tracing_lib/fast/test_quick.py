@@ -104,7 +104,7 @@ def test_a_request_is_served_as_by_the_public_way(
     if raw:
         given_pairs = [(name.encode(), value if isinstance(value, bytes) else value.encode("latin-1")) for name, value in pairs]
 
-    def served(start: Callable[..., tuple[Span, Token[Context]]]) -> dict[str, Any]:
+    def served(start: Callable[..., tuple[Span, Context]]) -> dict[str, Any]:
         def check() -> dict[str, Any]:
             match ambient:
                 case "baggage":
