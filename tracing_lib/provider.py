@@ -20,6 +20,7 @@ from tracing_lib.export.exit import ExitHandlers
 from tracing_lib.export.metrics import observe
 from tracing_lib.export.packing import SpanEncoder
 from tracing_lib.export.processor import ExportProcessor, ShutdownReport
+from tracing_lib.export.processors import Processors
 from tracing_lib.export.resource import build_resource
 from tracing_lib.privacy.policy import policy_of
 from tracing_lib.propagation.baggage import OwnPropagator
@@ -56,12 +57,14 @@ class Tracing:
         processor: ExportProcessor | None = None,
         poller: StrategyPoller | None = None,
         policy: PrivacyPolicy | None = None,
+        processors: Processors | None = None,
     ) -> None:
         self.settings = settings
         self.provider = provider
         self._processor = processor
         self._poller = poller
         self._policy = policy
+        self._processors = processors
         self._lock = threading.RLock()
         self._report: ShutdownReport | None = None
         self._exit_handlers = ExitHandlers(self.shutdown, on_sigterm=settings.end_on_sigterm and processor is not None)
@@ -99,7 +102,8 @@ class Tracing:
 
     def flush(self, timeout_seconds: float = 5.0) -> bool:
         """Wait until every span that has ended is delivered or dropped, for at most so long; return whether that came true."""
-        return self._processor is None or self._processor.force_flush(int(timeout_seconds * 1000))
+        flushed = self._processors or self._processor
+        return flushed is None or flushed.force_flush(int(timeout_seconds * 1000))
 
     def shutdown(self, deadline_seconds: float | None = None) -> ShutdownReport:
         """Deliver what is queued and close; return what was delivered and what was lost.
@@ -118,7 +122,10 @@ class Tracing:
             self._poller.stop()
         if self._processor is None:
             return ShutdownReport(ended=0, delivered=0, seconds=0.0)
+        others = None if self._processors is None else self._processors.end_others()
         report = self._processor.end(deadline_seconds)
+        if others is not None:
+            others.join(max(0.0, deadline_seconds - report.seconds))
         if not report.complete:
             _logger.warning(
                 "%s: %d of %d spans were not delivered to %s (shutdown took %.1f s; %s)",
@@ -219,13 +226,18 @@ def _build(
     processor = ExportProcessor(settings, lambda: make_encoder(redactor))
     sampler = build_sampler(settings, processor)
     # A WebSocket event or a job is sampled with the spans that it is linked to.
+    processors = Processors()
     provider = make_provider(
-        sampler=FollowsLinks(sampler), resource=build_resource(settings), id_generator=ContextIdGenerator(), shutdown_on_exit=False
+        sampler=FollowsLinks(sampler),
+        resource=build_resource(settings),
+        id_generator=ContextIdGenerator(),
+        shutdown_on_exit=False,
+        active_span_processor=processors,
     )
     provider.add_span_processor(processor)
     observe(processor, settings, meter_provider or get_meter_provider())
     poller = StrategyPoller(settings, sampler.apply) if settings.strategies_url else None
-    return Tracing(settings, provider, processor, poller, redactor)
+    return Tracing(settings, provider, processor, poller, redactor, processors)
 
 
 def _on_the_console(settings: TracingSettings, make_provider: Callable[..., TracerProvider], policy: PrivacyPolicy) -> Tracing:

@@ -6,11 +6,12 @@ import os
 import socket
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import certifi
 import pytest
 from opentelemetry import trace
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 from pydantic import SecretStr
 
@@ -226,3 +227,36 @@ def test_disabled_tracing_sends_nothing_and_still_carries_context(http_receiver:
     assert span.get_span_context().trace_id == 0xABC
     assert http_receiver.spans == []
     assert tracing.shutdown().complete
+
+
+class _Own(SpanProcessor):
+    """A processor of the user's own, which notes what is asked of it."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def on_end(self, span: ReadableSpan) -> None:
+        self.told.append(span.name)
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:  # noqa: ARG002  the interface's
+        self.told.append("flush")
+        return True
+
+    def shutdown(self) -> None:
+        self.told.append("shutdown")
+
+
+@pytest.mark.parametrize("fast", ["on", "off"])
+@pytest.mark.parametrize("flush", ["handle", "provider"])
+def test_a_users_own_processor_is_flushed_and_ended_though_the_collector_is_away(
+    fast: str, flush: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIRTENGINE_TRACING_FAST", fast)
+    settings = TracingSettings(service_name="a", endpoint="http://127.0.0.1:9", shutdown_seconds=0.2)
+    own = _Own()
+    with configure(settings, set_global=False) as tracing:
+        provider: Any = tracing.provider
+        provider.add_span_processor(own)
+        tracing.tracer("t").start_span("mine").end()
+        assert not (tracing.flush(0.1) if flush == "handle" else provider.force_flush(100))
+    assert own.told == ["mine", "flush", "shutdown"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
@@ -54,7 +56,27 @@ _RESOURCE: Final = {
 }
 """Resource attributes that are settings. The SDK reads the others of ``OTEL_RESOURCE_ATTRIBUTES``."""
 
+_BATCH_SIZE: Final = 512
+_EXPORTERS: Final = frozenset({"otlp", "console", "none"})
+_logger: Final = logging.getLogger("tracing_lib")
+
+UNUSED: Final[Mapping[str, str]] = {
+    "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": "the exporter presents no certificate of its own; give a token",
+    "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE": "the exporter presents no certificate of its own; give a token",
+    "OTEL_EXPORTER_OTLP_CLIENT_KEY": "the exporter presents no certificate of its own; give a token",
+    "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY": "the exporter presents no certificate of its own; give a token",
+    "OTEL_EXPORTER_OTLP_INSECURE": "the scheme of the endpoint decides: http or https",
+    "OTEL_EXPORTER_OTLP_TRACES_INSECURE": "the scheme of the endpoint decides: http or https",
+    "OTEL_EXPORTER_ZIPKIN_ENDPOINT": "spans leave by OTLP",
+    "OTEL_EXPORTER_ZIPKIN_TIMEOUT": "spans leave by OTLP",
+    "OTEL_CONFIG_FILE": "the settings are those of the variables and of the stack's outputs",
+    "OTEL_EXPERIMENTAL_CONFIG_FILE": "the settings are those of the variables and of the stack's outputs",
+    "OTEL_LOG_LEVEL": "the level is that of the logger tracing_lib",
+}
+"""Variables of the specification that have no effect, with the reason or what to do instead. One that is set is named in a warning."""
+
 _NUMBERS: Final = {
+    "OTEL_BSP_EXPORT_TIMEOUT": ("export_timeout_seconds", 1000),
     "OTEL_BSP_MAX_QUEUE_SIZE": ("queue_size", 1),
     "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": ("batch_size", 1),
     "OTEL_BSP_SCHEDULE_DELAY": ("export_interval_seconds", 1000),
@@ -117,7 +139,8 @@ def read(environ: Mapping[str, str]) -> tuple[dict[str, object], dict[str, str]]
     ``OTEL_SDK_DISABLED``, ``OTEL_TRACES_EXPORTER`` (``console``),
     ``OTEL_SERVICE_NAME``, ``OTEL_RESOURCE_ATTRIBUTES``, ``OTEL_TRACES_SAMPLER`` with ``_ARG``,
     ``OTEL_EXPORTER_OTLP_ENDPOINT``, ``_PROTOCOL``, ``_CERTIFICATE``, ``_HEADERS``, ``_COMPRESSION`` and ``_TIMEOUT`` (for each, the
-    form with ``_TRACES`` wins), ``OTEL_BSP_MAX_QUEUE_SIZE``, ``OTEL_BSP_MAX_EXPORT_BATCH_SIZE`` and ``OTEL_BSP_SCHEDULE_DELAY``.
+    form with ``_TRACES`` wins), ``OTEL_BSP_MAX_QUEUE_SIZE``, ``OTEL_BSP_MAX_EXPORT_BATCH_SIZE``, ``OTEL_BSP_SCHEDULE_DELAY`` and
+    ``OTEL_BSP_EXPORT_TIMEOUT``. A variable of the specification that has no effect (``UNUSED``) is named in a warning.
     Raises ``ContractError`` for outputs and ``SettingsError`` for a variable that cannot be used.
     """
     reading = _Reading(environ)
@@ -134,9 +157,35 @@ def read(environ: Mapping[str, str]) -> tuple[dict[str, object], dict[str, str]]
         if found := reading.variable(name):
             number = _number(name, found[1])
             reading.put(name, setting, number if scale == 1 else number / scale)
+    _fit_batch(reading)
+    _warn_of_unused(reading)
+    if (found := reading.variable("OTEL_TRACES_EXPORTER")) and found[1].lower() == "none":
+        reading.put(found[0], "enabled", value=False)
     if (found := reading.variable("OTEL_SDK_DISABLED")) and found[1].lower() == "true":
         reading.put(found[0], "enabled", value=False)
     return reading.values, reading.places
+
+
+def _fit_batch(reading: _Reading) -> None:
+    """Keep the batch within a queue that the operator made smaller than the default batch."""
+    queue, batch = reading.values.get("queue_size"), reading.values.get("batch_size", _BATCH_SIZE)
+    if isinstance(queue, int) and isinstance(batch, int) and 0 < queue < batch:
+        if "batch_size" in reading.values:
+            _logger.warning("OTEL_BSP_MAX_EXPORT_BATCH_SIZE is %d, more than OTEL_BSP_MAX_QUEUE_SIZE; %d is taken", batch, queue)
+        reading.values["batch_size"] = queue
+
+
+def _warn_of_unused(reading: _Reading) -> None:
+    """Name each variable that is set and has no effect, or not the one that it asks for."""
+    for name, why in UNUSED.items():
+        if reading.variable(name):
+            _logger.warning("%s has no effect: %s", name, why)
+    if (found := reading.variable("OTEL_TRACES_EXPORTER")) and found[1].lower() not in _EXPORTERS:
+        _logger.warning("%s is %r and has no effect: spans leave by OTLP (otlp, console or none)", found[0], found[1][:40])
+    if found := reading.variable("OTEL_PROPAGATORS"):
+        asked = {name.strip() for name in found[1].split(",")}
+        if asked != {"tracecontext", "baggage"}:
+            _logger.warning("%s is %r and has no effect: headers are those of tracecontext and baggage", found[0], found[1][:80])
 
 
 def _read_outputs(reading: _Reading) -> None:
@@ -217,10 +266,12 @@ def _read_sampler(reading: _Reading) -> None:
     found = reading.variable("OTEL_TRACES_SAMPLER")
     if not found:
         return
-    reading.values.update(strategies_url=None, targets=())
     name, sampler = found
     if sampler not in _RATIOS:
-        raise SettingsError(explain(name, f"is {sampler[:40]!r}", f"one of {', '.join(_RATIOS)}", _RESTART))
+        # As the specification asks: an unknown value is logged, and is as none.
+        _logger.warning("%s is %r and has no effect: one of %s", name, sampler[:40], ", ".join(_RATIOS))
+        return
+    reading.values.update(strategies_url=None, targets=())
     ratio = _RATIOS[sampler]
     argument = reading.variable("OTEL_TRACES_SAMPLER_ARG")
     if ratio is not None:
@@ -255,10 +306,12 @@ def _read_privacy(reading: _Reading) -> None:
 
 
 def _ratio(name: str, value: str) -> float:
-    try:
-        return float(value)
-    except ValueError:
-        raise SettingsError(explain(name, f"is {value[:40]!r}", "a number from 0 to 1", _RESTART)) from None
+    """Return a ratio; another value is logged, and is as none (specification): every trace is sampled."""
+    with suppress(ValueError):
+        if 0 <= (ratio := float(value)) <= 1:
+            return ratio
+    _logger.warning("%s is %r and has no effect: a number from 0 to 1", name, value[:40])
+    return 1.0
 
 
 def _number(name: str, value: str) -> int:

@@ -27,14 +27,14 @@ _live: Final[list[ExitHandlers]] = []
 _set_handler: Final = signal.signal
 
 
-def _signal(number: int, handler: Handler) -> Handler:
+def _signal(signalnum: int, handler: Handler) -> Handler:
     """Set a signal's handler as ``signal.signal`` does. SIGTERM's default is ours as long as there are spans to deliver.
 
     Servers put their own handlers in place, put the default back once they have served, and raise the signal again (uvicorn), or begin by
     putting back every default (workers of gunicorn): that would end the process before its spans are delivered.
     """
-    ours = number == signal.SIGTERM and handler == signal.SIG_DFL and bool(_live)
-    return _set_handler(number, _ending.on_sigterm if ours else handler)
+    ours = signalnum == signal.SIGTERM and handler == signal.SIG_DFL and bool(_live)
+    return _set_handler(signalnum, _ending.on_sigterm if ours else handler)
 
 
 class _Ending:
@@ -92,6 +92,7 @@ class ExitHandlers:
                 signal.signal(signal.SIGTERM, signal.SIG_DFL)
         if (processes := sys.modules.get("multiprocessing.process")) is not None and processes.parent_process() is not None:
             self._finalize_with_multiprocessing()
+        self._after_fork()  # a child of a fork server imports the program first, and clears the finalizers then
         after_fork(self._after_fork)
 
     def forget(self) -> None:

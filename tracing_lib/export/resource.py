@@ -6,7 +6,7 @@ import os
 import socket
 from typing import TYPE_CHECKING, Final
 
-from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 
 if TYPE_CHECKING:
     from tracing_lib.contract.settings import TracingSettings
@@ -25,7 +25,7 @@ def build_resource(settings: TracingSettings) -> Resource:
         "service.name": settings.service_name,
         "service.namespace": settings.service_namespace,
         "service.instance.id": settings.instance_id,
-        "host.name": socket.gethostname(),
+        "host.name": str(OTELResourceDetector().detect().attributes.get("host.name") or socket.gethostname()),
         "process.pid": os.getpid(),
     }
     if settings.service_version is not None:

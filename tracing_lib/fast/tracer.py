@@ -26,6 +26,7 @@ from opentelemetry.trace import (
 from opentelemetry.trace.propagation import _SPAN_KEY
 
 from tracing_lib.export.processor import ExportProcessor
+from tracing_lib.export.processors import Processors
 from tracing_lib.fast._native import Pipeline, TracerCore, record, root, set_up, with_span
 from tracing_lib.fast.span import FastSpan, origin_of, span_context
 from tracing_lib.propagation import headers
@@ -280,7 +281,7 @@ class FastTracerProvider(TracerProvider):
         super().__init__(**options)
         self._pipeline = Pipeline()
         self._pipeline.processor = self._active_span_processor
-        self._alone = "active_span_processor" not in options
+        self._alone = isinstance(options.get("active_span_processor", Processors()), Processors)
 
     def add_span_processor(self, span_processor: SpanProcessor) -> None:
         """Add a processor, as ``opentelemetry.sdk.trace.TracerProvider`` has it; an export processor alone is reached directly."""

@@ -143,6 +143,8 @@ class OwnBaggagePropagator(TextMapPropagator):
         return base
 
 
+_MOST_MEMBERS: Final = 32
+"""Entries of a trace state; of more OpenTelemetry's propagator reads none."""
 _KNOWN_FLAGS: Final = 3
 """Flags of a trace that W3C Trace Context, level 2, defines: sampled and random."""
 
@@ -154,7 +156,7 @@ class OwnTraceContextPropagator(TraceContextTextMapPropagator):
         """Return the context with the span that the headers name."""
         entries = [entry for header in getter.get(carrier, "tracestate") or () for entry in header.split(",")]
         first = {entry.partition("=")[0].strip(): entry for entry in reversed(entries)}
-        if len(first) < len(entries):
+        if len(first) < len(entries) <= _MOST_MEMBERS:
             parents = [] if carrier is None else list(getter.get(carrier, "traceparent") or ())
             kept = ",".join(entry for entry in entries if first.get(entry.partition("=")[0].strip()) is entry)
             found = super().extract({"traceparent": parents, "tracestate": kept}, context)
