@@ -56,6 +56,7 @@ class Tracing:
         provider: trace.TracerProvider,
         processor: ExportProcessor | None = None,
         poller: StrategyPoller | None = None,
+        *,
         policy: PrivacyPolicy | None = None,
         processors: Processors | None = None,
     ) -> None:
@@ -237,7 +238,7 @@ def _build(
     provider.add_span_processor(processor)
     observe(processor, settings, meter_provider or get_meter_provider())
     poller = StrategyPoller(settings, sampler.apply) if settings.strategies_url else None
-    return Tracing(settings, provider, processor, poller, redactor, processors)
+    return Tracing(settings, provider, processor, poller, policy=redactor, processors=processors)
 
 
 def _on_the_console(settings: TracingSettings, make_provider: Callable[..., TracerProvider], policy: PrivacyPolicy) -> Tracing:

@@ -87,7 +87,7 @@ class ExitHandlers:
         atexit.register(shutdown)
         if on_sigterm:
             _live.append(self)
-            signal.signal = _signal  # type: ignore[assignment]  # the same parameters, by position
+            signal.signal = _signal
             if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
                 signal.signal(signal.SIGTERM, signal.SIG_DFL)
         if (processes := sys.modules.get("multiprocessing.process")) is not None and processes.parent_process() is not None:
