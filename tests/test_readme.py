@@ -57,3 +57,10 @@ def test_the_readme_names_the_versions_of_pulumi_that_are_locked() -> None:
     pinned = re.findall(r'"pulumi(?:-docker|-kubernetes)?==([\d.]+)"', (ROOT / "pyproject.toml").read_text())
     assert len(pinned) == 3
     assert [version for version in pinned if version not in README] == []
+
+
+def test_every_file_on_the_way_of_a_span_exists() -> None:
+    rows = [line for line in (ROOT / "docs" / "architecture.md").read_text().splitlines() if line.startswith("| ")]
+    files = {name for row in rows for name in re.findall(r"`([a-z_/]+\.(?:py|h))`", row)}
+    assert len({name for name in files if "/" in name}) > 10
+    assert {name for name in files if not (ROOT / "tracing_lib" / name).is_file()} == set()
