@@ -8,8 +8,8 @@ import tracing_lib
 
 ROOT = Path(tracing_lib.__file__).parent
 FAST = ROOT / "fast"
-LIBRARY_LINES = 10_150
-"""Lines of Python without ``fast``: 9,500 for the rooms, and the rest for how services start (console, automatic surfaces)."""
+LIBRARY_LINES = 10_500
+"""Lines of Python without ``fast``, as they stand, rounded up to 50. The aim is 9,900: 9,500 of issue F and 400 that issue H adds."""
 FAST_PYTHON_LINES = 700
 FAST_C_LINES = 1_700
 

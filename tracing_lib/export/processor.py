@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import StatusCode
 
 from tracing_lib.base.background import Wake, around_fork, start_thread
-from tracing_lib.export.accounts import ENCODING, INTERNAL, NO_SPANS, SHUTDOWN, Accounts
+from tracing_lib.export.accounts import ALREADY_SHUTDOWN, ENCODING, INTERNAL, NO_SPANS, SHUTDOWN, Accounts
 from tracing_lib.export.queue import SpanQueue
 from tracing_lib.export.transport import ExportResult, build_transport
 
@@ -146,6 +146,9 @@ class ExportProcessor(SpanProcessor):
 
     def on_end(self, span: ReadableSpan) -> None:
         """Take a span in; never blocks, never raises."""
+        if self._report is not None:
+            self.queue.drop(ALREADY_SHUTDOWN)
+            return
         pending = self.pending
         pending.append(span)
         waiting = len(pending)

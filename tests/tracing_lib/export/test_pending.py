@@ -131,8 +131,8 @@ def test_spans_that_end_after_the_shutdown_are_counted_and_not_kept() -> None:
         tracing = configure(TracingSettings(service_name="portal", endpoint=collector.url), set_global=False)
         end_spans(tracing, 3)
         assert tracing.shutdown().delivered == 3
-        end_spans(tracing, 500)
-        accounts = tracing.accounts()
         delivery: Any = tracing._processor
+        end_spans(tracing, 500)
+        assert len(delivery.pending) == 0
+        accounts = tracing.accounts()
     assert (accounts.started, accounts.exported, accounts.dropped, accounts.live) == (503, 3, {"already_shutdown": 500}, 0)
-    assert len(delivery.pending) == 0
