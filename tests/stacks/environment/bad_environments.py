@@ -215,7 +215,7 @@ RULES = [
         "write 1",
         {"backend": {"kind": "tempo", "storage": {"kind": "volume", "size": "500Gi"}, "replicas": 2}},
     ),
-    _value("wait as long as the grace period", "sampling.tail.wait", "90s", "not shorter than collectors.gateway.grace_period", "110s"),
+    _value("wait as long as the grace period", "sampling.tail.wait", "90s", "not shorter than collectors.gateway.grace_period", "205s"),
     _value("wait of half a second", "sampling.tail.wait", "10500ms", "10500ms is cut to whole seconds", 'write "10s"'),
     _value("slow as long as the wait", "sampling.tail.slow", "10s", "not shorter than sampling.tail.wait", "write less than 10s"),
     _value("nothing is kept", "sampling.tail", {"baseline": "0 %", "errors": False, "slow": None}, "no trace at all", "errors: true"),

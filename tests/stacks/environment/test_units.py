@@ -166,7 +166,7 @@ def test_right_names_are_taken_as_they_are(unit: TypeAdapter[Any], value: str) -
         (URL, "https://host/#a"),
         (URL, "https://host:port/"),
         (URL, "https://ho st/"),
-        (URL, "https://host/\n"),
+        (URL, "https://host/\u00e9"),
         (URL, "ftp://host/"),
         (DIGEST, "sha256:" + "0" * 63),
         (DIGEST, "sha256:" + "A" * 64),
@@ -176,3 +176,15 @@ def test_right_names_are_taken_as_they_are(unit: TypeAdapter[Any], value: str) -
 def test_wrong_names_are_refused_with_what_would_be_right(unit: TypeAdapter[Any], value: str) -> None:
     with pytest.raises(ValidationError, match=r"is not an? .*; write "):
         unit.validate_python(value)
+
+
+@pytest.mark.parametrize("value", ["https://host/\n", " https://host/", "https://host/\u00a0"])
+def test_an_address_with_a_blank_at_its_end_is_refused_with_the_same_one_without(value: str) -> None:
+    with pytest.raises(ValidationError, match='begins or ends with a blank, which nothing else would have; write "https://host/"'):
+        URL.validate_python(value)
+
+
+@pytest.mark.parametrize(("value", "wrong"), [("https://ho\tst/", "cannot be seen"), ("https://${HOST}/", "nothing fills in")])
+def test_an_address_with_what_no_address_has_is_refused_with_what_it_is(value: str, wrong: str) -> None:
+    with pytest.raises(ValidationError, match=wrong):
+        URL.validate_python(value)

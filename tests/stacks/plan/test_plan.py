@@ -6,6 +6,7 @@ import dataclasses
 import json
 import re
 from functools import cache
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
@@ -15,7 +16,7 @@ from components.documents import ports
 from components.workload import Document, OutsideName, Plan, Workload
 from stacks.placement.outputs import outputs
 from stacks.placement.render import files
-from stacks.plan.addresses import OnThisMachine
+from stacks.plan.addresses import Bound, OnThisMachine
 from stacks.plan.plan import plan
 from tests.stacks import samples
 
@@ -70,9 +71,24 @@ def test_every_workload_listens_on_its_ports_and_on_no_other(base: str, target: 
         bound = bound_numbers(workload, addresses.listen_host(workload.name))
         others = {port.number for w in found.workloads for port in w.ports if w.name != workload.name}
         wanted = {port.number for port in workload.ports}
+        # In containers loopback is another address than the one that all ports are bound to.
+        beside = (bound | bound_numbers(workload, "127.0.0.1")) - wanted
+        itself = {ports.COPY, ports.FLUSH} if workload.name == "gateway" and clustered(target) else set()
         assert wanted <= bound
+        assert itself <= beside
         # On loopback what is called looks like what is listened on.
-        assert bound - wanted <= (others if target == "local" else set())
+        assert beside - itself <= (others if target == "local" else set())
+
+
+@each
+def test_a_gateway_alone_reaches_by_loopback_the_ports_on_which_it_calls_itself(base: str, target: str) -> None:
+    gateway = Bound(samples.TARGETS[target], "gateway")
+    own = {gateway.own(number) for number in (ports.COPY, ports.FLUSH)}
+    assert all(ip_address(place.partition(":")[0]).is_loopback for place in own)
+    for workload in samples.planned(base, target).workloads:
+        text = "".join(document.text for document in workload.documents)
+        found = set(re.findall(rf"\S+:(?:{ports.COPY}|{ports.FLUSH})\b", text))
+        assert found == (own if workload.name == "gateway" and clustered(target) else set())
 
 
 @each
