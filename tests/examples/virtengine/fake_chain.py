@@ -137,7 +137,8 @@ def fake_chain(provider: TracerProvider) -> Iterator[FakeChain]:
     """Run a chain in a thread until the block ends."""
     chain = FakeChain(provider)
     app = AsgiTracing(Starlette(routes=[WebSocketRoute("/events", chain.subscribe)]), envelope=True, tracer_provider=provider)
-    config = uvicorn.Config(app, port=chain.port, lifespan="off", log_level="critical", ws="websockets-sansio")
+    # Without a configuration of its own, because uvicorn's keeps what it logs from the root logger for the rest of the process.
+    config = uvicorn.Config(app, port=chain.port, lifespan="off", log_config=None, ws="websockets-sansio")
     web = uvicorn.Server(config)
 
     async def run() -> None:

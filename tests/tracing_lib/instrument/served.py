@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 def served(app: Any) -> Iterator[str]:  # noqa: ANN401  uvicorn's own type of an application
     """Serve an application; yield host and port."""
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, lifespan="off", log_level="critical", ws="websockets-sansio")
+    # Without a configuration of its own, because uvicorn's keeps what it logs from the root logger for the rest of the process.
+    config = uvicorn.Config(app, lifespan="off", log_config=None, ws="websockets-sansio")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -179,12 +180,25 @@ MAKERS: dict[str, Callable[[random.Random], Canary]] = {
 }
 """One maker for each value rule of the library."""
 
+KEYS: dict[str, tuple[str, ...]] = {
+    "credential-keys": ("virtengine.fuzz.access_token", "virtengine.fuzz.refresh_token"),
+    "personal-keys": ("virtengine.fuzz.first_name", "virtengine.fuzz.birth_date"),
+    "credential-words": ("virtengine.fuzz.dbpassword", "virtengine.fuzz.api_keys"),
+    "credential-camel-case": ("virtengine.fuzz.clientSecret", "virtengine.fuzz.sessionToken"),
+    "personal-camel-case": ("virtengine.fuzz.customerEmail", "virtengine.fuzz.homePhones"),
+}
+"""Keys that no other than this key rule of the library finds."""
+
 STRUCTURAL: dict[str, Callable[[random.Random], Canary]] = {"name": _name, "opaque": _opaque}
 """Values that no pattern can find: only a wall of declared keys and shapes holds them."""
 
 
 def every_rule_has_a_canary() -> bool:
-    return set(MAKERS) == {rule.name for rule in own_rules() if rule.matches == "value"}
+    """Whether every value rule has a maker, and every key rule has keys that it alone finds."""
+    key_rules = {rule.name: re.compile(rule.pattern) for rule in own_rules() if rule.matches == "key"}
+    finders = [(rule, [name for name, pattern in key_rules.items() if pattern.search(key)]) for rule in KEYS for key in KEYS[rule]]
+    values = {rule.name for rule in own_rules() if rule.matches == "value"}
+    return set(MAKERS) == values and set(KEYS) == set(key_rules) and all(names == [rule] for rule, names in finders)
 
 
 def any_canary(rng: random.Random) -> Canary:

@@ -12,7 +12,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
-from tests.tracing_lib.privacy.canaries import STRUCTURAL, Canary, any_canary, found, patterned
+from tests.tracing_lib.privacy.canaries import KEYS, STRUCTURAL, Canary, any_canary, found, patterned
 from tracing_lib.logs import JsonFormatter
 from tracing_lib.privacy.attribute import Attribute, Privacy, Shape
 from tracing_lib.privacy.policy import PrivacyPolicy
@@ -31,14 +31,16 @@ NOTE = "virtengine.fuzz.note"
 DROPPED = "virtengine.fuzz.diagnosis"
 """Declared, and of the class drop."""
 
-MISTAKES = ("virtengine.fuzz.customer_email", "virtengine.fuzz.password")
+MISTAKES = tuple(key for keys in KEYS.values() for key in keys)
 """Keys that should never have been declared: the key rules alone stand before them."""
 
 
 def registry() -> Registry:
     made = Registry(library_registry())
     made.declare(Attribute(DROPPED, "Declared for the fuzz.", Shape.TEXT, Privacy.DROP))
-    made.declare(*(Attribute(key, "Declared for the fuzz.", Shape.TEXT) for key in (NOTE, *MISTAKES)))
+    made.declare(Attribute(NOTE, "Declared for the fuzz.", Shape.TEXT))
+    # As of a convention, because a service cannot declare keys in camel case, and an instrumentation can.
+    made.declare_convention(*(Attribute(key, "Declared for the fuzz.", Shape.TEXT) for key in MISTAKES))
     return made
 
 

@@ -43,7 +43,7 @@ def quiet() -> Iterator[None]:
         logging.getLogger(name).setLevel(level)
 
 
-def test_every_value_rule_has_a_canary_of_its_own() -> None:
+def test_every_rule_has_a_canary_of_its_own() -> None:
     assert every_rule_has_a_canary()
 
 
