@@ -38,9 +38,9 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _REGION = re.compile(r"[A-Za-z0-9-]{1,64}")
 _SCOPE = re.compile(r"[!#-\[\]-~]+")
 
-# Above any use, and below what overflows a number here or in a server.
+# Above any use, and below what overflows a number here or in a server: the collector counts its memory in 32 bits of MiB.
 _LONGEST = timedelta(days=36_500)
-_MOST_BYTES = 2**56
+_MOST_BYTES = 2**52
 _MOST_CORES = 10_000
 
 _LINE = 60

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import subprocess
 import urllib.parse
 import urllib.request
 from typing import TYPE_CHECKING
@@ -18,6 +16,7 @@ from stacks.plan.addresses import OnDocker, OnKubernetes, OnThisMachine
 from stacks.plan.plan import plan
 from tests.servers.conftest import named
 from tests.servers.spans import CLIENT, SERVER, Sender, stored, wait_until_stored
+from tests.servers.validation import validated
 from tests.waiting import STALL_SECONDS, until
 
 if TYPE_CHECKING:
@@ -45,20 +44,12 @@ def strategy(strategies_url: str, service: str) -> dict[str, object]:
 def test_validate_accepts_every_document(environment: str, target: str, programs: dict[str, Path], tmp_path: Path) -> None:
     addresses = TARGETS.get(target) or OnThisMachine(str(tmp_path))
     made = plan(named(environment).environment, addresses, name=environment)
-    checked = 0
-    for workload in made.workloads:
-        for document in workload.documents:
-            if workload.server.program not in programs or not document.name.endswith(".yaml"):
-                continue
-            path = tmp_path / f"{workload.name}-{document.name}"
-            path.write_text(document.text)
-            command = [str(programs[workload.server.program]), "validate", f"--config={path}"]
-            # The agent's document names a variable that its pod is given.
-            answer = subprocess.run(command, env=os.environ | {"NODE_NAME": "node"}, capture_output=True, text=True, check=False)
-            assert answer.returncode == 0, answer.stderr
-            assert "deprecated" not in answer.stderr.lower()
-            checked += 1
-    assert checked == len([w for w in made.workloads if w.server.program in programs])
+    own = [workload for workload in made.workloads if workload.server.program in programs]
+    assert own
+    for workload in own:
+        answer = validated(programs[workload.server.program], workload, tmp_path)
+        assert answer.returncode == 0, f"{workload.name}: {answer.stdout}{answer.stderr}"
+        assert "deprecated" not in (answer.stdout + answer.stderr).lower(), workload.name
 
 
 @pytest.mark.parametrize("environment", ["dev", "prod"])

@@ -87,7 +87,7 @@ def test_it_stays_up_until_sigterm_and_leaves_no_process_behind(tmp_path: Path) 
             check=False,
         )
         assert asked.returncode == 1
-        assert "is not there" in asked.stderr
+        assert "has no trace" in asked.stderr
         again = subprocess.run(stacks("run", "dev", "--state", str(tmp_path)), cwd=ROOT, capture_output=True, text=True, check=False)
         assert again.returncode == 2
         assert "already running" in again.stderr

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from examples.virtengine.signing import Key, TxMessage
 
-_TIMEOUT_SECONDS: Final = 10.0
-"""For the chain to take a transaction, its restart included."""
+_TIMEOUT_SECONDS: Final = 30.0
+"""For the chain to answer a call, its restart included. Far more than that takes, because a loaded machine is no failure."""
 
 
 class ChainClient:

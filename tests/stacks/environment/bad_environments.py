@@ -72,7 +72,7 @@ UNITS = [
     _value("size in decimal letters", "backend.volume.size", "500GB", '"500GB" is not a size', 'for example "10Gi"'),
     _value("negative size", "collectors.gateway.queue.size", "-1Gi", '"-1Gi" is not a size', "Ki, Mi, Gi, Ti"),
     _value("no room", "collectors.agent.queue.size", "0Gi", "is no room at all", 'for example "1Gi"'),
-    _value("larger than any disk", "backend.volume.size", "9" * 400 + "Ti", "is more than any disk", 'write "65536Ti" or less'),
+    _value("larger than any disk", "backend.volume.size", "9" * 400 + "Ti", "is more than any disk", 'write "4096Ti" or less'),
     _value("CPU in words", "backend.resources.cpu", "2 cores", "is not an amount of CPU", '"2" or "500m"'),
     _value("no CPU", "access.resources.cpu", 0, "0 is no CPU at all", 'for example "100m"'),
     _value("CPU without end", "backend.resources.cpu", "9" * 400, "more than any machine has", 'write "10000" or less'),

@@ -177,7 +177,7 @@ SCALARS = (
     | st.integers()
     | st.floats()
     | st.text(max_size=8)
-    | st.sampled_from(["0 %", "100 %", "0.001 %", "1ms", "1m", "36500d", "1Ki", "65536Ti", "1m ", "1e3", "local", "s3"])
+    | st.sampled_from(["0 %", "100 %", "0.001 %", "1ms", "1m", "36500d", "1Ki", "4096Ti", "1m ", "1e3", "local", "s3"])
 )
 JUNK = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3), max_leaves=6
