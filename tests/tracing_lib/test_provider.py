@@ -16,6 +16,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 from pydantic import SecretStr
 
 from tests.tracing_lib import receivers
+from tests.tracing_lib.recorders import said_of_the_recorder
 from tracing_lib import TracingSettings, configure
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ def _run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_global_configuration_propagates_is_taken_once_and_flushes_at_exit(http_receiver: Received) -> None:
     answer = _run(_GLOBAL, http_receiver.url)
-    assert (answer.returncode, answer.stderr) == (0, "")
+    assert (answer.returncode, answer.stderr) == (0, said_of_the_recorder())
     assert [(span.name, span.trace_id.hex()) for _, span in http_receiver.spans] == [("server", "0af7651916cd43dd8448eb211c80319c")]
 
 

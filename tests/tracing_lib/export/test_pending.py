@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from tests.tracing_lib.export.test_delivery import WHOLE, end_spans
+from tests.tracing_lib.recorders import said_of_the_recorder
 from tests.tracing_lib.scripted import Collector
 from tracing_lib import TracingSettings, configure
 from tracing_lib.export.processor import _MOST_PENDING, _PENDING, ExportProcessor
@@ -122,7 +123,7 @@ assert tracing.shutdown().delivered == 6
 def test_what_was_staged_at_a_fork_is_the_parents_alone() -> None:
     with Collector("http/protobuf") as collector:
         answer = subprocess.run([sys.executable, "-c", _FORKING, collector.url], capture_output=True, text=True, check=False)
-    assert (answer.returncode, answer.stderr) == (0, "")
+    assert (answer.returncode, answer.stderr) == (0, said_of_the_recorder())
     assert len(collector.ids) == 7, "of the span that was open at the fork either process has its own end, with the same id"
 
 
