@@ -71,8 +71,12 @@ class Faults:
             self._signal(name, signal.SIGCONT)
 
     def hang(self, name: str) -> None:
-        """Stop an instance without ending it (SIGSTOP): connections are taken, and nothing is answered, until ``release``."""
-        self._signal(name, signal.SIGSTOP)
+        """Stop an instance without ending it (SIGSTOP): connections are taken, and nothing is answered, until ``release``.
+
+        Returns when every thread has stopped, because on a loaded machine the others serve on until the one that takes the signal runs.
+        """
+        pid = self._signal(name, signal.SIGSTOP)
+        self._wait(lambda: _is_stopped(pid))
 
     @contextmanager
     def slowed(self, name: str, share: float) -> Iterator[None]:
@@ -160,7 +164,8 @@ class Faults:
             raise FaultError(f"{name} has no volume {volume!r}; it has {', '.join(volumes) or 'none'}")
         return Path(volumes[volume])
 
-    def _signal(self, name: str, number: signal.Signals) -> None:
+    def _signal(self, name: str, number: signal.Signals) -> int:
+        """Send a signal to an instance, and return its process id. Raises FaultError when it does not run."""
         pid = self.find(name).pid
         if pid is None:
             raise FaultError(f"{name} does not run; see: python -m stacks ps {self._folder.name}")
@@ -168,6 +173,7 @@ class Faults:
             os.killpg(pid, number)
         except ProcessLookupError:
             raise FaultError(f"{name} has just ended; see: python -m stacks ps {self._folder.name}") from None
+        return pid
 
     def _wait(self, condition: Callable[[], bool], seconds: float = 120.0) -> None:
         deadline = time.monotonic() + seconds
@@ -175,6 +181,15 @@ class Faults:
             if time.monotonic() > deadline:
                 raise FaultError(f"{self._folder.name}: not as expected after {seconds:g} s; see: python -m stacks ps {self._folder.name}")
             time.sleep(POLL_SECONDS)
+
+
+def _is_stopped(pid: int) -> bool:
+    """Whether no thread of a process runs: each is stopped, or has ended with it."""
+    try:
+        states = [path.read_text().rpartition(")")[2].split()[0] for path in Path(f"/proc/{pid}/task").glob("*/stat")]
+    except (FileNotFoundError, ProcessLookupError):  # a thread has ended between the listing and the look
+        return False
+    return all(state in "TtZX" for state in states)
 
 
 def damage_file(path: Path, how: Damage, *, seed: int = 0) -> None:
