@@ -268,9 +268,8 @@ def recorder() -> tuple[Callable[..., TracerProvider], Callable[[Redactor | None
     if why := why_not_fast():
         if why not in _said:
             _said.add(why)
-            _logger.log(
-                logging.INFO if FAST in why else logging.WARNING, "spans are recorded by OpenTelemetry's own SDK, at more cost: %s", why
-            )
+            level = logging.INFO if why in {_OFF, _NOT_INSTALLED} else logging.WARNING  # both are somebody's choice
+            _logger.log(level, "spans are recorded by OpenTelemetry's own SDK, at more cost: %s", why)
         return TracerProvider, SpanEncoder
     from tracing_lib.fast.packing import FastSpanEncoder
     from tracing_lib.fast.tracer import FastTracerProvider

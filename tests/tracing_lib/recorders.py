@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from tracing_lib.provider import why_not_fast
+from tracing_lib.provider import FAST, why_not_fast
 
 
 def said_of_the_recorder() -> str:
-    """Return the standard error of a process that is well: one line where ``tracing_lib.fast`` cannot be used, and else nothing."""
+    """Return the standard error of a process that is well: a warning where ``tracing_lib.fast`` is there and cannot be used."""
     why = why_not_fast()
-    return f"spans are recorded by OpenTelemetry's own SDK, at more cost: {why}\n" if why else ""
+    chosen = why.endswith("is not installed") or FAST in why
+    return f"spans are recorded by OpenTelemetry's own SDK, at more cost: {why}\n" if why and not chosen else ""

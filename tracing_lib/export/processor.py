@@ -118,7 +118,7 @@ class ExportProcessor(SpanProcessor):
         self._said_full = False
         self._said_unencodable = False
         self._next_pause = _FIRST_PAUSE
-        self._starting = threading.RLock()  # a finalizer may end a span while this thread holds it
+        self._starting = threading.Lock()  # never waited for: see where it is taken
         self._worker: threading.Thread | None = None
         self.quiet = 0
         """With fewer pending spans than this, ``on_end`` does nothing but to append one more; 0 until the export thread runs."""
@@ -199,11 +199,16 @@ class ExportProcessor(SpanProcessor):
             _logger.warning("%s: a span could not be redacted and encoded (%s)", self._settings.service_name, type(error).__name__)
 
     def _start_worker(self) -> None:
-        with self._starting:
+        # A finalizer in the thread that is being started must not wait for who starts it.
+        if not self._starting.acquire(blocking=False):
+            return
+        try:
             if self._worker is None and self._report is None:
                 with suppress(RuntimeError):  # the interpreter ends and takes no new thread: the shutdown counts what waits
                     self._worker = start_thread("export", self._work)
                     self.quiet = _PENDING - 1
+        finally:
+            self._starting.release()
 
     def _work(self) -> None:
         due = time.monotonic() + self._settings.export_interval_seconds
