@@ -142,13 +142,12 @@ class SecretVariable:
 class Identity:
     """Identity of a workload: the user id of its image and the rules, if any, that it needs on the Kubernetes API.
 
-    ``reads`` maps an API group to the resources that are read (get, list, watch) in all namespaces, ``reads_own`` to those that are read
-    in the namespace of the plan alone; both empty means no token at all.
+    ``reads`` maps an API group to the resources that are read (get, list, watch) in all namespaces. Empty means no token at
+    all.
     """
 
     user_id: int
     reads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    reads_own: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

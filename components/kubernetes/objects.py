@@ -106,20 +106,16 @@ def _account(plan: Plan, workload: Workload) -> Object:
 
 
 def _access_rules(plan: Plan, workload: Workload) -> Iterator[Object]:
-    """A role and its binding for what is read in all namespaces, and for what is read in this one."""
+    """A cluster role and its binding for the resources that a workload reads, in all namespaces."""
+    if not workload.identity.reads:
+        return
+    # An object in no namespace carries the namespace in its name, so that two backbones can live in one cluster.
+    head = {"name": f"{plan.namespace}-{workload.name}", "labels": labels(workload)}
     subject = {"kind": "ServiceAccount", "name": workload.name, "namespace": plan.namespace}
-    # What is in no namespace carries the namespace in its name, so that two backbones can live in one cluster.
-    wide = {"name": f"{plan.namespace}-{workload.name}", "labels": labels(workload)}
-    for reads, prefix, head in (
-        (workload.identity.reads, "Cluster", wide),
-        (workload.identity.reads_own, "", metadata(plan, workload)),
-    ):
-        if not reads:
-            continue
-        rules = [{"apiGroups": [group], "resources": list(resources), "verbs": _READ} for group, resources in reads.items()]
-        reference = {"apiGroup": _RBAC, "kind": f"{prefix}Role", "name": head["name"]}
-        yield {"apiVersion": f"{_RBAC}/v1", "kind": f"{prefix}Role", "metadata": head, "rules": rules}
-        yield {"apiVersion": f"{_RBAC}/v1", "kind": f"{prefix}RoleBinding", "metadata": head, "roleRef": reference, "subjects": [subject]}
+    rules = [{"apiGroups": [group], "resources": list(resources), "verbs": _READ} for group, resources in workload.identity.reads.items()]
+    reference = {"apiGroup": _RBAC, "kind": "ClusterRole", "name": head["name"]}
+    yield {"apiVersion": f"{_RBAC}/v1", "kind": "ClusterRole", "metadata": head, "rules": rules}
+    yield {"apiVersion": f"{_RBAC}/v1", "kind": "ClusterRoleBinding", "metadata": head, "roleRef": reference, "subjects": [subject]}
 
 
 def _documents(plan: Plan, workload: Workload) -> Object:

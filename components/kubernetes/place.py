@@ -36,8 +36,6 @@ _KINDS: Mapping[tuple[str, str], type[pulumi.CustomResource]] = {
     ("policy/v1", "PodDisruptionBudget"): policy.v1.PodDisruptionBudget,
     ("rbac.authorization.k8s.io/v1", "ClusterRole"): rbac.v1.ClusterRole,
     ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"): rbac.v1.ClusterRoleBinding,
-    ("rbac.authorization.k8s.io/v1", "Role"): rbac.v1.Role,
-    ("rbac.authorization.k8s.io/v1", "RoleBinding"): rbac.v1.RoleBinding,
 }
 
 

@@ -79,7 +79,7 @@ def _pod(workload: Workload) -> Object:
 
 def uses_api(workload: Workload) -> bool:
     """Whether a workload asks the Kubernetes API anything, for which it needs a token."""
-    return bool(workload.identity.reads or workload.identity.reads_own)
+    return bool(workload.identity.reads)
 
 
 def _placing(workload: Workload) -> Object:

@@ -32,8 +32,6 @@ RESOURCES: Mapping[str, str] = {
     "PodDisruptionBudget": "poddisruptionbudgets",
     "ClusterRole": "clusterroles",
     "ClusterRoleBinding": "clusterrolebindings",
-    "Role": "roles",
-    "RoleBinding": "rolebindings",
 }
 """The name in paths and rules of each kind that a plan has."""
 
