@@ -177,6 +177,14 @@ def most_spans_per_second(environment: Environment) -> float:
     return max(0.0, refused_at_bytes(environment) - COLLECTOR_BYTES) / each
 
 
+def underway_bytes(environment: Environment) -> int:
+    """Bytes of spans that one agent may have sent to one gateway without an answer, so that what all nodes send fits in its memory."""
+    wait = environment.sampling.tail.wait.total_seconds()
+    # The answer comes after wait + 2 s, and after half of wait + 3 s on average before those.
+    answered = (wait + 2) + (wait + 3) / 2
+    return math.floor(most_spans_per_second(environment) * environment.load.bytes_per_span * answered / environment.load.nodes)
+
+
 def start_seconds(queue_bytes: int) -> int:
     """Time that a collector is given to start: it reads through its queue, and a claim may still be on its way from another node."""
     return 60 + math.ceil(queue_bytes / SCANNED_BYTES_PER_SECOND)

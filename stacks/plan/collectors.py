@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 from components.documents import collector, held, ports
 from components.workload import Document, Health, Identity, SecretFile, Volume, Workload
-from stacks.environment.sizing import FREE_SHARE, acknowledge_seconds, burst_spans, expected_traces, most_traces, start_seconds
+from stacks.environment.sizing import (
+    FREE_SHARE,
+    acknowledge_seconds,
+    burst_spans,
+    expected_traces,
+    most_traces,
+    start_seconds,
+    underway_bytes,
+)
 from stacks.plan.addresses import Bound
 from stacks.plan.parts import go_memory_limit, milliseconds, resources
 
@@ -73,9 +81,15 @@ def agent(inputs: Inputs) -> Workload:
 
 def _gateways(inputs: Inputs) -> collector.Gateways:
     """The gateways, each by its own address: the share of one that is away is kept for it and goes to no other."""
-    number = Bound(inputs.addresses, "gateway")[ports.OTLP_GRPC].number
-    hosts = inputs.addresses.replica_hosts("gateway", inputs.environment.collectors.gateway.replicas)
-    return collector.Gateways(tuple(f"{host}:{number}" for host in hosts), acknowledge_seconds(inputs.environment))
+    environment = inputs.environment
+    number = Bound(inputs.addresses, "gateway")[ports.OTLP_HTTP].number
+    hosts = inputs.addresses.replica_hosts("gateway", environment.collectors.gateway.replicas)
+    return collector.Gateways(
+        tuple(f"{host}:{number}" for host in hosts),
+        acknowledge_seconds(environment),
+        environment.sampling.tail.wait.total_seconds(),
+        underway_bytes(environment),
+    )
 
 
 def _hold(inputs: Inputs) -> held.Hold | None:
