@@ -139,6 +139,19 @@ def answers_late(environment: Environment) -> bool:
     return environment.target.kind == "kubernetes" and environment.collectors.agent.queue is not None
 
 
+USUAL_GRACE_SECONDS, PROMPT_STOP_SECONDS = 60, 2
+"""Time to stop after SIGTERM for a gateway that has acknowledged what it has not decided on, and for one whose agents keep that. A gateway
+that closes takes no more spans, so those that it still decided on would be decided on apart from the rest of their traces."""
+
+
+def grace_seconds(environment: Environment, *, late: bool) -> int:
+    """Time that a gateway gets to stop after SIGTERM; ``late`` tells whether it answers after the decision."""
+    wanted = environment.collectors.gateway.grace_period
+    if late:
+        return PROMPT_STOP_SECONDS
+    return USUAL_GRACE_SECONDS if wanted is None else math.ceil(wanted.total_seconds())
+
+
 def held_seconds(environment: Environment) -> float:
     """Mean time for which a gateway holds a span: until its decision, or until a second after the first half of the answer's wait."""
     wait = environment.sampling.tail.wait.total_seconds()

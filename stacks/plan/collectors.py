@@ -12,6 +12,7 @@ from stacks.environment.sizing import (
     acknowledge_seconds,
     burst_spans,
     expected_traces,
+    grace_seconds,
     most_traces,
     start_seconds,
     underway_bytes,
@@ -115,7 +116,7 @@ def _intake_security(files: tuple[SecretFile, ...]) -> collector.IntakeSecurity 
 def gateway(inputs: Inputs) -> Workload:
     """The collectors on which whole traces meet; on one host, the collector that services send to as well."""
     environment, bound = inputs.environment, inputs.bound
-    section, clustered = environment.collectors.gateway, inputs.addresses.shape == "cluster"
+    section, clustered, hold = environment.collectors.gateway, inputs.addresses.shape == "cluster", _hold(inputs)
     queue = Volume(
         "queue",
         inputs.volume("queue"),
@@ -132,7 +133,7 @@ def gateway(inputs: Inputs) -> Workload:
         trace_metrics(environment.aggregation, bound.bind(ports.SPAN_METRICS)),
         backend=Bound(inputs.addresses, environment.backend.kind).call(ports.OTLP_GRPC),
         entry=not clustered,
-        hold=_hold(inputs),
+        hold=hold,
     )
     return Workload(
         name=inputs.workload,
@@ -145,7 +146,7 @@ def gateway(inputs: Inputs) -> Workload:
         volumes=(queue,),
         health=Health(ports.HEALTH.name, "/", start_seconds=start_seconds(queue.size_bytes)),
         resources=resources(section.resources),
-        grace_seconds=math.ceil(section.grace_period.total_seconds()),
+        grace_seconds=grace_seconds(environment, late=hold is not None),
         identity=Identity(USER),
         spread="ordered" if clustered else "single",
         replicas=section.replicas if clustered else 1,
