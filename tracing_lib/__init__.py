@@ -9,8 +9,8 @@ The names below are those that nearly every service uses. All others are importe
 - ``tracing_lib.sampling``: a sampler for providers that other code configures;
 - ``tracing_lib.logs``: formatters and processors for logs in a format of a service's own;
 - ``tracing_lib.testing``: the test kit;
-- ``tracing_lib.contract``, ``tracing_lib.export``, ``tracing_lib.reading`` and ``tracing_lib.doctor``: outputs and settings, accounts of
-  the export, stored traces, and the diagnosis of a service's tracing.
+- ``tracing_lib.contract``, ``tracing_lib.export`` and ``tracing_lib.doctor``: outputs and settings, accounts of the export, and the
+  diagnosis of a service's tracing.
 
 A name is imported at its first use, so that reading the contract does not import the OpenTelemetry SDK (PEP 562).
 """

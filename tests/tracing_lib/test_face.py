@@ -26,7 +26,7 @@ def test_the_face_has_few_names_and_the_rooms_that_serve_users_have_some() -> No
     assert len(tracing_lib.__all__) <= 22
     rooms = {room.removeprefix("tracing_lib").lstrip(".") for room in ROOMS}
     surfaces = {"instrument", "instrument.grpc", "instrument.http", "instrument.websocket", "instrument.remote"}
-    assert rooms == {"", "contract", "export", "privacy", "propagation", "reading", "sampling", "testing"} | surfaces
+    assert rooms == {"", "contract", "export", "privacy", "propagation", "sampling", "testing"} | surfaces
 
 
 @pytest.mark.parametrize("room", ROOMS)

@@ -18,9 +18,9 @@ from opentelemetry.trace import ProxyTracerProvider
 
 from tracing_lib.base.background import after_fork
 from tracing_lib.base.errors import AlreadyConfiguredError, explain
+from tracing_lib.base.span_tree import render
 from tracing_lib.privacy.policy import PrivacyPolicy
 from tracing_lib.propagation.ids import ContextIdGenerator
-from tracing_lib.reading.tree import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
