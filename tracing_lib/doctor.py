@@ -18,13 +18,14 @@ from urllib.parse import urlsplit
 from tracing_lib.base.errors import ContractError, SettingsError
 from tracing_lib.base.http_session import SettingsSession
 from tracing_lib.contract import environment
-from tracing_lib.contract.outputs import Outputs
 from tracing_lib.contract.settings import TracingSettings
 from tracing_lib.export.transport import request_headers
 from tracing_lib.sampling.strategies import StrategyError, parse_strategy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    from tracing_lib.contract.outputs import Outputs
 
 Verdict = Literal["ok", "warning", "failed", "skipped"]
 """Result of a check. ``failed`` makes the exit status 1; a check is ``skipped`` when it cannot be run."""
@@ -103,7 +104,7 @@ def diagnose_environment(environ: Mapping[str, str] | None = None, *, wait_secon
     variables = {**(os.environ if environ is None else environ), "OTEL_SERVICE_NAME": SERVICE}
     settings = TracingSettings.from_environment(variables)
     values, places = environment.read(variables)
-    outputs = _outputs(variables)
+    outputs = environment.outputs_of(variables, without_token=True)
     sources = {name: places.get(name, "outputs" if outputs is not None and name in values else "default") for name in _shown_fields()}
     sources["service_name"] = "doctor"
     return diagnose(settings, outputs, sources=sources, wait_seconds=wait_seconds)
@@ -146,14 +147,6 @@ def _shown(settings: TracingSettings, name: str) -> str:
     if name in _SECRET:
         return "set, not shown" if value else "not set"
     return "not set" if value is None else ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def _outputs(variables: Mapping[str, str]) -> Outputs | None:
-    if path := variables.get(environment.OUTPUTS):
-        return Outputs.read(path, without_token=True)
-    if inline := variables.get(environment.OUTPUTS_JSON):
-        return Outputs.parse_json(inline, without_token=True)
-    return None
 
 
 def _target(settings: TracingSettings) -> tuple[str, int]:
