@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tracing_lib.reading.trace import Span, Trace
+    from stacks.show.stored import Span, Trace
 
 HUES = (210, 30, 130, 270, 0, 175, 55, 320)
 """Colours of services, far from each other, in the order in which services appear."""

@@ -6,8 +6,8 @@ from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
 from stacks.show.page import page
+from stacks.show.stored import Span, Trace
 from stacks.show.trace import services
-from tracing_lib.reading.trace import Span, Trace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
