@@ -254,6 +254,19 @@ def _on_the_console(settings: TracingSettings, make_provider: Callable[..., Trac
     return Tracing(settings, provider, policy=policy)
 
 
+class Configurator:
+    """Configures a process that ``opentelemetry-instrument`` starts, by its environment, and instruments what the library itself serves.
+
+    The command then lets the community's instrumentations do the others.
+    """
+
+    def configure(self, **_: object) -> None:
+        """Do so, as the entry point ``opentelemetry_configurator`` wants it."""
+        from tracing_lib.instrument.installed import COMMUNITY
+
+        configure().instrument(skip=COMMUNITY)
+
+
 def running() -> Tracing | None:
     """Return the tracing that ``configure`` made global in this process, or None."""
     return _global[0] if _global else None
