@@ -125,6 +125,7 @@ def values_of(outputs: Outputs, protocol: Protocol) -> dict[str, object]:
         "token": outputs.otlp_token,
         "head_ratio": outputs.head_ratio,
         "strategies_url": outputs.strategies_url,
+        "strategies_user": outputs.strategies_user,
         "strategies_poll_seconds": outputs.strategies_poll_seconds,
         "targets": outputs.targets,
         "privacy": outputs.privacy,
