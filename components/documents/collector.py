@@ -14,6 +14,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from components.documents import held, shards, wall
+from components.documents.security import Security, tls
 from components.documents.text import expanded_text, go_duration, mebibytes, ottl, prometheus_reader
 
 if TYPE_CHECKING:
@@ -23,21 +24,13 @@ Part = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class IntakeSecurity:
-    """How senders are checked: paths of the certificate and key that the collector presents, and of the token that it asks for."""
-
-    certificate: str
-    key: str
-    token: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class Intake:
-    """Where spans come in: ``host:port`` of OTLP over gRPC and over HTTP."""
+    """Addresses of the intake: ``host:port`` of OTLP over gRPC and over HTTP, and the path of the token that senders must have, if any."""
 
     grpc: str
     http: str
-    security: IntakeSecurity | None = None
+    security: Security | None = None
+    token: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +77,7 @@ class Noise:
 
 @dataclass(frozen=True, slots=True)
 class TailSampling:
-    """What is kept of whole traces.
+    """Rules of tail sampling.
 
     ``traces_held`` is how many may wait at once before intake is held back, ``decisions_remembered`` how many decisions late spans follow.
     ``baseline_burst_spans`` is what the baseline's limit may save up: a trace of more spans never passes it.
@@ -205,15 +198,9 @@ def gateway(
 def _receivers(intake: Intake, *, late: bool = False) -> Part:
     secured: Part = {}
     if intake.security is not None:
-        secured["tls"] = {
-            "cert_file": intake.security.certificate,
-            "key_file": intake.security.key,
-            "min_version": "1.2",
-            # A renewed certificate is taken without a restart.
-            "reload_interval": "1h",
-        }
-        if intake.security.token is not None:
-            secured["auth"] = {"authenticator": "bearertokenauth"}
+        secured["tls"] = tls(intake.security)
+    if intake.token is not None:
+        secured["auth"] = {"authenticator": "bearertokenauth"}
     # The server would close a connection whose answer takes longer than 30 s; an agent bounds the wait itself.
     http: Part = {"write_timeout": "0s"} if late else {}
     return {"otlp": {"protocols": {"grpc": {"endpoint": intake.grpc} | secured, "http": {"endpoint": intake.http} | secured | http}}}
@@ -234,7 +221,7 @@ def _memory_limiter(operation: Operation) -> Part:
 
 
 def _enrichment() -> Part:
-    """Where a span comes from, asked of the Kubernetes API by the address of its sender."""
+    """Return the processor that adds the pod of a span's sender, which it asks the Kubernetes API for by the address."""
     metadata = ["k8s.namespace.name", "k8s.deployment.name", "k8s.statefulset.name", "k8s.pod.name", "k8s.pod.uid", "k8s.node.name"]
     return {
         "k8s_attributes": {
@@ -351,7 +338,7 @@ def _delivery(queue: Queue, backend: str) -> Part:
 
 
 SILENCE_SECONDS = 120
-"""How long a gateway may hang before its connection is given up, and what it has not answered for is sent again."""
+"""Timeout after which a connection to a gateway that hangs is closed, and unanswered requests are sent again."""
 
 FLUSH_SECONDS = 1
 """Longest time that an agent waits for a batch to fill. Half as long, an outage of a gateway would make twice as many batches. Only so many
@@ -414,8 +401,7 @@ def _prometheus(metrics: TraceMetrics) -> Part:
 
 
 def _extensions(operation: Operation, intake: Intake, queue: Queue | None) -> Part:
-    token = intake.security.token if intake.security else None
-    guard: Part = {"bearertokenauth": {"filename": token}} if token else {}
+    guard: Part = {"bearertokenauth": {"filename": intake.token}} if intake.token is not None else {}
     storage = {"file_storage/queue": _storage(queue)} if queue else {}
     return {"health_check": {"endpoint": operation.health}} | storage | guard
 
