@@ -136,10 +136,17 @@ class Faults:
     def restart(self, name: str, *, seconds: float = 120.0) -> float:
         """Stop an instance by SIGTERM, let it be started again, and return the seconds until it was healthy.
 
-        Raises FaultError when that takes longer than ``seconds``.
+        It is killed when its grace period is over, as the kubelet would. Raises FaultError when all of it takes longer than ``seconds``.
         """
-        before = self._signal(name, signal.SIGTERM)
-        return self.wait_successor(name, before, seconds=seconds)
+        since, before = time.monotonic(), self._signal(name, signal.SIGTERM)
+        grace = self.find(name).grace_seconds
+        with suppress(FaultError):
+            self._wait(lambda: self.find(name).pid != before, grace)
+        if self.find(name).pid == before:
+            with suppress(FaultError):
+                self.kill(name)
+        self.wait_successor(name, before, seconds=seconds)
+        return time.monotonic() - since
 
     def restart_each(self, workload: str) -> float:
         """Restart the instances of a workload, one when the one before is healthy.

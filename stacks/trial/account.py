@@ -29,6 +29,7 @@ SETTLED_SECONDS = 60.0
 """A trace that has not come for so long after the last one that has is taken for lost."""
 
 
+COUNTED = "traces_span_metrics_calls_total"
 TAKEN = 'receiver="otlp"'
 """The receiver by which agents reach a gateway; its others are a gateway's own."""
 
@@ -122,8 +123,11 @@ class Trial:
     def settle(self, *, seconds: float = SETTLED_SECONDS) -> Account:
         """Wait until the load is sent and every acknowledged trace can be read, or none has come for so long; give the account."""
         self.load.wait()
+        ended = time.monotonic()
         self.store.wait(seconds=seconds)
-        self._let_counters_settle()
+        # Span metrics are handed on at intervals.
+        while min(self.metrics.still_seconds(COUNTED), time.monotonic() - ended) < self.late_after:
+            time.sleep(1.0)
         self.store.stop()
         twice = self.store.twice()
         self.metrics.stop()
@@ -131,17 +135,8 @@ class Trial:
         self.memory.stop()
         return self._account(twice)
 
-    def _let_counters_settle(self) -> None:
-        """Wait until span metrics have stood still, since they are handed on at intervals."""
-        before, since = -1.0, time.monotonic()
-        while time.monotonic() - since < self.late_after:
-            counted = sum(self._counted().values())
-            if counted != before:
-                before, since = counted, time.monotonic()
-            time.sleep(1.0)
-
     def _counted(self) -> Mapping[str, float]:
-        return self.metrics.grown("traces_span_metrics_calls_total", f'service_name="{self.load.service}"')
+        return self.metrics.grown(COUNTED, f'service_name="{self.load.service}"')
 
     def _account(self, twice: int) -> Account:
         load, found = self.load, self.store.found
