@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from benchmarks.reliability.results import START_SECONDS, broken, late_elsewhere, most_taken
+from benchmarks.reliability.results import START_SECONDS, Computed, broken, late_elsewhere, most_taken
 from benchmarks.reliability.run import MARGIN_SECONDS, NODES
 from benchmarks.reliability.scenarios import SCENARIOS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from benchmarks.reliability.results import Result
 
@@ -52,23 +52,63 @@ FOOT = """
 """
 
 
+HEAVY_COLUMNS = (
+    "Load",
+    "Traces/s",
+    "Traces sent",
+    "Lost",
+    "Refused",
+    "Counted",
+    "In pieces",
+    "Slowest trace",
+    "Most memory of a gateway",
+    "By the arithmetic of `check`",
+    "Spans/s that passed",
+    "That the memory holds",
+)
+
+
 def page(results: Mapping[str, Result], *, gateways: int) -> str:
     """The page of these results, by the names of their scenarios, in the order of the scenarios."""
     known = [results[name] for name in SCENARIOS if name in results]
-    rates = sorted({result.traces_per_second for result in known}, reverse=True)
+    faults, heavy = ([result for result in known if (result.computed is None) is usual] for usual in (True, False))
+    rate = max((result.traces_per_second for result in faults), default=0.0)
     late = next((result.account.late_after for result in known), 0.0)
     averages = [result.load_average for result in known] or [0.0]
     head = HEAD.format(
         nodes=NODES,
         gateways=gateways,
-        rate=rates[0] if rates else 0,
+        rate=rate,
         processors=os.cpu_count(),
         quietest=min(averages),
         busiest=max(averages),
     )
-    foot = FOOT.format(late=late, margin=MARGIN_SECONDS)
-    columns = f"| {' | '.join(COLUMNS)} |\n|---|{'---:|' * (len(COLUMNS) - 1)}\n"
-    return head + columns + "".join(_line(result, rates[0]) for result in known) + foot + _allowed(known) + _not_kept(known)
+    rows = _table(COLUMNS, [_line(result, rate) for result in faults])
+    heavy_rows = "\n## Heavy loads\n\n" + _table(HEAVY_COLUMNS, map(_heavy_line, heavy)) if heavy else ""
+    return head + rows + FOOT.format(late=late, margin=MARGIN_SECONDS) + heavy_rows + _allowed(known) + _not_kept(known)
+
+
+def _table(columns: Sequence[str], rows: Iterable[str]) -> str:
+    return f"| {' | '.join(columns)} |\n|---|{'---:|' * (len(columns) - 1)}\n{''.join(rows)}"
+
+
+def _heavy_line(result: Result) -> str:
+    account, computed = result.account, result.computed or Computed(0.0, 0.0)
+    cells = [
+        result.title,
+        f"{result.traces_per_second:,.0f}",
+        f"{account.sent:,}",
+        f"{account.lost:,}",
+        f"{account.sent - account.acknowledged:,}",
+        f"{account.counted / account.spans:.1%}",
+        f"{account.in_pieces / account.sent:.1%}",
+        f"{account.slowest:.0f} s",
+        f"{max(account.resident.values()) / 2**20:,.0f} MiB",
+        f"{computed.resident / 2**20:,.0f} MiB",
+        f"{account.passed_per_second:,.0f}",
+        f"{computed.spans_per_second:,.0f}",
+    ]
+    return f"| {' | '.join(cells)} |\n"
 
 
 def _line(result: Result, usual_rate: float) -> str:

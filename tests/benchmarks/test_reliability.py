@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.reliability.page import COLUMNS, page
+from benchmarks.reliability.page import COLUMNS, HEAVY_COLUMNS, page
 from benchmarks.reliability.results import Computed, Result, broken
 from benchmarks.reliability.scenarios import GATEWAY, SCENARIOS
 from stacks.trial.account import Account, Share
@@ -54,10 +54,12 @@ def test_the_committed_page_has_a_row_for_every_scenario() -> None:
 
 
 def test_every_row_has_as_many_cells_as_there_are_columns() -> None:
-    text = page({name: result(name) for name in SCENARIOS}, gateways=3)
-    rows = [line for line in text.splitlines() if line.startswith("|")]
-    assert len(rows) == len(SCENARIOS) + 2
+    computed = {name: Computed(100 * 2**20, 9000.0) if SCENARIOS[name].heavy else None for name in SCENARIOS}
+    usual, heavy = page({name: result(name, computed=found) for name, found in computed.items()}, gateways=3).split("## Heavy loads")
+    rows, heavy_rows = ([line for line in text.splitlines() if line.startswith("|")] for text in (usual, heavy))
+    assert len(rows) + len(heavy_rows) == len(SCENARIOS) + 4
     assert {row.count("|") for row in rows} == {len(COLUMNS) + 1}
+    assert {row.count("|") for row in heavy_rows} == {len(HEAVY_COLUMNS) + 1}
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
