@@ -52,6 +52,14 @@ FOOT = """
 """
 
 
+HEAVY = """
+## Heavy loads
+
+Five times the load that `prod` expects needs more processors than this machine has. So `prod`'s memory gets the load that `prod` expects,
+and the overload goes to one gateway of 256Mi, with a load in proportion. The arithmetic is the same.
+
+"""
+
 HEAVY_COLUMNS = (
     "Load",
     "Traces/s",
@@ -84,7 +92,7 @@ def page(results: Mapping[str, Result], *, gateways: int) -> str:
         busiest=max(averages),
     )
     rows = _table(COLUMNS, [_line(result, rate) for result in faults])
-    heavy_rows = "\n## Heavy loads\n\n" + _table(HEAVY_COLUMNS, map(_heavy_line, heavy)) if heavy else ""
+    heavy_rows = HEAVY + _table(HEAVY_COLUMNS, map(_heavy_line, heavy)) if heavy else ""
     return head + rows + FOOT.format(late=late, margin=MARGIN_SECONDS) + heavy_rows + _allowed(known) + _not_kept(known)
 
 
