@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from tracing_lib.contract.settings import TracingSettings
     from tracing_lib.export.accounts import Accounts
-    from tracing_lib.export.packing import Redactor
+    from tracing_lib.export.redactor import Redactor
     from tracing_lib.privacy.policy import PrivacyPolicy
     from tracing_lib.privacy.withheld import Withheld
 
