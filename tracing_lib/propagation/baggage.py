@@ -125,8 +125,7 @@ class OwnBaggagePropagator(TextMapPropagator):
         """Whether an entry is propagated: the key is declared for it, and the value has the declared shape and matches no privacy rule."""
         if self._policy is None:
             self._policy = PrivacyPolicy()
-        declared = self._policy.registry.get(key)
-        return declared is not None and declared.baggage and self._policy.attribute(key, value) == value
+        return self._declared(key) and self._policy.attribute(key, value) == value
 
     def _with_allowed(self, base: Context, source: Context) -> Context:
         for key, value in baggage.get_all(source).items():
