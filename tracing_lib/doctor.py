@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlsplit
 
 from tracing_lib.base.errors import ContractError, SettingsError
-from tracing_lib.base.http_session import SettingsSession
+from tracing_lib.base.http_session import SettingsSession, basic
 from tracing_lib.contract import environment
 from tracing_lib.contract.settings import TracingSettings
 from tracing_lib.export.transport import request_headers
@@ -133,7 +133,7 @@ def diagnose(
         checks.append(_span_out(outputs, trace_id if sent.verdict == "ok" else None, wait_seconds))
     else:
         checks.append(Check("test span", "skipped", "the collector cannot be reached"))
-    checks.append(_strategies(outputs, settings.service_name))
+    checks.append(_strategies(outputs, settings))
     checks += [_recorder(), _attributes()]
     return Diagnosis(described, tuple(checks))
 
@@ -309,12 +309,13 @@ def _attributes() -> Check:
     return Check("attributes", "ok", "every attribute leaves, or stays by decision")
 
 
-def _strategies(outputs: Outputs | None, service_name: str) -> Check:
+def _strategies(outputs: Outputs | None, settings: TracingSettings) -> Check:
     if outputs is None:
         return Check("strategies", "skipped", "the address of sampling strategies is unknown")
     try:
         with SettingsSession(outputs.otlp_certificate) as session:
-            answer = session.get(outputs.strategies_url, params={"service": service_name}, timeout=_SECONDS)
+            asked = basic(outputs.strategies_user, settings.token)
+            answer = session.get(outputs.strategies_url, params={"service": settings.service_name}, auth=asked, timeout=_SECONDS)
         answer.raise_for_status()
         served = parse_strategy(answer.content)
     except (OSError, StrategyError) as error:

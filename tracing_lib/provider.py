@@ -240,6 +240,19 @@ def _build(settings: TracingSettings, meter_provider: MeterProvider | None) -> T
     return Tracing(settings, provider, processor, poller, policy=policy, processors=processors)
 
 
+class Configurator:
+    """Configures a process that ``opentelemetry-instrument`` starts, by its environment, and instruments what the library itself serves.
+
+    The command then lets the community's instrumentations do the others.
+    """
+
+    def configure(self, **_: object) -> None:
+        """Do so, as the entry point ``opentelemetry_configurator`` wants it."""
+        from tracing_lib.instrument.installed import COMMUNITY
+
+        configure().instrument(skip=COMMUNITY)
+
+
 def running() -> Tracing | None:
     """Return the tracing that ``configure`` made global in this process, or None."""
     return _global[0] if _global else None

@@ -89,7 +89,7 @@ _Found: TypeAlias = "Iterator[tuple[str, object, str]]"
 
 def values_of(outputs: Outputs, protocol: Protocol) -> dict[str, object]:
     """Return the settings that a stack's outputs contain for a service that exports by ``protocol``."""
-    same = ("environment", "head_ratio", "strategies_url", "strategies_poll_seconds", "targets", "privacy")
+    same = ("environment", "head_ratio", "strategies_url", "strategies_user", "strategies_poll_seconds", "targets", "privacy")
     return {
         "protocol": protocol,
         "endpoint": outputs.otlp_grpc_endpoint if protocol == "grpc" else outputs.otlp_http_endpoint,

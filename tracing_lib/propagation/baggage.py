@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from opentelemetry import baggage, propagate, trace
 from opentelemetry import context as contexts
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
+from opentelemetry.context import Context
 from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.propagators.textmap import TextMapPropagator, default_getter, default_setter
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
-    from opentelemetry.context import Context
     from opentelemetry.propagators.textmap import CarrierT, Getter, Setter
 
 _HEADER: Final = "baggage"
@@ -141,14 +141,19 @@ _KNOWN_FLAGS: Final = 3
 
 
 class OwnTraceContextPropagator(TraceContextTextMapPropagator):
-    """W3C trace context, as the specification has it: flags that are not known are zero, of a key that comes twice the first holds."""
+    """W3C trace context, as the specification has it.
+
+    A request with two ``traceparent`` has none, flags that are not known are zero, and of a key that comes twice the first entry holds.
+    """
 
     def extract(self, carrier: CarrierT, context: Context | None = None, getter: Getter[CarrierT] = default_getter) -> Context:
         """Return the context with the span that the headers name."""
+        parents = [] if carrier is None else list(getter.get(carrier, "traceparent") or ())
+        if len(parents) > 1:
+            return Context() if context is None else context
         entries = [entry for header in getter.get(carrier, "tracestate") or () for entry in header.split(",")]
         first = {entry.partition("=")[0].strip(): entry for entry in reversed(entries)}
         if len(first) < len(entries) <= _MOST_MEMBERS:
-            parents = [] if carrier is None else list(getter.get(carrier, "traceparent") or ())
             kept = ",".join(entry for entry in entries if first.get(entry.partition("=")[0].strip()) is entry)
             found = super().extract({"traceparent": parents, "tracestate": kept}, context)
         else:
