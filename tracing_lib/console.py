@@ -35,8 +35,8 @@ class ConsoleTraces(SpanProcessor):
         after_fork(self._renew_lock)
 
     def _renew_lock(self) -> None:
-        # A lock that another thread holds during a fork stays locked in the child.
-        self._lock = threading.Lock()
+        # A lock that another thread holds during a fork stays locked in the child. Reentrant, as a finalizer may end a span at any time.
+        self._lock = threading.RLock()
 
     def on_end(self, span: ReadableSpan) -> None:
         """Keep a span, and write its trace if nothing of it is above in this process."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from opentelemetry import propagate, trace
 from opentelemetry.metrics import get_meter_provider
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 
 from tracing_lib.base.background import after_fork
 from tracing_lib.base.errors import AlreadyConfiguredError, explain
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
     from tracing_lib.privacy.withheld import Withheld
 
 _logger: Final = logging.getLogger("tracing_lib")
+
+
+_MOST_NAMES: Final = 5
 
 
 class Tracing:
@@ -137,7 +141,15 @@ class Tracing:
                 report.seconds,
                 ", ".join(f"{reason}: {count}" for reason, count in sorted(report.accounts.dropped.items())),
             )
+        if live := report.accounts.live:
+            names = ", ".join(self._open()[:_MOST_NAMES])
+            _logger.warning("%s: %d spans had not ended and are not sent: %s", self.settings.service_name, live, names)
         return report
+
+    def _open(self) -> list[str]:
+        """Return the names of the spans that have not ended, as they would leave."""
+        spans = [each for each in gc.get_objects() if issubclass(type(each), ReadableSpan) and each.end_time is None]
+        return sorted({self._policy.name(span.name) for span in spans}) if self._policy else []
 
     def __enter__(self) -> Self:
         return self

@@ -176,12 +176,14 @@ def fail(span: Span, error: BaseException) -> None:
 class ending(AbstractContextManager[Span]):  # noqa: N801  used like a function
     """A block in a span that is current: an error that leaves it is the span's, then its context is left and it ends.
 
-    A class, because ``contextlib.contextmanager`` assigns to the exception, which one of the service's own may refuse.
+    ``held``: the span ends with the block by an error only, because something that outlives the block ends it. A class, because
+    ``contextlib.contextmanager`` assigns to the exception, which one of the service's own may refuse.
     """
 
-    __slots__ = ("_leave", "_span", "_token")
+    __slots__ = ("_leave", "_span", "_token", "held")
 
     def __init__(self, span: Span, token: Token[Context], leave: Callable[[Token[Context]], None] = detach) -> None:
+        self.held = False
         self._span, self._token, self._leave = span, token, leave
 
     def __enter__(self) -> Span:
@@ -195,7 +197,8 @@ class ending(AbstractContextManager[Span]):  # noqa: N801  used like a function
                 fail(self._span, error)
         finally:
             self._leave(self._token)
-            self._span.end()
+            if error is not None or not self.held:
+                self._span.end()
 
 
 def restore(source: TracerSource, active: Context, token: Token[Context], *, closed: bool) -> None:

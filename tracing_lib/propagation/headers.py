@@ -76,8 +76,12 @@ _outside: Final[weakref.WeakSet[Span]] = weakref.WeakSet()
 
 
 def stand_outside() -> None:
-    """Take the current span for one of the server's start: requests that inherit it are not called by it."""
-    _outside.add(get_current_span())
+    """Take the current span for one of the server's start: requests that inherit it are not called by it.
+
+    A server span is that of a request already: some frameworks make their middleware when the first one arrives.
+    """
+    span = get_current_span()
+    _outside.add(INVALID_SPAN if getattr(span, "kind", None) is SpanKind.SERVER else span)
 
 
 def inject(carrier: dict[str, str], to: str | None) -> None:

@@ -70,8 +70,8 @@ class _Recording(SpanProcessor):
         after_fork(self._renew_lock)
 
     def _renew_lock(self) -> None:
-        # A lock that another thread holds during a fork stays locked in the child.
-        self._lock = threading.Lock()
+        # A lock that another thread holds during a fork stays locked in the child. Reentrant, as a finalizer may end a span at any time.
+        self._lock = threading.RLock()
 
     def _tick(self) -> int:
         return START + next(self._ticks) * TICK

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias, cast
 
@@ -27,6 +28,10 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+SERVED: Final = "virtengine.tracing"
+"""Member of an ASGI scope that has its span, so that an ``AsgiTracing`` further in makes no second one."""
+_FASTAPI: Final = "fastapi.telemetry"
+"""Member of a scope by which FastAPI (0.165) keeps itself from a second server span."""
 _SWITCHING: Final = 101
 _FORBIDDEN: Final = 403
 
@@ -34,7 +39,8 @@ _FORBIDDEN: Final = 403
 class AsgiTracing:
     """ASGI middleware: every HTTP request a span, every WebSocket one for its handshake and one for each event.
 
-    Put it outside of all others (``app = AsgiTracing(Starlette(...))``, or first among Starlette's). A request's span is named by method
+    Put it outside of all others (``app = AsgiTracing(Starlette(...))``, or first among Starlette's). Inside of another ``AsgiTracing`` it
+    makes no second span, and its options hold. FastAPI's own telemetry is off inside of it. A request's span is named by method
     and route (``GET /orders/{order_id}``) where the application routes with Starlette or FastAPI, else by its method. Never recorded
     are the path that was asked for, the query, headers, addresses of clients, and bodies.
 
@@ -60,10 +66,16 @@ class AsgiTracing:
         before, kind = get_current(), _KINDS.get(scope["type"])
         if scope["type"] == "lifespan":
             stand_outside()
-        exchange = None if kind is None or before.get(SUPPRESSED) else kind.begin(self, scope, receive, send)
+        exchange = None
+        if (outer := scope.get(SERVED)) is not None:
+            outer.opened(self)
+        elif kind is not None and not before.get(SUPPRESSED):
+            exchange = kind.begin(self, scope, receive, send)
         if exchange is None:
             await self._app(scope, receive, send)
             return
+        scope[SERVED] = exchange
+        scope.setdefault(_FASTAPI, None)
         token, closed = self.source.attach(exchange.active), False
         try:
             await self._app(scope, exchange.receive, exchange.send)
@@ -74,6 +86,7 @@ class AsgiTracing:
         else:
             exchange.end(None)
         finally:
+            scope.pop(SERVED, None)  # else exchange and scope would hold each other
             restore(self.source, exchange.active, token, closed=closed)
 
 
@@ -82,6 +95,8 @@ class _Exchange:
 
     template: str | None = None
     ended = False
+    _end_time: int | None = None
+    """When the last part of the response was sent, in nanoseconds since 1970, for a span that waits for the application's return."""
 
     @classmethod
     def begin(cls, tracing: AsgiTracing, scope: Scope, receive: Receive, send: Send) -> Self | None:
@@ -118,7 +133,7 @@ class _Exchange:
         self.ended = True
         if error is not None:
             fail(self.span, error)
-        self.span.end()
+        self.span.end(self._end_time)
 
 
 @functools.lru_cache(maxsize=64)
@@ -147,6 +162,8 @@ class _Request(_Exchange):
     """Whether the client left before it was answered."""
     _trailers = False
     """Whether trailers end the response."""
+    _parts = False
+    """Whether the response is sent in parts."""
 
     def opened(self, tracing: AsgiTracing) -> None:
         """Note whether the response is to name the trace."""
@@ -155,7 +172,7 @@ class _Request(_Exchange):
     async def receive(self) -> Message:
         """Receive, noticing a client that leaves before it was answered."""
         message = await self._receive()
-        if message["type"] == "http.disconnect" and not self.ended:
+        if message["type"] == "http.disconnect" and not self.ended and self._end_time is None:
             self._gone = True
         return message
 
@@ -170,8 +187,13 @@ class _Request(_Exchange):
             return
         await self._send(message)
         last = message["type"] == ("http.response.trailers" if self._trailers else "http.response.body")
-        # Of an error the exception is still to come: Starlette answers it first and raises it then.
-        if last and not message.get("more_body") and not message.get("more_trailers") and (self._status or 0) < SERVER_ERRORS:
+        if not last or message.get("more_body") or message.get("more_trailers"):
+            self._parts = True
+        # Of an error the exception is still to come: Starlette answers it first and raises it then. So it does where a body that
+        # middleware passes on breaks off: the middleware ends the response as if it were whole.
+        elif self._parts or (self._status or 0) >= SERVER_ERRORS:
+            self._end_time = time.time_ns()
+        else:
             self.finish(None)
 
     def end(self, error: BaseException | None) -> None:
@@ -182,7 +204,7 @@ class _Request(_Exchange):
             self._status = SERVER_ERRORS  # what every ASGI server answers in the application's stead
         if self._gone:
             self.span.set_attribute(conventions.CANCELLED, value=True)
-        self.finish(error)
+        self.finish(error if self._end_time is None or isinstance(error, Exception) else None)
 
     def finish(self, error: BaseException | None) -> None:
         """Name the span, give it its status and end it, once: when the answer is on its way, which waits for nothing of this."""
@@ -214,7 +236,8 @@ class _Socket(_Exchange):
         kind = message["type"]
         if kind == "websocket.send":
             data = _data(message)
-            with self._events.sending(data) as enveloped:
+            with self._events.sending(data):
+                enveloped = self._events.enveloped(data)
                 await self._send(message if enveloped is data else {**message, "text": enveloped})
             return
         if kind in ("websocket.accept", "websocket.close", "websocket.http.response.start") and not self.ended:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import sys
 import weakref
 from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
@@ -15,7 +16,7 @@ from opentelemetry.trace import SpanKind
 from tracing_lib.base import conventions
 from tracing_lib.base.errors import explain
 from tracing_lib.instrument.http_spans import CLIENT_ERRORS, SCOPE, method_of, set_status, span_name
-from tracing_lib.instrument.source import TracerSource, ending, suppressed
+from tracing_lib.instrument.source import TracerSource, ending, fail, suppressed
 
 _instrumentation: ModuleType | None
 try:
@@ -24,7 +25,7 @@ except ImportError:  # the package is optional, and without it no other instrume
     _instrumentation = None
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import AsyncIterator, Iterable, Iterator
     from contextvars import Token
     from types import ModuleType, TracebackType
 
@@ -47,7 +48,8 @@ def trace_httpx(client: _C, *, templates: Iterable[str] = (), tracer_provider: T
     ``extensions={"url_template": "/orders/{order_id}"}``. Without a template the span is named by its method alone. Never
     recorded are the path that was asked for, the query, user and password, headers, and bodies.
 
-    An answer from 400 on is an error (semantic conventions, "HTTP client span"), a redirect a span of its own. Where
+    An answer from 400 on is an error (semantic conventions, "HTTP client span"), a redirect a span of its own. The span ends with the
+    body of the response: an error while it is read, or one that leaves the block of ``client.stream``, is the span's. Where
     opentelemetry-instrumentation-httpx is active as well, a request of this client is one span, and this one.
     ``tracer_provider``: by default OpenTelemetry's global one, also when it is set later. Raises ``ValueError`` for a template that
     does not start with a slash, and when the client is traced already.
@@ -149,12 +151,58 @@ def _pattern(template: str) -> re.Pattern[str]:
     return re.compile(_PARAMETER.sub("[^/]+", re.escape(template)))
 
 
-def _answered(span: Span, response: httpx.Response) -> None:
+def _answered(span: Span, response: httpx.Response) -> bool:
+    """Record the head of a response; return whether its body is still to come, and with it the end of the span."""
     if span.is_recording():
         set_status(span, response.status_code, CLIENT_ERRORS)
         version = response.extensions.get("http_version")
         if isinstance(version, bytes):
             span.set_attribute(conventions.NETWORK_PROTOCOL_VERSION, version.decode("ascii", "ignore").removeprefix("HTTP/"))
+    return not response.is_closed
+
+
+class _Body(AbstractContextManager[None]):
+    """The body of a response: the span of the request ends with it, with what breaks it off, or when the response is closed."""
+
+    def __init__(self, response: httpx.Response, span: Span) -> None:
+        self._stream: Any = response.stream
+        self._span: Span | None = span
+        self._errors = response.status_code < CLIENT_ERRORS  # else the span is one already
+        self._before = sys.exception()
+
+    def __exit__(self, *_: object) -> None:
+        """End the span, once, with the exception that is on its way here and was not when the request was sent."""
+        span, self._span = self._span, None
+        if span is not None:
+            error = sys.exception()
+            if self._errors and error is not None and error is not self._before and not isinstance(error, GeneratorExit):
+                fail(span, error)
+            span.end()
+
+    def __del__(self) -> None:
+        self._errors = False  # what is on its way may be another's
+        self.__exit__()
+
+
+class _SyncBody(_Body, httpx.SyncByteStream):
+    def __iter__(self) -> Iterator[bytes]:
+        with self:
+            yield from self._stream
+
+    def close(self) -> None:
+        with self:
+            self._stream.close()
+
+
+class _AsyncBody(_Body, httpx.AsyncByteStream):
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        with self:
+            async for part in self._stream:
+                yield part
+
+    async def aclose(self) -> None:
+        with self:
+            await self._stream.aclose()
 
 
 class TracedTransport(httpx.BaseTransport):
@@ -169,9 +217,10 @@ class TracedTransport(httpx.BaseTransport):
         started = self._requests.start(request)
         if started is None:
             return self._transport.handle_request(request)
-        with ending(*started) as span, _one_span():
+        with (block := ending(*started)) as span, _one_span():
             response = self._transport.handle_request(request)
-            _answered(span, response)
+            if _answered(span, response):
+                response.stream, block.held = _SyncBody(response, span), True
             return response
 
     def close(self) -> None:
@@ -200,9 +249,10 @@ class AsyncTracedTransport(httpx.AsyncBaseTransport):
         started = self._requests.start(request)
         if started is None:
             return await self._transport.handle_async_request(request)
-        with ending(*started) as span, _one_span():
+        with (block := ending(*started)) as span, _one_span():
             response = await self._transport.handle_async_request(request)
-            _answered(span, response)
+            if _answered(span, response):
+                response.stream, block.held = _AsyncBody(response, span), True
             return response
 
     async def aclose(self) -> None:
