@@ -38,14 +38,11 @@ if TYPE_CHECKING:
 
     from tracing_lib.contract.settings import TracingSettings
     from tracing_lib.export.accounts import Accounts
-    from tracing_lib.export.packing import Redactor
+    from tracing_lib.export.redactor import Redactor
     from tracing_lib.privacy.policy import PrivacyPolicy
     from tracing_lib.privacy.withheld import Withheld
 
 _logger: Final = logging.getLogger("tracing_lib")
-
-
-_MOST_NAMES: Final = 5
 
 
 class Tracing:
@@ -142,7 +139,7 @@ class Tracing:
                 ", ".join(f"{reason}: {count}" for reason, count in sorted(report.accounts.dropped.items())),
             )
         if live := report.accounts.live:
-            names = ", ".join(self._open()[:_MOST_NAMES])
+            names = ", ".join(self._open()[:5])
             _logger.warning("%s: %d spans had not ended and are not sent: %s", self.settings.service_name, live, names)
         return report
 

@@ -56,7 +56,7 @@ def page(trace: Trace) -> str:
 
 
 def _in_order(trace: Trace) -> Iterator[tuple[Span, int]]:
-    """Each span with its depth, parents before children, in the order of time."""
+    """Return each span with its depth, parents before children, ordered by time."""
     below: dict[str, list[Span]] = {}
     for span in trace.spans:
         if span.parent_id:

@@ -17,7 +17,7 @@ _NS_PER_MS: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One span, with the branches drawn before its name and before its further lines."""
+    """A span with the branches that are drawn before its name and before its further lines."""
 
     prefix: str
     below: str

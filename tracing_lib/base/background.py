@@ -7,30 +7,20 @@ import os
 import signal
 import threading
 import weakref
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
-from opentelemetry.context import attach, detach, set_value
+from opentelemetry.context import attach, set_value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 SUPPRESSED: Final = "suppress_instrumentation"
 """Context key that turns tracing off for the calls below it.
 
 OpenTelemetry's instrumentations look for it; ``opentelemetry.instrumentation.utils.suppress_instrumentation`` sets it.
 """
-
-
-@contextmanager
-def suppressing() -> Iterator[None]:
-    """Turn tracing off in the block."""
-    token = attach(set_value(SUPPRESSED, value=True))
-    try:
-        yield
-    finally:
-        detach(token)
 
 
 def start_thread(name: str, work: Callable[[], None]) -> threading.Thread:

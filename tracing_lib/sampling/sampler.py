@@ -105,10 +105,10 @@ class TargetSampler(Sampler):
             return found
         if self._strategy.shared or not self._strategy.default.adapts:
             return self._others
-        with self._lock:
-            if len(self._operations) >= _MOST_OPERATIONS + len(self._goals):
-                return self._others
-            return self._operations.setdefault(name, self._made(self._strategy.default))
+        # Without the lock, because a finalizer that begins a span may hold what the lock's holder waits for.
+        if len(self._operations) >= _MOST_OPERATIONS + len(self._goals):
+            return self._others
+        return self._operations.setdefault(name, self._made(self._strategy.default))
 
     def should_sample(  # noqa: PLR0917  the interface's
         self,

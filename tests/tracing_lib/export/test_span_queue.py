@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
@@ -14,6 +15,11 @@ from opentelemetry.sdk.resources import Resource
 
 from tracing_lib.export.groups import ScopeGroup
 from tracing_lib.export.queue import OVERHEAD_BYTES, Batch, SpanQueue
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from _typeshed import TraceFunction
 
 GROUP = ScopeGroup(Resource({}), None)
 GROUPS = (GROUP, ScopeGroup(Resource({}), None))
@@ -222,7 +228,7 @@ def test_a_signal_handler_in_the_middle_of_making_room_finds_whole_pairs() -> No
     queue = SpanQueue(20 * (100 + OVERHEAD_BYTES))
     found: list[int] = []
 
-    def interrupt(_frame: object, event: str, _argument: object) -> object:
+    def interrupt(_frame: FrameType, event: str, _argument: object) -> TraceFunction:
         if event == "line":
             found.append(len(queue._others) % 2)
         return interrupt

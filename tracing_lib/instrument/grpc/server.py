@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from contextlib import AbstractContextManager, nullcontext
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 import grpc
 import grpc.aio
 
-from tracing_lib.base.background import suppressing
 from tracing_lib.instrument.grpc.calls import CallPlan, wrap_behavior
 from tracing_lib.instrument.grpc.spans import SCOPE
 from tracing_lib.instrument.source import TracerSource
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 _KEPT: Final = 4096
 _CONTRIB: Final = "opentelemetry.instrumentation.grpc"
+_SWITCH: Final = "opentelemetry.instrumentation.utils"
 _NOTHING: Final = nullcontext()
 
 
@@ -58,7 +59,10 @@ class _Handlers:
 
     def alone(self) -> AbstractContextManager[None]:
         """Keep contrib's interceptors further in from a second server span; they ask while a handler is looked up."""
-        return suppressing() if _CONTRIB in sys.modules and self._plan.source.tracer() is not None else _NOTHING
+        if _CONTRIB not in sys.modules or self._plan.source.tracer() is None:
+            return _NOTHING
+        suppressing: AbstractContextManager[None] = import_module(_SWITCH).suppress_instrumentation()
+        return suppressing
 
     def wrap(self, method: str, handler: _Handler | None) -> _Handler | None:
         if handler is None:

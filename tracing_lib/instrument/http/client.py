@@ -152,7 +152,7 @@ def _pattern(template: str) -> re.Pattern[str]:
 
 
 def _answered(span: Span, response: httpx.Response) -> bool:
-    """Record the head of a response; return whether its body is still to come, and with it the end of the span."""
+    """Record the head of a response; return whether its body is still to come."""
     if span.is_recording():
         set_status(span, response.status_code, CLIENT_ERRORS)
         version = response.extensions.get("http_version")
