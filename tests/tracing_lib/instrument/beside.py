@@ -57,6 +57,14 @@ def with_middleware(app: fastapi.FastAPI) -> fastapi.FastAPI:
     return app
 
 
+def in_a_span(app: App) -> App:
+    async def call(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401  ASGI's
+        with trace.get_tracer("service").start_as_current_span("own"):
+            await app(scope, receive, send)
+
+    return call
+
+
 def starlette_with_middleware() -> Starlette:
     """Return an application that makes its middleware when the first request arrives, and has no spans of its own as FastAPI has."""
 
@@ -80,6 +88,7 @@ BEFORE_ONE_CALL: dict[str, Callable[[], App]] = {
     "AsgiTracing around contrib's ASGI": lambda: AsgiTracing(OpenTelemetryMiddleware(plain())),
     "contrib's ASGI around AsgiTracing": lambda: OpenTelemetryMiddleware(AsgiTracing(plain())),
     "contrib's ASGI around AsgiTracing made with the first request": lambda: OpenTelemetryMiddleware(starlette_with_middleware()),
+    "contrib's ASGI around a span of the service around AsgiTracing": lambda: OpenTelemetryMiddleware(in_a_span(AsgiTracing(plain()))),
     "AsgiTracing around AsgiTracing": lambda: AsgiTracing(with_middleware(plain())),
 }
 BY_CONTRIB: dict[str, Callable[[], App]] = {

@@ -19,18 +19,17 @@ import pytest
 from celery.contrib.testing import worker  # type: ignore[import-untyped]
 from opentelemetry.instrumentation.celery import CeleryInstrumentor
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
+from opentelemetry.sdk.trace.sampling import Decision, ParentBased, Sampler, SamplingResult
 from opentelemetry.trace import SpanKind
 
 from tests.tracing_lib.instrument import grpc_cases
 from tests.tracing_lib.instrument.beside import CALLER, NAMES, REQUESTS
-from tests.tracing_lib.instrument.recorder import id_of, is_child, trace_of
+from tests.tracing_lib.instrument.recorder import Recorder, id_of, is_child, trace_of
 from tracing_lib.instrument import traced
 from tracing_lib.instrument.http import trace_httpx
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from tests.tracing_lib.instrument.recorder import Recorder
 
 ROOT = Path(__file__).parents[3]
 
@@ -107,6 +106,34 @@ def _one_server_span(recorder: Recorder, *, called: bool, spans: int) -> None:
     assert len({trace_of(span) for span in found}) == 1
     assert (server[0].parent is not None) is called
     assert all(is_child(span, server[0]) for span in found if span.kind is SpanKind.INTERNAL)
+
+
+class EveryOther(Sampler):
+    """Samples every other trace."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def should_sample(self, *_: object, **__: object) -> SamplingResult:
+        self.asked += 1
+        return SamplingResult(Decision.RECORD_AND_SAMPLE if self.asked % 2 else Decision.DROP)
+
+    def get_description(self) -> str:
+        return "every other"
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_whether_a_call_is_sampled_is_asked_once(order: str) -> None:
+    sampler = EveryOther()
+    with Recorder(ParentBased(sampler)) as recorder:
+        interceptors = [each.server(recorder.provider) for each in ORDERS[order]]
+        with grpc_cases.sync_server(grpc_cases.Behaviors(), interceptors) as target, grpc.insecure_channel(target) as channel:
+            call: Any = channel
+            for _ in range(10):
+                call.unary_unary(f"/{grpc_cases.SERVICE}/unary_unary")(b"success", timeout=120)
+            recorder.wait(5 * (2 if order == "contrib outside" else 1))
+    assert sampler.asked == 10
+    assert len({trace_of(span) for span in recorder.spans}) == 5
 
 
 @pytest.mark.parametrize("outside", ["ours", "contrib"])
