@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 import re
 import sys
 import weakref
 from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import httpx
 from opentelemetry.trace import SpanKind
+from wrapt import BaseObjectProxy, wrap_function_wrapper
 
 from tracing_lib.base import conventions
 from tracing_lib.base.errors import explain
@@ -25,9 +25,9 @@ except ImportError:  # the package is optional, and without it no other instrume
     _instrumentation = None
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
     from contextvars import Token
-    from types import ModuleType, TracebackType
+    from types import ModuleType
 
     from opentelemetry.context import Context
     from opentelemetry.trace import Span, TracerProvider
@@ -58,7 +58,7 @@ def trace_httpx(client: _C, *, templates: Iterable[str] = (), tracer_provider: T
     if (automatic := _AUTOMATIC.pop(client, None)) is not None:
         automatic.become(requests)
         return client
-    if isinstance(client._transport, TracedTransport | AsyncTracedTransport):  # noqa: SLF001  httpx gives no other way in, see below
+    if isinstance(client._transport, TracedTransport):  # noqa: SLF001  httpx gives no other way in, see below
         wrong, then = "the client is traced already", "call trace_httpx once, where the client is made"
         raise ValueError(explain("trace_httpx", wrong, "a client as httpx made it", then))  # noqa: TRY004  the type is right
     _wire(client, requests)
@@ -67,30 +67,22 @@ def trace_httpx(client: _C, *, templates: Iterable[str] = (), tracer_provider: T
 
 def patch(provider: TracerProvider | None) -> None:
     """Trace every client that is made from now on; ``trace_httpx`` can still be called for one, and then decides."""
+
+    def made(plain: Callable[..., None], client: httpx.Client | httpx.AsyncClient, arguments: Any, options: Any) -> None:  # noqa: ANN401  any
+        plain(*arguments, **options)
+        _AUTOMATIC[client] = requests = _Requests((), provider)
+        _wire(client, requests)
+
     for kind in (httpx.Client, httpx.AsyncClient):
-        _patch(kind, provider)
-
-
-def _patch(kind: Any, provider: TracerProvider | None) -> None:  # noqa: ANN401  one of two classes
-    plain = kind.__init__
-
-    @functools.wraps(plain)
-    def made(self: Any, *arguments: Any, **options: Any) -> None:  # noqa: ANN401  as the class takes them
-        plain(self, *arguments, **options)
-        _AUTOMATIC[self] = requests = _Requests((), provider)
-        _wire(self, requests)
-
-    kind.__init__ = made
+        wrap_function_wrapper(kind, "__init__", made)
 
 
 def _wire(client: httpx.Client | httpx.AsyncClient, requests: _Requests) -> None:
     # Its mounts and proxies are made from arguments and environment by the client itself; wrapping is what leaves them as they are.
-    kind: Any = AsyncTracedTransport
-    if isinstance(client, httpx.Client):
-        kind = TracedTransport
-    client._transport = kind(client._transport, requests)  # noqa: SLF001
-    mounts: dict[Any, Any] = client._mounts  # noqa: SLF001
-    mounts.update({pattern: kind(mounted, requests) for pattern, mounted in mounts.items() if mounted is not None})
+    held: Any = client
+    held._transport = TracedTransport(held._transport, requests)  # noqa: SLF001
+    mounts: dict[Any, Any] = held._mounts  # noqa: SLF001
+    mounts.update({pattern: TracedTransport(mounted, requests) for pattern, mounted in mounts.items() if mounted is not None})
 
 
 class _Requests:
@@ -151,119 +143,97 @@ def _pattern(template: str) -> re.Pattern[str]:
     return re.compile(_PARAMETER.sub("[^/]+", re.escape(template)))
 
 
-def _answered(span: Span, response: httpx.Response) -> bool:
-    """Record the head of a response; return whether its body is still to come."""
-    if span.is_recording():
-        set_status(span, response.status_code, CLIENT_ERRORS)
-        version = response.extensions.get("http_version")
-        if isinstance(version, bytes):
-            span.set_attribute(conventions.NETWORK_PROTOCOL_VERSION, version.decode("ascii", "ignore").removeprefix("HTTP/"))
-    return not response.is_closed
+class _Sending(ending):
+    """The block in which a request is sent. Its span ends with the body of the response, where that is still to come."""
+
+    held = False
+
+    def answered(self, response: httpx.Response) -> httpx.Response:
+        """Record the head of a response, and return it."""
+        if self.span.is_recording():
+            set_status(self.span, response.status_code, CLIENT_ERRORS)
+            version = response.extensions.get("http_version")
+            if isinstance(version, bytes):
+                self.span.set_attribute(conventions.NETWORK_PROTOCOL_VERSION, version.decode("ascii", "ignore").removeprefix("HTTP/"))
+        if not response.is_closed:
+            response.stream, self.held = cast("httpx.SyncByteStream", _Body(response, self.span)), True
+        return response
+
+    def end(self, error: BaseException | None) -> None:
+        """End the span, unless the body does."""
+        if error is not None or not self.held:
+            super().end(error)
 
 
-class _Body(AbstractContextManager[None]):
+class _Body(BaseObjectProxy[Any]):
     """The body of a response: the span of the request ends with it, with what breaks it off, or when the response is closed."""
 
     def __init__(self, response: httpx.Response, span: Span) -> None:
-        self._stream: Any = response.stream
-        self._span: Span | None = span
-        self._errors = response.status_code < CLIENT_ERRORS  # else the span is one already
-        self._before = sys.exception()
+        super().__init__(response.stream)
+        self._self_span: Span | None = span
+        self._self_errors = response.status_code < CLIENT_ERRORS  # else the span is one already
+        self._self_before = sys.exception()
 
-    def __exit__(self, *_: object) -> None:
+    def _end(self) -> None:
         """End the span, once, with the exception that is on its way here and was not when the request was sent."""
-        span, self._span = self._span, None
+        span, self._self_span = self._self_span, None
         if span is not None:
             error = sys.exception()
-            if self._errors and error is not None and error is not self._before and not isinstance(error, GeneratorExit):
+            if self._self_errors and error is not None and error is not self._self_before and not isinstance(error, GeneratorExit):
                 fail(span, error)
             span.end()
 
     def __del__(self) -> None:
-        self._errors = False  # what is on its way may be another's
-        self.__exit__()
+        self._self_errors = False  # what is on its way may be another's
+        self._end()
 
-
-class _SyncBody(_Body, httpx.SyncByteStream):
     def __iter__(self) -> Iterator[bytes]:
-        with self:
-            yield from self._stream
+        try:
+            yield from self.__wrapped__
+        finally:
+            self._end()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for part in self.__wrapped__:
+                yield part
+        finally:
+            self._end()
 
     def close(self) -> None:
-        with self:
-            self._stream.close()
-
-
-class _AsyncBody(_Body, httpx.AsyncByteStream):
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        with self:
-            async for part in self._stream:
-                yield part
+        """Close the body."""
+        try:
+            self.__wrapped__.close()
+        finally:
+            self._end()
 
     async def aclose(self) -> None:
-        with self:
-            await self._stream.aclose()
+        """Close the body."""
+        try:
+            await self.__wrapped__.aclose()
+        finally:
+            self._end()
 
 
-class TracedTransport(httpx.BaseTransport):
-    """An httpx transport with each request a span; made by ``trace_httpx``."""
+class TracedTransport(BaseObjectProxy[Any]):
+    """An httpx transport, plain or asynchronous, with each request a span; made by ``trace_httpx``."""
 
-    def __init__(self, transport: httpx.BaseTransport, requests: _Requests) -> None:
-        self._transport = transport
-        self._requests = requests
+    def __init__(self, transport: httpx.BaseTransport | httpx.AsyncBaseTransport, requests: _Requests) -> None:
+        super().__init__(transport)
+        self._self_requests = requests  # wrapt keeps what begins so on the proxy
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request in its span."""
-        started = self._requests.start(request)
+        started = self._self_requests.start(request)
         if started is None:
-            return self._transport.handle_request(request)
-        with (block := ending(*started)) as span, _one_span():
-            response = self._transport.handle_request(request)
-            if _answered(span, response):
-                response.stream, block.held = _SyncBody(response, span), True
-            return response
-
-    def close(self) -> None:
-        """Close the transport inside."""
-        self._transport.close()
-
-    def __exit__(
-        self, kind: type[BaseException] | None = None, error: BaseException | None = None, traceback: TracebackType | None = None
-    ) -> None:
-        self._transport.__exit__(kind, error, traceback)
-
-    def __enter__(self) -> Self:
-        self._transport.__enter__()
-        return self
-
-
-class AsyncTracedTransport(httpx.AsyncBaseTransport):
-    """An asynchronous httpx transport with each request a span; made by ``trace_httpx``."""
-
-    def __init__(self, transport: httpx.AsyncBaseTransport, requests: _Requests) -> None:
-        self._transport = transport
-        self._requests = requests
+            return cast("httpx.Response", self.__wrapped__.handle_request(request))
+        with (sending := _Sending(*started)), _one_span():
+            return sending.answered(self.__wrapped__.handle_request(request))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request in its span."""
-        started = self._requests.start(request)
+        started = self._self_requests.start(request)
         if started is None:
-            return await self._transport.handle_async_request(request)
-        with (block := ending(*started)) as span, _one_span():
-            response = await self._transport.handle_async_request(request)
-            if _answered(span, response):
-                response.stream, block.held = _AsyncBody(response, span), True
-            return response
-
-    async def aclose(self) -> None:
-        """Close the transport inside."""
-        await self._transport.aclose()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None = None, error: BaseException | None = None, traceback: TracebackType | None = None
-    ) -> None:
-        await self._transport.__aexit__(kind, error, traceback)
-
-    async def __aenter__(self) -> Self:
-        await self._transport.__aenter__()
-        return self
+            return cast("httpx.Response", await self.__wrapped__.handle_async_request(request))
+        with (sending := _Sending(*started)), _one_span():
+            return sending.answered(await self.__wrapped__.handle_async_request(request))
