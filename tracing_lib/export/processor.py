@@ -273,15 +273,14 @@ class ExportProcessor(SpanProcessor):
             _logger.exception("%s: the exporter failed; a batch is lost", self._settings.service_name)
             result = ExportResult("refused", "an error of the exporter", INTERNAL)
         self.refusing = result.throttled
-        if result.kind == "smaller" and len(batch) == 1:
-            result = replace(result, kind="refused")
-        if result.kind in {"again", "smaller"}:
+        too_large = result.kind == "smaller" and len(batch) > 1
+        if too_large or result.kind == "again":
             self.queue.give_back(batch)
         else:
             exported = max(0, len(batch) - result.rejected) if result.kind == "accepted" else 0
             self.queue.settle(batch, exported=exported, reason=result.reason)
         self._settled.set()
-        if result.kind == "smaller":
+        if too_large:
             self._most = len(batch) // 2
             return
         self._most = min(self._settings.batch_size, self._most + self._most // 8 + 1)
@@ -321,7 +320,7 @@ class ExportProcessor(SpanProcessor):
             _logger.info("%s: %s takes spans again (before: %s)", *place, before)
         elif result.kind == "again":
             _logger.warning("%s: %s does not take spans at present (%s); they wait and are tried again", *place, result.why)
-        elif result.kind == "refused":
+        elif result.kind in {"refused", "smaller"}:
             _logger.error("%s: %s refuses spans (%s); they are dropped", *place, result.why)
         else:
             _logger.warning("%s: %s %s", *place, state)

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 _KEPT: Final = 4096
 _CONTRIB: Final = "opentelemetry.instrumentation.grpc"
-_SWITCH: Final = "opentelemetry.instrumentation.utils"
-_NOTHING: Final = nullcontext()
 
 
 def grpc_server_interceptor(
@@ -60,8 +58,8 @@ class _Handlers:
     def alone(self) -> AbstractContextManager[None]:
         """Keep contrib's interceptors further in from a second server span; they ask while a handler is looked up."""
         if _CONTRIB not in sys.modules or self._plan.source.tracer() is None:
-            return _NOTHING
-        suppressing: AbstractContextManager[None] = import_module(_SWITCH).suppress_instrumentation()
+            return nullcontext()
+        suppressing: AbstractContextManager[None] = import_module("opentelemetry.instrumentation.utils").suppress_instrumentation()
         return suppressing
 
     def wrap(self, method: str, handler: _Handler | None) -> _Handler | None:

@@ -158,8 +158,7 @@ class _Request(_Exchange):
     """Whether the client left before it was answered."""
     _trailers = False
     """Whether trailers end the response."""
-    _parts = False
-    """Whether the response is sent in parts."""
+    _parts = False  # whether the response is sent in parts
 
     def opened(self, tracing: AsgiTracing) -> None:
         """Note whether the response is to name the trace."""

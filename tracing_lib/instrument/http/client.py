@@ -16,7 +16,7 @@ from wrapt import BaseObjectProxy, wrap_function_wrapper
 from tracing_lib.base import conventions
 from tracing_lib.base.errors import explain
 from tracing_lib.instrument.http_spans import CLIENT_ERRORS, SCOPE, method_of, set_status, span_name
-from tracing_lib.instrument.source import TracerSource, ending, fail, suppressed
+from tracing_lib.instrument.source import TracerSource, ending, suppressed
 
 _instrumentation: ModuleType | None
 try:
@@ -144,7 +144,7 @@ def _pattern(template: str) -> re.Pattern[str]:
 
 
 class _Sending(ending):
-    """The block in which a request is sent. Its span ends with the body of the response, where that is still to come."""
+    """The block in which a request is sent. Where the body of the response is still to come, the span ends when the response is closed."""
 
     held = False
 
@@ -156,7 +156,8 @@ class _Sending(ending):
             if isinstance(version, bytes):
                 self.span.set_attribute(conventions.NETWORK_PROTOCOL_VERSION, version.decode("ascii", "ignore").removeprefix("HTTP/"))
         if not response.is_closed:
-            response.stream, self.held = cast("httpx.SyncByteStream", _Body(response, self.span)), True
+            self.held, self._before, self._failed = True, sys.exception(), response.status_code >= CLIENT_ERRORS
+            response.stream = cast("httpx.SyncByteStream", _Body(response.stream, self))
         return response
 
     def end(self, error: BaseException | None) -> None:
@@ -164,55 +165,42 @@ class _Sending(ending):
         if error is not None or not self.held:
             super().end(error)
 
+    def closed(self, error: BaseException | None) -> None:
+        """End the span, once, with an error that is on its way and was not when the request was sent."""
+        if self.held:
+            self.held = False
+            super().end(None if self._failed or error is self._before or isinstance(error, GeneratorExit) else error)
+
 
 class _Body(BaseObjectProxy[Any]):
-    """The body of a response: the span of the request ends with it, with what breaks it off, or when the response is closed."""
+    """The body of a response, which is closed when it was read or broke off."""
 
-    def __init__(self, response: httpx.Response, span: Span) -> None:
-        super().__init__(response.stream)
-        self._self_span: Span | None = span
-        self._self_errors = response.status_code < CLIENT_ERRORS  # else the span is one already
-        self._self_before = sys.exception()
-
-    def _end(self) -> None:
-        """End the span, once, with the exception that is on its way here and was not when the request was sent."""
-        span, self._self_span = self._self_span, None
-        if span is not None:
-            error = sys.exception()
-            if self._self_errors and error is not None and error is not self._self_before and not isinstance(error, GeneratorExit):
-                fail(span, error)
-            span.end()
-
-    def __del__(self) -> None:
-        self._self_errors = False  # what is on its way may be another's
-        self._end()
+    def __init__(self, stream: object, sending: _Sending) -> None:
+        super().__init__(stream)
+        self._self_sending = sending
 
     def __iter__(self) -> Iterator[bytes]:
-        try:
-            yield from self.__wrapped__
-        finally:
-            self._end()
+        return iter(self.__wrapped__)
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        try:
-            async for part in self.__wrapped__:
-                yield part
-        finally:
-            self._end()
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return aiter(self.__wrapped__)
+
+    def __del__(self) -> None:
+        self._self_sending.closed(None)  # what is on its way may be another's
 
     def close(self) -> None:
         """Close the body."""
         try:
             self.__wrapped__.close()
         finally:
-            self._end()
+            self._self_sending.closed(sys.exception())
 
     async def aclose(self) -> None:
         """Close the body."""
         try:
             await self.__wrapped__.aclose()
         finally:
-            self._end()
+            self._self_sending.closed(sys.exception())
 
 
 class TracedTransport(BaseObjectProxy[Any]):
