@@ -139,14 +139,10 @@ class Tracing:
                 ", ".join(f"{reason}: {count}" for reason, count in sorted(report.accounts.dropped.items())),
             )
         if live := report.accounts.live:
-            names = ", ".join(self._open()[:5])
+            unended = {each.name for each in gc.get_objects() if issubclass(type(each), ReadableSpan) and each.end_time is None}
+            names = ", ".join(sorted(map(self._policy.name, unended))[:5]) if self._policy else ""
             _logger.warning("%s: %d spans had not ended and are not sent: %s", self.settings.service_name, live, names)
         return report
-
-    def _open(self) -> list[str]:
-        """Return the names of the spans that have not ended, as they would leave."""
-        spans = [each for each in gc.get_objects() if issubclass(type(each), ReadableSpan) and each.end_time is None]
-        return sorted({self._policy.name(span.name) for span in spans}) if self._policy else []
 
     def __enter__(self) -> Self:
         return self

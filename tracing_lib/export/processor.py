@@ -121,8 +121,7 @@ class ExportProcessor(SpanProcessor):
         self._said_full = False
         self._said_unencodable = False
         self._next_pause = _FIRST_PAUSE
-        self._most = self._settings.batch_size
-        """Spans of a request: fewer than the settings have it where the collector finds that too large."""
+        self._most = self._settings.batch_size  # fewer where the collector finds its requests too large
         self._starting = threading.Lock()  # never waited for: see where it is taken
         self._worker: threading.Thread | None = None
         self.quiet = 0

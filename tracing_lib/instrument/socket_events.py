@@ -88,9 +88,15 @@ class WebSocketEvents:
         return ending(span, set_current_span(span))
 
     def enveloped(self, message: str | bytes) -> str | bytes:
-        """Return a message as it is to be sent, in the block of ``sending``."""
+        """Return a message as it is to be sent: a JSON object with the current span, its sender, as the first member."""
         sampled = self._envelope and self._connection is not None and self._connection.trace_flags.sampled
-        return _enveloped(message) if sampled else message
+        if not sampled or not isinstance(message, str) or not message.lstrip().startswith("{"):
+            return message
+        carrier: dict[str, str] = {}
+        _W3C.inject(carrier)
+        head, _, rest = message.partition("{")
+        separator = "" if rest.lstrip().startswith("}") else ", "
+        return f'{head}{{"traceparent": "{carrier["traceparent"]}"{separator}{rest}'
 
     def broke(self, error: BaseException) -> None:
         """Record, once, what ended the connection outside of any event, in a trace of its own."""
@@ -132,14 +138,3 @@ def _sender(message: str | bytes) -> SpanContext | None:
         return None
     context = get_current_span(_W3C.extract({"traceparent": found[1]}, contexts.Context())).get_span_context()
     return context if context.is_valid else None
-
-
-def _enveloped(message: str | bytes) -> str | bytes:
-    """Return a message that is a JSON object with the current span, its sender, as the first member; any other message as it is."""
-    if not isinstance(message, str) or not message.lstrip().startswith("{"):
-        return message
-    carrier: dict[str, str] = {}
-    _W3C.inject(carrier)
-    head, _, rest = message.partition("{")
-    separator = "" if rest.lstrip().startswith("}") else ", "
-    return f'{head}{{"traceparent": "{carrier["traceparent"]}"{separator}{rest}'

@@ -57,10 +57,8 @@ class _Handlers:
 
     def alone(self) -> AbstractContextManager[None]:
         """Keep contrib's interceptors further in from a second server span; they ask while a handler is looked up."""
-        if _CONTRIB not in sys.modules or self._plan.source.tracer() is None:
-            return nullcontext()
-        suppressing: AbstractContextManager[None] = import_module("opentelemetry.instrumentation.utils").suppress_instrumentation()
-        return suppressing
+        beside = _CONTRIB in sys.modules and self._plan.source.tracer() is not None
+        return import_module("opentelemetry.instrumentation.utils").suppress_instrumentation() if beside else nullcontext()
 
     def wrap(self, method: str, handler: _Handler | None) -> _Handler | None:
         if handler is None:

@@ -30,10 +30,6 @@ App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 SERVED: Final = "virtengine.tracing"
 """Member of an ASGI scope that has its span, so that an ``AsgiTracing`` further in makes no second one."""
-_FASTAPI: Final = "fastapi.telemetry"
-"""Member of a scope by which FastAPI (0.165) keeps itself from a second server span."""
-_SWITCHING: Final = 101
-_FORBIDDEN: Final = 403
 
 
 class AsgiTracing:
@@ -75,7 +71,7 @@ class AsgiTracing:
             await self._app(scope, receive, send)
             return
         scope[SERVED] = exchange
-        scope.setdefault(_FASTAPI, None)
+        scope.setdefault("fastapi.telemetry", None)  # by which FastAPI (0.165) keeps itself from a second server span
         try:
             with exchange:
                 await self._app(scope, exchange.receive, exchange.send)
@@ -88,8 +84,7 @@ class _Exchange(inside["_Exchange"]):
 
     template: str | None = None
     ended = False
-    _end_time: int | None = None
-    """When the last part of the response was sent, in nanoseconds since 1970, for a span that waits for the application's return."""
+    _end_time: int | None = None  # when the last part of the response was sent, of a span that waits for the application's return
 
     @classmethod
     def begin(cls, tracing: AsgiTracing, scope: Scope, receive: Receive, send: Send) -> Self | None:
@@ -236,7 +231,7 @@ class _Socket(_Exchange):
                 await self._send(message if enveloped is data else {**message, "text": enveloped})
             return
         if kind in ("websocket.accept", "websocket.close", "websocket.http.response.start") and not self.ended:
-            status = _SWITCHING if kind == "websocket.accept" else cast("int", message.get("status", _FORBIDDEN))
+            status = 101 if kind == "websocket.accept" else cast("int", message.get("status", 403))
             self._answered(status)
         await self._send(message)
 

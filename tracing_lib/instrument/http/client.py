@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import httpx
 from opentelemetry.trace import SpanKind
-from wrapt import BaseObjectProxy, wrap_function_wrapper
+from wrapt import BaseObjectProxy, ObjectProxy, wrap_function_wrapper
 
 from tracing_lib.base import conventions
 from tracing_lib.base.errors import explain
@@ -25,7 +25,7 @@ except ImportError:  # the package is optional, and without it no other instrume
     _instrumentation = None
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable
     from contextvars import Token
     from types import ModuleType
 
@@ -130,10 +130,7 @@ class _Requests:
 
 def _one_span() -> AbstractContextManager[None]:
     """Keep other instrumentations of httpx from making a span of the request that is sent in the block."""
-    if _instrumentation is None:
-        return nullcontext()
-    suppressing: AbstractContextManager[None] = _instrumentation.suppress_http_instrumentation()
-    return suppressing
+    return nullcontext() if _instrumentation is None else _instrumentation.suppress_http_instrumentation()
 
 
 def _pattern(template: str) -> re.Pattern[str]:
@@ -168,19 +165,16 @@ class _Sending(ending):
     def closed(self, error: BaseException | None) -> None:
         """End the span, once, with an error that is on its way and was not when the request was sent."""
         if self.held:
-            self.held = False
-            super().end(None if self._failed or error is self._before or isinstance(error, GeneratorExit) else error)
+            self.held, before, self._before = False, self._before, None
+            super().end(None if self._failed or error is before or isinstance(error, GeneratorExit) else error)
 
 
-class _Body(BaseObjectProxy[Any]):
+class _Body(ObjectProxy[Any]):
     """The body of a response, which is closed when it was read or broke off."""
 
     def __init__(self, stream: object, sending: _Sending) -> None:
         super().__init__(stream)
         self._self_sending = sending
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self.__wrapped__)
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return aiter(self.__wrapped__)
