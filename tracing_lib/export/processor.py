@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 
 _logger: Final = logging.getLogger("tracing_lib")
+_RANDOM: Final = random.SystemRandom()
+"""Not the generator of ``random``, whose sequence is the service's own once it is seeded."""
 
 _SHARE_FOR_FLUSHING: Final = 0.9
 """Part of the deadline given to delivering; the rest is for closing connections and for a busy machine."""
@@ -287,7 +289,7 @@ class ExportProcessor(SpanProcessor):
         self._say_full()
         self._say_withheld()
         if result.kind == "again":
-            ours = self._next_pause * random.uniform(0.5, 1.0)  # noqa: S311  no secret
+            ours = self._next_pause * _RANDOM.uniform(0.5, 1.0)
             self._pause(ours if result.after_seconds is None else min(result.after_seconds, _LONGEST_PAUSE_ASKED))
             self._next_pause = min(self._next_pause * 2, _LONGEST_PAUSE)
         else:
