@@ -183,14 +183,12 @@ class _Body(ObjectProxy[Any]):
         self._self_sending.closed(None)  # what is on its way may be another's
 
     def close(self) -> None:
-        """Close the body."""
         try:
             self.__wrapped__.close()
         finally:
             self._self_sending.closed(sys.exception())
 
     async def aclose(self) -> None:
-        """Close the body."""
         try:
             await self.__wrapped__.aclose()
         finally:
