@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from opentelemetry import propagate, trace
 from opentelemetry.metrics import get_meter_provider
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 
 from tracing_lib.base.background import after_fork
 from tracing_lib.base.errors import AlreadyConfiguredError, explain
@@ -137,6 +138,10 @@ class Tracing:
                 report.seconds,
                 ", ".join(f"{reason}: {count}" for reason, count in sorted(report.accounts.dropped.items())),
             )
+        if live := report.accounts.live:
+            unended = {each.name for each in gc.get_objects() if issubclass(type(each), ReadableSpan) and each.end_time is None}
+            names = ", ".join(sorted(map(self._policy.name, unended))[:5]) if self._policy else ""
+            _logger.warning("%s: %d spans had not ended and are not sent: %s", self.settings.service_name, live, names)
         return report
 
     def __enter__(self) -> Self:

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import functools
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 
-from tracing_lib.instrument.http.asgi import AsgiTracing
+from tracing_lib.instrument.http.asgi import SERVED, AsgiTracing
 
 if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
-
-_SERVED: Final = "virtengine.tracing"
-"""Member of an ASGI scope that has its span, because a mounted application and a superclass are called with the same one."""
-
-_FASTAPI: Final = "fastapi.telemetry"
-"""Member of a scope by which FastAPI (0.165) keeps itself from a second server span."""
 
 
 def patch(provider: TracerProvider | None) -> None:
@@ -34,12 +28,13 @@ def _patch(kind: Any, provider: TracerProvider | None) -> None:  # noqa: ANN401 
 
     @functools.wraps(plain)
     async def call(self: Any, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401  as ASGI has them
-        if scope.get(_SERVED) or scope["type"] == "lifespan":
+        # A mounted application and a superclass are called with the same scope.
+        if SERVED in scope or scope["type"] == "lifespan":
             await plain(self, scope, receive, send)
             return
-        traced = vars(self).get(_SERVED)
+        traced = vars(self).get(SERVED)
         if traced is None:
-            traced = vars(self)[_SERVED] = AsgiTracing(functools.partial(plain, self), tracer_provider=provider)
-        await traced({**scope, _SERVED: True, _FASTAPI: None}, receive, send)
+            traced = vars(self)[SERVED] = AsgiTracing(functools.partial(plain, self), tracer_provider=provider)
+        await traced({**scope, SERVED: None}, receive, send)
 
     kind.__call__ = call
