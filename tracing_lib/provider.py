@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from opentelemetry.metrics import MeterProvider
+    from opentelemetry.sdk.trace import SpanProcessor
 
     from tracing_lib.contract.settings import TracingSettings
     from tracing_lib.export.accounts import Accounts
@@ -172,7 +173,8 @@ def configure(
     ``SettingsError`` when the gRPC exporter is asked for and not installed.
 
     Without ``settings`` they are those of the environment, for a service that ``OTEL_SERVICE_NAME`` names, else the program. ``console``
-    writes traces as trees to standard error instead of exporting them; the variable is ``OTEL_TRACES_EXPORTER=console``.
+    writes traces as trees to standard error instead of exporting them; the variable is ``OTEL_TRACES_EXPORTER=console``, or
+    ``otlp,console`` for both.
 
     The accounts of spans are offered as ``otel.sdk.*`` metrics to ``meter_provider`` (default: the global one).
     """
@@ -200,7 +202,7 @@ def _given(settings: TracingSettings | None, *, console: bool) -> TracingSetting
 
         # The specification's name for a service that nobody named ("Resource SDK").
         settings = TracingSettings.from_environment(service_name=f"unknown_service:{Path(sys.argv[0]).stem or 'python'}")
-    return settings.model_copy(update={"console": True}) if console else settings
+    return settings.model_copy(update={"console": True, "export": False}) if console else settings
 
 
 def _same(current: Tracing, settings: TracingSettings) -> Tracing:
@@ -222,7 +224,7 @@ def _build(
         return Tracing(settings, trace.NoOpTracerProvider())
     make_provider, make_encoder = recorder()
     redactor = policy_of(settings)
-    if settings.console:
+    if not settings.export:
         return _on_the_console(settings, make_provider, redactor)
     processor = ExportProcessor(settings, lambda: make_encoder(redactor))
     sampler = build_sampler(settings, processor)
@@ -236,22 +238,31 @@ def _build(
         active_span_processor=processors,
     )
     provider.add_span_processor(processor)
+    if settings.console:
+        # With a policy of its own, because a policy counts what it withholds.
+        provider.add_span_processor(console_of(settings, policy_of(settings)))
     observe(processor, settings, meter_provider or get_meter_provider())
     poller = StrategyPoller(settings, sampler.apply) if settings.strategies_url else None
     return Tracing(settings, provider, processor, poller, policy=redactor, processors=processors)
 
 
 def _on_the_console(settings: TracingSettings, make_provider: Callable[..., TracerProvider], policy: PrivacyPolicy) -> Tracing:
-    from tracing_lib.console import ConsoleTraces
-
     provider = make_provider(
         sampler=FollowsLinks(build_sampler(settings)),
         resource=build_resource(settings),
         id_generator=ContextIdGenerator(),
         shutdown_on_exit=True,
     )
-    provider.add_span_processor(ConsoleTraces(policy))
+    if settings.console:
+        provider.add_span_processor(console_of(settings, policy))
     return Tracing(settings, provider, policy=policy)
+
+
+def console_of(settings: TracingSettings, policy: PrivacyPolicy) -> SpanProcessor:
+    """Return the processor that writes traces to standard error, with their addresses where they are exported as well."""
+    from tracing_lib.console import ConsoleTraces
+
+    return ConsoleTraces(policy, trace_url=settings.trace_url if settings.export else None)
 
 
 class Configurator:

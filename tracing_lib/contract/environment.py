@@ -128,6 +128,7 @@ def values_of(outputs: Outputs, protocol: Protocol) -> dict[str, object]:
         "strategies_poll_seconds": outputs.strategies_poll_seconds,
         "targets": outputs.targets,
         "privacy": outputs.privacy,
+        "trace_url": outputs.trace_url("TRACE_ID"),
     }
 
 
@@ -136,7 +137,7 @@ def read(environ: Mapping[str, str]) -> tuple[dict[str, object], dict[str, str]]
 
     The variables are ``VIRTENGINE_TRACING_OUTPUTS``, ``…_OUTPUTS_JSON``, ``…_TOKEN``, ``…_EXCEPTION_TEXT``,
     ``…_HASH_KEY`` and ``…_OWN_HOSTS`` (by commas), and from the OpenTelemetry specification
-    ``OTEL_SDK_DISABLED``, ``OTEL_TRACES_EXPORTER`` (``console``),
+    ``OTEL_SDK_DISABLED``, ``OTEL_TRACES_EXPORTER`` (``otlp``, ``console``, ``none``, by commas),
     ``OTEL_SERVICE_NAME``, ``OTEL_RESOURCE_ATTRIBUTES``, ``OTEL_TRACES_SAMPLER`` with ``_ARG``,
     ``OTEL_EXPORTER_OTLP_ENDPOINT``, ``_PROTOCOL``, ``_CERTIFICATE``, ``_HEADERS``, ``_COMPRESSION`` and ``_TIMEOUT`` (for each, the
     form with ``_TRACES`` wins), ``OTEL_BSP_MAX_QUEUE_SIZE``, ``OTEL_BSP_MAX_EXPORT_BATCH_SIZE``, ``OTEL_BSP_SCHEDULE_DELAY`` and
@@ -159,8 +160,6 @@ def read(environ: Mapping[str, str]) -> tuple[dict[str, object], dict[str, str]]
             reading.put(name, setting, number if scale == 1 else number / scale)
     _fit_batch(reading)
     _warn_of_unused(reading)
-    if (found := reading.variable("OTEL_TRACES_EXPORTER")) and found[1].lower() == "none":
-        reading.put(found[0], "enabled", value=False)
     if (found := reading.variable("OTEL_SDK_DISABLED")) and found[1].lower() == "true":
         reading.put(found[0], "enabled", value=False)
     return reading.values, reading.places
@@ -180,8 +179,6 @@ def _warn_of_unused(reading: _Reading) -> None:
     for name, why in UNUSED.items():
         if reading.variable(name):
             _logger.warning("%s has no effect: %s", name, why)
-    if (found := reading.variable("OTEL_TRACES_EXPORTER")) and found[1].lower() not in _EXPORTERS:
-        _logger.warning("%s is %r and has no effect: spans leave by OTLP (otlp, console or none)", found[0], found[1][:40])
     if found := reading.variable("OTEL_PROPAGATORS"):
         asked = {name.strip() for name in found[1].split(",")}
         if asked != {"tracecontext", "baggage"}:
@@ -219,8 +216,15 @@ def _protocol(reading: _Reading) -> Protocol:
 
 def _read_exporter(reading: _Reading) -> None:
     """Read exporter, endpoint and certificate. The variable for traces alone has the full path (OTLP specification); its base is taken."""
-    if (found := reading.variable("OTEL_TRACES_EXPORTER")) and found[1] == "console":
-        reading.put(found[0], "console", value=True)
+    if found := reading.variable("OTEL_TRACES_EXPORTER"):
+        names = {name.strip().lower() for name in found[1].split(",")}
+        if names - _EXPORTERS:
+            _logger.warning("%s is %r, of which otlp, console and none have an effect", found[0], found[1][:40])
+        if "none" in names:
+            reading.put(found[0], "enabled", value=False)
+        if "console" in names:
+            reading.put(found[0], "console", value=True)
+            reading.put(found[0], "export", value="otlp" in names)
     if found := reading.variable("OTEL_EXPORTER_OTLP_ENDPOINT"):
         reading.put(found[0], "endpoint", found[1])
     if found := reading.variable("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
