@@ -166,7 +166,7 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """One server, replicated or not. What its role needs was decided by the plan; a placement needs no more than this to run it.
+    """A server, replicated or not. The plan decided the needs of its role; a placement needs no more than this record to run it.
 
     ``spread`` tells where replicas go: ``single`` (one, never two at a time), ``replicated`` (interchangeable, any node), ``ordered``
     (each with its own volume), ``every-node``. ``grace_seconds`` is how long it may take to stop after SIGTERM. ``node_variable`` is the
@@ -246,7 +246,11 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """URLs for peers outside of the plan. ``ui`` is for a browser, ``query`` for a program inside of the target."""
+    """URLs for peers outside of the plan. ``ui`` is for a browser, ``query`` for a program inside of the target.
+
+    ``strategies_user`` is the user name with which strategies are asked for, with the intake's token as password; None where they are
+    for everybody.
+    """
 
     otlp_grpc: str
     otlp_http: str
@@ -254,6 +258,7 @@ class Endpoints:
     query: str
     ui: str
     span_metrics: str
+    strategies_user: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

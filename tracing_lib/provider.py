@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from opentelemetry.metrics import MeterProvider
-    from opentelemetry.sdk.trace import SpanProcessor
 
     from tracing_lib.contract.settings import TracingSettings
     from tracing_lib.export.accounts import Accounts
@@ -216,53 +215,33 @@ def _same(current: Tracing, settings: TracingSettings) -> Tracing:
     raise AlreadyConfiguredError(explain("configure", wrong, "one call of configure in the life of a process", then))
 
 
-def _build(
-    settings: TracingSettings,
-    meter_provider: MeterProvider | None,
-) -> Tracing:
+def _build(settings: TracingSettings, meter_provider: MeterProvider | None) -> Tracing:
     if not settings.enabled:
         return Tracing(settings, trace.NoOpTracerProvider())
     make_provider, make_encoder = recorder()
-    redactor = policy_of(settings)
-    if not settings.export:
-        return _on_the_console(settings, make_provider, redactor)
-    processor = ExportProcessor(settings, lambda: make_encoder(redactor))
-    sampler = build_sampler(settings, processor)
+    policy, processors = policy_of(settings), Processors()
+    processor = ExportProcessor(settings, lambda: make_encoder(policy)) if settings.export else None
+    sampler = build_sampler(settings, None if processor is None else processor.load)
     # A WebSocket event or a job is sampled with the spans that it is linked to.
-    processors = Processors()
     provider = make_provider(
         sampler=FollowsLinks(sampler),
         resource=build_resource(settings),
         id_generator=ContextIdGenerator(),
-        shutdown_on_exit=False,
+        shutdown_on_exit=processor is None,
         active_span_processor=processors,
     )
-    provider.add_span_processor(processor)
     if settings.console:
-        # With a policy of its own, because a policy counts what it withholds.
-        provider.add_span_processor(console_of(settings, policy_of(settings)))
+        from tracing_lib.console import ConsoleTraces
+
+        # Beside the export with a policy of its own, because a policy counts what it withholds.
+        beside, url = (policy, None) if processor is None else (policy_of(settings), settings.trace_url)
+        provider.add_span_processor(ConsoleTraces(beside, trace_url=url))
+    if processor is None:
+        return Tracing(settings, provider, policy=policy)
+    provider.add_span_processor(processor)
     observe(processor, settings, meter_provider or get_meter_provider())
     poller = StrategyPoller(settings, sampler.apply) if settings.strategies_url else None
-    return Tracing(settings, provider, processor, poller, policy=redactor, processors=processors)
-
-
-def _on_the_console(settings: TracingSettings, make_provider: Callable[..., TracerProvider], policy: PrivacyPolicy) -> Tracing:
-    provider = make_provider(
-        sampler=FollowsLinks(build_sampler(settings)),
-        resource=build_resource(settings),
-        id_generator=ContextIdGenerator(),
-        shutdown_on_exit=True,
-    )
-    if settings.console:
-        provider.add_span_processor(console_of(settings, policy))
-    return Tracing(settings, provider, policy=policy)
-
-
-def console_of(settings: TracingSettings, policy: PrivacyPolicy) -> SpanProcessor:
-    """Return the processor that writes traces to standard error, with their addresses where they are exported as well."""
-    from tracing_lib.console import ConsoleTraces
-
-    return ConsoleTraces(policy, trace_url=settings.trace_url if settings.export else None)
+    return Tracing(settings, provider, processor, poller, policy=policy, processors=processors)
 
 
 class Configurator:

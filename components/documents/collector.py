@@ -14,6 +14,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from components.documents import held, shards, wall
+from components.documents.security import Security, tls
 from components.documents.text import expanded_text, go_duration, mebibytes, ottl, prometheus_reader
 
 if TYPE_CHECKING:
@@ -23,21 +24,13 @@ Part = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class IntakeSecurity:
-    """How senders are checked: paths of the certificate and key that the collector presents, and of the token that it asks for."""
-
-    certificate: str
-    key: str
-    token: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class Intake:
-    """Where spans come in: ``host:port`` of OTLP over gRPC and over HTTP."""
+    """Addresses of the intake: ``host:port`` of OTLP over gRPC and over HTTP, and the path of the token that senders must have, if any."""
 
     grpc: str
     http: str
-    security: IntakeSecurity | None = None
+    security: Security | None = None
+    token: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +71,7 @@ class Noise:
 
 @dataclass(frozen=True, slots=True)
 class TailSampling:
-    """What is kept of whole traces.
+    """Rules of tail sampling.
 
     ``traces_held`` is how many may wait at once before intake is held back, ``decisions_remembered`` how many decisions late spans follow.
     ``baseline_burst_spans`` is what the baseline's limit may save up: a trace of more spans never passes it.
@@ -199,15 +192,9 @@ def gateway(
 def _receivers(intake: Intake, *, keepalive: bool = False) -> Part:
     secured: Part = {}
     if intake.security is not None:
-        secured["tls"] = {
-            "cert_file": intake.security.certificate,
-            "key_file": intake.security.key,
-            "min_version": "1.2",
-            # A renewed certificate is taken without a restart.
-            "reload_interval": "1h",
-        }
-        if intake.security.token is not None:
-            secured["auth"] = {"authenticator": "bearertokenauth"}
+        secured["tls"] = tls(intake.security)
+    if intake.token is not None:
+        secured["auth"] = {"authenticator": "bearertokenauth"}
     grpc: Part = {"endpoint": intake.grpc} | secured
     if keepalive:
         # Agents ask a silent gateway whether it is there; by default a server hangs up on who asks more often than every 5 minutes.
@@ -230,7 +217,7 @@ def _memory_limiter(operation: Operation) -> Part:
 
 
 def _enrichment() -> Part:
-    """Where a span comes from, asked of the Kubernetes API by the address of its sender."""
+    """Return the processor that adds the pod of a span's sender, which it asks the Kubernetes API for by the address."""
     metadata = ["k8s.namespace.name", "k8s.deployment.name", "k8s.statefulset.name", "k8s.pod.name", "k8s.pod.uid", "k8s.node.name"]
     return {
         "k8s_attributes": {
@@ -347,7 +334,7 @@ def _delivery(queue: Queue, backend: str) -> Part:
 
 
 SILENCE_SECONDS = 120
-"""How long a gateway may hang before its connection is given up, and what it has not answered for is sent again."""
+"""Timeout after which a connection to a gateway that hangs is closed, and unanswered requests are sent again."""
 
 LEAST_FLUSH_MILLISECONDS = 500
 LEAST_BATCH_BYTES, MOST_BATCH_BYTES = 65_536, 1_048_576
@@ -388,8 +375,7 @@ def _prometheus(metrics: TraceMetrics) -> Part:
 
 
 def _extensions(operation: Operation, intake: Intake, queue: Queue | None) -> Part:
-    token = intake.security.token if intake.security else None
-    guard: Part = {"bearertokenauth": {"filename": token}} if token else {}
+    guard: Part = {"bearertokenauth": {"filename": intake.token}} if intake.token is not None else {}
     storage = {"file_storage/queue": _storage(queue)} if queue else {}
     return {"health_check": {"endpoint": operation.health}} | storage | guard
 

@@ -7,7 +7,6 @@ that is called: the library's clients do, and ``outbound_to`` does for others.
 from __future__ import annotations
 
 import re
-from contextlib import AbstractContextManager
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
@@ -23,10 +22,11 @@ from tracing_lib.base.errors import PrivacyError, explain
 from tracing_lib.base.hosts import OWN_HOSTS, is_own
 from tracing_lib.privacy.policy import PrivacyPolicy
 from tracing_lib.privacy.registry import library_registry
+from tracing_lib.propagation.current import attached
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import TracebackType
+    from contextlib import AbstractContextManager
 
     from opentelemetry.propagators.textmap import CarrierT, Getter, Setter
 
@@ -56,17 +56,9 @@ def set_baggage(key: str, value: str, context: Context | None = None) -> Context
     return baggage.set_baggage(key, value, context)
 
 
-class outbound_to(AbstractContextManager[None]):  # noqa: N801  used like a function
+def outbound_to(target: str) -> AbstractContextManager[None]:
     """Name the URL, ``host:port`` or gRPC target that is called in the block, so that baggage is injected if it is an own host."""
-
-    def __init__(self, target: str) -> None:
-        self._target = target
-
-    def __enter__(self) -> None:
-        self._token = contexts.attach(contexts.set_value(_DESTINATION, self._target))
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        contexts.detach(self._token)
+    return attached(contexts.set_value(_DESTINATION, target))
 
 
 def inject(

@@ -30,7 +30,7 @@ def _from(environ: dict[str, str], **arguments: str) -> TracingSettings:
 
 
 def without_strategies(settings: TracingSettings) -> TracingSettings:
-    """The settings as the standard variables can say them: they name a sampler, which puts strategies and targets aside, and no user interface."""
+    """The settings as the standard variables can say them: a sampler instead of strategies and targets, and no user interface."""
     return settings.model_copy(update={"strategies_url": None, "targets": (), "trace_url": None})
 
 
