@@ -42,7 +42,8 @@ while True:
 
 def start(program: str, *arguments: str, shutdown_seconds: float = STALL_SECONDS) -> subprocess.Popen[str]:
     head = HEAD.replace("SHUTDOWN", str(shutdown_seconds))
-    command = [sys.executable, "-c", head + textwrap.dedent(program), *arguments]
+    # Python 3.12 and later warn of every fork of a process that has threads.
+    command = [sys.executable, "-W", "ignore:This process:DeprecationWarning", "-c", head + textwrap.dedent(program), *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

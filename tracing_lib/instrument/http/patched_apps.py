@@ -1,14 +1,18 @@
-"""All applications of Starlette and FastAPI in a process, traced."""
+"""All applications of Starlette and FastAPI in a process, traced, and their background tasks."""
 
 from __future__ import annotations
 
 import functools
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 
+from tracing_lib.instrument.functions import SpanPlan, full_name, wrap
 from tracing_lib.instrument.http.asgi import SERVED, AsgiTracing
+from tracing_lib.instrument.http_spans import SCOPE
+from tracing_lib.instrument.source import TracerSource
 
 if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
 def patch(provider: TracerProvider | None) -> None:
     """Trace every application of Starlette and its subclasses, those of before included."""
     _patch(Starlette, provider)
+    _patch_background(TracerSource(SCOPE, provider))
     if find_spec("fastapi") is not None:
         from fastapi import FastAPI
 
@@ -38,3 +43,14 @@ def _patch(kind: Any, provider: TracerProvider | None) -> None:  # noqa: ANN401 
         await traced({**scope, SERVED: None}, receive, send)
 
     kind.__call__ = call
+
+
+def _patch_background(source: TracerSource) -> None:
+    plain: Any = BackgroundTask.__call__
+
+    @functools.wraps(plain)
+    async def call(self: BackgroundTask) -> None:
+        # The span of its request has ended: without one of its own the task has no time and no error.
+        await cast("Any", wrap(plain, SpanPlan(full_name(self.func), source)))(self)
+
+    BackgroundTask.__call__ = call  # type: ignore[method-assign]
