@@ -437,7 +437,7 @@ class Images(Section):
         default=None, title="registry mirror", pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$"
     )
     """Mirror that stands before every repository name. Default: none, each image comes from its own registry."""
-    digests: dict[Literal["otelcol-contrib", "jaeger", "tempo", "grafana", "oauth2-proxy"], Digest] = Field(
+    digests: dict[Literal["otelcol-contrib", "jaeger", "tempo", "grafana", "oauth2-proxy", "busybox"], Digest] = Field(
         default_factory=dict, title="image digest"
     )
     """Digests by program. Default: none: a digest is worth what its source is worth, so it comes from you."""
