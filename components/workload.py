@@ -167,7 +167,7 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """One server, replicated or not. What its role needs was decided by the plan; a placement needs no more than this to run it.
+    """A server, replicated or not. The plan decided the needs of its role; a placement needs no more than this record to run it.
 
     ``spread`` tells where replicas go: ``single`` (one, never two at a time), ``replicated`` (interchangeable, any node), ``ordered``
     (each with its own volume), ``every-node``. ``grace_seconds`` is how long it may take to stop after SIGTERM. ``node_variable`` is the

@@ -10,12 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.sites.kubernetes import ApiServer
     from tests.sites.slurm import SlurmSite
+
+# A loaded machine makes an example slow, and not wrong.
+settings.register_profile("loaded", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("loaded")
 
 HERE = Path(__file__).parent
 

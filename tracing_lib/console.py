@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import sys
-import threading
 from typing import TYPE_CHECKING, Final, TextIO
 
 from opentelemetry.sdk.trace import SpanProcessor
 
-from tracing_lib.base.background import after_fork
-from tracing_lib.reading.tree import render
+from tracing_lib.base.span_tree import render
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
@@ -30,27 +28,23 @@ class ConsoleTraces(SpanProcessor):
     def __init__(self, policy: PrivacyPolicy, stream: TextIO | None = None) -> None:
         self._policy = policy
         self._stream = stream
+        # Without a lock: a finalizer that ends a span would wait for the thread that it interrupts.
         self._ended: dict[int, list[ReadableSpan]] = {}
-        self._renew_lock()
-        after_fork(self._renew_lock)
-
-    def _renew_lock(self) -> None:
-        # A lock that another thread holds during a fork stays locked in the child.
-        self._lock = threading.Lock()
 
     def on_end(self, span: ReadableSpan) -> None:
         """Keep a span, and write its trace if nothing of it is above in this process."""
-        with self._lock:
-            assert span.context is not None  # noqa: S101  the SDK gives every span one
-            clean, trace_id = self._policy.span(span), span.context.trace_id
-            self._ended.setdefault(trace_id, []).append(clean)
-            if span.parent is None or span.parent.is_remote:
-                self._write(trace_id)
-            elif sum(map(len, self._ended.values())) >= _MOST_WAITING:
-                self._write_all()
+        assert span.context is not None  # noqa: S101  the SDK gives every span one
+        clean, trace_id = self._policy.span(span), span.context.trace_id
+        self._ended.setdefault(trace_id, []).append(clean)
+        if span.parent is None or span.parent.is_remote:
+            self._write(trace_id)
+        elif sum(map(len, list(self._ended.values()))) >= _MOST_WAITING:
+            self._write_all()
 
     def _write(self, trace_id: int) -> None:
-        spans = self._ended.pop(trace_id)
+        spans = self._ended.pop(trace_id, ())
+        if not spans:  # another thread wrote them
+            return
         keys = sorted({key for span in spans for key in span.attributes or ()} - _UNSEEN)
         lines = [f"trace {trace_id:032x}", render(spans, attributes=keys, durations=True), *self._policy.withheld.news()]
         print("\n".join(lines), file=self._stream or sys.stderr, flush=True)
@@ -61,5 +55,4 @@ class ConsoleTraces(SpanProcessor):
 
     def shutdown(self) -> None:
         """Write what is left: spans whose parents have not ended."""
-        with self._lock:
-            self._write_all()
+        self._write_all()

@@ -1,4 +1,4 @@
-"""One workload on a Docker host: its volumes, the container that prepares them, and the one that serves."""
+"""A workload on a Docker host: its volumes, the container that prepares them, and the container of the server."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""One pure builder for each server's document: addresses and numbers in, canonical text out."""
+"""Builders of the servers' documents: pure functions of addresses and numbers that return canonical text."""

@@ -13,7 +13,7 @@ from components.documents.text import toml
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Who may pass: users that the OpenID Connect ``issuer`` puts into one of ``groups``, read from the claim ``groups_claim``.
+    """Users that may pass: those whom the OpenID Connect ``issuer`` puts into one of ``groups``, read from the claim ``groups_claim``.
 
     ``scopes`` are asked for at login. ``trusted_proxies`` are the networks whose word on the client's address and scheme is taken.
     ``authority`` is the path of the PEM by which the issuer's certificate is known, None for the public authorities.

@@ -1,4 +1,4 @@
-"""What must not be stored: the rules that the collectors' redaction and the contract of the library both carry.
+"""Rules for attributes that must not be stored, for the collectors' redaction and for the contract of the library.
 
 The patterns keep to what RE2 (the collector) and Python's ``re`` (the library) read alike. They are the second wall; the first is
 the library, which does not let undeclared attributes leave the process. ``python -m components.documents.attributes`` prints them as
@@ -94,7 +94,7 @@ PRIVACY_RULES: tuple[PrivacyRule, ...] = (
         "addresses of chain accounts in Bech32 (BIP 173), which lead to their owners",
     ),
 )
-"""All rules, in the order in which they are applied."""
+"""The rules, in the order in which they are applied."""
 
 
 def as_json() -> str:
@@ -108,7 +108,7 @@ def patterns(matches: str) -> list[str]:
 
 
 def any_of(matches: str) -> str:
-    """One pattern of RE2 that matches where any of ``patterns`` does. Python's ``re`` reads it as well."""
+    """Return a pattern of RE2 that matches where any of ``patterns`` does. Python's ``re`` reads it as well."""
     parts = (re.match(r"(?:\(\?([is])\))?(.*)", pattern, re.DOTALL) for pattern in patterns(matches))
     return "|".join(f"(?{part[1] or ''}:{part[2]})" for part in parts if part is not None)
 

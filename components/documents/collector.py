@@ -26,7 +26,7 @@ Part = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """Where spans come in: ``host:port`` of OTLP over gRPC and over HTTP, and the path of the token that senders show, if they must."""
+    """Addresses of the intake: ``host:port`` of OTLP over gRPC and over HTTP, and the path of the token that senders must have, if any."""
 
     grpc: str
     http: str
@@ -72,7 +72,7 @@ class Noise:
 
 @dataclass(frozen=True, slots=True)
 class TailSampling:
-    """What is kept of whole traces.
+    """Rules of tail sampling.
 
     ``traces_held`` is how many may wait at once before intake is held back, ``decisions_remembered`` how many decisions late spans follow.
     ``baseline_burst_spans`` is what the baseline's limit may save up: a trace of more spans never passes it.
@@ -218,7 +218,7 @@ def _memory_limiter(operation: Operation) -> Part:
 
 
 def _enrichment() -> Part:
-    """Where a span comes from, asked of the Kubernetes API by the address of its sender."""
+    """Return the processor that adds the pod of a span's sender, which it asks the Kubernetes API for by the address."""
     metadata = ["k8s.namespace.name", "k8s.deployment.name", "k8s.statefulset.name", "k8s.pod.name", "k8s.pod.uid", "k8s.node.name"]
     return {
         "k8s_attributes": {
@@ -335,7 +335,7 @@ def _delivery(queue: Queue, backend: str) -> Part:
 
 
 SILENCE_SECONDS = 120
-"""How long a gateway may hang before its connection is given up, and what it has not answered for is sent again."""
+"""Timeout after which a connection to a gateway that hangs is closed, and unanswered requests are sent again."""
 
 LEAST_FLUSH_MILLISECONDS = 500
 LEAST_BATCH_BYTES, MOST_BATCH_BYTES = 65_536, 1_048_576

@@ -56,7 +56,7 @@ def receivers(hold: Hold) -> Part:
 
 
 def processors() -> Part:
-    """What makes the tail sampler the first to have a span, and what strips the copy."""
+    """Components that give a span to the tail sampler first, and remove the copy."""
     return {
         "resource/first": {"attributes": [{"key": "virtengine.none", "action": "delete"}]},
         "transform/strip": {

@@ -37,7 +37,7 @@ class Series:
 
 
 def series(metrics: TraceMetrics) -> tuple[Series, ...]:
-    """What a gateway shows at its metrics port, its ``target_info`` excepted."""
+    """Series at a gateway's metrics port, except ``target_info``."""
     span = (*_SPAN, *_RESOURCE, *map(prometheus_label, metrics.span_dimensions))
     edge = (*_EDGE, *(prometheus_label(f"{side}_{name}") for side in ("client", "server") for name in metrics.graph_dimensions))
     spans, edges = _seconds(metrics.span_buckets_milliseconds), _seconds(metrics.graph_buckets_milliseconds)

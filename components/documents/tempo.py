@@ -56,7 +56,7 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What Tempo takes before it refuses: bytes of one trace, and bytes a second. Its own defaults are 5 MB and 15 MB/s."""
+    """Limits above which Tempo refuses: bytes of a trace, and bytes per second. Tempo's defaults are 5 MB and 15 MB/s."""
 
     trace_bytes: int
     bytes_per_second: int

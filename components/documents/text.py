@@ -114,7 +114,7 @@ def prometheus_label(attribute: str) -> str:
 
 
 def prometheus_reader(host: str, port: int) -> dict[str, Any]:
-    """Where a server's own metrics are scraped.
+    """Address at which a server's own metrics are scraped.
 
     Unless both settings on suffixes are written, the collector 0.159, Jaeger 2.13 and Jaeger 2.20 name the same metric differently.
     """

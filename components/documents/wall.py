@@ -31,7 +31,7 @@ _NO_TEXT = r"[\x{0}\x{FFFD}]"
 """NUL, or a byte that is not UTF-8, which Go's regular expressions read as U+FFFD. A class, since a lone character is searched as bytes."""
 
 _NAME, _UNNAMED = r"[^\s\x{FFFD}]", "unknown_service"
-"""What the name of a service has at least, a character that can be seen; and OpenTelemetry's name for a service that gives none."""
+"""Pattern of a service name with a visible character, and OpenTelemetry's name for a service that gives none."""
 
 _YEAR_2000 = 946_684_800_000_000_000
 """Nanoseconds since 1970. A span that begins earlier has no start: no clock that was ever set is so far behind."""

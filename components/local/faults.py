@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from components.local.instances import Listed
 
 Damage = Literal["header", "pages", "cut", "garbage", "empty"]
-"""What happens to a file: its first pages are zeroed, pages in its middle are overwritten, it is cut to half, overwritten or emptied."""
+"""Damages of a file: first pages zeroed, middle pages overwritten, cut to half, overwritten, emptied."""
 
 PAGE = 4096
 ANSWER_SECONDS = 2.0

@@ -24,7 +24,7 @@ LISTING = "instances.json"
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One process of a workload. ``address`` is the IP address that its documents bind.
+    """A process of a workload. ``address`` is the IP address that its documents bind.
 
     ``variables`` are environment variables beside those of the workload: the values of its secrets and the name of its node.
     """
@@ -50,7 +50,7 @@ class Listed:
 
 
 def one_each(plan: Plan) -> tuple[Instance, ...]:
-    """One instance of each workload on 127.0.0.1, in the order in which they start.
+    """Return an instance of each workload on 127.0.0.1, in the order of their start.
 
     Raises UnsupportedPlanError for a plan with secrets, for which one host has no values.
     """

@@ -1,4 +1,4 @@
-"""One child process in a session of its own: Ctrl-C in the terminal does not reach it, and signals reach all that it started."""
+"""A child process in its own session: Ctrl-C in the terminal does not reach it, and signals reach all that it started."""
 
 from __future__ import annotations
 

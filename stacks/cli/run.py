@@ -51,7 +51,7 @@ DEFAULT_NODES = 3
 
 @dataclass(frozen=True, slots=True)
 class Placing:
-    """Where and how an environment is to run: its shape, the folder of its state, and for the shape of a cluster the number of its agents.
+    """Options of ``run``: the shape, the folder of the state, and for the shape of a cluster the number of agents.
 
     ``disks`` makes each volume a file system of its own size, in memory.
     """

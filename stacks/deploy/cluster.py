@@ -107,7 +107,7 @@ def _asked(context: str) -> Any:  # noqa: ANN401 - the client is not typed
 
 @cache
 def _plurals(context: str, root: str) -> dict[str, str]:
-    """How the API names the kinds of a version in its paths."""
+    """Return the names that the API has in its paths for the kinds of a version."""
     found = ask(context, "GET", root) or {"resources": []}
     return {kind["kind"]: kind["name"] for kind in found["resources"] if "/" not in kind["name"]}
 

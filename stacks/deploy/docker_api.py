@@ -52,7 +52,7 @@ def remove_container(host: str, name: str) -> None:
 
 
 def _request(host: str, method: str, path: str) -> dict[str, Any] | None:
-    """What the daemon answers, None when it knows no such thing; one behind ssh is not asked and tells nothing."""
+    """Return the daemon's answer, or None when it knows no such object. A daemon behind ssh is not asked."""
     parts = urlsplit(host)
     if parts.scheme == "unix":
         connection: http.client.HTTPConnection = _Unix(parts.path)

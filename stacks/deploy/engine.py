@@ -83,7 +83,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """One stack. ``stack_file`` is the copy that the engine reads, in a folder of its own."""
+    """A stack of the engine. ``stack_file`` is the copy that the engine reads, in a folder of its own."""
 
     command: str
     variables: Mapping[str, str]
@@ -226,7 +226,7 @@ def _write(line: str) -> None:
 
 @contextmanager
 def _interruptions() -> Iterator[list[int]]:
-    """Each Ctrl-C meanwhile. It ends nothing here.
+    """Count each Ctrl-C, which does not end this process.
 
     The engine has it as well: at the first it finishes the steps at hand and writes its state, at the second it ends.
     """

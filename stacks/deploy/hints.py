@@ -1,4 +1,4 @@
-"""What to do next about what the engine says: a sentence and a command for each of its errors that users meet."""
+"""Hints for errors of the engine: the next step and its command, for each error that users meet."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ _KNOWN: tuple[_Known, ...] = (
 
 _CANCELLED = r"\b(update|preview|destroy|refresh) (was )?cancell?ed"
 _AGAIN = {"refresh": "recover"}
-"""What our verb is called that runs a command of the engine, where it has another name."""
+"""Name of the verb of ``python -m stacks`` that runs a command of the engine, where the two names differ."""
 
 
 def cancelled(said: str) -> bool:
@@ -161,7 +161,7 @@ def cancelled(said: str) -> bool:
 
 
 def interrupted(verb: str, name: str, unknown: Sequence[str] = (), *, at_once: bool = False) -> str:
-    """What to do after the user interrupted a command of the engine.
+    """Return the next step after the user interrupted a command of the engine.
 
     ``unknown`` is what it was making and has no note of; ``at_once`` says that it could note nothing any more.
     """
@@ -175,7 +175,7 @@ def interrupted(verb: str, name: str, unknown: Sequence[str] = (), *, at_once: b
 
 
 def stopped(verdict: str, name: str, unknown: Sequence[str] = ()) -> str:
-    """What to do after a command of the engine was stopped because it waited in vain.
+    """Return the next step after a command of the engine was stopped because it waited in vain.
 
     ``verdict`` ends with the next command; ``unknown`` is what the engine was making and has no note of, which comes before that.
     """
@@ -185,7 +185,7 @@ def stopped(verdict: str, name: str, unknown: Sequence[str] = ()) -> str:
 
 
 def killed(ended: str, name: str) -> str:
-    """What to do after the engine was ended by a signal, which left it no word to say."""
+    """Return the next step after a signal ended the engine, which then prints no error."""
     return f"{name}: the engine was ended by {ended} and could not note what it was doing\nthen: python -m stacks recover {name}"
 
 

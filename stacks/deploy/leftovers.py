@@ -1,4 +1,4 @@
-"""What a killed or interrupted ``up`` has left: on the target and unknown to the state. Told, taken over or removed, so the next one works.
+"""Find resources that an interrupted ``up`` created but did not record, and report, import or delete them, so that the next run succeeds.
 
 The engine notes in its state what it begins to make, and a killed one never notes that it was made. What it then wants to make again
 is there already. Here each such thing is looked for on the target itself. What carries the label of this backbone is taken over into the
@@ -39,7 +39,7 @@ Fate = Literal["taken over", "removed", "not ours", "never made"]
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What became of something that was to be made. ``record`` is how the state is to have it, where it was taken over."""
+    """Outcome of a creation that was interrupted. ``record`` is the entry of the state, where the resource is imported."""
 
     fate: Fate
     name: str
@@ -55,10 +55,10 @@ class Found:
 
 
 class Target(Protocol):
-    """Where a stack is deployed."""
+    """Target of a stack."""
 
     def find(self, record: Record) -> Found | None:
-        """What is there under the name of a resource, or None; also None for what can be made again while it is there."""
+        """Return the object under a resource's name, or None. Return None too where a resource can be created while it exists."""
 
     def remove(self, record: Record) -> None:
         """Remove it."""
@@ -102,7 +102,7 @@ class Cluster:
 
 
 def target_of(environment: Environment) -> Target:
-    """Where an environment is deployed; one that is run on this machine is not."""
+    """Return the target of an environment. An environment of this machine has none."""
     target = environment.target
     if target.kind == "kubernetes":
         return Cluster(target.context)
@@ -132,13 +132,13 @@ def _kind(record: Record) -> str:
 
 
 def begun(state: Mapping[str, Any]) -> list[Record]:
-    """What the engine was making when it was last killed, as its state has it; components are nothing on a target."""
+    """Return the creations that the state has as pending. Components are left out, because they are nothing on a target."""
     noted = [operation["resource"] for operation in state.get("pending_operations") or [] if operation["type"] == "creating"]
     return [record for record in noted if record.get("custom")]
 
 
 def unknown(state: Mapping[str, Any], records: Iterable[Record]) -> list[Record]:
-    """Which of these things on a target a state does not have.
+    """Return the resources of the target that are not in the state.
 
     One that was deleted to be replaced is still in it, marked, until the new one is made; that new one is not known.
     """
@@ -182,7 +182,7 @@ def settle(target: Target, record: Record, *, noted: bool, may_be_ours: bool = T
 
 
 def called(record: Record) -> str:
-    """What messages call a resource: its kind and the name that it has on the target."""
+    """Return a resource's name for messages: its kind, and its name on the target."""
     return f"{_kind(record)} {_name(record)}"
 
 
@@ -216,4 +216,4 @@ def _referring_to(known: set[str], record: Record) -> dict[str, Any]:
 
 
 _KEPT = ("urn", "custom", "id", "type", "inputs", "parent", "protect", "provider")
-"""What a state has to know of a resource, beside what it depends on; the rest a refresh reads, or the next ``up`` gives."""
+"""Fields of a resource that the state needs, beside its dependencies. A refresh reads the others, or the next ``up`` sets them."""

@@ -29,7 +29,7 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 @dataclass
 class _Told:
-    """What one resource has told so far: a traceback that has begun with an ``indent``, or one that has just ``ended``."""
+    """State of a resource's output: a traceback that began with an ``indent``, or a traceback that just ``ended``."""
 
     block: list[str] = field(default_factory=list)
     indent: int | None = None

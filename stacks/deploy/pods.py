@@ -33,7 +33,7 @@ class Waiting:
 
 
 def waiting(pods: Iterable[Mapping[str, Any]], events: Iterable[Mapping[str, Any]], templates: Mapping[str, Any]) -> list[Waiting]:
-    """What pods of their controllers' present templates wait for, and the controllers that cannot make pods.
+    """Return the causes for which pods of the present templates wait, and the controllers that cannot create pods.
 
     ``events`` are warnings, ``templates`` the pod templates of controllers by the name of their workload. A pod of an older template is
     on its way out and says nothing of the new one.
@@ -71,7 +71,7 @@ def _pod(pod: Mapping[str, Any], warned: Mapping[tuple[str, str], Mapping[str, A
 
 
 def _container(pod: str, status: Mapping[str, Any]) -> Waiting | None:
-    """What is wrong with a container, or None when nothing is, or nothing that it says itself."""
+    """Return the fault of a container, or None when its state tells none."""
     state, image, restarts = status.get("state") or {}, str(status.get("image", "")), int(status.get("restartCount", 0))
     held = state.get("waiting") or {}
     reason, message = str(held.get("reason", "")), _line(str(held.get("message", "")))

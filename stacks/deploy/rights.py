@@ -73,7 +73,7 @@ def _for_secrets(plan: Plan) -> Iterator[Right]:
 
 
 def _granted(mapping: Object, namespace: str) -> Iterator[Right]:
-    """What a role grants: the API server lets nobody grant a right that they do not have."""
+    """Return the rights that a role grants, because the API server lets nobody grant a right that they do not have."""
     for rule in mapping.get("rules") or []:
         for group in rule["apiGroups"]:
             for resource in rule["resources"]:

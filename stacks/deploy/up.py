@@ -39,15 +39,15 @@ _ROTATED = frozenset({"kubernetes:core/v1:Secret"})
 _LOST = frozenset({"delete", "replace", "delete-replaced", "discard-replaced"})
 _STORES = frozenset({"docker:index/volume:Volume", "kubernetes:core/v1:PersistentVolumeClaim"})
 QUIET = ("--suppress-outputs", "--suppress-permalink=true")
-"""What is told to every operation of the engine: outputs are printed by us, and the file backend has no page."""
+"""Options of every operation of the engine: this program prints the outputs, and the file backend has no page."""
 
 
 class RefusedError(Exception):
-    """Nothing was done, because the user said no or could not be asked, or the environment is not one that is deployed."""
+    """Error of a command that did nothing: the user refused, the user could not be asked, or the environment is not deployed."""
 
 
 def say(line: str) -> None:
-    """One line to the person at the terminal."""
+    """Write a line to the terminal."""
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
 

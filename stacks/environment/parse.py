@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that keeps an environment from being used: the key, and what is wrong and would be right there."""
+    """A fault of an environment: its key, what is wrong there, and what would be right."""
 
     key: str
     message: str

@@ -57,7 +57,7 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """One thing that the load needs: which setting provides it, the arithmetic in words, and both amounts in bytes."""
+    """A need of the load: the setting that provides it, the arithmetic in words, and both amounts in bytes."""
 
     key: str
     what: str
@@ -206,7 +206,7 @@ def queue_seconds(environment: Environment) -> float:
 
 
 def needs(environment: Environment) -> Iterator[Need]:
-    """All needs of the load that settings provide."""
+    """Return all needs of the load that settings provide."""
     if (volume := _volume(environment)) is not None:
         key, provided = volume
         yield _disk(environment, key, provided)

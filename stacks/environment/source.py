@@ -57,7 +57,7 @@ _FORMS = {
     f"{_TAG}float": (r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", "-+.0123456789"),
     f"{_TAG}merge": ("<<", "<"),
 }
-"""What an unquoted word of YAML is, as Pulumi's engine reads it (YAML 1.2 and its yaml.v3): ``yes`` is text and ``1e3`` a number.
+"""Types of unquoted words of YAML, as Pulumi's engine reads them (YAML 1.2 and its yaml.v3): ``yes`` is text and ``1e3`` a number.
 
 Doubtful is what readers of YAML take for one thing or another: ``0500`` is 500, 320 or text.
 """

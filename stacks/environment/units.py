@@ -304,7 +304,7 @@ Interval = Annotated[
     PlainSerializer(format_duration, return_type=str),
     WithJsonSchema(_DURATION_SCHEMA | {"examples": ["15s", "1m"]}),
 ]
-"""How often something is done, or how long it is waited for, a second or more: as ``Duration``."""
+"""A ``Duration`` of a second or more: the interval of a repeated action, or a timeout."""
 
 Age = Annotated[
     timedelta,

@@ -113,7 +113,7 @@ def _places(environment: Environment, layout: Layout, folder: Path) -> Mapping[s
 
 
 def instances(named: Named, layout: Layout, folder: Path, filled: Secrets) -> Small:
-    """Each instance with the documents that a plan for its address has."""
+    """Return each instance with the documents of a plan for its address."""
     environment = layout.environment(named.environment)
     most = max(len(addresses) for addresses in layout.instances.values())
     plans = [plan(environment, InSmall(str(folder), layout.instances, layout.services, index), name=named.name) for index in range(most)]

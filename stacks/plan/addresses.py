@@ -30,7 +30,7 @@ class Addresses(Protocol):
 
     @property
     def shape(self) -> Shape:
-        """One host or a cluster."""
+        """Kind of a placement: one host, or a cluster."""
 
     def listen_host(self, workload: str) -> str:
         """The address that a workload's server binds."""
@@ -85,15 +85,15 @@ class OnKubernetes(_Containers):
     shape: Shape = "cluster"
 
     def call_host(self, workload: str) -> str:
-        """The name of the service, which resolves in every namespace of the cluster."""
+        """Return the name of the service, which resolves in every namespace of the cluster."""
         return f"{workload}.{self.namespace}.svc"
 
     def replica_hosts(self, workload: str, replicas: int) -> tuple[str, ...]:
-        """The names of the pods of a StatefulSet behind its headless Service."""
+        """Return the names of the pods of a StatefulSet behind its headless Service."""
         return tuple(f"{workload}-{index}.{self.call_host(workload)}" for index in range(replicas))
 
     def offer_host(self, workload: str) -> str:
-        """As other workloads reach it."""
+        """Return the host by which other workloads reach the workload."""
         return self.call_host(workload)
 
 
@@ -185,19 +185,19 @@ class InSmall:
         return BY_WORKLOAD[workload]
 
     def call_host(self, workload: str) -> str:
-        """The address that stands for all instances, or that of the one."""
+        """Return the address of all instances together, or of the only instance."""
         return self.services.get(workload) or self.instances[workload][0]
 
     def offer_host(self, workload: str) -> str:
-        """As other workloads reach it."""
+        """Return the host by which other workloads reach the workload."""
         return self.call_host(workload)
 
     def documents(self, workload: str) -> str:
-        """A folder of the instance's own."""
+        """Return a folder of the instance."""
         return f"{self.folder}/{self._name(workload)}/documents"
 
     def volume(self, workload: str, volume: str) -> str:
-        """A folder of the instance's own."""
+        """Return a folder of the instance."""
         return f"{self.folder}/{self._name(workload)}/{volume}"
 
     def secrets(self, folder: str) -> str:

@@ -165,7 +165,7 @@ def trial(folder: Path, pace: Pace, *, late_after: float) -> Iterator[Trial]:
 
 
 def intake(listed: tuple[Listed, ...], outputs: Outputs) -> Intake:
-    """Where services of all nodes send: to the agents, or on one host to the gateway."""
+    """Return the endpoints for services of all nodes: the agents, or on one host the gateway."""
     entries = [instance for instance in listed if instance.workload == "agent"] or [i for i in listed if i.workload == "gateway"]
     scheme = str(outputs.otlp_http_endpoint).partition("://")[0]
     token = outputs.otlp_token.get_secret_value() if outputs.otlp_token else None

@@ -21,13 +21,13 @@ TICK_SECONDS = 0.1
 SENDERS = 16
 """Requests that may be under way to one agent at once."""
 AGAIN = frozenset({429, 502, 503, 504})
-"""What OTLP calls retryable (specification, "OTLP/HTTP Response")."""
+"""Status codes that OTLP calls retryable (specification, "OTLP/HTTP Response")."""
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """Where services send: the base URLs of OTLP over HTTP of all agents, the PEM of their authority and the token, if any."""
+    """Endpoints for services: the base URLs of OTLP over HTTP of all agents, the PEM of their authority and the token, if any."""
 
     urls: tuple[str, ...]
     certificate: str | None = None
@@ -36,7 +36,7 @@ class Intake:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How much is sent: traces per second, spans of a trace, bytes of a span, for so many seconds.
+    """Amount of a load: traces per second, spans per trace, bytes per span, and its seconds.
 
     ``timeout_seconds`` is how long an answer is waited for (the OpenTelemetry default is 10 s), ``give_up_seconds`` how long a request is
     repeated.

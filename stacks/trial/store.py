@@ -73,7 +73,7 @@ class Store:
         return missing
 
     def twice(self) -> int:
-        """How many spans are stored more than once. Asks for all traces anew."""
+        """Return the number of spans that are stored more than once, by reading all traces again."""
         for window in sorted({_window(sent) for sent in self.load.sent}):
             self._ask(window)
         return sum(readable.twice for readable in self.found.values())

@@ -57,7 +57,7 @@ class Template:
         self._encoded = ExportTraceServiceRequest(resource_spans=[whole]).SerializeToString()
 
     def encode(self, traces: Sequence[Trace]) -> bytes:
-        """One OTLP request with these spans of all ``traces``."""
+        """Return an OTLP request with these spans of all ``traces``."""
         return b"".join(map(self._one, traces))
 
     def _one(self, trace: Trace) -> bytes:

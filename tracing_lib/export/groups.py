@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-    from tracing_lib.export.packing import Redactor
+    from tracing_lib.export.redactor import Redactor
 
 _MOST_REMEMBERED: Final = 1024
 """Groups that are remembered; a process that makes ever new ones starts over."""

@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import StatusCode
 
 from tracing_lib.base.background import Wake, around_fork, start_thread
-from tracing_lib.export.accounts import ALREADY_SHUTDOWN, ENCODING, INTERNAL, NO_SPANS, SHUTDOWN, Accounts
+from tracing_lib.export.accounts import ALREADY_SHUTDOWN, ENCODING, INTERNAL, NO_SPANS, QUEUE_FULL, SHUTDOWN, Accounts
 from tracing_lib.export.queue import SpanQueue
 from tracing_lib.export.transport import ExportResult, build_transport
 
@@ -50,6 +50,8 @@ _MANY_PENDING: Final = 96
 """Spans that wait to be encoded before the end of any span wakes the export thread."""
 _MOST_PENDING: Final = 128
 """Spans that wait to be encoded before the threads that end spans encode as well. Each takes about 2 kB."""
+_TOO_MANY_PENDING: Final = 2048
+"""Spans that wait to be encoded before those that come are dropped, while another thread encodes and cannot go on."""
 _SECONDS_FOR_ANSWERING: Final = 0.002
 """Delay before the export thread starts encoding. The request that woke it has not sent its response yet, and encoding holds the GIL."""
 _AT_ONCE: Final = 8
@@ -160,10 +162,22 @@ class ExportProcessor(SpanProcessor):
             if (parent is None or parent.is_remote or waiting >= _MANY_PENDING) and not self._wake.is_set():
                 self._wake.set()
             if waiting > _MOST_PENDING:
-                if self._deadline is not None:
-                    self._drop_pending(waiting - 1)  # the process ends: what is spent on encoding here is lacking where spans are delivered
-                    return
-                self._encode(2)  # more than the one that came, so that fewer are pending afterwards
+                self._encode_beside(waiting)
+
+    def _encode_beside(self, waiting: int) -> None:
+        """Take a little off ``waiting`` pending spans, in a thread that ended one."""
+        if self._deadline is not None:
+            self._drop_pending(waiting - 1, SHUTDOWN)  # the process ends: what encoding takes here is lacking where spans are delivered
+        # Never waited for: a finalizer that ends a span may hold what the thread that encodes is waiting for.
+        elif self._encoding.acquire(blocking=False):
+            try:
+                self._encode(
+                    min(waiting - _MOST_PENDING + 1, _AT_ONCE)
+                )  # more than the one that came, so that fewer are pending afterwards
+            finally:
+                self._encoding.release()
+        elif waiting > _TOO_MANY_PENDING:
+            self._drop_pending(waiting - 1, QUEUE_FULL)
 
     def _encode(self, most: int) -> None:
         """Redact, encode and queue so many pending spans, oldest first."""
@@ -183,12 +197,12 @@ class ExportProcessor(SpanProcessor):
         if queue.waiting >= self._settings.batch_size and not self._wake.is_set():
             self._wake.set()
 
-    def _drop_pending(self, most: int) -> None:
+    def _drop_pending(self, most: int, reason: str) -> None:
         """Drop pending spans beyond so many, newest first, and count them."""
         with suppress(IndexError):  # another thread was faster
             while len(self.pending) > most:
                 self.pending.pop()
-                self.queue.drop(SHUTDOWN)
+                self.queue.drop(reason)
 
     def _unencodable(self, error: Exception) -> None:
         """Drop a span that cannot be redacted and encoded: it must not leave."""
@@ -347,7 +361,7 @@ class ExportProcessor(SpanProcessor):
         self._wake.set()
         if self._worker is not None:
             self._worker.join(deadline_seconds * _SHARE_FOR_JOINING)
-        self._drop_pending(0)
+        self._drop_pending(0, SHUTDOWN)
         self.queue.close()
         self._say_withheld()
         accounts = self._accounts()
@@ -356,12 +370,6 @@ class ExportProcessor(SpanProcessor):
         self._transport.close()
         return self._report
 
-    @property
-    def fill(self) -> float:
-        """How full the queue is, from 0 to 1."""
-        return self.queue.fill
-
-    @property
-    def report(self) -> ShutdownReport | None:
-        """What became of the spans; none before ``shutdown``."""
-        return self._report
+    def load(self) -> float:
+        """Return the load of the export, from 0 to 1: how full the queue is, and 1 while the collector says that it has too much to do."""
+        return 1.0 if self.refusing else self.queue.fill

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from opentelemetry.util.types import AnyValue
 
     from tracing_lib.export.groups import ScopeGroup
-    from tracing_lib.export.packing import Redactor
+    from tracing_lib.export.redactor import Redactor
     from tracing_lib.fast._native import Origin
 
 _MOST_REMEMBERED: Final = 4096

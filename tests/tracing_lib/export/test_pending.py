@@ -13,7 +13,7 @@ from tests.tracing_lib.export.test_delivery import WHOLE, end_spans
 from tests.tracing_lib.recorders import said_of_the_recorder
 from tests.tracing_lib.scripted import Collector
 from tracing_lib import TracingSettings, configure
-from tracing_lib.export.processor import _MOST_PENDING, _PENDING, ExportProcessor
+from tracing_lib.export.processor import _MOST_PENDING, _PENDING, _TOO_MANY_PENDING, ExportProcessor
 from tracing_lib.privacy.policy import PrivacyPolicy
 from tracing_lib.provider import recorder
 
@@ -89,10 +89,46 @@ def test_with_a_collector_that_hangs_few_spans_wait_unencoded_and_all_are_queued
         for _ in range(300):
             end_spans(tracing, 10)
             most = max(most, len(delivery.pending))
-        assert most <= _MOST_PENDING + 1
+        assert most <= _TOO_MANY_PENDING
         accounts = tracing.accounts()
         assert (accounts.started, accounts.queued, accounts.live, len(delivery.pending)) == (3000, 3000, 0, 0)
         assert tracing.shutdown().accounts.lost == 3000
+
+
+def test_threads_that_end_spans_do_not_wait_for_a_thread_that_encodes() -> None:
+    settings = TracingSettings(
+        service_name="portal", endpoint="http://127.0.0.1:9", targets=(WHOLE,), export_interval_seconds=600, shutdown_seconds=0.3
+    )
+    tracing = configure(settings, set_global=False)
+    delivery: Any = tracing._processor
+    held, over = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with delivery._encoding:
+            held.set()
+            over.wait(120)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert held.wait(120)
+    enders = [threading.Thread(target=end_spans, args=(tracing, _TOO_MANY_PENDING)) for _ in range(2)]
+    for each in enders:
+        each.start()
+    for each in enders:
+        each.join(120)
+    waited = [each.is_alive() for each in enders]
+    pending = len(delivery.pending)
+    over.set()
+    holder.join()
+    assert waited == [False, False]
+    assert _MOST_PENDING < pending <= _TOO_MANY_PENDING
+    accounts = tracing.accounts()
+    assert (accounts.started, accounts.queued, accounts.dropped) == (
+        2 * _TOO_MANY_PENDING,
+        pending,
+        {"queue_full": 2 * _TOO_MANY_PENDING - pending},
+    )
+    tracing.shutdown()
 
 
 _FORKING = """
