@@ -58,10 +58,8 @@ def _kind(_was: object, _becomes: object, old: Environment, _new: Environment) -
     return "traces stored so far are not moved, and are deleted with their volume"
 
 
-def _storage_kind(_was: object, becomes: object, old: Environment, new: Environment) -> str | None:
+def _storage_kind(_was: object, becomes: object, old: Environment, new: Environment) -> str:
     before, after = _volume(old), _volume(new)
-    if before is None or after is None or _storage(old) is None or _storage(new) is None:
-        return None  # another backend, which is said of its kind
     if becomes == "s3":
         told = "the claim of the traces becomes that of the write-ahead log; the traces in it are not moved, and no longer found"
     else:
@@ -90,9 +88,7 @@ def _elsewhere(_was: object, _becomes: object, _old: Environment, _new: Environm
 
 def _volume_size(_was: object, _becomes: object, old: Environment, new: Environment) -> str | None:
     before, after = _volume(old), _volume(new)
-    if before is None or after is None:
-        return None  # another volume, which is said of the kind
-    return _sized(before, after)
+    return _sized(before, after) if _on_cluster(old, new) else None  # a host's volumes have no size
 
 
 def _sized(before: int, after: int) -> str:
@@ -111,7 +107,7 @@ def _queue_class(_was: object, _becomes: object, old: Environment, new: Environm
     return "the claims are made anew, and what waits in them is lost" if _on_cluster(old, new) else None
 
 
-def _volume(environment: Environment) -> int | None:
+def _volume(environment: Environment) -> int:
     """Size of the volume of the backend: of its traces, or of the write-ahead log of traces in a bucket."""
     backend = environment.backend
     if backend.kind == "jaeger":
@@ -143,7 +139,9 @@ def _queue_sync(_was: object, becomes: object, _old: Environment, _new: Environm
     return None if becomes else "a power cut can damage the queue's file, which is then set aside with all that is in it"
 
 
-def _storage_class(_was: object, _becomes: object, old: Environment, _new: Environment) -> str:
+def _storage_class(_was: object, _becomes: object, old: Environment, new: Environment) -> str | None:
+    if not _on_cluster(old, new):
+        return None
     if _storage(old) == "s3":
         return f"the claim is made anew, and what is not in the bucket yet is lost; {_protected(old)}"
     return f"the claim is made anew and the traces in it are lost; {_protected(old)}"
