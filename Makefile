@@ -33,12 +33,12 @@ servers: .venv/ready ## find the real servers, or build them from toolchain/
 	@$(PY) -m stacks servers
 
 .PHONY: debian
-debian: ## as root on Debian: install what the tests of SLURM, Kubernetes and the login need (elsewhere they are skipped, and say so)
+debian: ## as root on Debian: install what the tests of SLURM, Kubernetes, the login and the start script need (elsewhere they are skipped, and say so)
 	@test "$$(id -u)" != 0 || ! command -v apt-get > /dev/null \
-		|| { command -v etcd && command -v slurmctld && command -v munged && command -v chromium; } > /dev/null \
+		|| { command -v etcd && command -v slurmctld && command -v munged && command -v chromium && command -v busybox; } > /dev/null \
 		|| { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
-			etcd-server slurm-wlm munge chromium; } \
-		|| echo "apt-get did not work: the tests of SLURM, Kubernetes and the login in a browser will be skipped"
+			etcd-server slurm-wlm munge chromium busybox-static; } \
+		|| echo "apt-get did not work: the tests of SLURM, Kubernetes, the login in a browser and the start script will be skipped"
 
 .PHONY: test
 test: lint debian servers ## all tests, on real servers
