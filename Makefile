@@ -139,7 +139,7 @@ benchmark: .venv-benchmarks/ready ## measure the library beside its peers; table
 	@.venv-benchmarks/bin/python -m benchmarks.span_way $(ARGS)
 
 .PHONY: reliability
-reliability: .venv/ready ## break the shape of a cluster on purpose and write docs/reliability.md; an hour (ARGS="--quick")
+reliability: .venv/ready ## break the shape of a cluster on purpose and write docs/reliability.md; an hour (ARGS="--only NAME", --missing)
 	@$(PY) -m benchmarks.reliability $(ARGS)
 
 .PHONY: benchmark-orders

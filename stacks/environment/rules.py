@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from components.documents.series import SPAN_LABELS
 from components.documents.text import prometheus_label
-from stacks.environment.sizing import acknowledge_seconds, answers_late, floors
+from stacks.environment.sizing import answers_late, floors, grace_seconds
 from stacks.environment.units import format_bytes, format_duration, format_percent, shown
 
 if TYPE_CHECKING:
@@ -57,15 +57,22 @@ def _backend(environment: Environment) -> Iterator[Broken]:
 
 def _tail(environment: Environment) -> Iterator[Broken]:
     tail, gateway = environment.sampling.tail, environment.collectors.gateway
-    needed = timedelta(seconds=acknowledge_seconds(environment)) if answers_late(environment) else tail.wait
-    if needed >= gateway.grace_period:
-        enough = format_duration(needed + timedelta(seconds=20))
+    grace = timedelta(seconds=grace_seconds(environment, late=answers_late(environment)))
+    if answers_late(environment) and gateway.grace_period is not None:
+        yield (
+            "collectors.gateway.grace_period",
+            (
+                f"has no effect where agents have a queue: a gateway then stops within {format_duration(grace)}, and agents send what it "
+                "has not acknowledged to its successor; remove it"
+            ),
+        )
+    elif not answers_late(environment) and tail.wait >= grace:
         yield (
             "sampling.tail.wait",
             (
-                f"{format_duration(tail.wait)}, after which agents are answered within {format_duration(needed)}, is not shorter than "
-                f"collectors.gateway.grace_period ({format_duration(gateway.grace_period)}), so a rollout would cut off what waits; "
-                f"write a shorter wait, or a grace period of {enough} or more"
+                f"{format_duration(tail.wait)} is not shorter than collectors.gateway.grace_period ({format_duration(grace)}), so a "
+                "rollout would cut off what waits; write a shorter wait, or a grace period of "
+                f"{format_duration(tail.wait + timedelta(seconds=20))} or more"
             ),
         )
     if tail.wait.total_seconds() != int(tail.wait.total_seconds()):

@@ -233,9 +233,10 @@ class Gateway(Section):
     """Share of its memory at which a gateway refuses spans, so that agents queue. Default: 80 %, as the collector's guide says."""
     queue: GatewayQueue = Field(default=_gateway_queue("5Gi"), title="queue")
     """Queue of a gateway, on disk, for spans that the backend does not take. Default: 5Gi, hours at 100 kept spans/s."""
-    grace_period: Duration = Field(default=timedelta(seconds=60), title="grace period")
-    """Time to stop after SIGTERM. It must cover the longest wait for an acknowledgement, which is twice the tail-sampling wait and 5 s, or
-    a rollout sends spans twice. Default: 60 s, more than twice as much at the usual wait."""
+    grace_period: Duration | None = Field(default=None, title="grace period")
+    """Time to stop after SIGTERM, in which a gateway decides on what waits. Only where a gateway acknowledges before it has decided: on one
+    host, or with agents without a queue. Elsewhere it stops within 2 s, because agents keep what it has not acknowledged and send it to its
+    successor. Default: 60 s, six times the usual wait."""
 
 
 class Collectors(Section):

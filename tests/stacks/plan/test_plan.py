@@ -315,10 +315,13 @@ def test_every_server_stays_within_its_memory_before_the_kernel_acts(base: str, 
 
 
 @each
-def test_a_gateway_has_time_to_decide_on_every_trace_that_waits(base: str, target: str) -> None:
+def test_a_gateway_decides_on_what_it_acknowledged_before_it_stops_and_else_stops_at_once(base: str, target: str) -> None:
     gateway = samples.planned(base, target).workload("gateway")
-    tail = yaml.safe_load(gateway.documents[0].text)["processors"]["tail_sampling"]
-    assert gateway.grace_seconds > int(tail["decision_wait"].removesuffix("s"))
+    document = yaml.safe_load(gateway.documents[0].text)
+    tail = document["processors"]["tail_sampling"]
+    wait = int(tail["decision_wait"].removesuffix("s"))
+    # A gateway that closes takes no more spans: the rest of what it still decided on would be decided on by its successor.
+    assert gateway.grace_seconds < 3 if "otlp_grpc/copy" in document["exporters"] else gateway.grace_seconds > wait
     assert tail["num_traces"] >= tail["expected_new_traces_per_sec"]
 
 
