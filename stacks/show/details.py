@@ -10,8 +10,8 @@ from stacks.show.markup import duration, text, value
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from stacks.show.stored import AttributeValue, Event, Link, Span
     from stacks.show.walk import Place
-    from tracing_lib.reading.trace import AttributeValue, Event, Link, Span
 
 
 def details(place: Place, begin_ns: int, numbers: Mapping[str, int]) -> str:

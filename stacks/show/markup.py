@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from tracing_lib.reading.trace import AttributeValue
+    from stacks.show.stored import AttributeValue
 
 _KEPT: Final = frozenset("\n\t ")
 _MICROSECOND: Final = 1_000

@@ -14,9 +14,9 @@ from components.local.files import write_atomically
 from stacks.show.details import details
 from stacks.show.markup import duration, text
 from stacks.show.servicemap import service_map
+from stacks.show.stored import Trace
 from stacks.show.timescale import Scale
 from stacks.show.walk import calls, services, walk
-from tracing_lib.reading.trace import Trace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -8,11 +8,11 @@ from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
+from stacks.show.errors import QueryError, TraceNotFoundError
 from stacks.show.search import Found, find_traces
+from stacks.show.stored import Span, Trace
 from stacks.show.trace import fetch
 from stacks.show.tree import summary, tree_lines
-from tracing_lib.base.errors import QueryError, TraceNotFoundError
-from tracing_lib.reading.trace import Span, Trace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from components.documents.series import Series
     from components.local.instances import Listed
     from stacks.changes.diff import Difference
+    from stacks.show.stored import Trace
     from stacks.show.story import Story
     from tracing_lib.contract.outputs import Outputs
-    from tracing_lib.reading.trace import Trace
 
 PIPED_WIDTH = 160
 

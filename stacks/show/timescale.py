@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from tracing_lib.reading.trace import Span
+    from stacks.show.stored import Span
 
 _FOLDED_WIDTH: Final = 0.03
 """Width of a folded wait, as a share of the lane: enough for its label, written upright."""

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 from urllib.request import urlopen
 
+from stacks.show.errors import QueryError
 from stacks.show.page import write_page
 from stacks.show.query import fetch_trace
 from stacks.show.tree import render_tree
-from tracing_lib.base.errors import QueryError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from pathlib import Path
 
+    from stacks.show.stored import Trace
     from tracing_lib.contract.outputs import Outputs
-    from tracing_lib.reading.trace import Trace
 
 __all__ = ["QueryError", "as_json", "fetch", "links", "render_tree"]
 

@@ -10,7 +10,7 @@ from stacks.show.walk import walk
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tracing_lib.reading.trace import Span, Trace
+    from stacks.show.stored import Span, Trace
 
 _BAR: Final = 28
 _LONGEST_NAME: Final = 64

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from tracing_lib.reading.trace import Span, Trace
+    from stacks.show.stored import Span, Trace
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from stacks.show.stored import Event, Link, Span, Trace
 from stacks.show.story import LINK_MARK
-from tracing_lib.reading.trace import Event, Link, Span, Trace
 
 MS: Final = 1_000_000
 BEGIN: Final = 1_780_000_000_000_000_000

@@ -11,13 +11,13 @@ import pytest
 
 from stacks.show.markup import duration, text, value
 from stacks.show.page import page, write_page
+from stacks.show.stored import Trace
 from tests.stacks.show.stories import HOSTILE, LONG, STACK, hostile, order, span
-from tracing_lib.reading.trace import Trace
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tracing_lib.reading.trace import AttributeValue
+    from stacks.show.stored import AttributeValue
 
 VOID = {"meta", "input"}
 OWN_SCRIPTS = 1

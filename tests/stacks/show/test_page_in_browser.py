@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from stacks.show.page import write_page
+from stacks.show.stored import Trace
 from tests.sites.browser import PROGRAM, Page, browser
 from tests.stacks.show.stories import HOSTILE, LONG, hostile, order, span
 from tests.waiting import until
-from tracing_lib.reading.trace import Trace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

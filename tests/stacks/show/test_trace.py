@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from stacks.show.stored import Span, Trace
 from stacks.show.walk import services
-from tracing_lib.reading.trace import Span, Trace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
