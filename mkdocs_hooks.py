@@ -29,6 +29,7 @@ ADOPTED: Final = {
 }
 """Pages of the repository outside of ``docs``, each with its place on the site."""
 _LINK: Final = re.compile(r"(?P<image>!?)\[(?P<text>(?:[^\[\]]|\[[^\]]*\])*)\]\((?P<target>[^()\s]+)\)")
+_OFFERED: Final = re.compile(r"^from (\S+) import (\w+) as \2$", re.MULTILINE)
 _FENCE: Final = re.compile(r"^(```|~~~).*?^\1[^\n]*$", re.MULTILINE | re.DOTALL)
 _LOG: Final = logging.getLogger("mkdocs.hooks.links")
 
@@ -128,9 +129,18 @@ def _commands() -> str:
 
 
 def _library() -> str:
-    """The public names of the library's rooms, by their docstrings, in the order of the table in its README."""
+    """The public names of the library's rooms, by their docstrings, in the order of the table in its README; each name once.
+
+    A package lists its public names in its stub, each as an import from the module that defines it.
+    """
     rooms = re.findall(r"^\| `(tracing_lib[\w.]*)` \|", (ROOT / "tracing_lib/README.md").read_text(encoding="utf-8"), re.MULTILINE)
-    page = ["# Library", "", "The public names of `tracing_lib`, room by room.", ""]
+    page, shown = ["# Library", "", "The public names of `tracing_lib`, room by room.", ""], set()
     for room in rooms:
-        page += [f"::: {room}", ""]
+        stub = ROOT.joinpath(*room.split("."), "__init__.pyi")
+        page += [f"::: {room}", *(["    options: {members: false}"] if stub.is_file() else []), ""]
+        names = _OFFERED.findall(stub.read_text(encoding="utf-8")) if stub.is_file() else []
+        for name in (f"{module}.{name}" for module, name in names):
+            if name not in shown:
+                shown.add(name)
+                page += [f"::: {name}", "    options: {heading_level: 3, show_root_full_path: false}", ""]
     return "\n".join(page)
