@@ -101,7 +101,7 @@ class Newcomer:
         return None
 
     def _pattern(self, line: str) -> str:
-        parts = [".*".join(map(re.escape, part.split("…"))) for part in TAKEN.split(line.rstrip())]
+        parts = [".*".join(map(re.escape, re.split(" ?… ?", part))) for part in TAKEN.split(line.rstrip())]
         names = [re.escape(self.taken[name]) if name in self.taken else rf"(?P<{name}>[\w-]+)" for name in TAKEN.findall(line)]
         return "^" + "".join(part + name for part, name in zip(parts, [*names, ""], strict=True)) + r"\s*$"
 
