@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 
 _logger: Final = logging.getLogger("tracing_lib")
+_RANDOM: Final = random.SystemRandom()
+"""Not the generator of ``random``, whose sequence is the service's own once it is seeded."""
 
 _SHARE_FOR_FLUSHING: Final = 0.9
 """Part of the deadline given to delivering; the rest is for closing connections and for a busy machine."""
@@ -171,9 +173,8 @@ class ExportProcessor(SpanProcessor):
         # Never waited for: a finalizer that ends a span may hold what the thread that encodes is waiting for.
         elif self._encoding.acquire(blocking=False):
             try:
-                self._encode(
-                    min(waiting - _MOST_PENDING + 1, _AT_ONCE)
-                )  # more than the one that came, so that fewer are pending afterwards
+                # More than the one that came, so that fewer are pending afterwards.
+                self._encode(min(waiting - _MOST_PENDING + 1, _AT_ONCE))
             finally:
                 self._encoding.release()
         elif waiting > _TOO_MANY_PENDING:
@@ -270,7 +271,7 @@ class ExportProcessor(SpanProcessor):
         self._say_full()
         self._say_withheld()
         if result.kind == "again":
-            ours = self._next_pause * random.uniform(0.5, 1.0)  # noqa: S311  no secret
+            ours = self._next_pause * _RANDOM.uniform(0.5, 1.0)
             self._pause(ours if result.after_seconds is None else min(result.after_seconds, _LONGEST_PAUSE_ASKED))
             self._next_pause = min(self._next_pause * 2, _LONGEST_PAUSE)
         else:

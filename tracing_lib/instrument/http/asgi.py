@@ -68,7 +68,7 @@ class AsgiTracing:
             await self._app(scope, exchange.receive, exchange.send)
 
 
-class _Exchange(inside["_Exchange"]):
+class _Exchange(inside[None]):
     """The span of one request or handshake, from the first line to the response."""
 
     template: str | None = None
@@ -91,9 +91,8 @@ class _Exchange(inside["_Exchange"]):
         self._receive, self._send = receive, send
         self.opened(tracing)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> None:
         self.token = self._attach(self.active)
-        return self
 
     def opened(self, tracing: AsgiTracing) -> None:
         """Prepare what differs between requests and WebSockets."""

@@ -75,11 +75,10 @@ def patch(provider: TracerProvider | None) -> None:
         wrap_function_wrapper(kind, "__init__", made)
 
 
-def _wire(client: httpx.Client | httpx.AsyncClient, requests: _Requests) -> None:
+def _wire(client: Any, requests: _Requests) -> None:  # noqa: ANN401  one of two classes, whose transports have no common type
     # Its mounts and proxies are made from arguments and environment by the client itself; wrapping is what leaves them as they are.
-    held: Any = client
-    held._transport = TracedTransport(held._transport, requests)  # noqa: SLF001
-    mounts: dict[Any, Any] = held._mounts  # noqa: SLF001
+    client._transport = TracedTransport(client._transport, requests)  # noqa: SLF001
+    mounts: dict[Any, Any] = client._mounts  # noqa: SLF001
     mounts.update({pattern: TracedTransport(mounted, requests) for pattern, mounted in mounts.items() if mounted is not None})
 
 
