@@ -102,7 +102,8 @@ class Server:
     """A server program: its container image and the name under which a machine without containers runs it.
 
     ``digest`` is ``sha256:…`` when the user has pinned one, else None: a digest is never written without its source. ``entrypoint`` is
-    what a container starts where the image's own entry point is not the program itself; None leaves it to the image.
+    what a container starts where the image's own entry point is not the program itself, or where another program starts it; None leaves it
+    to the image.
     """
 
     program: str
@@ -296,7 +297,10 @@ class PrivacyRule:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Workloads of one environment, who may talk to whom, and all else that a placement needs."""
+    """Workloads of one environment, who may talk to whom, and all else that a placement needs.
+
+    ``toolbox`` is a static busybox for containers of servers whose own images hold no other program.
+    """
 
     environment: str
     target: TargetKind
@@ -310,6 +314,7 @@ class Plan:
     privacy: tuple[PrivacyRule, ...]
     outside: Mapping[OutsideName, Outside]
     quota: Quota
+    toolbox: Server
     pull_secret: str | None = None
 
     @property

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from components.damage import COUNT
 from components.documents import held, shards, wall
 from components.documents.security import Security, tls
-from components.documents.text import expanded_text, go_duration, mebibytes, ottl, prometheus_reader
+from components.documents.text import Quoted, expanded_text, go_duration, mebibytes, ottl, prometheus_reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -417,10 +418,17 @@ def _storage(queue: Queue) -> Part:
     }
 
 
+SET_ASIDE = "virtengine.queue.files_set_aside"
+"""Attribute of a collector itself, and as a label of ``target_info`` among its metrics: how many queue files were set aside so far."""
+
+
 def _service(operation: Operation, extensions: Part, pipelines: Part) -> Part:
     reader = prometheus_reader(operation.telemetry_host, operation.telemetry_port)
+    counted: Part = {}
+    if any(name.startswith("file_storage") for name in extensions):
+        counted["resource"] = {"attributes": [{"name": SET_ASIDE, "value": Quoted(f"${{env:{COUNT}:-0}}")}]}
     return {
         "extensions": list(extensions),
         "pipelines": pipelines,
-        "telemetry": {"metrics": {"level": "normal", "readers": [reader]}, "logs": {"level": "info", "encoding": "json"}},
+        "telemetry": {"metrics": {"level": "normal", "readers": [reader]}, "logs": {"level": "info", "encoding": "json"}} | counted,
     }

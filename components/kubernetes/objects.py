@@ -184,7 +184,7 @@ def _controller(plan: Plan, workload: Workload) -> Object:
     """Controller of the pods: a DaemonSet, a Deployment, or a StatefulSet, which alone never runs one replica twice."""
     # The new one takes over before the old one goes.
     gapless = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
-    spec: Object = {"selector": {"matchLabels": selector(workload)}, "template": template(workload)}
+    spec: Object = {"selector": {"matchLabels": selector(workload)}, "template": template(plan, workload)}
     if workload.spread == "every-node":
         kind, spec = "DaemonSet", spec | {"updateStrategy": gapless}
     elif workload.spread == "replicated":

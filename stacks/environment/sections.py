@@ -426,9 +426,11 @@ class Ingest(Section):
     namespaces: tuple[Label, ...] = Field(default=(), title="namespaces that may send", strict=False)
     """Namespaces whose pods reach the agents and the strategy server. Default: none, which a cluster is refused for."""
     tls_secret: ObjectName | None = Field(default=None, title="TLS secret of the intake")
-    """Secret of type kubernetes.io/tls that the agents present. Default: none, plain text inside of the cluster."""
+    """Secret of type kubernetes.io/tls that the agents and the strategy server present; its certificate names both hosts,
+    `agent.NAMESPACE.svc` and `sampling.NAMESPACE.svc`. Default: none, plain text inside of the cluster."""
     token_secret: ObjectName | None = Field(default=None, title="token secret of the intake")
-    """Secret with the entry `token` that senders must know, which the stack fills. Default: none, the namespace decides alone."""
+    """Secret with the entry `token` that senders, and those who ask for strategies, must know; the stack fills it. Default: none, the
+    namespace decides alone."""
 
 
 class Images(Section):
@@ -438,7 +440,7 @@ class Images(Section):
         default=None, title="registry mirror", pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$"
     )
     """Mirror that stands before every repository name. Default: none, each image comes from its own registry."""
-    digests: dict[Literal["otelcol-contrib", "jaeger", "tempo", "grafana", "oauth2-proxy"], Digest] = Field(
+    digests: dict[Literal["otelcol-contrib", "jaeger", "tempo", "grafana", "oauth2-proxy", "busybox"], Digest] = Field(
         default_factory=dict, title="image digest"
     )
     """Digests by program. Default: none: a digest is worth what its source is worth, so it comes from you."""

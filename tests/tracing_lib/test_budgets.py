@@ -8,7 +8,7 @@ import tracing_lib
 
 ROOT = Path(tracing_lib.__file__).parent
 FAST = ROOT / "fast"
-LIBRARY_LINES = 9_800
+LIBRARY_LINES = 9_900
 """Lines of Python and of stubs without ``fast``, as they stand, rounded up to 50. The bound is 9,900: 9,500 of issue F and 400 of H."""
 FAST_PYTHON_LINES = 700
 FAST_C_LINES = 1_700

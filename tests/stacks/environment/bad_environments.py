@@ -254,7 +254,7 @@ RULES = [
         "images.digests",
         {"tempo": "sha256:" + "0" * 64},
         "no tempo runs here",
-        "What runs: jaeger, oauth2-proxy, otelcol-contrib",
+        "What runs: busybox, jaeger, oauth2-proxy, otelcol-contrib",
         named="images.digests.tempo",
     ),
     _value("noise of half a character", NOISE, ["a\ud800"], "holds half a character", "write whole ones", named=f"{NOISE}.0"),

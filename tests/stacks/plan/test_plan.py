@@ -227,13 +227,16 @@ def test_the_secrets_of_prod_are_named_where_they_are_used() -> None:
         ("agent", "tracing-ingest-tls", "tls.crt"),
         ("agent", "tracing-ingest-tls", "tls.key"),
         ("agent", "tracing-ingest-token", "token"),
+        ("sampling", "tracing-ingest-tls", "tls.crt"),
+        ("sampling", "tracing-ingest-tls", "tls.key"),
+        ("sampling", "tracing-ingest-token", "token"),
         ("tempo", "tracing-bucket", "access-key"),
         ("tempo", "tracing-bucket", "secret-key"),
         ("access", "tracing-access", "client-secret"),
         ("access", "tracing-access", "cookie-secret"),
     }
-    agent = found.workload("agent")
-    assert all(secret.path in samples.document(found, "agent", "collector.yaml") for secret in agent.secret_files)
+    for name, document in (("agent", "collector.yaml"), ("sampling", "sampling.yaml")):
+        assert all(secret.path in samples.document(found, name, document) for secret in found.workload(name).secret_files)
 
 
 @cache
@@ -277,7 +280,7 @@ def test_one_port_constant_moves_every_document_edge_and_endpoint(
     # The documents differ in that number and nothing else: put back, they are those of before.
     assert {name: text.replace(str(number), str(old.number)) for name, text in texts(after).items()} == texts(before)
     ends_before, ends_after = (dataclasses.asdict(found.endpoints) for found in (before, after))
-    assert {name: url.replace(str(number), str(old.number)) for name, url in ends_after.items()} == ends_before
+    assert {name: url and url.replace(str(number), str(old.number)) for name, url in ends_after.items()} == ends_before
 
 
 @each
