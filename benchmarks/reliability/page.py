@@ -158,7 +158,11 @@ def _allowed(results: Sequence[Result]) -> str:
 
 def _not_kept(results: Sequence[Result]) -> str:
     """The promises that a run broke."""
-    lines = [f"- {result.title}: {problem}.\n" for result in results for problem in broken(result, SCENARIOS[result.scenario])]
+    lines = []
+    for result in results:
+        scenario = SCENARIOS[result.scenario]
+        if problems := broken(result, scenario):
+            lines.append(f"- {result.title}: {'; '.join(problems)}.{' ' if scenario.cause else ''}{scenario.cause}\n")
     if not lines:
         return (
             f"\nNothing else that was acknowledged was lost, no living gateway was held up or repeated to, and what was down was healthy\n"
