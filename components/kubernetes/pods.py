@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from components.documents.text import kubernetes
 from components.kubernetes.names import claim_name, cpu, labels, quantity
+from components.kubernetes.scheduling import scheduling
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from components.kubernetes.names import Object
-    from components.workload import SecretFile, Workload
+    from components.workload import Plan, SecretFile, Workload
 
 CHECKSUM = "virtengine.io/documents"
 """Annotation of the pods with the checksum of what a server reads at its start: they restart when, and only when, that changes."""
@@ -36,10 +37,10 @@ def document_key(name: str) -> str:
     return name.replace("/", ".")
 
 
-def template(workload: Workload) -> Object:
+def template(plan: Plan, workload: Workload) -> Object:
     """The pod template of a workload."""
     return {
-        "metadata": {"labels": labels(workload), "annotations": {CHECKSUM: workload.restart_checksum}},
+        "metadata": {"labels": labels(plan, workload), "annotations": {**plan.annotations, CHECKSUM: workload.restart_checksum}},
         "spec": _pod(workload),
     }
 
@@ -73,7 +74,7 @@ def _pod(workload: Workload) -> Object:
         },
         "containers": [_container(workload)],
         "volumes": _volumes(workload),
-        **_placing(workload),
+        **scheduling(workload),
     }
 
 
@@ -82,29 +83,9 @@ def uses_api(workload: Workload) -> bool:
     return bool(workload.identity.reads)
 
 
-def _placing(workload: Workload) -> Object:
-    """Constraints on the nodes for the pods of a workload."""
-    if workload.spread == "every-node":
-        # Services run on nodes that are kept for them too.
-        return {"tolerations": [{"operator": "Exists", "effect": "NoSchedule"}]}
-    if workload.spread == "single":
-        return {}
-    # A rollout of a Deployment has pods of two kinds; each kind is spread by itself.
-    own_kind = {"matchLabelKeys": ["pod-template-hash"]} if workload.spread == "replicated" else {}
-    constraint: Object = {
-        "maxSkew": 1,
-        "topologyKey": "kubernetes.io/hostname",
-        "whenUnsatisfiable": "DoNotSchedule",
-        # A node that is being emptied takes no pod and must not count as one that could.
-        "nodeTaintsPolicy": "Honor",
-        "labelSelector": {"matchLabels": labels(workload)},
-    }
-    return {"topologySpreadConstraints": [constraint | own_kind]}
-
-
 def _container(workload: Workload) -> Object:
     command = {"command": [workload.server.entrypoint]} if workload.server.entrypoint else {}
-    memory = quantity(workload.resources.memory_bytes)
+    capped = {"memory": quantity(workload.resources.memory_bytes), "ephemeral-storage": quantity(_ephemeral_bytes(workload))}
     return {
         "name": workload.name,
         "image": workload.server.image,
@@ -112,7 +93,7 @@ def _container(workload: Workload) -> Object:
         "args": [kubernetes(argument) for argument in workload.arguments],
         "env": _environment(workload),
         "ports": [{"name": port.name, "containerPort": port.number, "protocol": "TCP"} for port in workload.ports],
-        "resources": {"requests": {"cpu": cpu(workload.resources.cpu_millicores), "memory": memory}, "limits": {"memory": memory}},
+        "resources": {"requests": {"cpu": cpu(workload.resources.cpu_millicores), **capped}, "limits": capped},
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
@@ -121,6 +102,12 @@ def _container(workload: Workload) -> Object:
         "volumeMounts": _mounts(workload),
         **_probes(workload),
     }
+
+
+def _ephemeral_bytes(workload: Workload) -> int:
+    """Bytes of the node's disk that a pod may take: its volumes there and its log. Its own file system is read-only."""
+    volumes = sum(volume.size_bytes for volume in workload.volumes if volume.survives == "instance")
+    return volumes + _TEMPORARY_BYTES + workload.scheduling.log_bytes
 
 
 def _environment(workload: Workload) -> list[Object]:

@@ -101,7 +101,8 @@ def _usable(environment: Named, *, new: bool, leaving: bool) -> None:
         if leaving:
             preflight.reachable(target.context)
         else:
-            preflight.check(target.context, _plan(environment), new=new)
+            for line in preflight.check(target.context, _plan(environment), new=new):
+                say(f"{environment.name}: {line}")
 
 
 def _before(name: str, outputs: Mapping[str, Any]) -> Named | None:

@@ -6,6 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from stacks.environment.cluster import Kubernetes
+from stacks.environment.section import Section
 from stacks.environment.sections import (
     Access,
     Aggregation,
@@ -14,12 +16,10 @@ from stacks.environment.sections import (
     Images,
     Ingest,
     Jaeger,
-    Kubernetes,
     Load,
     Local,
     Retention,
     Sampling,
-    Section,
     Tempo,
 )
 from stacks.environment.units import Label

@@ -9,7 +9,7 @@ from components.documents import collector, held, ports
 from components.workload import Document, Health, Identity, SecretFile, Volume, Workload
 from stacks.environment.sizing import FREE_SHARE, acknowledge_seconds, burst_spans, expected_traces, most_traces, start_seconds
 from stacks.plan.addresses import Bound
-from stacks.plan.parts import go_memory_limit, milliseconds, resources
+from stacks.plan.parts import go_memory_limit, milliseconds, resources, scheduling
 
 if TYPE_CHECKING:
     from stacks.environment import sections
@@ -68,6 +68,7 @@ def agent(inputs: Inputs) -> Workload:
         environment=go_memory_limit(section.resources.memory * section.memory_limit),
         node_variable="NODE_NAME",
         secret_files=files,
+        scheduling=scheduling(environment, section.pods),
     )
 
 
@@ -136,6 +137,7 @@ def gateway(inputs: Inputs) -> Workload:
         spread="ordered" if clustered else "single",
         replicas=section.replicas if clustered else 1,
         environment=go_memory_limit(section.resources.memory * section.memory_limit),
+        scheduling=scheduling(environment, section.pods),
     )
 
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from components.documents import jaeger, ports
 from components.documents.images import server
+from components.scheduling import NodeAffinity, PodAffinity, Scheduling, Toleration
 from components.workload import Resources
+from stacks.environment import cluster
 from stacks.plan.addresses import Bound
 
 if TYPE_CHECKING:
@@ -58,6 +60,21 @@ def milliseconds(duration: timedelta) -> int:
 def resources(section: sections.Resources) -> Resources:
     """CPU and memory of a workload, as its section says."""
     return Resources(section.cpu, section.memory)
+
+
+def scheduling(environment: Environment, own: cluster.Pods) -> Scheduling:
+    """Rules for the pods of a workload: those for every workload of the cluster, and its ``own`` beside and before them."""
+    general = environment.target.pods if environment.target.kind == "kubernetes" else cluster.Pods()
+    default = Scheduling()
+    return Scheduling(
+        priority_class=own.priority_class or general.priority_class,
+        node_selector={**general.node_selector, **own.node_selector},
+        tolerations=tuple(Toleration(**taint.model_dump()) for taint in {**general.tolerations, **own.tolerations}.values()),
+        node_affinity=tuple(NodeAffinity(**one.model_dump()) for one in {**general.node_affinity, **own.node_affinity}.values()),
+        pod_affinity=tuple(PodAffinity(**one.model_dump()) for one in {**general.pod_affinity, **own.pod_affinity}.values()),
+        zones=own.zones or general.zones or default.zones,
+        log_bytes=own.log_space or general.log_space or default.log_bytes,
+    )
 
 
 def go_memory_limit(hard_limit_bytes: float) -> dict[str, str]:

@@ -9,6 +9,7 @@ from components.documents.attributes import PRIVACY_RULES
 from components.workload import Endpoints, HeadSampling, Outside, Plan, Quota, Target
 from stacks.plan import roles
 from stacks.plan.addresses import Bound
+from stacks.plan.issued import certificates, external_secrets
 
 if TYPE_CHECKING:
     from components.workload import OutsideName, Port, Workload
@@ -23,6 +24,7 @@ def plan(environment: Environment, addresses: Addresses, *, name: str) -> Plan:
     """
     workloads = tuple(roles.workloads(environment, addresses))
     by_name = {workload.name: workload for workload in workloads}
+    target = environment.target
     return Plan(
         environment=name,
         target=addresses.kind,
@@ -37,20 +39,30 @@ def plan(environment: Environment, addresses: Addresses, *, name: str) -> Plan:
         outside=_outside(environment),
         quota=_quota(workloads, nodes=environment.load.nodes),
         pull_secret=environment.images.pull_secret,
+        labels=target.labels if target.kind == "kubernetes" else {},
+        annotations=target.annotations if target.kind == "kubernetes" else {},
+        addresses=target.addresses if target.kind == "kubernetes" else "ipv4",
+        certificates=certificates(environment, addresses),
+        external_secrets=external_secrets(environment, addresses),
     )
+
+
+_INSTANCE_IDENTITY = ("169.254.169.254/32", "169.254.170.23/32", "fd00:ec2::254/128", "fd00:ec2::23/128")
+"""Services of clouds that hand out the identity of a node, and of a pod on EKS, by IPv4 and IPv6."""
 
 
 def _outside(environment: Environment) -> dict[OutsideName, Outside]:
     """Locations of the peers outside of the plan."""
     access, anywhere = environment.access, Outside(anywhere=True)
     return {
-        "consumers": Outside(environment.ingest.namespaces),
+        "consumers": Outside(environment.ingest.namespaces, environment.ingest.namespace_labels),
         # Without a login operators come by port-forward, to which no policy applies.
         "operators": Outside(access.ingress_namespaces, anywhere=not access.ingress_namespaces) if access else Outside(),
         "scrapers": Outside(environment.aggregation.scraper_namespaces),
         "kubernetes-api": anywhere,
         "oidc-issuer": anywhere,
         "object-storage": anywhere,
+        "instance-identity": Outside(networks=_INSTANCE_IDENTITY),
     }
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from components.documents import jaeger, ports, sampling
 from components.workload import Document, Health, Identity, Resources, Workload
-from stacks.plan.parts import go_memory_limit, jaeger_operation, milliseconds
+from stacks.plan.parts import go_memory_limit, jaeger_operation, milliseconds, scheduling
 from stacks.plan.stores import JAEGER_USER
 
 if TYPE_CHECKING:
@@ -46,7 +46,9 @@ def strategy_server(inputs: Inputs) -> Workload:
         grace_seconds=10,
         identity=Identity(JAEGER_USER),
         spread="replicated",
+        replicas=head.strategies.replicas if inputs.addresses.shape == "cluster" else 1,
         environment=go_memory_limit(_RESOURCES.memory_bytes),
+        scheduling=scheduling(inputs.environment, head.strategies.pods),
     )
 
 
