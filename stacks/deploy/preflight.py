@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from components.kubernetes.names import Object
     from components.workload import Plan
 
-_CONTROLLERS = {
+CONTROLLERS = {
     "HTTPRoute": ("access.gateway", "the Gateway API", "https://gateway-api.sigs.k8s.io/guides/"),
     "Certificate": ("ingest.certificate or access.certificate", "cert-manager", "https://cert-manager.io/docs/installation/"),
     "ExternalSecret": ("target.external_secrets", "the External Secrets Operator", "https://external-secrets.io/latest/"),
@@ -91,10 +91,10 @@ def _exists(context: str, namespace: str) -> bool:
 
 def _kinds_there(context: str, objects: Sequence[Object]) -> None:
     """Return when the cluster has each kind of a controller's that the objects are of. Raises ``ClusterError``."""
-    for version, kind in sorted({(mapping["apiVersion"], mapping["kind"]) for mapping in objects if mapping["kind"] in _CONTROLLERS}):
+    for version, kind in sorted({(mapping["apiVersion"], mapping["kind"]) for mapping in objects if mapping["kind"] in CONTROLLERS}):
         served = cluster.ask(context, "GET", f"/apis/{version}") or {"resources": []}
         if kind not in {resource["kind"] for resource in served["resources"]}:
-            key, controller, page = _CONTROLLERS[kind]
+            key, controller, page = CONTROLLERS[kind]
             raise ClusterError(
                 f"environment.{key}: {context} does not know the kind {kind} of {version}, which is {controller}'s\n"
                 f"then: install it, {page}, or take {key} out of the environment"

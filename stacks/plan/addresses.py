@@ -246,7 +246,7 @@ class Bound:
 
     def call(self, port: Port | str) -> str:
         """``host:port`` under which other workloads reach it."""
-        return f"{self._call}:{self[port].number}"
+        return _with_port(self._call, self[port].number)
 
 
 def _with_port(host: str, number: int) -> str:

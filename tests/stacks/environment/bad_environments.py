@@ -35,6 +35,12 @@ def _file(id_: str, content: str | bytes, wrong: str, right: str, *, key: str = 
 
 
 LONG = "x" * 5000
+LABEL, OURS, AFFINITY = "labels.app.kubernetes.io/name", "annotations.virtengine.io/x", "pods.node_affinity.a.values"
+GREATER = {"key": "x", "operator": "Gt", "values": ["many"]}
+STORE, STORED, TOKEN = {"store": "vault"}, "external_secrets.secrets.", "tracing-ingest-token"
+INGEST = {"namespaces": ["virtengine"], "certificate": {"name": "company"}}
+GATEWAY = {"name": "public", "namespace": "gateways"}
+PLAIN = {"kind": "s3", "bucket": "traces", "endpoint": "s3.example.org", "plain_http": True, "ca_secret": "storage-ca"}
 HEAD = "config:\n  virtengine-tracing:environment:\n"
 COMPLETE = text(settings("prod"))
 BOMB = "a: &a [1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
@@ -187,6 +193,62 @@ FORMS = [
             ("aggregation.service_graph.dimensions", "http.route"),
             (NOISE, "/healthz"),
         )
+    ),
+    *(
+        _value(id_, f"target.{key}", value, wrong, right, named=f"target.{named or key}")
+        for id_, key, value, wrong, right, named in (
+            ("label that is set here", "labels", {"app.kubernetes.io/name": "x"}, "is set here already", "leave it out", LABEL),
+            ("annotation of ours", "annotations", {"virtengine.io/x": "x"}, "is set here already", "leave it out", OURS),
+            ("key of a label", "labels", {"a b": "x"}, '"a b" is not the key of a label', '"example.org/team"', "labels.a b"),
+            ("value of a label", "labels", {"a": "b c"}, '"b c" is not the value of a label', "63 at most", "labels.a"),
+            ("family of addresses", "addresses", "v6", '"v6" is not known', '"ipv4"', ""),
+            ("other system", "pods.node_selector", {"kubernetes.io/os": "windows"}, "is linux for every server", "leave it out", ""),
+            (
+                "taint without key",
+                "pods.tolerations",
+                {"a": {"value": "x"}},
+                "without the key",
+                "write key too",
+                "pods.tolerations.a.value",
+            ),
+            ("affinity of nothing", "pods.node_affinity", {"a": {"key": "x"}}, "0 do not go with In", "one or more", AFFINITY),
+            ("affinity of no number", "pods.node_affinity", {"a": GREATER}, "1 do not go with Gt", "one whole number", AFFINITY),
+            (
+                "neighbours without labels",
+                "pods.pod_affinity",
+                {"a": {"labels": {}}},
+                "is too short",
+                "1 or more",
+                "pods.pod_affinity.a.labels",
+            ),
+            (
+                "secret that nothing reads",
+                "external_secrets",
+                STORE | {"secrets": {"x": "y"}},
+                "nothing reads",
+                "tracing-access",
+                STORED + "x",
+            ),
+            (
+                "token in a store",
+                "external_secrets",
+                STORE | {"secrets": {TOKEN: "y"}},
+                "stays with the stack",
+                "leave it out",
+                STORED + TOKEN,
+            ),
+        )
+    ),
+    _value("certificate without a secret", "ingest", INGEST, "has no Secret", "ingest.tls_secret", named="ingest.certificate"),
+    _value("Ingress without a certificate", "access.tls_secret", ABSENT, "is required with an Ingress", '"traces-tls"'),
+    _value("certificate behind a Gateway", "access.gateway", GATEWAY, "is of no use", "leave it out", named="access.tls_secret"),
+    _value("class behind a Gateway", "access.gateway", GATEWAY, "is of no use", "leave it out", named="access.ingress_class"),
+    Bad(
+        "authority with plain HTTP",
+        "environment.backend.storage.ca_secret",
+        "is of no use with plain HTTP",
+        "leave it out",
+        {"backend": BUCKET | {"storage": PLAIN}},
     ),
     _value("empty list of groups", "access.operator_groups", [], "an empty list leaves nothing", "write one or more"),
     _value("name that Kubernetes refuses", "namespace", "Virt_Engine", "is not a name that Kubernetes takes", "write lower-case letters"),
