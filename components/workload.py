@@ -267,7 +267,11 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """URLs for peers outside of the plan. ``ui`` is for a browser, ``query`` for a program inside of the target."""
+    """URLs for peers outside of the plan. ``ui`` is for a browser, ``query`` for a program inside of the target.
+
+    ``strategies_user`` is the user name with which strategies are asked for, with the intake's token as password; None where they are
+    for everybody.
+    """
 
     otlp_grpc: str
     otlp_http: str
@@ -275,6 +279,7 @@ class Endpoints:
     query: str
     ui: str
     span_metrics: str
+    strategies_user: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 
 from opentelemetry.sdk.trace import SpanProcessor
 
-from tracing_lib.reading.tree import render
+from tracing_lib.base.span_tree import render
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan

@@ -15,16 +15,17 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlsplit
 
-from tracing_lib.base.errors import ContractError, QueryError, SettingsError
-from tracing_lib.base.http_session import SettingsSession
+from tracing_lib.base.errors import ContractError, SettingsError
+from tracing_lib.base.http_session import SettingsSession, basic
 from tracing_lib.contract import environment
-from tracing_lib.contract.outputs import Outputs
 from tracing_lib.contract.settings import TracingSettings
 from tracing_lib.export.transport import request_headers
 from tracing_lib.sampling.strategies import StrategyError, parse_strategy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    from tracing_lib.contract.outputs import Outputs
 
 Verdict = Literal["ok", "warning", "failed", "skipped"]
 """Result of a check. ``failed`` makes the exit status 1; a check is ``skipped`` when it cannot be run."""
@@ -38,6 +39,8 @@ _CERTIFICATE_DAYS: Final = 14
 _DAY: Final = 86_400
 _UNAUTHORIZED: Final = (401, 403)
 _NOT_FOUND: Final = 404
+_TRACES: Final = {"jaeger": "/api/v3/traces/", "tempo": "/api/v2/traces/"}
+_POLL_SECONDS: Final = 0.2
 _SECRET: Final = frozenset({"token", "hash_key", "headers"})
 
 
@@ -101,7 +104,7 @@ def diagnose_environment(environ: Mapping[str, str] | None = None, *, wait_secon
     variables = {**(os.environ if environ is None else environ), "OTEL_SERVICE_NAME": SERVICE}
     settings = TracingSettings.from_environment(variables)
     values, places = environment.read(variables)
-    outputs = _outputs(variables)
+    outputs = environment.outputs_of(variables, without_token=True)
     sources = {name: places.get(name, "outputs" if outputs is not None and name in values else "default") for name in _shown_fields()}
     sources["service_name"] = "doctor"
     return diagnose(settings, outputs, sources=sources, wait_seconds=wait_seconds)
@@ -130,7 +133,7 @@ def diagnose(
         checks.append(_span_out(outputs, trace_id if sent.verdict == "ok" else None, wait_seconds))
     else:
         checks.append(Check("test span", "skipped", "the collector cannot be reached"))
-    checks.append(_strategies(outputs, settings.service_name))
+    checks.append(_strategies(outputs, settings))
     checks += [_recorder(), _attributes()]
     return Diagnosis(described, tuple(checks))
 
@@ -144,14 +147,6 @@ def _shown(settings: TracingSettings, name: str) -> str:
     if name in _SECRET:
         return "set, not shown" if value else "not set"
     return "not set" if value is None else ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def _outputs(variables: Mapping[str, str]) -> Outputs | None:
-    if path := variables.get(environment.OUTPUTS):
-        return Outputs.read(path, without_token=True)
-    if inline := variables.get(environment.OUTPUTS_JSON):
-        return Outputs.parse_json(inline, without_token=True)
-    return None
 
 
 def _target(settings: TracingSettings) -> tuple[str, int]:
@@ -267,19 +262,31 @@ def _span_in(settings: TracingSettings) -> tuple[Check, str]:
 
 
 def _span_out(outputs: Outputs | None, trace_id: str | None, wait_seconds: float) -> Check:
-    from tracing_lib.reading.query import fetch_trace
-
     if outputs is None:
         return Check("test span out", "skipped", f"the query address is unknown; set the outputs of the stack ({environment.OUTPUTS})")
     if trace_id is None:
         return Check("test span out", "skipped", "no test span was accepted")
-    started = time.monotonic()
-    try:
-        fetch_trace(outputs, trace_id, wait_seconds=wait_seconds)
-    except QueryError as error:
+    url = f"{outputs.query_url.rstrip('/')}{_TRACES[outputs.backend]}{trace_id}"
+    started, wrong = time.monotonic(), _not_stored(url)
+    while wrong and time.monotonic() - started < wait_seconds:
+        time.sleep(_POLL_SECONDS)
+        wrong = _not_stored(url)
+    if wrong:
         then = "wait longer than the decision of tail sampling (--wait 60), and check the queue of the gateway and the store"
-        return Check("test span out", "failed", str(error).partition(". Wanted:")[0], then)
+        return Check("test span out", "failed", f"{url} {wrong}", then)
     return Check("test span out", "ok", f"read back from {outputs.query_url} after {time.monotonic() - started:.1f} s")
+
+
+def _not_stored(url: str) -> str:
+    """Return why the query API does not have the test span, in words; an empty string when it has."""
+    try:
+        with SettingsSession() as session:
+            answer = session.get(url, timeout=_SECONDS, allow_redirects=False)
+    except OSError as error:
+        return f"cannot be reached ({type(error).__name__})"
+    if not answer.ok and answer.status_code != _NOT_FOUND:
+        return f"answered with status {answer.status_code}"
+    return "" if SERVICE in answer.text else "has no trace: it is not stored yet, or this is not the address of the query API"
 
 
 def _recorder() -> Check:
@@ -306,12 +313,13 @@ def _attributes() -> Check:
     return Check("attributes", "ok", "every attribute leaves, or stays by decision")
 
 
-def _strategies(outputs: Outputs | None, service_name: str) -> Check:
+def _strategies(outputs: Outputs | None, settings: TracingSettings) -> Check:
     if outputs is None:
         return Check("strategies", "skipped", "the address of sampling strategies is unknown")
     try:
         with SettingsSession(outputs.otlp_certificate) as session:
-            answer = session.get(outputs.strategies_url, params={"service": service_name}, timeout=_SECONDS)
+            asked = basic(outputs.strategies_user, settings.token)
+            answer = session.get(outputs.strategies_url, params={"service": settings.service_name}, auth=asked, timeout=_SECONDS)
         answer.raise_for_status()
         served = parse_strategy(answer.content)
     except (OSError, StrategyError) as error:

@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 from opentelemetry import trace
 
 from tracing_lib.base.fingerprints import fingerprint, qualified_type, report
-from tracing_lib.privacy.names import MASK, phrase
-from tracing_lib.privacy.policy import PrivacyPolicy
+from tracing_lib.privacy.names import ID, MASK, phrase
+from tracing_lib.privacy.policy import PrivacyPolicy, policy_of
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -40,7 +40,6 @@ _FIELDS: Final = (TRACE_ID, SPAN_ID, TRACE_FLAGS)
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", *_FIELDS}
 _KEY: Final = re.compile(r"[a-z_][a-z0-9_.]{0,63}")
-_ID: Final = re.compile(r"(?=[^0-9]*[0-9])[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
 _LONGEST_PHRASE: Final = 80
 _PLAIN: Final = (bool, int, float, type(None), uuid.UUID, dt.date, dt.time, dt.timedelta, decimal.Decimal)
 _STRUCTLOG_OWN: Final = frozenset({"event", "level", "timestamp", "logger", "logger_name", "lineno", "func_name", "module", *_FIELDS})
@@ -82,7 +81,7 @@ class LogPrivacy:
 
     def string(self, value: str) -> str:
         """Return a string that is an identifier or is made of declared words, else ``*``."""
-        if _ID.fullmatch(value):
+        if ID.fullmatch(value):
             return MASK if self.policy.rules.found(value) else value
         return self.policy.text(phrase(value, self.policy.registry)) if value.islower() and len(value) <= _LONGEST_PHRASE else MASK
 
@@ -190,8 +189,6 @@ def configure_logging(
     ``settings`` give the privacy rules and the service's name. ``level`` is that of the root logger; default ``INFO``. ``as_json=False``
     writes text. The handler replaces all handlers of the root logger, because another one would write the unredacted record.
     """
-    from tracing_lib.privacy.policy import policy_of
-
     policy = None if settings is None else policy_of(settings)
     formatter = JsonFormatter if as_json else TextFormatter
     handler = logging.StreamHandler(sys.stderr if stream is None else stream)

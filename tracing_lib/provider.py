@@ -214,44 +214,43 @@ def _same(current: Tracing, settings: TracingSettings) -> Tracing:
     raise AlreadyConfiguredError(explain("configure", wrong, "one call of configure in the life of a process", then))
 
 
-def _build(
-    settings: TracingSettings,
-    meter_provider: MeterProvider | None,
-) -> Tracing:
+def _build(settings: TracingSettings, meter_provider: MeterProvider | None) -> Tracing:
     if not settings.enabled:
         return Tracing(settings, trace.NoOpTracerProvider())
     make_provider, make_encoder = recorder()
-    redactor = policy_of(settings)
-    if settings.console:
-        return _on_the_console(settings, make_provider, redactor)
-    processor = ExportProcessor(settings, lambda: make_encoder(redactor))
-    sampler = build_sampler(settings, processor)
+    policy, processors = policy_of(settings), Processors()
+    processor = None if settings.console else ExportProcessor(settings, lambda: make_encoder(policy))
+    sampler = build_sampler(settings, None if processor is None else processor.load)
     # A WebSocket event or a job is sampled with the spans that it is linked to.
-    processors = Processors()
     provider = make_provider(
         sampler=FollowsLinks(sampler),
         resource=build_resource(settings),
         id_generator=ContextIdGenerator(),
-        shutdown_on_exit=False,
+        shutdown_on_exit=settings.console,
         active_span_processor=processors,
     )
+    if processor is None:
+        from tracing_lib.console import ConsoleTraces
+
+        provider.add_span_processor(ConsoleTraces(policy))
+        return Tracing(settings, provider, policy=policy)
     provider.add_span_processor(processor)
     observe(processor, settings, meter_provider or get_meter_provider())
     poller = StrategyPoller(settings, sampler.apply) if settings.strategies_url else None
-    return Tracing(settings, provider, processor, poller, policy=redactor, processors=processors)
+    return Tracing(settings, provider, processor, poller, policy=policy, processors=processors)
 
 
-def _on_the_console(settings: TracingSettings, make_provider: Callable[..., TracerProvider], policy: PrivacyPolicy) -> Tracing:
-    from tracing_lib.console import ConsoleTraces
+class Configurator:
+    """Configures a process that ``opentelemetry-instrument`` starts, by its environment, and instruments what the library itself serves.
 
-    provider = make_provider(
-        sampler=FollowsLinks(build_sampler(settings)),
-        resource=build_resource(settings),
-        id_generator=ContextIdGenerator(),
-        shutdown_on_exit=True,
-    )
-    provider.add_span_processor(ConsoleTraces(policy))
-    return Tracing(settings, provider, policy=policy)
+    The command then lets the community's instrumentations do the others.
+    """
+
+    def configure(self, **_: object) -> None:
+        """Do so, as the entry point ``opentelemetry_configurator`` wants it."""
+        from tracing_lib.instrument.installed import COMMUNITY
+
+        configure().instrument(skip=COMMUNITY)
 
 
 def running() -> Tracing | None:

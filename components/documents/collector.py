@@ -14,6 +14,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from components.documents import held, shards, wall
+from components.documents.security import Security, tls
 from components.documents.text import expanded_text, go_duration, mebibytes, ottl, prometheus_reader
 
 if TYPE_CHECKING:
@@ -23,21 +24,13 @@ Part = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class IntakeSecurity:
-    """Authentication of the intake: paths of the collector's certificate and key, and of the token that senders must have."""
-
-    certificate: str
-    key: str
-    token: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class Intake:
-    """Addresses of the intake: ``host:port`` of OTLP over gRPC and over HTTP."""
+    """Addresses of the intake: ``host:port`` of OTLP over gRPC and over HTTP, and the path of the token that senders must have, if any."""
 
     grpc: str
     http: str
-    security: IntakeSecurity | None = None
+    security: Security | None = None
+    token: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,15 +192,9 @@ def gateway(
 def _receivers(intake: Intake, *, keepalive: bool = False) -> Part:
     secured: Part = {}
     if intake.security is not None:
-        secured["tls"] = {
-            "cert_file": intake.security.certificate,
-            "key_file": intake.security.key,
-            "min_version": "1.2",
-            # A renewed certificate is taken without a restart.
-            "reload_interval": "1h",
-        }
-        if intake.security.token is not None:
-            secured["auth"] = {"authenticator": "bearertokenauth"}
+        secured["tls"] = tls(intake.security)
+    if intake.token is not None:
+        secured["auth"] = {"authenticator": "bearertokenauth"}
     grpc: Part = {"endpoint": intake.grpc} | secured
     if keepalive:
         # Agents ask a silent gateway whether it is there; by default a server hangs up on who asks more often than every 5 minutes.
@@ -388,8 +375,7 @@ def _prometheus(metrics: TraceMetrics) -> Part:
 
 
 def _extensions(operation: Operation, intake: Intake, queue: Queue | None) -> Part:
-    token = intake.security.token if intake.security else None
-    guard: Part = {"bearertokenauth": {"filename": token}} if token else {}
+    guard: Part = {"bearertokenauth": {"filename": intake.token}} if intake.token is not None else {}
     storage = {"file_storage/queue": _storage(queue)} if queue else {}
     return {"health_check": {"endpoint": operation.health}} | storage | guard
 

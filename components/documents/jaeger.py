@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from components.documents.text import expanded_text, go_duration, prometheus_reader
+from components.documents.security import Security, tls
+from components.documents.text import Quoted, expanded_text, go_duration, prometheus_reader
 
 Part = dict[str, Any]
 
@@ -58,28 +59,53 @@ def store(operation: Operation, *, intake: str, query: str, query_grpc: str, fol
     )
 
 
-def strategy_server(operation: Operation, *, http: str, grpc: str, strategies: str, reload_milliseconds: int) -> str:
-    """The document of Jaeger as nothing but a server of the strategies in the file ``strategies``, read again as it changes.
+STRATEGIES_USER = "services"
+"""User name with which strategies are asked for where a token is required; the token is the password."""
 
-    The extension demands a storage; it has one in memory, and a pipeline through which nothing passes. ``http`` and ``grpc`` are
-    ``host:port``.
+
+@dataclass(frozen=True, slots=True)
+class Strategies:
+    """The file of the strategies, how often it is read again, and ``host:port`` of HTTP and gRPC at which they are served.
+
+    ``token_variable`` is the environment variable with the token that services show.
     """
-    remote = {
-        "file": {"path": strategies, "reload_interval": go_duration(reload_milliseconds)},
-        "http": {"endpoint": http},
-        "grpc": {"endpoint": grpc},
+
+    file: str
+    reload_milliseconds: int
+    http: str
+    grpc: str
+    security: Security | None = None
+    token_variable: str | None = None
+
+
+def strategy_server(operation: Operation, strategies: Strategies) -> str:
+    """The document of Jaeger as nothing but a server of strategies.
+
+    The extension demands a storage; it has one in memory, and a pipeline through which nothing passes. Of authentication the program has
+    basic alone, so the token is the password of ``STRATEGIES_USER``.
+    """
+    guard: Part = {}
+    secured: Part = {"tls": tls(strategies.security)} if strategies.security is not None else {}
+    if strategies.token_variable is not None:
+        secured["auth"] = {"authenticator": "basicauth"}
+        guard["basicauth"] = {"htpasswd": {"inline": Quoted(f"{STRATEGIES_USER}:${{env:{strategies.token_variable}}}")}}
+    extensions = {
+        "healthcheckv2": _health(operation),
+        "jaeger_storage": {"backends": {"none": {"memory": {"max_traces": 1}}}},
+        **guard,
+        "remote_sampling": {
+            "file": {"path": strategies.file, "reload_interval": go_duration(strategies.reload_milliseconds)},
+            "http": {"endpoint": strategies.http} | secured,
+            "grpc": {"endpoint": strategies.grpc} | secured,
+        },
     }
     return expanded_text(
         {
             "receivers": {"nop": {}},
             "exporters": {"nop": {}},
-            "extensions": {
-                "healthcheckv2": _health(operation),
-                "jaeger_storage": {"backends": {"none": {"memory": {"max_traces": 1}}}},
-                "remote_sampling": remote,
-            },
+            "extensions": extensions,
             "service": {
-                "extensions": ["healthcheckv2", "jaeger_storage", "remote_sampling"],
+                "extensions": list(extensions),
                 "pipelines": {"traces": {"receivers": ["nop"], "exporters": ["nop"]}},
                 "telemetry": _telemetry(operation),
             },

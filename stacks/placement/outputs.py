@@ -43,6 +43,7 @@ def outputs(plan: Plan, *, certificate: str | None = None) -> Outputs:
         otlp_grpc_endpoint=ends.otlp_grpc,
         otlp_http_endpoint=ends.otlp_http,
         strategies_url=ends.strategies,
+        strategies_user=ends.strategies_user,
         query_url=ends.query,
         ui_url=ends.ui,
         span_metrics_url=ends.span_metrics,

@@ -136,7 +136,8 @@ def _secrets(plan_: Plan, environment: Environment, layout: Layout, authority: A
     filled: Secrets = {(AUTHORITY_SECRET, "ca.crt"): authority.certificate}
     ingest, access = environment.ingest, layout.environment(environment).access
     if ingest.tls_secret is not None:
-        pair = authority.issue(layout.instances["agent"])
+        reached = (*layout.instances["agent"], *layout.instances["sampling"], layout.services.get("sampling"))
+        pair = authority.issue(tuple(address for address in reached if address is not None))
         filled |= {(ingest.tls_secret, "tls.crt"): pair.certificate, (ingest.tls_secret, "tls.key"): pair.key}
     if ingest.token_secret is not None:
         filled[ingest.token_secret, "token"] = secrets.token_urlsafe(32)

@@ -9,7 +9,7 @@ from components.documents import collector, held, ports
 from components.workload import Document, Health, Identity, SecretFile, Volume, Workload
 from stacks.environment.sizing import FREE_SHARE, acknowledge_seconds, burst_spans, expected_traces, most_traces, start_seconds
 from stacks.plan.addresses import Bound
-from stacks.plan.parts import go_memory_limit, milliseconds, resources, scheduling
+from stacks.plan.parts import INGEST, TOKEN, certificate_files, go_memory_limit, milliseconds, resources, scheduling, security_of
 
 if TYPE_CHECKING:
     from stacks.environment import sections
@@ -40,9 +40,10 @@ def agent(inputs: Inputs) -> Workload:
     section = environment.collectors.agent
     waiting = section.queue
     queue = Volume("queue", inputs.volume("queue"), waiting.size, holds="queue", survives="instance") if waiting else None
-    files = _intake_secrets(environment.ingest, inputs.addresses)
+    files = (*certificate_files(inputs), *_token_file(environment.ingest, inputs.addresses))
+    token = next((file.path for file in files if file.key == TOKEN), None)
     text = collector.agent(
-        collector.Intake(bound.bind(ports.OTLP_GRPC), bound.bind(ports.OTLP_HTTP), _intake_security(files)),
+        collector.Intake(bound.bind(ports.OTLP_GRPC), bound.bind(ports.OTLP_HTTP), security_of(files), token),
         _operation(bound, section),
         _queue(queue, sync_writes=waiting.sync_writes) if queue and waiting else None,
         trace_metrics(environment.aggregation, bound.bind(ports.SPAN_METRICS)),
@@ -87,16 +88,9 @@ def _hold(inputs: Inputs) -> held.Hold | None:
     return held.Hold(inputs.bound.own(ports.COPY), inputs.bound.own(ports.FLUSH), wait)
 
 
-def _intake_secrets(ingest: sections.Ingest, addresses: Addresses) -> tuple[SecretFile, ...]:
-    """The certificate and the token of the intake, as files; where the collector finds them is the same on every node."""
-    folder = addresses.secrets("ingest")
-    named = ((ingest.tls_secret, "tls.crt"), (ingest.tls_secret, "tls.key"), (ingest.token_secret, "token"))
-    return tuple(SecretFile(secret, key, f"{folder}/{key}") for secret, key in named if secret is not None)
-
-
-def _intake_security(files: tuple[SecretFile, ...]) -> collector.IntakeSecurity | None:
-    paths = {file.key: file.path for file in files}
-    return collector.IntakeSecurity(paths["tls.crt"], paths["tls.key"], paths.get("token")) if paths else None
+def _token_file(ingest: sections.Ingest, addresses: Addresses) -> tuple[SecretFile, ...]:
+    """The token of the intake; the collector takes a rotated one without a restart."""
+    return (SecretFile(ingest.token_secret, TOKEN, f"{addresses.secrets(INGEST)}/{TOKEN}"),) if ingest.token_secret is not None else ()
 
 
 def gateway(inputs: Inputs) -> Workload:

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from stacks.environment.cluster import Issuer
     from stacks.environment.model import Environment
     from stacks.plan.addresses import Addresses
+    from stacks.plan.roles import WorkloadName
+
+
+_SERVED: tuple[WorkloadName, ...] = ("agent", "sampling")
+"""The workloads that services reach, which present the certificate of the intake."""
 
 
 def certificates(environment: Environment, addresses: Addresses) -> tuple[Certificate, ...]:
@@ -21,9 +26,9 @@ def certificates(environment: Environment, addresses: Addresses) -> tuple[Certif
 
 def _certificates(environment: Environment, addresses: Addresses) -> Iterator[Certificate]:
     ingest, access = environment.ingest, environment.access
-    agent = addresses.offer_host("agent")
-    # A resolver may complete the name before a client compares it with the certificate.
-    yield from _certificate(ingest.tls_secret, ingest.certificate, (agent, f"{agent}.cluster.local"))
+    # A resolver may complete a name before a client compares it with the certificate.
+    served = [host for name in _SERVED for host in (addresses.offer_host(name), f"{addresses.offer_host(name)}.cluster.local")]
+    yield from _certificate(ingest.tls_secret, ingest.certificate, tuple(served))
     if access is not None:
         yield from _certificate(access.tls_secret, access.certificate, (access.host,))
 

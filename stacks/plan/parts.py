@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from components.documents import jaeger, ports
 from components.documents.images import server
+from components.documents.security import Security
 from components.scheduling import NodeAffinity, PodAffinity, Scheduling, Toleration
-from components.workload import Resources
+from components.workload import Resources, SecretFile
 from stacks.environment import cluster
 from stacks.plan.addresses import Bound
 
@@ -50,6 +51,24 @@ class Inputs:
     def volume(self, name: str) -> str:
         """The folder of a volume of the workload."""
         return self.addresses.volume(self.workload, name)
+
+
+INGEST, TOKEN = "ingest", "token"
+"""The folder of the secret files with which services are met, and the entry of a Secret that holds the token that they show."""
+
+
+def certificate_files(inputs: Inputs) -> tuple[SecretFile, ...]:
+    """The certificate and the key of what services reach in a cluster; none where they reach it in plain text."""
+    secret, folder = inputs.environment.ingest.tls_secret, inputs.addresses.secrets(INGEST)
+    if secret is None or inputs.addresses.shape != "cluster":
+        return ()
+    return tuple(SecretFile(secret, key, f"{folder}/{key}") for key in ("tls.crt", "tls.key"))
+
+
+def security_of(files: tuple[SecretFile, ...]) -> Security | None:
+    """The paths of certificate and key among secret files; None where they are not there."""
+    paths = {file.key: file.path for file in files}
+    return Security(paths["tls.crt"], paths["tls.key"]) if "tls.crt" in paths else None
 
 
 def milliseconds(duration: timedelta) -> int:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from components.documents import ports
 from components.documents.attributes import PRIVACY_RULES
+from components.documents.jaeger import STRATEGIES_USER
 from components.workload import Endpoints, HeadSampling, Outside, Plan, Quota, Target
 from stacks.plan import roles
 from stacks.plan.addresses import Bound
@@ -81,9 +82,10 @@ def _quota(workloads: tuple[Workload, ...], *, nodes: int) -> Quota:
 
 def _endpoints(environment: Environment, addresses: Addresses, *, entry: roles.WorkloadName) -> Endpoints:
     """URLs of the backbone for peers outside; ``entry`` is the workload that services send to."""
-    scheme = "https" if entry == "agent" and environment.ingest.tls_secret is not None else "http"
+    clustered, ingest = addresses.shape == "cluster", environment.ingest
+    scheme = "https" if clustered and ingest.tls_secret is not None else "http"
     backend, shown = roles.role_of(environment.backend.kind), roles.user_interface(environment)
-    proxied = environment.access if addresses.shape == "cluster" else None
+    proxied = environment.access if clustered else None
 
     def url(workload: str, port: Port, scheme: str = "http") -> str:
         return f"{scheme}://{addresses.offer_host(workload)}:{Bound(addresses, workload)[port].number}"
@@ -91,11 +93,12 @@ def _endpoints(environment: Environment, addresses: Addresses, *, entry: roles.W
     return Endpoints(
         otlp_grpc=url(entry, ports.OTLP_GRPC, scheme),
         otlp_http=url(entry, ports.OTLP_HTTP, scheme),
-        strategies=url("sampling", roles.SAMPLING.port) + "/api/sampling",
+        strategies=url("sampling", roles.SAMPLING.port, scheme) + "/api/sampling",
         query=url(backend.workload, backend.port),
         ui=f"https://{proxied.host}" if proxied else url(shown.workload, shown.port),
         # Scrapers stand where workloads do: no host publishes this port.
         span_metrics=f"http://{Bound(addresses, entry).call(ports.SPAN_METRICS)}/metrics",
+        strategies_user=STRATEGIES_USER if clustered and ingest.token_secret is not None else None,
     )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from components.documents import jaeger, ports, sampling
-from components.workload import Document, Health, Identity, Resources, Workload
-from stacks.plan.parts import go_memory_limit, jaeger_operation, milliseconds, scheduling
+from components.workload import Document, Health, Identity, Resources, SecretVariable, Workload
+from stacks.plan.parts import TOKEN, certificate_files, go_memory_limit, jaeger_operation, milliseconds, scheduling, security_of
 from stacks.plan.stores import JAEGER_USER
 
 if TYPE_CHECKING:
@@ -18,13 +18,16 @@ def strategy_server(inputs: Inputs) -> Workload:
     bound, folder, head = inputs.bound, inputs.documents, inputs.environment.sampling
     # Jaeger reads the file in a folder of its own: only a folder that is mounted whole is updated in place.
     strategies = f"{folder}/strategies.json"
-    text = jaeger.strategy_server(
-        jaeger_operation(bound),
+    files, variables = certificate_files(inputs), _token(inputs)
+    served = jaeger.Strategies(
+        file=strategies,
+        reload_milliseconds=min(10_000, milliseconds(head.strategies.poll_interval)),
         http=bound.bind(ports.STRATEGIES),
         grpc=bound.bind(ports.STRATEGIES_GRPC),
-        strategies=strategies,
-        reload_milliseconds=min(10_000, milliseconds(head.strategies.poll_interval)),
+        security=security_of(files),
+        token_variable=next((entry.variable for entry in variables), None),
     )
+    text = jaeger.strategy_server(jaeger_operation(bound), served)
     services = {
         name: sampling.Strategy(section.ratio, section.traces_per_second, dict(section.operations))
         for name, section in head.strategies.services.items()
@@ -49,7 +52,18 @@ def strategy_server(inputs: Inputs) -> Workload:
         replicas=head.strategies.replicas if inputs.addresses.shape == "cluster" else 1,
         environment=go_memory_limit(_RESOURCES.memory_bytes),
         scheduling=scheduling(inputs.environment, head.strategies.pods),
+        secret_files=files,
+        secret_variables=variables,
     )
+
+
+def _token(inputs: Inputs) -> tuple[SecretVariable, ...]:
+    """The token of the intake, which services show here too; none where the intake asks for none."""
+    secret = inputs.environment.ingest.token_secret
+    return (SecretVariable(_TOKEN, secret, TOKEN),) if secret is not None and inputs.addresses.shape == "cluster" else ()
+
+
+_TOKEN = "VIRTENGINE_TRACING_TOKEN"  # noqa: S105 - the name of a variable
 
 
 _RESOURCES = Resources(cpu_millicores=50, memory_bytes=128 * 2**20)

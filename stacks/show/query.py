@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Final
 
-from tracing_lib.base.errors import TraceNotFoundError, explain
-from tracing_lib.reading import query
-from tracing_lib.reading.trace import Trace
+from stacks.show import fetch
+from stacks.show.errors import TraceNotFoundError
+from stacks.show.stored import Trace
+from tracing_lib.base.errors import explain
 
 if TYPE_CHECKING:
     from tracing_lib.contract.outputs import Outputs
@@ -25,11 +26,11 @@ def fetch_trace(outputs: Outputs, trace_id: str, *, wait_seconds: float = 0.0, u
     """Return the trace with this id (32 hexadecimal digits), once ``until`` holds; default: as soon as the store has any span of it.
 
     For up to ``wait_seconds`` (default 0: one request) the request is repeated. Raises ``TraceNotFoundError`` when the trace is not there
-    or not complete at the end of that time, and ``QueryError`` as ``tracing_lib.reading.fetch_trace`` does.
+    or not complete at the end of that time, and ``QueryError`` as ``stacks.show.fetch.fetch_trace`` does.
     """
     deadline = time.monotonic() + wait_seconds
     while True:
-        trace = query.fetch_trace(outputs, trace_id, wait_seconds=max(deadline - time.monotonic(), 0.0))
+        trace = fetch.fetch_trace(outputs, trace_id, wait_seconds=max(deadline - time.monotonic(), 0.0))
         missing = _missing(trace, until)
         if missing is None:
             return trace

@@ -6,8 +6,9 @@ import json
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlencode
 
-from tracing_lib.base.errors import QueryError, QueryRefusedError, TraceNotFoundError, explain
-from tracing_lib.reading.query import get
+from stacks.show.errors import QueryError, QueryRefusedError, TraceNotFoundError
+from stacks.show.fetch import get
+from tracing_lib.base.errors import explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping

@@ -8,11 +8,11 @@ from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
+from stacks.show.errors import QueryError, TraceNotFoundError
 from stacks.show.search import Found, find_traces
+from stacks.show.stored import Span, Trace
 from stacks.show.trace import fetch
 from stacks.show.tree import summary, tree_lines
-from tracing_lib.base.errors import QueryError, TraceNotFoundError
-from tracing_lib.reading.trace import Span, Trace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -143,9 +143,13 @@ def tell(story: Story) -> str:
     """Return the story as text: a heading, the tree, and the traces beside it. Raises ``ValueError`` as ``joined``."""
     tree, apart = joined(story), asides(story)
     traces = f"{len(story.traces) - sum(apart.values())} traces" + (f", {len(story.absent)} more not sampled" if story.absent else "")
-    also = [f"also {name}" + (f" × {count}" if count > 1 else "") for name, count in apart.items()]
-    untold = [f"not told: {sentence}" for sentence in story.untold]
-    return "\n".join([f"{story.subject}: {traces}, {summary(tree)}", "", *tree_lines(tree), *also, *untold])
+    return "\n".join([f"{story.subject}: {traces}, {summary(tree)}", "", *tree_lines(tree), *beside(story)])
+
+
+def beside(story: Story) -> list[str]:
+    """Return a sentence for each thing that belongs to a story and is not in its tree."""
+    also = [f"also {name}" + (f" × {count}" if count > 1 else "") for name, count in asides(story).items()]
+    return also + [f"not told: {sentence}" for sentence in story.untold]
 
 
 def everything(outputs: Outputs, services: Collection[str], *, since: float) -> list[Trace]:

@@ -11,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from stacks.show.page import write_page
-from stacks.show.story import joined, summaries, tell
-from stacks.show.trace import links, render_tree, services
+from stacks.show.story import beside, joined, summaries, tell
+from stacks.show.trace import links, render_tree
+from stacks.show.walk import services
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
     from components.documents.series import Series
     from components.local.instances import Listed
     from stacks.changes.diff import Difference
+    from stacks.show.stored import Trace
     from stacks.show.story import Story
     from tracing_lib.contract.outputs import Outputs
-    from tracing_lib.reading.trace import Trace
 
 PIPED_WIDTH = 160
 
@@ -103,7 +104,7 @@ def print_trace(outputs: Outputs, trace: Trace, pages: Path) -> None:
 
 def print_story(story: Story, pages: Path) -> None:
     """Print a story as one tree over its linked traces, and where to look at it; its page goes into the folder ``pages``."""
-    _print(Text(tell(story)), Text(""), Text(f"page {write_page(joined(story), pages).as_uri()}"))
+    _print(Text(tell(story)), Text(""), Text(f"page {write_page(joined(story), pages, story.subject, beside(story)).as_uri()}"))
 
 
 def print_summaries(heading: str, traces: Iterable[Trace]) -> None:

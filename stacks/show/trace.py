@@ -3,56 +3,32 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 from urllib.request import urlopen
 
+from stacks.show.errors import QueryError
 from stacks.show.page import write_page
 from stacks.show.query import fetch_trace
 from stacks.show.tree import render_tree
-from tracing_lib.base.errors import QueryError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from pathlib import Path
 
+    from stacks.show.stored import Trace
     from tracing_lib.contract.outputs import Outputs
-    from tracing_lib.reading.trace import Trace
 
-__all__ = ["QueryError", "as_json", "fetch", "links", "render_tree", "services"]
+__all__ = ["QueryError", "as_json", "fetch", "links", "render_tree"]
 
 PLACEHOLDER_MARK = b"not compiled with the UI assets"
 """Text on the page of a Jaeger that was built from its Go module, which lacks the user interface."""
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceRow:
-    """Part of one service in a trace; the time is that of its own spans less the spans below them, in milliseconds."""
-
-    service: str
-    spans: int
-    errors: int
-    own_milliseconds: float
-
-
 def fetch(outputs: Outputs, trace_id: str, *, wait_seconds: float, services: Collection[str] = ()) -> Trace:
     """The trace as the backend has it, waited for until it has spans of all ``services``. Raises ``QueryError``."""
     return fetch_trace(outputs, trace_id, wait_seconds=wait_seconds, until=services or None)
-
-
-def services(trace: Trace) -> list[ServiceRow]:
-    """A row for each service, in the order in which they first appear."""
-    below: dict[str, int] = {}
-    for span in trace.spans:
-        if span.parent_id:
-            below[span.parent_id] = below.get(span.parent_id, 0) + span.duration_ns
-    rows = []
-    for name in trace.services:
-        spans = [span for span in trace.spans if span.service == name]
-        own = sum(max(span.duration_ns - below.get(span.span_id, 0), 0) for span in spans)
-        rows.append(ServiceRow(name, len(spans), sum(span.status == "error" for span in spans), own / 1e6))
-    return rows
 
 
 def links(outputs: Outputs, trace: Trace, pages: Path) -> Iterator[tuple[str, str]]:

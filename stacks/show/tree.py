@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from stacks.show.walk import walk
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tracing_lib.reading.trace import Span, Trace
+    from stacks.show.stored import Span, Trace
 
 _BAR: Final = 28
 _LONGEST_NAME: Final = 64
@@ -63,23 +65,14 @@ def _extent(trace: Trace) -> tuple[int, int]:
 
 
 def _rows(trace: Trace) -> Iterator[_Row]:
-    """Yield the rows from top to bottom, without recursion, because a trace can be deeper than Python's recursion limit."""
-    children: dict[str | None, list[Span]] = {}
-    known = {span.span_id for span in trace.spans}
-    for span in trace.spans:
-        children.setdefault(span.parent_id if span.parent_id in known else None, []).append(span)
-    waiting = [_Row("", "", root) for root in reversed(children.get(None, []))]
-    seen = set()
-    while waiting:
-        row = waiting.pop()
-        seen.add(row.span.span_id)
-        below = children.get(row.span.span_id, [])
-        yield _Row(row.prefix, row.below + ("│ " if below else "  "), row.span)
-        for position, child in enumerate(reversed(below)):
-            branch, rest = ("└─ ", "   ") if position == 0 else ("├─ ", "│  ")
-            waiting.append(_Row(row.below + branch, row.below + rest, child))
-    # Spans that are each other's ancestors are below no root, and are still shown.
-    yield from (_Row("", "  ", span) for span in trace.spans if span.span_id not in seen)
+    """Yield the rows from top to bottom, with their branches."""
+    above: list[str] = []
+    for place in walk(trace):
+        del above[place.depth :]
+        inside = above[-1] if above else ""
+        prefix = inside + ("└─ " if place.is_last else "├─ ") if place.depth else ""
+        above.append(inside + ("   " if place.is_last else "│  ") if place.depth else "")
+        yield _Row(prefix, above[-1] + ("│ " if place.has_children else "  "), place.span)
 
 
 def summary(trace: Trace) -> str:

@@ -86,6 +86,30 @@ def test_strategies_are_read_again_at_least_as_often_as_services_ask(poll: str, 
     assert document["extensions"]["remote_sampling"]["file"]["reload_interval"] == reload
 
 
+@pytest.mark.parametrize(
+    ("token", "certificate"), [("tracing-ingest-token", "tracing-ingest-tls"), (None, "tracing-ingest-tls"), (None, None)]
+)
+def test_strategies_ask_for_what_the_intake_asks_for(token: str | None, certificate: str | None) -> None:
+    changes = {"ingest.token_secret": token, "ingest.tls_secret": certificate}
+    plan = samples.planned("prod", changes=changes)
+    intake = yaml.safe_load(plan.workload("agent").documents[0].text)["receivers"]["otlp"]["protocols"]["http"]
+    extensions = yaml.safe_load(plan.workload("sampling").documents[0].text)["extensions"]
+    for server in (extensions["remote_sampling"]["http"], extensions["remote_sampling"]["grpc"]):
+        assert server.get("tls") == intake.get("tls")
+        assert ("auth" in server) == ("auth" in intake) == (token is not None)
+    assert ("basicauth" in extensions) == (token is not None)
+    assert plan.endpoints.strategies.startswith("https://" if certificate else "http://")
+    assert plan.endpoints.strategies_user == (jaeger.STRATEGIES_USER if token else None)
+
+
+def test_strategies_on_one_host_are_in_plain_text_as_its_intake_is() -> None:
+    for target in ("local", "docker"):
+        plan = samples.planned("prod", target)
+        assert not plan.workload("sampling").secret_files
+        assert not plan.workload("sampling").secret_variables
+        assert (plan.endpoints.strategies.partition(":")[0], plan.endpoints.strategies_user) == ("http", None)
+
+
 def test_the_strategies_of_prod_are_those_of_its_file() -> None:
     assert json.loads(written("sampling", "strategies.json")) == {
         "service_strategies": [
@@ -125,11 +149,8 @@ def test_strategies_follow_the_format_of_jaegers_file_whatever_their_order() -> 
 
 
 def test_a_strategy_server_needs_no_disk() -> None:
-    document = yaml.safe_load(
-        jaeger.strategy_server(
-            jaeger.Operation("127.0.0.1:1", "127.0.0.1", 2), http="h:1", grpc="h:2", strategies="/s.json", reload_milliseconds=5000
-        )
-    )
+    served = jaeger.Strategies("/s.json", 5000, http="h:1", grpc="h:2")
+    document = yaml.safe_load(jaeger.strategy_server(jaeger.Operation("127.0.0.1:1", "127.0.0.1", 2), served))
     (backend,) = document["extensions"]["jaeger_storage"]["backends"].values()
     assert set(backend) == {"memory"}
     assert samples.planned("prod").workload("sampling").volumes == ()

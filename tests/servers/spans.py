@@ -13,15 +13,15 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
+from stacks.show.errors import QueryError
+from stacks.show.fetch import fetch_trace
 from tests.waiting import STALL_SECONDS, until
-from tracing_lib.base.errors import QueryError
-from tracing_lib.reading import fetch_trace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from stacks.show.stored import Trace
     from tracing_lib import Outputs
-    from tracing_lib.reading import Trace
 
 CLIENT, SERVER, INTERNAL = Span.SPAN_KIND_CLIENT, Span.SPAN_KIND_SERVER, Span.SPAN_KIND_INTERNAL
 

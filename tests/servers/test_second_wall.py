@@ -12,10 +12,10 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Status, StatusCode
 
+from stacks.show.fetch import fetch_trace
 from tests.servers.conftest import named
 from tests.tracing_lib.privacy.canaries import MAKERS, Canary, found
 from tests.waiting import STALL_SECONDS
-from tracing_lib.reading.query import fetch_trace
 
 if TYPE_CHECKING:
     from tests.servers.conftest import Deploy

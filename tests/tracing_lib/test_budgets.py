@@ -8,8 +8,8 @@ import tracing_lib
 
 ROOT = Path(tracing_lib.__file__).parent
 FAST = ROOT / "fast"
-LIBRARY_LINES = 10_500
-"""Lines of Python without ``fast``, as they stand, rounded up to 50. The aim is 9,900: 9,500 of issue F and 400 that issue H adds."""
+LIBRARY_LINES = 9_800
+"""Lines of Python and of stubs without ``fast``, as they stand, rounded up to 50. The bound is 9,900: 9,500 of issue F and 400 of H."""
 FAST_PYTHON_LINES = 700
 FAST_C_LINES = 1_700
 
@@ -19,7 +19,7 @@ def lines(paths: set[Path]) -> int:
 
 
 def test_the_library_without_fast_keeps_its_budget() -> None:
-    python = {path for path in ROOT.rglob("*.py") if not path.is_relative_to(FAST)}
+    python = {path for path in (*ROOT.rglob("*.py"), *ROOT.rglob("*.pyi")) if not path.is_relative_to(FAST)}
     assert python
     assert lines(python) < LIBRARY_LINES
 

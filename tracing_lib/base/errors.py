@@ -29,18 +29,6 @@ class AlreadyConfiguredError(RuntimeError):
     """
 
 
-class QueryError(Exception):
-    """The query server could not be reached, refused the request, or sent a response that is not a trace."""
-
-
-class QueryRefusedError(QueryError):
-    """A query that the server understood and does not answer (HTTP 4xx)."""
-
-
-class TraceNotFoundError(QueryError):
-    """The query server does not have the trace, or not yet."""
-
-
 class PrivacyError(ValueError):
     """A declaration of attributes or of privacy rules cannot be used."""
 

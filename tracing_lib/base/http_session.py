@@ -6,9 +6,12 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import requests
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
 
 
 class SettingsSession(requests.Session):
@@ -42,6 +45,11 @@ class SettingsSession(requests.Session):
         super().close()
         if self.certificate_path is not None and self._process == os.getpid():
             shutil.rmtree(Path(self.certificate_path).parent, ignore_errors=True)
+
+
+def basic(user: str | None, token: SecretStr | None) -> tuple[str, str] | None:
+    """Return the credentials of a request by HTTP basic authentication, with the token as password; None without a user or a token."""
+    return None if user is None or token is None else (user, token.get_secret_value())
 
 
 def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from tracing_lib.base.errors import explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+_IMPORT: Final = re.compile(r"^from (\S+) import (\w+) as \2$", re.MULTILINE)
+
 
 def offer(
-    package: str, homes: Mapping[str, tuple[str, ...]], *, extras: Mapping[str, str] | None = None
-) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
-    """Return ``__getattr__`` and ``__dir__`` of a package whose public names are defined in modules below it.
+    package: str, file: str, *, extras: Mapping[str, str] | None = None
+) -> tuple[Callable[[str], object], Callable[[], list[str]], list[str]]:
+    """Return ``__getattr__``, ``__dir__`` and ``__all__`` of a package whose public names are defined in other modules.
 
-    ``homes`` maps each module, relative to the package, to the names that it defines. ``extras`` maps the modules that need an extra to
-    its name; where its packages are not installed, ``__getattr__`` raises ``ModuleNotFoundError`` with the command that installs them.
+    The stub beside ``file``, which type checkers read, imports each of them (``from package.module import Name as Name``). ``extras`` maps
+    the modules, relative to the package, that need an extra to its name; where its packages are not installed, ``__getattr__`` raises
+    ``ModuleNotFoundError`` with the command that installs them.
     """
-    modules = {name: module for module, names in homes.items() for name in names}
+    homes = {name: module for module, name in _IMPORT.findall(Path(file).with_suffix(".pyi").read_text(encoding="utf-8"))}
 
     def get(name: str) -> object:
         """Import a public name from the module that defines it."""
-        if name not in modules:
+        if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        module = modules[name]
+        module = homes[name]
         try:
-            value: object = getattr(import_module(f"{package}.{module}"), name)
+            value: object = getattr(import_module(module), name)
         except ModuleNotFoundError as error:
-            extra = (extras or {}).get(module)
+            extra = (extras or {}).get(module.removeprefix(f"{package}."))
             if extra is None:
                 raise
             then = f"pip install 'virtengine-tracing[{extra}]'"
@@ -39,4 +44,4 @@ def offer(
         setattr(sys.modules[package], name, value)
         return value
 
-    return get, lambda: sorted(modules)
+    return get, lambda: sorted(homes), sorted(homes)

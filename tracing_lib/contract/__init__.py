@@ -6,14 +6,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from tracing_lib.base.lazy import offer
 
-if TYPE_CHECKING:
-    from tracing_lib.contract.outputs import OperationTarget, Outputs, PrivacyRule
-    from tracing_lib.contract.settings import TracingSettings
-else:
-    __getattr__, __dir__ = offer(__name__, {"outputs": ("OperationTarget", "Outputs", "PrivacyRule"), "settings": ("TracingSettings",)})
-
-__all__ = ["OperationTarget", "Outputs", "PrivacyRule", "TracingSettings"]
+__getattr__, __dir__, __all__ = offer(__name__, __file__)

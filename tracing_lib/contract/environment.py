@@ -6,7 +6,7 @@ import logging
 import re
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
 from urllib.parse import unquote
 
 from pydantic import SecretStr
@@ -15,7 +15,7 @@ from tracing_lib.base.errors import SettingsError, explain
 from tracing_lib.contract.outputs import Outputs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from tracing_lib.contract.outputs import Protocol
 
@@ -57,7 +57,6 @@ _RESOURCE: Final = {
 """Resource attributes that are settings. The SDK reads the others of ``OTEL_RESOURCE_ATTRIBUTES``."""
 
 _BATCH_SIZE: Final = 512
-_EXPORTERS: Final = frozenset({"otlp", "console", "none"})
 _logger: Final = logging.getLogger("tracing_lib")
 
 UNUSED: Final[Mapping[str, str]] = {
@@ -75,59 +74,28 @@ UNUSED: Final[Mapping[str, str]] = {
 }
 """Variables of the specification that have no effect, with the reason or what to do instead. One that is set is named in a warning."""
 
-_NUMBERS: Final = {
-    "OTEL_BSP_EXPORT_TIMEOUT": ("export_timeout_seconds", 1000),
-    "OTEL_BSP_MAX_QUEUE_SIZE": ("queue_size", 1),
-    "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": ("batch_size", 1),
-    "OTEL_BSP_SCHEDULE_DELAY": ("export_interval_seconds", 1000),
-    "OTEL_EXPORTER_OTLP_TIMEOUT": ("export_timeout_seconds", 1000),
-    "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT": ("export_timeout_seconds", 1000),
-}
-"""Variables with one whole number: the setting, and the factor between the unit of the variable and that of the setting.
-
-Durations are milliseconds, as in the specification (the Python SDK reads the timeout as seconds).
-"""
-
-_CHOICES: Final = {
-    "OTEL_EXPORTER_OTLP_COMPRESSION": "compression",
-    "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION": "compression",
-}
-"""Variables with one of a few words, which the settings check."""
+_SWITCHES: Final = (
+    ("OTEL_TRACES_EXPORTER", "console", "console", True),
+    ("OTEL_TRACES_EXPORTER", "none", "enabled", False),
+    ("OTEL_SDK_DISABLED", "true", "enabled", False),
+)
+"""Variables of which one word gives a setting a value."""
 
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_RESTART = "correct the variable, or unset it, and start the service again"
-
-
-class _Reading:
-    """The values that were read, and the variable of each."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-        self.values: dict[str, object] = {}
-        self.places: dict[str, str] = {}
-
-    def variable(self, *names: str) -> tuple[str, str] | None:
-        """Return name and value of the first variable that is set. An empty one is unset (OpenTelemetry specification)."""
-        return next(((name, value) for name in names if (value := self._environ.get(name, "").strip())), None)
-
-    def put(self, place: str, setting: str, value: object) -> None:
-        self.values[setting] = value
-        self.places[setting] = place
+_RESTART: Final = "correct the variable, or unset it, and start the service again"
+_Found: TypeAlias = "Iterator[tuple[str, object, str]]"
+"""Settings that were read: name, value, and the variable; for values of the outputs an empty string."""
 
 
 def values_of(outputs: Outputs, protocol: Protocol) -> dict[str, object]:
     """Return the settings that a stack's outputs contain for a service that exports by ``protocol``."""
+    same = ("environment", "head_ratio", "strategies_url", "strategies_user", "strategies_poll_seconds", "targets", "privacy")
     return {
-        "environment": outputs.environment,
         "protocol": protocol,
         "endpoint": outputs.otlp_grpc_endpoint if protocol == "grpc" else outputs.otlp_http_endpoint,
         "certificate": outputs.otlp_certificate,
         "token": outputs.otlp_token,
-        "head_ratio": outputs.head_ratio,
-        "strategies_url": outputs.strategies_url,
-        "strategies_poll_seconds": outputs.strategies_poll_seconds,
-        "targets": outputs.targets,
-        "privacy": outputs.privacy,
+        **{name: getattr(outputs, name) for name in same},
     }
 
 
@@ -140,169 +108,137 @@ def read(environ: Mapping[str, str]) -> tuple[dict[str, object], dict[str, str]]
     ``OTEL_SERVICE_NAME``, ``OTEL_RESOURCE_ATTRIBUTES``, ``OTEL_TRACES_SAMPLER`` with ``_ARG``,
     ``OTEL_EXPORTER_OTLP_ENDPOINT``, ``_PROTOCOL``, ``_CERTIFICATE``, ``_HEADERS``, ``_COMPRESSION`` and ``_TIMEOUT`` (for each, the
     form with ``_TRACES`` wins), ``OTEL_BSP_MAX_QUEUE_SIZE``, ``OTEL_BSP_MAX_EXPORT_BATCH_SIZE``, ``OTEL_BSP_SCHEDULE_DELAY`` and
-    ``OTEL_BSP_EXPORT_TIMEOUT``. A variable of the specification that has no effect (``UNUSED``) is named in a warning.
-    Raises ``ContractError`` for outputs and ``SettingsError`` for a variable that cannot be used.
+    ``OTEL_BSP_EXPORT_TIMEOUT``. A variable of the specification that has no effect (``UNUSED``) is named in a warning. An empty one is
+    unset. Raises ``ContractError`` for outputs and ``SettingsError`` for a variable that cannot be used.
     """
-    reading = _Reading(environ)
-    _read_outputs(reading)
-    _read_exporter(reading)
-    _read_headers(reading)
-    _read_sampler(reading)
-    _read_resource(reading)
-    for name, setting in _CHOICES.items():
-        if found := reading.variable(name):
-            reading.put(name, setting, found[1])
-    _read_privacy(reading)
-    for name, (setting, scale) in _NUMBERS.items():
-        if found := reading.variable(name):
-            number = _number(name, found[1])
-            reading.put(name, setting, number if scale == 1 else number / scale)
-    _fit_batch(reading)
-    _warn_of_unused(reading)
-    if (found := reading.variable("OTEL_TRACES_EXPORTER")) and found[1].lower() == "none":
-        reading.put(found[0], "enabled", value=False)
-    if (found := reading.variable("OTEL_SDK_DISABLED")) and found[1].lower() == "true":
-        reading.put(found[0], "enabled", value=False)
-    return reading.values, reading.places
+    given = {name: text for name, value in environ.items() if (text := value.strip())}
+    values: dict[str, object] = {}
+    places: dict[str, str] = {}
+    for setting, value, place in (*_stack(given), *_headers(given), *_sampler(given), *_resource(given), *_single(given)):
+        values[setting] = value
+        if place:
+            places[setting] = place
+    _fit_batch(values)
+    _warn_of_unused(given)
+    return values, places
 
 
-def _fit_batch(reading: _Reading) -> None:
-    """Keep the batch within a queue that the operator made smaller than the default batch."""
-    queue, batch = reading.values.get("queue_size"), reading.values.get("batch_size", _BATCH_SIZE)
-    if isinstance(queue, int) and isinstance(batch, int) and 0 < queue < batch:
-        if "batch_size" in reading.values:
-            _logger.warning("OTEL_BSP_MAX_EXPORT_BATCH_SIZE is %d, more than OTEL_BSP_MAX_QUEUE_SIZE; %d is taken", batch, queue)
-        reading.values["batch_size"] = queue
-
-
-def _warn_of_unused(reading: _Reading) -> None:
-    """Name each variable that is set and has no effect, or not the one that it asks for."""
-    for name, why in UNUSED.items():
-        if reading.variable(name):
-            _logger.warning("%s has no effect: %s", name, why)
-    if (found := reading.variable("OTEL_TRACES_EXPORTER")) and found[1].lower() not in _EXPORTERS:
-        _logger.warning("%s is %r and has no effect: spans leave by OTLP (otlp, console or none)", found[0], found[1][:40])
-    if found := reading.variable("OTEL_PROPAGATORS"):
-        asked = {name.strip() for name in found[1].split(",")}
-        if asked != {"tracecontext", "baggage"}:
-            _logger.warning("%s is %r and has no effect: headers are those of tracecontext and baggage", found[0], found[1][:80])
-
-
-def _read_outputs(reading: _Reading) -> None:
-    """Read the outputs. A separate token replaces the token of the outputs, even a placeholder."""
-    token, path, inline = reading.variable(TOKEN), reading.variable(OUTPUTS), reading.variable(OUTPUTS_JSON)
+def outputs_of(given: Mapping[str, str], *, without_token: bool = False) -> Outputs | None:
+    """Return the outputs that the variables name, or None. Raises ``ContractError``, and ``SettingsError`` where both are set."""
+    path, inline = given.get(OUTPUTS), given.get(OUTPUTS_JSON)
     if path and inline:
         wrong = f"{OUTPUTS_JSON} is set as well"
         raise SettingsError(explain(OUTPUTS, wrong, "one of the two", f"unset {OUTPUTS} or unset {OUTPUTS_JSON}"))
-    protocol = _protocol(reading)
-    outputs = None
     if path:
-        outputs = Outputs.read(path[1], place=f"{OUTPUTS} ({path[1]})", without_token=token is not None)
-    elif inline:
-        outputs = Outputs.parse_json(inline[1], place=OUTPUTS_JSON, without_token=token is not None)
-    if outputs:
-        reading.values.update(values_of(outputs, protocol))
-    else:
-        reading.values["protocol"] = protocol
-    if token:
-        reading.put(TOKEN, "token", SecretStr(token[1]))
+        return Outputs.read(path, place=f"{OUTPUTS} ({path})", without_token=without_token)
+    return Outputs.parse_json(inline, place=OUTPUTS_JSON, without_token=without_token) if inline else None
 
 
-def _protocol(reading: _Reading) -> Protocol:
-    name, value = reading.variable("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL") or ("", "http/protobuf")
-    if value == "grpc":
-        return "grpc"
-    if value == "http/protobuf":
-        return "http/protobuf"
-    raise SettingsError(explain(name, f"is {value[:40]!r}", "grpc or http/protobuf", _RESTART))
+def _stack(given: Mapping[str, str]) -> _Found:
+    """Yield the settings of the outputs. A separate token replaces the token of the outputs, even a placeholder."""
+    name = _first(given, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+    protocol = cast("Protocol", given.get(name, "http/protobuf"))
+    if protocol not in {"grpc", "http/protobuf"}:
+        raise SettingsError(explain(name, f"is {protocol[:40]!r}", "grpc or http/protobuf", _RESTART))
+    outputs = outputs_of(given, without_token=TOKEN in given)
+    for setting, value in (values_of(outputs, protocol) if outputs else {"protocol": protocol}).items():
+        yield setting, value, ""
+    if TOKEN in given:
+        yield "token", SecretStr(given[TOKEN]), TOKEN
+    if endpoint := given.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
+        # The variable for traces alone has the full path (OTLP specification); its base is taken.
+        base = endpoint.removesuffix("/v1/traces")
+        if protocol == "http/protobuf" and base == endpoint:
+            then = "add /v1/traces, or give the base in OTEL_EXPORTER_OTLP_ENDPOINT"
+            raise SettingsError(explain("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "has another path", "a URL that ends in /v1/traces", then))
+        yield "endpoint", base, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
+    elif endpoint := given.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
+        yield "endpoint", endpoint, "OTEL_EXPORTER_OTLP_ENDPOINT"
 
 
-def _read_exporter(reading: _Reading) -> None:
-    """Read exporter, endpoint and certificate. The variable for traces alone has the full path (OTLP specification); its base is taken."""
-    if (found := reading.variable("OTEL_TRACES_EXPORTER")) and found[1] == "console":
-        reading.put(found[0], "console", value=True)
-    if found := reading.variable("OTEL_EXPORTER_OTLP_ENDPOINT"):
-        reading.put(found[0], "endpoint", found[1])
-    if found := reading.variable("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
-        name, value = found
-        base = value.removesuffix("/v1/traces")
-        if reading.values["protocol"] == "http/protobuf" and base == value:
-            right = "a URL that ends in /v1/traces"
-            raise SettingsError(explain(name, "has another path", right, "add /v1/traces, or give the base in OTEL_EXPORTER_OTLP_ENDPOINT"))
-        reading.put(name, "endpoint", base)
-    if found := reading.variable("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"):
-        name, path = found
-        try:
-            reading.put(name, "certificate", Path(path).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            wrong = f"names {path}, which cannot be read ({getattr(error, 'strerror', None) or type(error).__name__})"
-            raise SettingsError(explain(name, wrong, "the path of a PEM file with CA certificates", _RESTART)) from None
+def _first(given: Mapping[str, str], *names: str) -> str:
+    """Return the first of the variables that is set; an empty string where none is."""
+    return next((name for name in names if name in given), "")
 
 
-def _read_headers(reading: _Reading) -> None:
+def _headers(given: Mapping[str, str]) -> _Found:
     """Read ``name=value,name=value`` with percent-encoded values. The header authorization with a bearer token is read as the token."""
-    found = reading.variable("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS")
-    if not found:
+    variable = _first(given, "OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS")
+    if not variable:
         return
     headers = {}
-    for position, pair in enumerate(filter(None, (part.strip() for part in found[1].split(","))), start=1):
+    for position, pair in enumerate(filter(None, (part.strip() for part in given[variable].split(","))), start=1):
         name, separator, value = pair.partition("=")
         name, value = name.strip().lower(), unquote(value.strip())
         if not separator or not _HEADER_NAME.fullmatch(name) or not value.isprintable():
             # The pair is not shown, because the name of a malformed pair may be part of a secret.
-            raise SettingsError(explain(found[0], f"entry {position} is malformed", "name=value, percent-encoded, by commas", _RESTART))
+            raise SettingsError(explain(variable, f"entry {position} is malformed", "name=value, percent-encoded, by commas", _RESTART))
         if name == "authorization" and value.lower().startswith("bearer "):
-            reading.put(found[0], "token", SecretStr(value[len("bearer ") :].strip()))
+            yield "token", SecretStr(value[len("bearer ") :].strip()), variable
         else:
             headers[name] = SecretStr(value)
-    reading.put(found[0], "headers", headers)
+    yield "headers", headers, variable
 
 
-def _read_sampler(reading: _Reading) -> None:
+def _sampler(given: Mapping[str, str]) -> _Found:
     """Read the head ratio. Every sampler is parent-based here, because a trace must not end in its middle.
 
-    An operator who sets a sampler overrides the strategies and the targets of the outputs.
+    An operator who sets a sampler overrides the strategies and the targets of the outputs. As the specification asks, a value that is not
+    known is logged, and is as none.
     """
-    found = reading.variable("OTEL_TRACES_SAMPLER")
-    if not found:
+    name, argument = "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG"
+    sampler = given.get(name)
+    if sampler is None:
         return
-    name, sampler = found
     if sampler not in _RATIOS:
-        # As the specification asks: an unknown value is logged, and is as none.
         _logger.warning("%s is %r and has no effect: one of %s", name, sampler[:40], ", ".join(_RATIOS))
         return
-    reading.values.update(strategies_url=None, targets=())
+    yield "strategies_url", None, ""
+    yield "targets", (), ""
     ratio = _RATIOS[sampler]
-    argument = reading.variable("OTEL_TRACES_SAMPLER_ARG")
-    if ratio is not None:
-        reading.put(name, "head_ratio", ratio)
-    elif argument is None:
-        reading.put(name, "head_ratio", 1.0)
+    if ratio is None and argument in given:
+        yield "head_ratio", _ratio(argument, given[argument]), argument
     else:
-        reading.put(argument[0], "head_ratio", _ratio(*argument))
+        yield "head_ratio", 1.0 if ratio is None else ratio, name
 
 
-def _read_resource(reading: _Reading) -> None:
-    """Read the resource attributes that are settings. ``OTEL_SERVICE_NAME`` overrides ``service.name`` (specification)."""
-    if found := reading.variable("OTEL_RESOURCE_ATTRIBUTES"):
-        for pair in found[1].split(","):
-            key, _, value = pair.partition("=")
-            if value.strip() and (setting := _RESOURCE.get(key.strip())):
-                reading.put(f"{found[0]} ({key.strip()})", setting, unquote(value.strip()))
-    if found := reading.variable("OTEL_SERVICE_NAME"):
-        reading.put(found[0], "service_name", found[1])
+def _resource(given: Mapping[str, str]) -> _Found:
+    """Read the resource attributes that are settings. ``OTEL_SERVICE_NAME``, which is read later, overrides ``service.name``."""
+    for pair in given.get("OTEL_RESOURCE_ATTRIBUTES", "").split(","):
+        key, _, value = pair.partition("=")
+        if value.strip() and (setting := _RESOURCE.get(key.strip())):
+            yield setting, unquote(value.strip()), f"OTEL_RESOURCE_ATTRIBUTES ({key.strip()})"
 
 
-def _read_privacy(reading: _Reading) -> None:
-    """Read the settings of privacy."""
-    if found := reading.variable(EXCEPTION_TEXT):
-        if found[1].lower() not in {"true", "false"}:
-            raise SettingsError(explain(EXCEPTION_TEXT, f"is {found[1][:40]!r}", "true or false", _RESTART))
-        reading.put(found[0], "exception_text", found[1].lower() == "true")
-    if found := reading.variable(HASH_KEY):
-        reading.put(found[0], "hash_key", SecretStr(found[1]))
-    if found := reading.variable(OWN_HOSTS):
-        reading.put(found[0], "own_hosts", tuple(host.strip().lower() for host in found[1].split(",") if host.strip()))
+def _single(given: Mapping[str, str]) -> _Found:
+    """Read the variables that give one setting each."""
+    chosen = {setting: (name, convert) for name, (setting, convert) in _VARIABLES.items() if name in given}
+    for setting, (name, convert) in chosen.items():
+        yield setting, convert(name, given[name]), name
+    for name, word, setting, value in _SWITCHES:
+        if given.get(name, "").lower() == word:
+            yield setting, value, name
+
+
+def _fit_batch(values: dict[str, object]) -> None:
+    """Keep the batch within a queue that the operator made smaller than the default batch."""
+    queue, batch = values.get("queue_size"), values.get("batch_size", _BATCH_SIZE)
+    if isinstance(queue, int) and isinstance(batch, int) and 0 < queue < batch:
+        if "batch_size" in values:
+            _logger.warning("OTEL_BSP_MAX_EXPORT_BATCH_SIZE is %d, more than OTEL_BSP_MAX_QUEUE_SIZE; %d is taken", batch, queue)
+        values["batch_size"] = queue
+
+
+def _warn_of_unused(given: Mapping[str, str]) -> None:
+    """Name each variable that is set and has no effect, or not the one that it asks for."""
+    for name, why in UNUSED.items():
+        if name in given:
+            _logger.warning("%s has no effect: %s", name, why)
+    exporter, propagators = given.get("OTEL_TRACES_EXPORTER", "otlp"), given.get("OTEL_PROPAGATORS", "tracecontext,baggage")
+    if exporter.lower() not in {"otlp", "console", "none"}:
+        _logger.warning("OTEL_TRACES_EXPORTER is %r and has no effect: spans leave by OTLP (otlp, console or none)", exporter[:40])
+    if {name.strip() for name in propagators.split(",")} != {"tracecontext", "baggage"}:
+        _logger.warning("OTEL_PROPAGATORS is %r and has no effect: headers are those of tracecontext and baggage", propagators[:80])
 
 
 def _ratio(name: str, value: str) -> float:
@@ -319,3 +255,45 @@ def _number(name: str, value: str) -> int:
         return int(value)
     except ValueError:
         raise SettingsError(explain(name, f"is {value[:40]!r}", "a whole number", _RESTART)) from None
+
+
+def _seconds(name: str, value: str) -> float:
+    """Return milliseconds, as in the specification (the Python SDK reads the timeout as seconds), in seconds."""
+    return _number(name, value) / 1000
+
+
+def _file(name: str, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        wrong = f"names {path}, which cannot be read ({getattr(error, 'strerror', None) or type(error).__name__})"
+        raise SettingsError(explain(name, wrong, "the path of a PEM file with CA certificates", _RESTART)) from None
+
+
+def _flag(name: str, value: str) -> bool:
+    if value.lower() not in {"true", "false"}:
+        raise SettingsError(explain(name, f"is {value[:40]!r}", "true or false", _RESTART))
+    return value.lower() == "true"
+
+
+def _text(_name: str, value: str) -> str:
+    return value
+
+
+_VARIABLES: Final[Mapping[str, tuple[str, Callable[[str, str], object]]]] = {
+    "OTEL_SERVICE_NAME": ("service_name", _text),
+    "OTEL_EXPORTER_OTLP_CERTIFICATE": ("certificate", _file),
+    "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE": ("certificate", _file),
+    "OTEL_EXPORTER_OTLP_COMPRESSION": ("compression", _text),
+    "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION": ("compression", _text),
+    "OTEL_BSP_EXPORT_TIMEOUT": ("export_timeout_seconds", _seconds),
+    "OTEL_EXPORTER_OTLP_TIMEOUT": ("export_timeout_seconds", _seconds),
+    "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT": ("export_timeout_seconds", _seconds),
+    "OTEL_BSP_SCHEDULE_DELAY": ("export_interval_seconds", _seconds),
+    "OTEL_BSP_MAX_QUEUE_SIZE": ("queue_size", _number),
+    "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": ("batch_size", _number),
+    EXCEPTION_TEXT: ("exception_text", _flag),
+    HASH_KEY: ("hash_key", lambda _name, value: SecretStr(value)),
+    OWN_HOSTS: ("own_hosts", lambda _name, value: tuple(host.strip().lower() for host in value.split(",") if host.strip())),
+}
+"""Variables with the one setting that each gives, and its conversion; of several for one setting the last that is set wins."""

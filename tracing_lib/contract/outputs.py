@@ -118,6 +118,8 @@ class Outputs(Model):
     """Base URL for OTLP over HTTP; ``/v1/traces`` is appended (OTLP specification, "OTLP/HTTP Request"). Required."""
     strategies_url: Url
     """Where sampling strategies are polled (Jaeger remote sampling over HTTP). Required."""
+    strategies_user: str | None = Field(default=None, pattern="^[A-Za-z0-9._-]+$")
+    """User name for ``strategies_url`` by HTTP basic authentication, with ``otlp_token`` as password. Default none: none is asked for."""
     query_url: Url
     """Base URL of the API that traces are read from. Required."""
     ui_url: Url

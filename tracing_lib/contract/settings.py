@@ -57,6 +57,9 @@ class TracingSettings(Model):
     """Ratio of new traces that are sampled, 0 to 1. A caller's decision is always followed. Default 1: a new service shows all traces."""
     strategies_url: Url | None = None
     """URL of the sampling strategies (Jaeger remote sampling over HTTP). Default none: ``head_ratio`` applies. Outputs set it."""
+    strategies_user: str | None = None
+    """User name with which strategies are polled by HTTP basic authentication, with the token as password. Default none: no
+    authentication. Outputs set it."""
     strategies_poll_seconds: float = Field(default=60.0, gt=0)
     """Interval between polls of the strategies, in seconds. Default 60, as in the clients of Jaeger."""
     targets: tuple[OperationTarget, ...] = ()

@@ -5,14 +5,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from tracing_lib.base.lazy import offer
 
-if TYPE_CHECKING:
-    from tracing_lib.export.accounts import Accounts
-    from tracing_lib.export.processor import ShutdownReport
-else:
-    __getattr__, __dir__ = offer(__name__, {"accounts": ("Accounts",), "processor": ("ShutdownReport",)})
-
-__all__ = ["Accounts", "ShutdownReport"]
+__getattr__, __dir__, __all__ = offer(__name__, __file__)

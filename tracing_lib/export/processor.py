@@ -370,12 +370,6 @@ class ExportProcessor(SpanProcessor):
         self._transport.close()
         return self._report
 
-    @property
-    def fill(self) -> float:
-        """How full the queue is, from 0 to 1."""
-        return self.queue.fill
-
-    @property
-    def report(self) -> ShutdownReport | None:
-        """What became of the spans; none before ``shutdown``."""
-        return self._report
+    def load(self) -> float:
+        """Return the load of the export, from 0 to 1: how full the queue is, and 1 while the collector says that it has too much to do."""
+        return 1.0 if self.refusing else self.queue.fill

@@ -124,7 +124,9 @@ class GrpcTransport:
         try:
             import grpc
         except ImportError:
-            raise _without_grpc() from None
+            wrong = "is grpc, and the gRPC exporter is not installed"
+            right = "the extra virtengine-tracing[grpc], or protocol http/protobuf"
+            raise SettingsError(explain("TracingSettings.protocol", wrong, right, "pip install 'virtengine-tracing[grpc]'")) from None
         self._grpc = grpc
         self._settings = settings
         self._metadata = tuple(request_headers(settings).items())
@@ -188,9 +190,3 @@ def _retry_info(error: grpc.RpcError) -> float | None:
     except DecodeError:
         return None
     return None
-
-
-def _without_grpc() -> SettingsError:
-    wrong = "is grpc, and the gRPC exporter is not installed"
-    right = "the extra virtengine-tracing[grpc], or protocol http/protobuf"
-    return SettingsError(explain("TracingSettings.protocol", wrong, right, "pip install 'virtengine-tracing[grpc]'"))

@@ -10,7 +10,7 @@ from opentelemetry import propagate, trace
 from opentelemetry.baggage import _BAGGAGE_KEY
 from opentelemetry.context import Context
 from opentelemetry.context.contextvars_context import ContextVarsRuntimeContext
-from opentelemetry.sdk.trace import Tracer, TracerProvider
+from opentelemetry.sdk.trace import SynchronousMultiSpanProcessor, Tracer, TracerProvider
 from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.trace import (
     DEFAULT_TRACE_STATE,
@@ -26,7 +26,6 @@ from opentelemetry.trace import (
 from opentelemetry.trace.propagation import _SPAN_KEY
 
 from tracing_lib.export.processor import ExportProcessor
-from tracing_lib.export.processors import Processors
 from tracing_lib.fast._native import Pipeline, TracerCore, record, root, set_up, with_span
 from tracing_lib.fast.span import FastSpan, origin_of, span_context
 from tracing_lib.propagation import headers
@@ -153,7 +152,7 @@ def not_sampled(span: NonRecordingSpan) -> bool:
     return context[5] and not context[3] & 1  # is_valid and trace_flags, without a call each
 
 
-class FastTracer(TracerCore, trace.Tracer):
+class FastTracer(TracerCore, Tracer):
     """The SDK's tracer with ``FastSpan`` for its spans, and without asking the sampler about children. Only under a parent-based sampler.
 
     In a trace that is not sampled no span is made: the caller's is given again, as by the API's ``NoOpTracer``. The specification has a
@@ -172,6 +171,10 @@ class FastTracer(TracerCore, trace.Tracer):
         self._decide = getattr(sampler, "decision", None) if self._plain_ids else None
         random = TraceFlags.RANDOM_TRACE_ID if generator.is_trace_id_random() else TraceFlags.DEFAULT
         self._otherwise = TraceFlags(random), TraceFlags(random | TraceFlags.SAMPLED), DEFAULT_TRACE_STATE
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  of many types
+        # What the SDK's tracer holds, as it is now: a fork changes the resource.
+        return getattr(self.__dict__["stock"], name)
 
     def start_span(  # noqa: PLR0917  the interface's
         self,
@@ -277,11 +280,12 @@ class FastTracer(TracerCore, trace.Tracer):
 class FastTracerProvider(TracerProvider):
     """The SDK's provider with ``FastTracer`` for its tracers. Its sampler must be parent-based."""
 
-    def __init__(self, **options: Any) -> None:  # noqa: ANN401  the SDK's
-        super().__init__(**options)
+    def __init__(self, *positional: Any, **options: Any) -> None:  # noqa: ANN401  the SDK's
+        super().__init__(*positional, **options)
         self._pipeline = Pipeline()
         self._pipeline.processor = self._active_span_processor
-        self._alone = isinstance(options.get("active_span_processor", Processors()), Processors)
+        self._alone = isinstance(self._active_span_processor, SynchronousMultiSpanProcessor)
+        self._fast: dict[Tracer, FastTracer] = {}
 
     def add_span_processor(self, span_processor: SpanProcessor) -> None:
         """Add a processor, as ``opentelemetry.sdk.trace.TracerProvider`` has it; an export processor alone is reached directly."""
@@ -298,4 +302,6 @@ class FastTracerProvider(TracerProvider):
         tracer = super().get_tracer(*positional, **named)
         # Not where OTEL_SDK_DISABLED made it another, and not where the SDK counts its spans for metrics of its own.
         counts = type(getattr(tracer, "_tracer_metrics", None)).__name__ == "TracerMetrics"
-        return FastTracer(tracer, self._pipeline) if isinstance(tracer, Tracer) and not counts else tracer
+        if counts or not isinstance(tracer, Tracer):
+            return tracer
+        return self._fast.get(tracer) or self._fast.setdefault(tracer, FastTracer(tracer, self._pipeline))

@@ -8,35 +8,6 @@ installed, by one call.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from tracing_lib.base.lazy import offer
 
-if TYPE_CHECKING:
-    from tracing_lib.instrument.functions import traced
-    from tracing_lib.instrument.installed import instrument
-    from tracing_lib.instrument.jobs import JobContext, consume, continued, link_to_transaction, produce, transaction
-    from tracing_lib.instrument.keepers import trace_ante, trace_keeper
-else:
-    __getattr__, __dir__ = offer(
-        __name__,
-        {
-            "functions": ("traced",),
-            "installed": ("instrument",),
-            "jobs": ("JobContext", "consume", "continued", "link_to_transaction", "produce", "transaction"),
-            "keepers": ("trace_ante", "trace_keeper"),
-        },
-    )
-
-__all__ = [
-    "JobContext",
-    "consume",
-    "continued",
-    "instrument",
-    "link_to_transaction",
-    "produce",
-    "trace_ante",
-    "trace_keeper",
-    "traced",
-    "transaction",
-]
+__getattr__, __dir__, __all__ = offer(__name__, __file__)

@@ -7,18 +7,16 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Final, NamedTuple, ParamSpec, TypeVar, cast, overload
 
-from opentelemetry.context import get_current
 from opentelemetry.trace import SpanKind
 
 from tracing_lib.instrument import generators
 from tracing_lib.instrument.paths import NO_PATHS, AttributePaths, compile_paths
-from tracing_lib.instrument.source import TracerSource, fail, restore
-from tracing_lib.propagation.current import set_current_span
+from tracing_lib.instrument.source import TracerSource, ending, fail
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from opentelemetry.trace import Span, TracerProvider
+    from opentelemetry.trace import TracerProvider
     from opentelemetry.util.types import AttributeValue
 
     from tracing_lib.instrument.generators import Begin, End
@@ -111,21 +109,11 @@ def _plain(function: Callable[_P, _T], plan: SpanPlan) -> Callable[_P, _T]:
         started = source.start_child(name, kind, attributes)
         if started is None:
             return function(*args, **kwargs)
-        span, token = started
-        try:
-            if on_call is not None:
-                on_call(span, args, kwargs)
+        with ending(*started, source.leave) as span:
+            on_call(span, args, kwargs)
             result = function(*args, **kwargs)
-            if on_return is not None:
-                on_return(span, result)
-        except BaseException as error:
-            fail(span, error)
-            raise
-        else:
+            on_return(span, result)
             return result
-        finally:
-            source.leave(token)
-            span.end()
 
     return call
 
@@ -138,54 +126,34 @@ def _coroutine(function: Callable[_P, Awaitable[_T]], plan: SpanPlan) -> Callabl
         started = source.start_child(name, kind, attributes)
         if started is None:
             return await function(*args, **kwargs)
-        span, token = started
-        active, closed = get_current(), False
-        try:
-            if on_call is not None:
-                on_call(span, args, kwargs)
+        with ending(*started, source.leave) as span:
+            on_call(span, args, kwargs)
             result = await function(*args, **kwargs)
-            if on_return is not None:
-                on_return(span, result)
-        except BaseException as error:
-            closed = isinstance(error, GeneratorExit)
-            fail(span, error)
-            raise
-        else:
+            on_return(span, result)
             return result
-        finally:
-            restore(source, active, token, closed=closed)
-            span.end()
 
     return call
 
 
 def _generator_begin(plan: SpanPlan) -> Begin:
     """Return the function that starts the span of a generator at its first step."""
-    on_call, on_return = plan.paths
+    name, source, kind, attributes, (on_call, on_return) = plan
 
     def begin(args: tuple[object, ...], kwargs: dict[str, object]) -> tuple[contextvars.Context, End] | None:
-        tracer = plan.source.tracer()
-        if tracer is None:
+        context = contextvars.copy_context()
+        started = context.run(source.start_child, name, kind, attributes)
+        if started is None:
             return None
-        span = tracer.start_span(plan.name, get_current(), plan.kind, plan.attributes)
-        if on_call is not None:
-            on_call(span, args, kwargs)
+        span = started[0]
+        on_call(span, args, kwargs)
 
         def end(error: BaseException | None, result: object) -> None:
             if error is None:
-                if on_return is not None:
-                    on_return(span, result)
+                on_return(span, result)
             elif not isinstance(error, GeneratorExit):  # then the consumer has enough, and all is well
                 fail(span, error)
             span.end()
 
-        return execution_context_of(span), end
+        return context, end
 
     return begin
-
-
-def execution_context_of(span: Span) -> contextvars.Context:
-    """Return a copy of the execution context in which the span is current."""
-    context = contextvars.copy_context()
-    context.run(set_current_span, span)
-    return context

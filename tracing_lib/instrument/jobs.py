@@ -12,13 +12,12 @@ import time
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
-from opentelemetry.context import detach
-from opentelemetry.trace import Link, NonRecordingSpan, NoOpTracer, SpanContext, SpanKind, TraceFlags
+from opentelemetry.context import get_current
+from opentelemetry.trace import Link, NonRecordingSpan, NoOpTracer, SpanContext, SpanKind, TraceFlags, set_span_in_context
 
 from tracing_lib.base.errors import JobTokenError, explain
-from tracing_lib.base.fingerprints import report
-from tracing_lib.instrument.source import TracerSource, fail
-from tracing_lib.propagation.current import current_span, set_current_span, start_child, without_span
+from tracing_lib.instrument.source import TracerSource, ending
+from tracing_lib.propagation.current import attached, current_span, set_current_span, start_child, without_span
 from tracing_lib.propagation.ids import fixed_ids, transaction_span
 
 if TYPE_CHECKING:
@@ -125,24 +124,19 @@ def produce(
 
     Yields what is to be stored with the job, or none when tracing is off. ``name`` is the kind of job (``provision``), not one job.
     """
-    return _Producing(_tracer(provider), name, {"virtengine.job.kind": name, **attributes} if attributes else {"virtengine.job.kind": name})
+    described = {"virtengine.job.kind": name, **(attributes or {})}
+    return _Producing(ending(*start_child(_tracer(provider), f"create {name}", SpanKind.PRODUCER, described)))
 
 
 class _Producing(AbstractContextManager["JobContext | None"]):
-    __slots__ = ("_attributes", "_name", "_span", "_token", "_tracer")
-
-    def __init__(self, tracer: Tracer, name: str, attributes: Mapping[str, AttributeValue]) -> None:
-        self._tracer, self._name, self._attributes = tracer, name, attributes
+    def __init__(self, block: ending) -> None:
+        self._block = block
 
     def __enter__(self) -> JobContext | None:
-        self._span, self._token = start_child(self._tracer, f"create {self._name}", SpanKind.PRODUCER, self._attributes)
-        return JobContext.of(self._span)
+        return JobContext.of(self._block.span)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        detach(self._token)
-        if error is not None:
-            fail(self._span, error)
-        self._span.end()
+        self._block.__exit__(kind, error, traceback)
 
 
 def link_to_transaction(tx_hash: str | bytes) -> None:
@@ -175,7 +169,7 @@ def consume(
     if attempt is not None:
         described["virtengine.job.attempt"] = attempt
     asked = None if context is None else context.span_context
-    return _Rooted(_tracer(provider), f"process {name}", SpanKind.CONSUMER, {**described, **(attributes or {})}, asked)
+    return _rooted(_tracer(provider), f"process {name}", {**described, **(attributes or {})}, asked, kind=SpanKind.CONSUMER)
 
 
 def transaction(
@@ -189,44 +183,23 @@ def transaction(
     """
     wanted, here = transaction_span(tx_hash), current_span().get_span_context()
     shown = tx_hash.hex().upper() if isinstance(tx_hash, bytes) else tx_hash.removeprefix("0x").upper()
-    described = {"virtengine.tx.hash": shown, **attributes} if attributes else {"virtengine.tx.hash": shown}
-    return _Rooted(_tracer(provider), name, SpanKind.INTERNAL, described, here if here.is_valid else None, wanted)
+    described = {"virtengine.tx.hash": shown, **(attributes or {})}
+    return _rooted(_tracer(provider), name, described, here if here.is_valid else None, wanted=wanted)
 
 
-class _Rooted(AbstractContextManager["Span"]):
-    """A root span in the current context, so that baggage stays; the error that leaves the block is the span's.
-
-    ``to``: the span that it is linked to. ``wanted``: ids that it is to have.
-    """
-
-    __slots__ = ("_made", "_span", "_token")
-
-    def __init__(  # noqa: PLR0917  called for every job
-        self,
-        tracer: Tracer,
-        name: str,
-        kind: SpanKind,
-        attributes: Mapping[str, AttributeValue],
-        to: SpanContext | None,
-        wanted: SpanContext | None = None,
-    ) -> None:
-        self._made = tracer, name, kind, attributes, to, wanted
-
-    def __enter__(self) -> Span:
-        tracer, name, kind, attributes, to, wanted = self._made
-        with fixed_ids(wanted) if wanted else nullcontext():
-            self._span = tracer.start_span(name, without_span(), kind, attributes, [Link(to)] if to else [])
-        self._token = set_current_span(self._span)
-        return self._span
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        try:
-            if error is not None:
-                report(error, self._span)
-                fail(self._span, error)
-        finally:
-            detach(self._token)
-            self._span.end()
+def _rooted(
+    tracer: Tracer,
+    name: str,
+    attributes: Mapping[str, AttributeValue],
+    to: SpanContext | None,
+    *,
+    kind: SpanKind = SpanKind.INTERNAL,
+    wanted: SpanContext | None = None,
+) -> ending:
+    """Start a root span in the current context, so that baggage stays. ``to``: the span that it is linked to. ``wanted``: its ids."""
+    with fixed_ids(wanted) if wanted else nullcontext():
+        span = tracer.start_span(name, without_span(), kind, attributes, [Link(to)] if to else [])
+    return ending(span, set_current_span(span))
 
 
 def _readable(job: JobContext | str | None) -> JobContext | None:
@@ -245,17 +218,4 @@ def continued(job: JobContext | str | None) -> AbstractContextManager[None]:
     one that cannot be read, or none, nothing changes.
     """
     context = _readable(job)
-    return nullcontext() if context is None else _Continued(context)
-
-
-class _Continued(AbstractContextManager[None]):
-    __slots__ = ("_job", "_token")
-
-    def __init__(self, job: JobContext) -> None:
-        self._job = job
-
-    def __enter__(self) -> None:
-        self._token = set_current_span(NonRecordingSpan(self._job.span_context))
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        detach(self._token)
+    return attached(set_span_in_context(NonRecordingSpan(context.span_context)) if context else get_current())

@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from opentelemetry.trace import StatusCode
+from wrapt import AutoObjectProxy
 
 from tracing_lib.base import conventions
 from tracing_lib.base.errors import explain
@@ -17,14 +18,13 @@ from tracing_lib.instrument.paths import RESULT, AttributePaths, compile_paths
 from tracing_lib.instrument.source import TracerSource
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Hashable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from opentelemetry.trace import Span, TracerProvider
 
 _K = TypeVar("_K")
 _H = TypeVar("_H", bound="Callable[..., object]")
 _SCOPE: Final = "tracing_lib.instrument.keepers"
-_INNER: Final = "_virtengine_keeper"
 REJECTED: Final = "rejected"
 """``error.type`` of a transaction that was rejected by an answer and not by an exception."""
 
@@ -60,14 +60,14 @@ def trace_keeper(
         raise ValueError(explain(place, "has no public method", "a keeper, not its class or its module", "pass the instance"))
     _check_paths(place, methods, attributes)
     source = TracerSource(_SCOPE, tracer_provider)
-    traced, own = stand_in(keeper)
+    traced: dict[str, Callable[..., object]] = {}
     for name, function in methods.items():
         bound = getattr(keeper, name)
         paths = compile_paths(attributes, bound, place=f"{place}.{name}", lenient=True)
         plan = SpanPlan(f"{module}.keeper.{camel(name)}", source, attributes={conventions.MODULE: module}, paths=paths)
         # The kind of function shows on the class: a bound method of a wrapped one may hide it.
-        own[name] = wrap(_bound_like(function, bound), plan)
-    return traced
+        traced[name] = wrap(_bound_like(function, bound), plan)
+    return stand_in(keeper, traced)
 
 
 def trace_ante(
@@ -87,8 +87,7 @@ def trace_ante(
     paths = compile_paths(attributes, handler, place=f"trace_ante {name}")
 
     def returned(span: Span, result: object) -> None:
-        if paths.on_return is not None:
-            paths.on_return(span, result)
+        paths.on_return(span, result)
         if rejected is not None and rejected(result):
             span.set_attribute(conventions.ERROR_TYPE, REJECTED)
             span.set_status(StatusCode.ERROR, REJECTED)
@@ -101,10 +100,12 @@ def trace_ante(
     return cast("_H", wrap(handler, plan))
 
 
-def stand_in(target: _K) -> tuple[_K, dict[str, object]]:
-    """Return an object that stands in for another in all but the attributes put into the dictionary beside it."""
-    traced = _proxy_type(cast("Hashable", type(target)))(target)
-    return cast("_K", traced), object.__getattribute__(traced, "__dict__")
+def stand_in(target: _K, methods: Mapping[str, Callable[..., object]]) -> _K:
+    """Return an object that stands in for another in all but these methods."""
+    traced = _StandIn(target)
+    for name, method in methods.items():
+        setattr(type(traced), name, staticmethod(method))
+    return cast("_K", traced)
 
 
 def public_methods(kind: type) -> dict[str, Callable[..., object]]:
@@ -157,52 +158,20 @@ def _check_paths(place: str, methods: Mapping[str, Callable[..., object]], attri
             raise ValueError(explain(place, wrong, "a parameter of one of its methods, or return, first", "correct the path"))
 
 
-@functools.cache
-def _proxy_type(kind: type) -> type:
-    """Return the class of stand-ins for keepers of a class: everything but the traced methods is the keeper's own."""
-    forwarded = {name: _forward(name) for name in dir(kind) if name.startswith("__") and name.endswith("__") and not hasattr(_Proxy, name)}
-    return type(f"Traced{kind.__name__}", (_Proxy,), forwarded)
-
-
-class _Proxy:
-    """Stands in for a keeper. Its own dictionary holds the keeper and the traced methods, and nothing else."""
-
-    def __init__(self, keeper: object) -> None:
-        object.__getattribute__(self, "__dict__")[_INNER] = keeper
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(object.__getattribute__(self, "__dict__")[_INNER], name)
-
-    def __setattr__(self, name: str, value: object) -> None:
-        setattr(object.__getattribute__(self, "__dict__")[_INNER], name, value)
-
-    def __delattr__(self, name: str) -> None:
-        delattr(object.__getattribute__(self, "__dict__")[_INNER], name)
+class _StandIn(AutoObjectProxy[Any]):
+    """Stands in for an object: everything but the traced methods is the object's own. Each has a class of its own, which holds these."""
 
     def __copy__(self) -> object:
-        """Return a copy of the keeper, which is not traced."""
-        return copy.copy(object.__getattribute__(self, "__dict__")[_INNER])
+        """Return a copy of the object, which is not traced."""
+        return copy.copy(self.__wrapped__)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> object:
-        """Return a deep copy of the keeper, which is not traced."""
-        return copy.deepcopy(object.__getattribute__(self, "__dict__")[_INNER], memo)
+        """Return a deep copy of the object, which is not traced."""
+        return copy.deepcopy(self.__wrapped__, memo)
 
     def __reduce_ex__(self, protocol: Any) -> str | tuple[Any, ...]:  # noqa: ANN401  the interface's
-        return object.__getattribute__(self, "__dict__")[_INNER].__reduce_ex__(protocol)  # type: ignore[no-any-return]
+        reduced: str | tuple[Any, ...] = self.__wrapped__.__reduce_ex__(protocol)
+        return reduced
 
     def __repr__(self) -> str:
-        return f"traced {object.__getattribute__(self, '__dict__')[_INNER]!r}"
-
-    @property  # type: ignore[misc]  # overriding __class__ is how a stand-in passes isinstance, as unittest.mock's do
-    def __class__(self) -> type:
-        return type(object.__getattribute__(self, "__dict__")[_INNER])
-
-
-def _forward(name: str) -> Callable[..., object]:
-    """Return a special method that is the keeper's: Python looks these up on the class, past ``__getattr__``."""
-
-    def special(self: _Proxy, *args: object, **kwargs: object) -> object:
-        return getattr(object.__getattribute__(self, "__dict__")[_INNER], name)(*args, **kwargs)
-
-    special.__name__ = name
-    return special
+        return f"traced {self.__wrapped__!r}"

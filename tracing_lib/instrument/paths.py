@@ -72,13 +72,17 @@ def _set_results(readings: tuple[_Reading, ...], span: Span, result: object) -> 
             reading.set(span, result)
 
 
+def _set_nothing(_span: Span, *_values: object) -> None:
+    """Set no attribute."""
+
+
 class AttributePaths(NamedTuple):
     """The attributes that one function's calls give to their spans."""
 
-    on_call: OnCall | None = None
-    """What sets on a span what the arguments of a call hold; none where that is nothing."""
-    on_return: OnReturn | None = None
-    """What sets on a span what a returned value holds; none where that is nothing."""
+    on_call: OnCall = _set_nothing
+    """Sets on a span what the arguments of a call hold."""
+    on_return: OnReturn = _set_nothing
+    """Sets on a span what a returned value holds."""
 
 
 NO_PATHS: Final = AttributePaths()
@@ -108,8 +112,8 @@ def compile_paths(
         elif not lenient:
             right = f"one of {', '.join([*parameters, RESULT])} first"
             raise ValueError(explain(place, f"{key} has the path {path!r}", right, "correct the path, or the parameter's name"))
-    on_call = functools.partial(_set_arguments, tuple(arguments)) if arguments else None
-    return AttributePaths(on_call, functools.partial(_set_results, tuple(results)) if results else None)
+    on_call = functools.partial(_set_arguments, tuple(arguments)) if arguments else _set_nothing
+    return AttributePaths(on_call, functools.partial(_set_results, tuple(results)) if results else _set_nothing)
 
 
 def _parameters(function: Callable[..., object]) -> dict[str, tuple[int, object]]:

@@ -6,7 +6,7 @@ import asyncio
 import functools
 from contextlib import AbstractContextManager, suppress
 from importlib import metadata
-from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar, runtime_checkable
 
 from opentelemetry import trace
 from opentelemetry.context import attach, detach, get_current
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tracing_lib.propagation.headers import Pairs
 
 _MARK: Final = "__virtengine_traces__"
+_T = TypeVar("_T")
 
 
 @runtime_checkable
@@ -173,35 +174,46 @@ def fail(span: Span, error: BaseException) -> None:
     span.set_status(StatusCode.ERROR, kind)
 
 
-class ending(AbstractContextManager[Span]):  # noqa: N801  used like a function
-    """A block in a span that is current: an error that leaves it is the span's, then its context is left and it ends.
+class inside(AbstractContextManager[_T]):  # noqa: N801  used like a function
+    """A block whose context is current: what left it, or None, is given to ``end``, and then its context is left.
 
-    A class, because ``contextlib.contextmanager`` assigns to the exception, which one of the service's own may refuse.
+    Code that is being closed, perhaps by garbage collection, can be in another execution context: what is current there belongs to other
+    code, and stays. It is a class, because ``contextlib.contextmanager`` assigns to the exception, which one of a service's own may refuse.
     """
 
-    __slots__ = ("_leave", "_span", "_token")
+    active: Context
+    """The context that is current in the block."""
+    token: Token[Context]
+    """Ends it, by ``leave``."""
+    leave: Callable[[Token[Context]], None]
 
-    def __init__(self, span: Span, token: Token[Context], leave: Callable[[Token[Context]], None] = detach) -> None:
-        self._span, self._token, self._leave = span, token, leave
-
-    def __enter__(self) -> Span:
-        return self._span
+    def end(self, error: BaseException | None) -> None:
+        """Take the exception that left the block; None where there was none."""
+        raise NotImplementedError
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         try:
-            if error is not None:
-                if isinstance(error, Exception):
-                    report(error, self._span)
-                fail(self._span, error)
+            self.end(error)
         finally:
-            self._leave(self._token)
-            self._span.end()
+            if not isinstance(error, GeneratorExit) or get_current() is self.active:
+                self.leave(self.token)
 
 
-def restore(source: TracerSource, active: Context, token: Token[Context], *, closed: bool) -> None:
-    """Leave a context; ``closed``: from code that is being closed, perhaps by garbage collection and in another execution context.
+class ending(inside[Span]):  # noqa: N801  used like a function
+    """A block in a span that is current: an error that leaves it is the span's, which then ends."""
 
-    There ``detach`` would log "Failed to detach context", and the context that is current belongs to other code.
-    """
-    if not closed or get_current() is active:
-        source.leave(token)
+    def __init__(self, span: Span, token: Token[Context], leave: Callable[[Token[Context]], None] = detach) -> None:
+        self.span, self.token, self.leave, self.active = span, token, leave, get_current()
+
+    def __enter__(self) -> Span:
+        return self.span
+
+    def end(self, error: BaseException | None) -> None:
+        """End the span."""
+        try:
+            if isinstance(error, Exception):
+                report(error, self.span)
+            if error is not None:
+                fail(self.span, error)
+        finally:
+            self.span.end()

@@ -6,22 +6,6 @@ and paths to code, ``rules`` searches values for personal data and secrets, and 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from tracing_lib.base.lazy import offer
 
-if TYPE_CHECKING:
-    from tracing_lib.privacy.attribute import Attribute, Privacy, Shape
-    from tracing_lib.privacy.policy import PrivacyPolicy, policy_of
-    from tracing_lib.privacy.registry import Registry, declare, declare_names, library_registry
-else:
-    __getattr__, __dir__ = offer(
-        __name__,
-        {
-            "attribute": ("Attribute", "Privacy", "Shape"),
-            "policy": ("PrivacyPolicy", "policy_of"),
-            "registry": ("Registry", "declare", "declare_names", "library_registry"),
-        },
-    )
-
-__all__ = ["Attribute", "Privacy", "PrivacyPolicy", "Registry", "Shape", "declare", "declare_names", "library_registry", "policy_of"]
+__getattr__, __dir__, __all__ = offer(__name__, __file__)

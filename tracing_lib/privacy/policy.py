@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 import re
 import secrets
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 from urllib.parse import urlsplit
 
 from opentelemetry.attributes import BoundedAttributes
@@ -102,8 +102,7 @@ class PrivacyPolicy:
             Shape.ROUTE: route,
             Shape.PATH: lambda value: path(value, self.registry),
         }
-        self._resources: dict[int, tuple[Resource, Resource]] = {}
-        self._scopes: dict[int, tuple[InstrumentationScope, InstrumentationScope]] = {}
+        self._shared: dict[int, tuple[object, object]] = {}
         self._names: dict[str, str] = {}
         # Keys whose string values leave unchanged if they match one pattern. Most keys are such.
         self._patterns: dict[str, re.Pattern[str]] = {}
@@ -214,7 +213,7 @@ class PrivacyPolicy:
     def _forget(self) -> None:
         """Empty the memories, because the declarations have changed."""
         self._version = self.registry.version
-        for memory in (self._names, self._resources, self._scopes, self._patterns):
+        for memory in (self._names, self._shared, self._patterns):
             memory.clear()
 
     def attributes(self, recorded: Mapping[str, AnyValue] | None) -> Mapping[str, AnyValue]:
@@ -292,28 +291,21 @@ class PrivacyPolicy:
 
     def resource(self, resource: Resource) -> Resource:
         """Return a resource with its declared attributes."""
-        known = self._resources.get(id(resource))
-        if known is None or known[0] is not resource:
-            known = (resource, Resource(self._leaving(resource.attributes), resource.schema_url))
-            self._remember(self._resources, resource, known)
-        return known[1]
-
-    @staticmethod
-    def _remember(memory: dict[int, _T], key: object, value: _T) -> None:
-        # By identity. The object is kept beside its result, so that its id is not given to another object.
-        if len(memory) >= _FEW:
-            memory.clear()
-        memory[id(key)] = value
+        return self._once(resource, lambda found: Resource(self._leaving(found.attributes), found.schema_url))
 
     def scope(self, scope: InstrumentationScope | None) -> InstrumentationScope | None:
         """Return an instrumentation scope with its name, version and attributes as far as they may be exported."""
-        if scope is None:
-            return None
-        known = self._scopes.get(id(scope))
-        if known is None or known[0] is not scope:
-            known = (scope, self._scope(scope))
-            self._remember(self._scopes, scope, known)
-        return known[1]
+        return None if scope is None else self._once(scope, self._scope)
+
+    def _once(self, recorded: _T, redact: Callable[[_T], _T]) -> _T:
+        """Return the exported form of an object that many spans share; it is made once."""
+        known = self._shared.get(id(recorded))
+        if known is None or known[0] is not recorded:
+            if len(self._shared) >= _FEW:
+                self._shared.clear()
+            # By identity, and with the object itself, so that its id is not given to another one.
+            known = self._shared[id(recorded)] = recorded, redact(recorded)
+        return cast("_T", known[1])
 
     def _scope(self, scope: InstrumentationScope) -> InstrumentationScope:
         name = scope.name if CODE.fullmatch(scope.name) and not self.rules.found(scope.name) else MASKED

@@ -38,21 +38,16 @@ class Registry:
         self._routes: set[str] = set()
         self.version = 0
         if parent is not None:
-            parent.copy_into(self)
+            self._copy(parent)
         after_fork(self._renew_lock)
 
     def _renew_lock(self) -> None:
         # A lock that another thread holds during a fork stays locked in the child.
         self._lock = threading.Lock()
 
-    def copy_into(self, other: Registry) -> None:
-        """Add all declarations to another registry. Raises ``PrivacyError`` as ``declare`` does."""
-        with self._lock:
-            attributes, names, words = tuple(self._attributes.values()), set(self._names), set(self._words)
-        other._add(attributes)
-        with other._lock:
-            other._names |= names
-            other._words |= words
+    def _copy(self, parent: Registry) -> None:
+        # Each copy is one step of the interpreter.
+        self._attributes, self._names, self._words = dict(parent._attributes), set(parent._names), set(parent._words)
 
     def declare(self, *attributes: Attribute) -> None:
         """Declare attributes of a service. They leave the process as their declarations say.

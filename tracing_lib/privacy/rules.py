@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from tracing_lib.contract.outputs import PrivacyRule
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 MASKED: Final = "****"
 """Replacement for what a rule finds, in this library and in the collector."""
@@ -52,31 +52,13 @@ class ValueRules:
         self.rules = tuple(rules)
         self._keys = [re.compile(rule.pattern) for rule in rules if rule.matches == "key"]
         self._values = [(literals(rule), re.compile(rule.pattern)) for rule in rules if rule.matches == "value"]
-        self._found: dict[str, bool] = {}
-        self._named: dict[str, bool] = {}
-
-    def key(self, key: str) -> bool:
-        """Whether a rule forbids attributes of this key, even declared ones."""
-        known = self._named.get(key)
-        if known is None:
-            known = self._remember(self._named, key, found=any(pattern.search(key) for pattern in self._keys))
-        return known
-
-    def found(self, value: str) -> bool:
-        """Whether a rule matches in the string."""
-        known = self._found.get(value)
-        if known is None:
-            known = self._remember(self._found, value, found=self._search(value))
-        return known
+        self.key: Callable[[str], bool] = lru_cache(_CACHED)(lambda key: any(pattern.search(key) for pattern in self._keys))
+        """Says whether a rule forbids attributes of a key, even declared ones."""
+        self.found: Callable[[str], bool] = lru_cache(_CACHED)(self._search)
+        """Says whether a rule matches in a string."""
 
     def _search(self, value: str) -> bool:
-        for needed, pattern in self._values:
-            for literal in needed:
-                if literal in value:
-                    if pattern.search(value):
-                        return True
-                    break
-        return False
+        return any(pattern.search(value) for needed, pattern in self._values if any(literal in value for literal in needed))
 
     def masked(self, value: str) -> str:
         """Return the string with every match of a rule replaced by ``****``."""
@@ -84,13 +66,6 @@ class ValueRules:
             if any(literal in value for literal in needed):
                 value = pattern.sub(MASKED, value)
         return value
-
-    @staticmethod
-    def _remember(memory: dict[str, bool], text: str, *, found: bool) -> bool:
-        if len(memory) >= _CACHED:
-            memory.clear()
-        memory[text] = found
-        return found
 
 
 def combined_rules(rules: Sequence[PrivacyRule]) -> ValueRules:

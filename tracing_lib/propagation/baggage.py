@@ -7,13 +7,13 @@ that is called: the library's clients do, and ``outbound_to`` does for others.
 from __future__ import annotations
 
 import re
-from contextlib import AbstractContextManager
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry import baggage, propagate, trace
 from opentelemetry import context as contexts
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
+from opentelemetry.context import Context
 from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.propagators.textmap import TextMapPropagator, default_getter, default_setter
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -22,12 +22,12 @@ from tracing_lib.base.errors import PrivacyError, explain
 from tracing_lib.base.hosts import OWN_HOSTS, is_own
 from tracing_lib.privacy.policy import PrivacyPolicy
 from tracing_lib.privacy.registry import library_registry
+from tracing_lib.propagation.current import attached
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import TracebackType
+    from contextlib import AbstractContextManager
 
-    from opentelemetry.context import Context
     from opentelemetry.propagators.textmap import CarrierT, Getter, Setter
 
 _HEADER: Final = "baggage"
@@ -56,17 +56,9 @@ def set_baggage(key: str, value: str, context: Context | None = None) -> Context
     return baggage.set_baggage(key, value, context)
 
 
-class outbound_to(AbstractContextManager[None]):  # noqa: N801  used like a function
+def outbound_to(target: str) -> AbstractContextManager[None]:
     """Name the URL, ``host:port`` or gRPC target that is called in the block, so that baggage is injected if it is an own host."""
-
-    def __init__(self, target: str) -> None:
-        self._target = target
-
-    def __enter__(self) -> None:
-        self._token = contexts.attach(contexts.set_value(_DESTINATION, self._target))
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        contexts.detach(self._token)
+    return attached(contexts.set_value(_DESTINATION, target))
 
 
 def inject(
@@ -150,14 +142,19 @@ _KNOWN_FLAGS: Final = 3
 
 
 class OwnTraceContextPropagator(TraceContextTextMapPropagator):
-    """W3C trace context, as the specification has it: flags that are not known are zero, of a key that comes twice the first holds."""
+    """W3C trace context, as the specification has it.
+
+    A request with two ``traceparent`` has none, flags that are not known are zero, and of a key that comes twice the first entry holds.
+    """
 
     def extract(self, carrier: CarrierT, context: Context | None = None, getter: Getter[CarrierT] = default_getter) -> Context:
         """Return the context with the span that the headers name."""
+        parents = [] if carrier is None else list(getter.get(carrier, "traceparent") or ())
+        if len(parents) > 1:
+            return Context() if context is None else context
         entries = [entry for header in getter.get(carrier, "tracestate") or () for entry in header.split(",")]
         first = {entry.partition("=")[0].strip(): entry for entry in reversed(entries)}
         if len(first) < len(entries) <= _MOST_MEMBERS:
-            parents = [] if carrier is None else list(getter.get(carrier, "traceparent") or ())
             kept = ",".join(entry for entry in entries if first.get(entry.partition("=")[0].strip()) is entry)
             found = super().extract({"traceparent": parents, "tracestate": kept}, context)
         else:

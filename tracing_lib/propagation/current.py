@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from opentelemetry.context import attach
+from opentelemetry.context import attach, detach
 from opentelemetry.trace import INVALID_SPAN, get_current_span, set_span_in_context
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextvars import Token
+    from types import TracebackType
 
     from opentelemetry.context import Context
     from opentelemetry.trace import Span, SpanKind, Tracer
@@ -24,6 +26,19 @@ def current_span() -> Span:
 def set_current_span(span: Span) -> Token[Context]:
     """Make a span the current one and return the token that ends this, for ``opentelemetry.context.detach``."""
     return attach(set_span_in_context(span))
+
+
+class attached(AbstractContextManager[None]):  # noqa: N801  used like a function
+    """A block in which a context is current."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def __enter__(self) -> None:
+        self._token = attach(self._context)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        detach(self._token)
 
 
 def start_child(tracer: Tracer, name: str, kind: SpanKind, attributes: Mapping[str, AnyValue] | None) -> tuple[Span, Token[Context]]:

@@ -11,10 +11,10 @@ import contextvars
 import functools
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable
     from concurrent.futures import Future
 
 _P = ParamSpec("_P")
@@ -47,18 +47,6 @@ class ContextThreadPoolExecutor(ThreadPoolExecutor):
 
 class ContextThread(threading.Thread):
     """A ``threading.Thread`` that runs in the context of the caller of ``start``, as does the ``run`` of a subclass."""
-
-    def __init__(
-        self,
-        group: None = None,
-        target: Callable[..., object] | None = None,
-        name: str | None = None,
-        args: Iterable[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-        *,
-        daemon: bool | None = None,
-    ) -> None:
-        super().__init__(group, target, name, args, kwargs, daemon=daemon)
 
     def start(self) -> None:
         """Start the thread with the current context. Raises ``RuntimeError`` when it was started before."""

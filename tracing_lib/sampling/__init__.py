@@ -5,13 +5,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from tracing_lib.base.lazy import offer
 
-if TYPE_CHECKING:
-    from tracing_lib.sampling.links import FollowsLinks
-else:
-    __getattr__, __dir__ = offer(__name__, {"links": ("FollowsLinks",)})
-
-__all__ = ["FollowsLinks"]
+__getattr__, __dir__, __all__ = offer(__name__, __file__)

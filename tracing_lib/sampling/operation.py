@@ -1,4 +1,9 @@
-"""Sampling ratio of one operation, adapted to its traffic."""
+"""Sampling ratio of one operation, adapted to its traffic, and its threshold.
+
+The threshold is that of consistent probability sampling (OpenTelemetry specification, "TraceState: Probability Sampling"): a trace id has
+56 random bits, R. The trace is sampled if R is at least the threshold T, so the ratio is 1 - T / 2**56. T is propagated, so that every
+reader can scale counts up.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +13,18 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from opentelemetry.trace import TraceState
 
-from tracing_lib.sampling.probability import effective_ratio, threshold_of, threshold_text
-
 if TYPE_CHECKING:
     from opentelemetry.util.types import AnyValue
 
     from tracing_lib.sampling.strategies import Goal
 
+RANDOMNESS: Final = (1 << 56) - 1
+"""The bits of a trace id that are random (W3C Trace Context level 2, "random-trace-id")."""
+NEVER: Final = 1 << 56
+"""Threshold above every R: no trace is sampled."""
+_DIGITS: Final = 14
+_PRECISION: Final = 4
+"""Significant hexadecimal digits of a threshold, beside leading f: the specification's default."""
 _FIRST_COUNT: Final = 16
 """Traces after which the first interval of an operation ends, and the least number of a burst."""
 _BURST: Final = 2.0
@@ -71,3 +81,26 @@ class Operation:
     def ratio(self) -> float:
         """Ratio of the threshold."""
         return effective_ratio(self.decision[0])
+
+
+def threshold_of(ratio: float) -> int:
+    """Return the threshold for a ratio, rounded to four significant digits; ``NEVER`` for zero and what rounds to it."""
+    if ratio <= 0:
+        return NEVER
+    if ratio >= 1:
+        return 0
+    # A ratio below 1/16**n has a threshold that begins with n digits f, which say nothing about its precision.
+    leading = max(0, math.floor(-math.log(ratio, 16)))
+    bits = 4 * max(0, _DIGITS - _PRECISION - leading)
+    exact = NEVER - round(ratio * NEVER)
+    return min(NEVER, (exact + (1 << bits >> 1)) >> bits << bits)
+
+
+def effective_ratio(threshold: int) -> float:
+    """Return the ratio that a threshold stands for."""
+    return (NEVER - threshold) / NEVER
+
+
+def threshold_text(threshold: int) -> str:
+    """Return a threshold as the value of ``th``: hexadecimal, without trailing zeros."""
+    return f"{threshold:014x}".rstrip("0") or "0"

@@ -91,10 +91,13 @@ class StrategyPoller:
     def _ask(self) -> bytes:
         if self._session is None:
             self._session = self._open(self._settings.certificate)
+        from tracing_lib.base.http_session import basic
+
         timeout = min(_TIMEOUT_SECONDS, self._settings.strategies_poll_seconds)
         with self._session.get(
             str(self._settings.strategies_url),
             params={"service": self._settings.service_name},
+            auth=basic(self._settings.strategies_user, self._settings.token),
             timeout=timeout,
             allow_redirects=False,
             stream=True,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.trace import get_current_span
 
 from tracing_lib.base.background import after_fork
-from tracing_lib.sampling.operation import Operation
-from tracing_lib.sampling.probability import RANDOMNESS
+from tracing_lib.sampling.operation import RANDOMNESS, Operation
 from tracing_lib.sampling.strategies import Goal, Strategy, ratio_strategy
 
 if TYPE_CHECKING:
@@ -35,20 +34,6 @@ _RECOVERY: Final = 1.5
 _DROPPED: Final = SamplingResult(Decision.DROP)
 
 
-class Load(Protocol):
-    """Load of the export."""
-
-    @property
-    def fill(self) -> float:
-        """Fill of the queue, from 0 to 1."""
-        ...
-
-    @property
-    def refusing(self) -> bool:
-        """Whether the collector throttles."""
-        ...
-
-
 class TargetSampler(Sampler):
     """A parent-based sampler that steers each operation to its goal.
 
@@ -56,7 +41,7 @@ class TargetSampler(Sampler):
     default, ``head_ratio``. The ratio of a decision is in the trace state (``ot=th:…``) and in the attributes of the root
     (``sampler.type``, ``sampler.param``: Jaeger's names), so that counts can be scaled up. Each second in which the queue is more than half
     full, or the collector throttles, halves every ratio, down to its floor. Each second in which the queue is less than a quarter full
-    raises the ratios by half.
+    raises the ratios by half. ``load`` says so: it gives 0 for an empty queue, and 1 for a full one or a collector that throttles.
     """
 
     def __init__(
@@ -65,7 +50,7 @@ class TargetSampler(Sampler):
         targets: Mapping[str, Goal] | None = None,
         *,
         interval_seconds: float = 10.0,
-        load: Load | None = None,
+        load: Callable[[], float] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._targets = dict(targets or {})
@@ -156,10 +141,10 @@ class TargetSampler(Sampler):
             return
         try:
             self._next_look = now + _PRESSURE_SECONDS
-            before, load = self.pressure, self._load
-            if load is not None and (load.fill > _PRESSED or load.refusing):
+            before, load = self.pressure, 0.0 if self._load is None else self._load()
+            if load > _PRESSED:
                 self.pressure = max(_LEAST_PRESSURE, before / 2)
-            elif load is None or load.fill < _RELIEVED:
+            elif load < _RELIEVED:
                 self.pressure = min(1.0, before * _RECOVERY)
             if self.pressure != before:
                 for operation in (*self._operations.values(), self._others):
@@ -176,7 +161,7 @@ class TargetSampler(Sampler):
         return f"TargetSampler{{targets={sorted(self._targets)}, default={self._strategy.default}}}"
 
 
-def build_sampler(settings: TracingSettings, load: Load | None = None) -> TargetSampler:
+def build_sampler(settings: TracingSettings, load: Callable[[], float] | None = None) -> TargetSampler:
     """Return the sampler of the settings. ``head_ratio`` applies beside the targets until a strategy is received."""
     targets = {
         each.operation: Goal(each.traces_per_second, each.floor, each.ceiling)

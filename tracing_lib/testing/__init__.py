@@ -6,13 +6,6 @@ As a pytest plugin (installed with this package, or ``pytest_plugins = ["tracing
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from tracing_lib.base.lazy import offer
 
-if TYPE_CHECKING:
-    from tracing_lib.testing.kit import RecordedTraces, SequentialIds, as_global, attributes_of, links_of, render
-else:
-    __getattr__, __dir__ = offer(__name__, {"kit": ("RecordedTraces", "SequentialIds", "as_global", "attributes_of", "links_of", "render")})
-
-__all__ = ["RecordedTraces", "SequentialIds", "as_global", "attributes_of", "links_of", "render"]
+__getattr__, __dir__, __all__ = offer(__name__, __file__)

@@ -7,7 +7,7 @@ import itertools
 import textwrap
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
@@ -18,9 +18,9 @@ from opentelemetry.trace import ProxyTracerProvider
 
 from tracing_lib.base.background import after_fork
 from tracing_lib.base.errors import AlreadyConfiguredError, explain
+from tracing_lib.base.span_tree import render
 from tracing_lib.privacy.policy import PrivacyPolicy
 from tracing_lib.propagation.ids import ContextIdGenerator
-from tracing_lib.reading.tree import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -40,6 +40,10 @@ START: Final = 1_700_000_000_000_000_000
 
 TICK: Final = 1_000_000
 """Nanoseconds between two ticks. Each start and each end of a span takes one tick."""
+
+
+_UNTIMED: Final = ("name", "context", "parent", "resource", "attributes", "events", "links", "kind", "status", "instrumentation_scope")
+"""Parts of a span beside its times."""
 
 
 class SequentialIds(IdGenerator):
@@ -97,20 +101,8 @@ class _Recording(SpanProcessor):
 
 
 def _timed(span: ReadableSpan, start: int, end: int) -> ReadableSpan:
-    return ReadableSpan(
-        name=span.name,
-        context=span.context,
-        parent=span.parent,
-        resource=span.resource,
-        attributes=span.attributes,
-        events=span.events,
-        links=span.links,
-        kind=span.kind,
-        status=span.status,
-        start_time=start,
-        end_time=end,
-        instrumentation_scope=span.instrumentation_scope,
-    )
+    parts: dict[str, Any] = {part: getattr(span, part) for part in _UNTIMED}
+    return ReadableSpan(**parts, start_time=start, end_time=end)
 
 
 class RecordedTraces:

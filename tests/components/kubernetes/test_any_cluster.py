@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -185,7 +186,8 @@ def test_tempo_is_scraped_where_no_trace_can_be_read_and_grafana_only_when_asked
 def test_issuers_and_stores_fill_the_secrets_that_the_environment_leaves_to_them(plan: Plan, found: list[Object]) -> None:
     spec = one(found, "Certificate", "tracing-ingest-tls")["spec"]
     assert (spec["secretName"], spec["issuerRef"]["name"]) == ("tracing-ingest-tls", "company")
-    assert plan.endpoints.otlp_http.removeprefix("https://").partition(":")[0] in spec["dnsNames"]
+    served = {urlsplit(url).hostname for url in (plan.endpoints.otlp_grpc, plan.endpoints.otlp_http, plan.endpoints.strategies)}
+    assert served <= set(spec["dnsNames"])
     login = one(found, "ExternalSecret", "tracing-access")["spec"]
     assert [entry["secretKey"] for entry in login["data"]] == list(plan.secrets["tracing-access"])
     assert {entry["remoteRef"]["key"] for entry in login["data"]} == {"tracing/login"}

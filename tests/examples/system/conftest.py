@@ -14,11 +14,11 @@ import pytest
 
 from examples.virtengine.load import Load
 from examples.virtengine.system import SERVICES, Options, System
+from stacks.show.fetch import fetch_trace
 from stacks.show.search import find_traces
 from stacks.show.story import Story, gather
 from tests.servers.conftest import deployed, named, programs
 from tests.waiting import STALL_SECONDS, load_per_core, until
-from tracing_lib.reading import fetch_trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
     from examples.virtengine.load import Outcome
     from stacks.placement.local import Running
+    from stacks.show.stored import Trace
     from tests.servers.conftest import Deploy
     from tracing_lib import Outputs
-    from tracing_lib.reading import Trace
 
     Town = Callable[..., AbstractContextManager["VirtEngine"]]
 

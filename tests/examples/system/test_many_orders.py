@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from examples.virtengine.load import Outcome
+    from stacks.show.stored import Span, Trace
     from tests.examples.system.conftest import Town, VirtEngine
     from tests.servers.test_series import Sample
-    from tracing_lib.reading import Span, Trace
 
 ORDERS = 2_000
 PER_SECOND = 25.0

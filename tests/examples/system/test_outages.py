@@ -14,9 +14,9 @@ from tests.examples.virtengine.processes import get
 from tests.waiting import load_per_core, until
 
 if TYPE_CHECKING:
+    from stacks.show.stored import Span
     from stacks.show.story import Story
     from tests.examples.system.conftest import Town, VirtEngine
-    from tracing_lib.reading import Span
 
 ALL = ("portal", "chain", "provider-daemon", "waldur")
 AWAY_SECONDS = 20.0

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stacks.show.fetch import fetch_trace
 from stacks.show.story import joined
 from tests.waiting import STALL_SECONDS
-from tracing_lib.reading import fetch_trace
 
 if TYPE_CHECKING:
+    from stacks.show.stored import Span, Trace
     from stacks.show.story import Story
     from tests.examples.system.conftest import Town, VirtEngine
-    from tracing_lib.reading import Span, Trace
 
 
 def trace_with(story: Story, service: str, name: str) -> Trace:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.servers.small.browser import PROGRAM, Page, browser
+from tests.sites.browser import PROGRAM, Page, browser
 from tests.waiting import until
 
 if TYPE_CHECKING:

@@ -1,7 +1,8 @@
-"""A stranger gets nothing: at the intake without token or authority, at the user interface without the group."""
+"""A stranger gets nothing: at the intake and the strategies without token or authority, at the user interface without the group."""
 
 from __future__ import annotations
 
+import base64
 import json
 import ssl
 from typing import TYPE_CHECKING
@@ -9,10 +10,13 @@ from typing import TYPE_CHECKING
 import grpc
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest, ExportTraceServiceResponse
+from pydantic import SecretStr
 
 from stacks.placement.outputs import Outputs
 from stacks.trial.traces import Template, new_trace
 from tests.servers.small.web import Client
+from tests.waiting import until
+from tracing_lib import TracingSettings, configure
 
 if TYPE_CHECKING:
     from tests.servers.small.conftest import Cluster
@@ -95,6 +99,76 @@ def test_grpc_takes_token_and_authority_and_nothing_less(outputs: Outputs) -> No
     assert exported(outputs, token="wrong", authority=authority) is grpc.StatusCode.UNAUTHENTICATED
     assert exported(outputs, token=token, authority=None) is grpc.StatusCode.UNAVAILABLE
     assert exported(outputs, token=token, authority=None, secure=False) is grpc.StatusCode.UNAVAILABLE
+
+
+def strategy_endpoints(production: Cluster, outputs: Outputs) -> list[str]:
+    """The address that services are told, and that of each server behind it."""
+    return [str(outputs.strategies_url)] + [
+        f"https://{one.address}:{one.ports['strategies']}/api/sampling" for one in production.instances("sampling")
+    ]
+
+
+def basic(user: str, token: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{token}".encode()).decode()}
+
+
+def test_a_service_is_told_its_strategies_by_token_and_authority(production: Cluster, outputs: Outputs) -> None:
+    headers = basic(str(outputs.strategies_user), token_of(outputs))
+    for url in strategy_endpoints(production, outputs):
+        answer = production.client().get(f"{url}?service=portal", headers)
+        assert answer.status == 200
+        assert json.loads(answer.text)["operationSampling"]["perOperationStrategies"]
+
+
+def test_strategies_are_not_told_without_the_token(production: Cluster, outputs: Outputs) -> None:
+    user, token = str(outputs.strategies_user), token_of(outputs)
+    wrong = [{}, basic(user, ""), basic(user, "wrong"), basic("", token), basic("other", token), {"Authorization": f"Bearer {token}"}]
+    for url in strategy_endpoints(production, outputs):
+        answers = [production.client().get(f"{url}?service=portal", headers) for headers in wrong]
+        assert [answer.status for answer in answers] == [401] * len(wrong)
+        assert not [answer.text for answer in answers if "sampl" in answer.text.lower()]
+
+
+def test_strategies_are_not_told_without_the_authority_or_in_plain_text(production: Cluster, outputs: Outputs) -> None:
+    headers = basic(str(outputs.strategies_user), token_of(outputs))
+    for url in strategy_endpoints(production, outputs):
+        with pytest.raises(ssl.SSLCertVerificationError):
+            Client(None).get(url, headers)
+        assert Client(None).get(url.replace("https", "http"), headers).status == 400
+
+
+def test_strategies_by_grpc_take_token_and_authority_and_nothing_less(production: Cluster, outputs: Outputs) -> None:
+    user, token, authority = str(outputs.strategies_user), token_of(outputs), str(outputs.otlp_certificate)
+    for one in production.instances("sampling"):
+        target = f"{one.address}:{one.ports['strategies-grpc']}"
+        codes = [
+            asked(target, headers, authority)
+            for headers in (basic(user, token), {}, basic(user, "wrong"), {"Authorization": f"Bearer {token}"})
+        ]
+        assert codes == [grpc.StatusCode.OK, *[grpc.StatusCode.UNAUTHENTICATED] * 3]
+        assert asked(target, basic(user, token), None) is grpc.StatusCode.UNAVAILABLE
+
+
+def asked(target: str, headers: dict[str, str], authority: str | None) -> grpc.StatusCode:
+    """The status that the gRPC server of strategies answers to a question for those of the portal."""
+    with grpc.secure_channel(target, grpc.ssl_channel_credentials(authority.encode() if authority else None)) as channel:
+        ask = channel.unary_unary("/jaeger.api_v2.SamplingManager/GetSamplingStrategy", lambda name: b"\x0a\x06" + name, bytes)
+        try:
+            ask(b"portal", metadata=tuple((name.lower(), value) for name, value in headers.items()), timeout=30)
+        except grpc.RpcError as error:
+            return error.code()
+    return grpc.StatusCode.OK
+
+
+@pytest.mark.parametrize("wrong", [{"token": SecretStr("wrong")}, {"token": None}, {"certificate": None}])
+def test_the_library_follows_strategies_by_its_token_and_no_other(outputs: Outputs, wrong: dict[str, object]) -> None:
+    right = TracingSettings.from_outputs(outputs, service_name="portal").model_copy(update={"head_ratio": 0.5, "targets": ()})
+    with (
+        configure(right, set_global=False) as tracing,
+        configure(right.model_copy(update=wrong), set_global=False) as stranger,
+    ):
+        until(lambda: tracing.provider.sampler.root.operation("GET /healthz").ratio == 0.001)  # type: ignore[attr-defined]
+        assert stranger.provider.sampler.root.operation("GET /healthz").ratio == 0.5  # type: ignore[attr-defined]
 
 
 def test_an_operator_logs_in_sees_traces_and_logs_out(production: Cluster, outputs: Outputs) -> None:

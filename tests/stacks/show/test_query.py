@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from stacks.show.errors import TraceNotFoundError
 from stacks.show.query import fetch_trace
-from tests.tracing_lib.query_server import RECORDED, TRACE_ID, outputs_of, query_server
-from tracing_lib.base.errors import TraceNotFoundError
+from tests.stacks.show.query_server import RECORDED, TRACE_ID, outputs_of, query_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tracing_lib.reading import Trace
+    from stacks.show.stored import Trace
 
 
 @pytest.mark.parametrize("until", [{"portal", "provider-daemon"}, lambda trace: len(trace.spans) > 6])

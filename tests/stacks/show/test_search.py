@@ -11,10 +11,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from stacks.show.errors import QueryError
 from stacks.show.search import find_traces
 from tests.tracing_lib.samples import mapping
 from tracing_lib import Outputs
-from tracing_lib.base.errors import QueryError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

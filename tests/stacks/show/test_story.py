@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from stacks.show.stored import Link, Span, Trace
 from stacks.show.story import Story, asides, joined, summaries
 from stacks.show.tree import tree_lines
-from tracing_lib.reading.trace import Link, Span, Trace
 
 ABSENT = "9" * 32
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from stacks.show.stored import Span, Trace
 from stacks.show.tree import render_tree
-from tracing_lib.reading import Span, Trace
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 

@@ -162,6 +162,14 @@ def test_a_clock_that_is_wrong_and_a_strategy_that_is_served_are_told() -> None:
     assert _verdicts(found)["test span out"] == "failed"
 
 
+@pytest.mark.parametrize("backend", ["jaeger", "tempo"])
+def test_the_test_span_is_read_back_from_the_query_api(backend: str) -> None:
+    with _answering({"result": {"resourceSpans": [{"resource": {"name": SERVICE}}]}}) as url:
+        outputs = json.dumps(mapping(otlp_http_endpoint=url, strategies_url=url, query_url=url, backend=backend))
+        found = diagnose_environment({"VIRTENGINE_TRACING_OUTPUTS_JSON": outputs}, wait_seconds=0.0)
+    assert _verdicts(found)["test span out"] == "ok"
+
+
 def test_the_exit_status_and_json_are_for_programs(
     http_receiver: receivers.Received, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from opentelemetry import baggage, trace
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, SpanProcessor, Tracer
 from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags, TraceState, get_current_span
 
@@ -148,3 +149,16 @@ def test_the_sdks_tracer_stays_where_it_counts_its_own_spans(monkeypatch: pytest
     monkeypatch.setenv("OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED", "true")
     provider = FastTracerProvider(sampler=TargetSampler(ratio_strategy(1.0)), shutdown_on_exit=False)
     assert type(provider.get_tracer("t")) is Tracer
+
+
+def test_a_tracer_is_the_sdks_and_one_for_each_scope() -> None:
+    provider = FastTracerProvider(TargetSampler(ratio_strategy(1.0)), Resource({"service.name": "portal"}), shutdown_on_exit=False)
+    tracer = provider.get_tracer("virtengine.market", "1.0")
+    assert isinstance(tracer, Tracer)
+    assert tracer is provider.get_tracer("virtengine.market", "1.0")
+    assert tracer is not provider.get_tracer("virtengine.market", "1.1")
+    fast: Any = tracer
+    held = (fast.sampler, fast.resource, fast.id_generator, fast.instrumentation_info)
+    assert held == (provider.sampler, provider.resource, provider.id_generator, fast.stock.instrumentation_info)
+    with pytest.raises(AttributeError, match="no attribute 'colour'"):
+        _ = fast.colour

@@ -139,7 +139,8 @@ def test_a_block_left_in_another_context_leaves_that_context_alone(recorded: Rec
     request = next(span for span in recorded.spans if span.name == "second request")
     assert child.parent is not None
     assert child.parent.span_id == request.context.span_id
-    assert [record.message for record in caplog.records] == ["Failed to detach context"]
+    # The library's own blocks know that a generator is being closed, which is no fault.
+    assert [record.message for record in caplog.records] == (["Failed to detach context"] if way == "start_as_current_span" else [])
 
 
 async def _answer(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001  ASGI's

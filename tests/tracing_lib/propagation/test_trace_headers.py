@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,10 +13,13 @@ from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from tests.tracing_lib.instrument.recorder import own_propagator, own_provider
 from tracing_lib import Attribute, declare
 from tracing_lib.base.hosts import OWN_HOSTS
+from tracing_lib.instrument.source import TracerSource
 from tracing_lib.propagation import outbound_to
 from tracing_lib.propagation.baggage import OwnPropagator
+from tracing_lib.propagation.headers import start_server_span
 
 PROPAGATOR = OwnPropagator(OWN_HOSTS)
 STOCK = TraceContextTextMapPropagator()
@@ -95,3 +99,15 @@ def test_of_a_key_that_comes_twice_the_first_entry_holds() -> None:
     headers = {"traceparent": f"00-{TRACE}-{SPAN}-01", "tracestate": "a=1,b=2, a=3"}
     found = trace.get_current_span(PROPAGATOR.extract(headers, Context())).get_span_context()
     assert list(found.trace_state.items()) == [("a", "1"), ("b", "2")]
+
+
+def test_a_request_with_two_trace_parents_starts_a_trace_of_its_own() -> None:
+    headers: dict[str, Any] = {"traceparent": [f"00-{TRACE}-{SPAN}-01", f"00-{TRACE[:-1]}7-{SPAN}-01"], "tracestate": "a=1"}
+    assert PROPAGATOR.extract(headers, Context()) == {}
+    pairs = [(b"traceparent", parent.encode()) for parent in headers["traceparent"]]
+    provider = own_provider()
+    with own_propagator():
+        for start in (partial(start_server_span, provider.get_tracer("t")), TracerSource("t", provider).start_server_span):
+            begun = start("GET", pairs, {})
+            assert begun is not None
+            assert begun[0].get_span_context().trace_id >> 4 != int(TRACE, 16) >> 4

@@ -16,7 +16,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, Trace
 from tests.tracing_lib.samples import mapping
 from tracing_lib import TracingSettings
 from tracing_lib.provider import recorder
-from tracing_lib.sampling.probability import NEVER, RANDOMNESS, effective_ratio, threshold_of, threshold_text
+from tracing_lib.sampling.operation import NEVER, RANDOMNESS, effective_ratio, threshold_of, threshold_text
 from tracing_lib.sampling.sampler import TargetSampler, build_sampler
 from tracing_lib.sampling.strategies import Goal, Strategy, parse_strategy, ratio_strategy
 
@@ -111,27 +111,20 @@ def test_a_rate_for_the_whole_service_is_shared_by_all_that_have_no_target() -> 
     assert found["own"] == pytest.approx(5, rel=0.2)
 
 
-class Loaded:
-    """A delivery whose load the test sets."""
-
-    fill = 0.0
-    refusing = False
-
-
-@pytest.mark.parametrize("how", ["fill", "refusing"])
-def test_pressure_lowers_every_ratio_to_its_floor_and_passes(how: str) -> None:
-    traffic, load = Traffic(), Loaded()
+@pytest.mark.parametrize("load_under_pressure", [0.9, 1.0])
+def test_pressure_lowers_every_ratio_to_its_floor_and_passes(load_under_pressure: float) -> None:
+    traffic, load = Traffic(), [0.0]
     goals = {"a": Goal(1000.0, floor=0.02)}
-    sampler = TargetSampler(ratio_strategy(0.5), goals, interval_seconds=INTERVAL, load=load, clock=traffic.clock)
+    sampler = TargetSampler(ratio_strategy(0.5), goals, interval_seconds=INTERVAL, load=lambda: load[0], clock=traffic.clock)
     traffic.run(sampler, {"a": 50, "b": 50}, 20)
     assert (sampler.operation("a").ratio, sampler.operation("b").ratio) == (1.0, 0.5)
-    setattr(load, how, True if how == "refusing" else 0.9)
+    load[0] = load_under_pressure
     traffic.run(sampler, {"a": 50, "b": 50}, 3.5)
     assert sampler.operation("a").ratio == pytest.approx(1 / 16, rel=1e-3)
     assert sampler.operation("b").ratio == pytest.approx(1 / 32, rel=1e-3)
     traffic.run(sampler, {"a": 50, "b": 50}, 30)
     assert sampler.operation("a").ratio == pytest.approx(0.02, rel=1e-3)
-    setattr(load, how, False if how == "refusing" else 0.1)
+    load[0] = 0.1
     traffic.run(sampler, {"a": 50, "b": 50}, 20)
     assert (sampler.operation("a").ratio, sampler.operation("b").ratio) == (1.0, 0.5)
 

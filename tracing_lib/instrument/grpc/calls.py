@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Final, Self, cast
 import grpc
 import grpc.aio
 from opentelemetry.context import Context, get_current
+from wrapt import BaseObjectProxy
 
 from tracing_lib.base.background import SUPPRESSED
 from tracing_lib.instrument import generators
 from tracing_lib.instrument.grpc.spans import code_of, end_server, method_of
-from tracing_lib.instrument.paths import compile_paths
-from tracing_lib.instrument.source import TracerSource, restore
+from tracing_lib.instrument.paths import NO_PATHS, compile_paths
+from tracing_lib.instrument.source import TracerSource, inside
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -50,37 +51,40 @@ def _parameters(request: object, context: object) -> None:
     """Have the parameters that every servicer's method has, whatever it calls them."""
 
 
-class ServerCall:
-    """A call that is being served: its span, the context in which it is current, and how it ended."""
+class ServerCall(inside["ServerCall"]):
+    """A call that is being served: a block in its span, which ends with the outcome that the caller saw."""
 
-    __slots__ = ("_context", "_early", "_own", "active", "before", "span")
-
-    def __init__(self, context: grpc.ServicerContext, span: Span, active: Context, before: Context, *, own: bool = True) -> None:
+    def __init__(self, source: TracerSource, context: grpc.ServicerContext, span: Span, active: Context, *, own: bool = True) -> None:
         self._context: Any = context
         self._early: grpc.StatusCode | None = None
-        self._own = own
-        self.span, self.active, self.before = span, active, before
+        self._own, self._source = own, source
+        self.span, self.active = span, active
         if own and hasattr(context, "add_callback"):
             self._context.add_callback(self._terminated)
 
     @classmethod
     def begin(cls, source: TracerSource, method: tuple[str, dict[str, str | int]], context: grpc.ServicerContext) -> Self | None:
         """Start the span of a call; None where nobody would receive it."""
-        before = get_current()
-        if before.get(SUPPRESSED):
+        here = get_current()
+        if here.get(SUPPRESSED):
             return None
         served = _served.get()
         # An interceptor and trace_servicer on one call: the span is the outer one's, the attributes are both's.
         if served is not None and served[0] is context:
-            return cls(context, served[1], before, before, own=False)
+            return cls(source, context, served[1], here, own=False)
         name, attributes = method
         started = source.start_server_span(name, context.invocation_metadata() or (), attributes)
-        return None if started is None else cls(context, *started, before)
+        return None if started is None else cls(source, context, *started)
 
-    def enter(self, source: TracerSource) -> Token[Context]:
-        """Make the span current; return the token that ends this."""
+    def __enter__(self) -> Self:
         _served.set((self._context, self.span))
-        return source.attach(self.active)
+        self.token = self._source.attach(self.active)
+        return self
+
+    def leave(self, token: Token[Context]) -> None:
+        """Leave the context of the call."""
+        self._source.leave(token)
+        _served.set(None)
 
     def end(self, error: BaseException | None) -> None:
         """End the span with the outcome that the caller saw."""
@@ -139,13 +143,13 @@ class _Starter:
     def __init__(self, plan: CallPlan, method: str, *, request_streaming: bool) -> None:
         self.source = plan.source
         self.method = method_of(method)
-        self.on_call = None if request_streaming else plan.paths.on_call
+        self.on_call = NO_PATHS.on_call if request_streaming else plan.paths.on_call
         self.on_return = plan.paths.on_return
 
     def call(self, request: object, context: grpc.ServicerContext) -> ServerCall | None:
         """Start the span of a call; None where nobody would receive it."""
         call = ServerCall.begin(self.source, self.method, context)
-        if call is not None and self.on_call is not None:
+        if call is not None:
             self.on_call(call.span, (request,), {})
         return call
 
@@ -155,84 +159,54 @@ class _Starter:
         if call is None:
             return None
         body = contextvars.copy_context()
-        body.run(call.enter, self.source)
+        body.run(call.__enter__)
         return body, lambda error, _result: call.end(error)
 
 
 def _plain(behavior: Callable[..., object], start: _Starter) -> Callable[..., object]:
-    on_return = start.on_return
-
     @functools.wraps(behavior)
     def serve(request: object, context: grpc.ServicerContext) -> object:
         known = context if hasattr(context, "code") else cast("grpc.ServicerContext", _Noting(context))
         call = start.call(request, known)
         if call is None:
             return behavior(request, context)
-        token = call.enter(start.source)
-        try:
+        with call:
             response = behavior(request, known)
-        except BaseException as error:
-            call.end(error)
-            raise
-        else:
-            if on_return is not None:
-                on_return(call.span, response)
-            call.end(None)
+            start.on_return(call.span, response)
             return response
-        finally:
-            start.source.leave(token)
-            _served.set(None)
 
     return serve
 
 
 def _coroutine(behavior: Callable[..., Awaitable[object]], start: _Starter) -> Callable[..., Awaitable[object]]:
-    on_return = start.on_return
-
     @functools.wraps(behavior)
     async def serve(request: object, context: grpc.ServicerContext) -> object:
         call = start.call(request, context)
         if call is None:
             return await behavior(request, context)
-        token = call.enter(start.source)
-        closed = False
-        try:
+        with call:
             response = await behavior(request, context)
-        except BaseException as error:
-            closed = isinstance(error, GeneratorExit)
-            call.end(error)
-            raise
-        else:
-            if on_return is not None:
-                on_return(call.span, response)
-            call.end(None)
+            start.on_return(call.span, response)
             return response
-        finally:
-            restore(start.source, call.active, token, closed=closed)
 
     return serve
 
 
-class _Noting:
+class _Noting(BaseObjectProxy[grpc.ServicerContext]):
     """The context of a plain servicer on an asyncio server, which takes a status code and does not tell it."""
 
-    def __init__(self, context: grpc.ServicerContext) -> None:
-        self._context = context
-        self._code: grpc.StatusCode | None = None
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._context, name)
+    _self_code: grpc.StatusCode | None = None
 
     def code(self) -> grpc.StatusCode | None:
         """Return the code that was set or aborted with."""
-        return self._code
+        return self._self_code
 
     def set_code(self, code: grpc.StatusCode) -> None:
         """Pass the code on, and keep it."""
-        self._code = code
-        self._context.set_code(code)
+        self._self_code = code
+        self.__wrapped__.set_code(code)
 
     def abort(self, code: grpc.StatusCode, *args: object, **kwargs: object) -> object:
         """Pass the code on, and keep it."""
-        self._code = code
-        return self._context.abort(code, *args, **kwargs)  # type: ignore[arg-type]  # as the servicer gave them
+        self._self_code = code
+        return self.__wrapped__.abort(code, *args, **kwargs)  # type: ignore[arg-type]  # as the servicer gave them

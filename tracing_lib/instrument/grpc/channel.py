@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 import grpc
 import grpc.aio
+from wrapt import BaseObjectProxy
 
-from tracing_lib.instrument.grpc.client import Calls, aio_done, raised
-from tracing_lib.instrument.grpc.spans import end_client
+from tracing_lib.instrument.grpc.client import Calls, Making, aio_done
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
     from opentelemetry.trace import TracerProvider
 
@@ -33,44 +32,29 @@ def trace_aio_channel(
     ``tracer_provider``: by default OpenTelemetry's global one, also when it is set later. Raises ``ValueError`` for a target whose port
     is no number.
     """
-    return _TracedChannel(channel, Calls(target, tracer_provider))
+    return cast("grpc.aio.Channel", _TracedChannel(channel, Calls(target, tracer_provider)))
 
 
-class _TracedChannel(grpc.aio.Channel):
+class _TracedChannel(BaseObjectProxy[grpc.aio.Channel]):
     def __init__(self, channel: grpc.aio.Channel, calls: Calls) -> None:
-        self._channel = channel
-        self._calls = calls
+        super().__init__(channel)
+        self._self_calls = calls  # wrapt keeps what begins so on the proxy
 
     def unary_unary(self, method: str, *args: Any, **options: Any) -> Any:  # noqa: ANN401  as the channel's own, here and below
-        return _Method(self._channel.unary_unary(method, *args, **options), method, self._calls)
+        return _Method(self.__wrapped__.unary_unary(method, *args, **options), method, self._self_calls)
 
     def unary_stream(self, method: str, *args: Any, **options: Any) -> Any:  # noqa: ANN401
-        return _Method(self._channel.unary_stream(method, *args, **options), method, self._calls)
+        return _Method(self.__wrapped__.unary_stream(method, *args, **options), method, self._self_calls)
 
     def stream_unary(self, method: str, *args: Any, **options: Any) -> Any:  # noqa: ANN401
-        return _Method(self._channel.stream_unary(method, *args, **options), method, self._calls)
+        return _Method(self.__wrapped__.stream_unary(method, *args, **options), method, self._self_calls)
 
     def stream_stream(self, method: str, *args: Any, **options: Any) -> Any:  # noqa: ANN401
-        return _Method(self._channel.stream_stream(method, *args, **options), method, self._calls)
+        return _Method(self.__wrapped__.stream_stream(method, *args, **options), method, self._self_calls)
 
     async def __aenter__(self) -> Self:
-        await self._channel.__aenter__()
+        await self.__wrapped__.__aenter__()
         return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        await self._channel.__aexit__(kind, error, traceback)
-
-    async def close(self, grace: float | None = None) -> None:
-        await self._channel.close(grace)
-
-    def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:  # noqa: FBT001, FBT002  the interface's
-        return self._channel.get_state(try_to_connect)
-
-    async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
-        await self._channel.wait_for_state_change(last_observed_state)
-
-    async def channel_ready(self) -> None:
-        await self._channel.channel_ready()
 
 
 class _Method:
@@ -88,14 +72,8 @@ class _Method:
         started = self._calls.start(self._path)
         if started is None:
             return self._call(*request, metadata=metadata, **options)
-        span, token = started
-        try:
+        with Making(*started, self._calls.source.leave) as span:
             headers = grpc.aio.Metadata(*self._calls.metadata(metadata))
             call = self._call(*request, metadata=headers, **options)
-        except BaseException as error:
-            end_client(span, None, raised(error))
-            raise
-        finally:
-            self._calls.source.leave(token)
         call.add_done_callback(functools.partial(aio_done, span))
         return call

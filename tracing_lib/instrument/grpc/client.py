@@ -13,7 +13,7 @@ from opentelemetry.trace import SpanKind
 from tracing_lib.base import conventions
 from tracing_lib.base.errors import explain
 from tracing_lib.instrument.grpc.spans import SCOPE, end_client, method_of
-from tracing_lib.instrument.source import TracerSource, suppressed
+from tracing_lib.instrument.source import TracerSource, ending, suppressed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -102,6 +102,16 @@ def _server_of(target: str) -> dict[str, str | int]:
     return {conventions.SERVER_ADDRESS: host.strip("[]"), conventions.SERVER_PORT: int(port)}
 
 
+class Making(ending):
+    """A block that makes a call: an exception that leaves it is the outcome of the call, which is not ended otherwise."""
+
+    def end(self, error: BaseException | None) -> None:
+        """End the span of a call that could not be made, or was cancelled meanwhile."""
+        if error is not None:
+            cancelled = not isinstance(error, Exception)
+            end_client(self.span, grpc.StatusCode.CANCELLED if cancelled else None, None if cancelled else error)
+
+
 class _Details(NamedTuple):
     method: str
     timeout: float | None
@@ -124,8 +134,7 @@ class _ClientInterceptor(
         started = self._calls.start(details.method)
         if started is None:
             return continuation(details, request)
-        span, token = started
-        try:
+        with Making(*started, self._calls.source.leave) as span:
             carried = _Details(
                 details.method,
                 details.timeout,
@@ -135,11 +144,6 @@ class _ClientInterceptor(
                 getattr(details, "compression", None),
             )
             call = continuation(carried, request)
-        except BaseException as error:
-            end_client(span, None, error)
-            raise
-        finally:
-            self._calls.source.leave(token)
         # Not add_done_callback: it keeps the call alive, and one that is dropped would never be cancelled.
         if _is_done(call) or not call.add_callback(functools.partial(_ended, span, weakref.ref(call))):
             _done(span, call)
@@ -177,22 +181,11 @@ class _AioInterceptor:
         started = self._calls.start(details.method)
         if started is None:
             return await continuation(details, request)
-        span, token = started
-        try:
+        with Making(*started, self._calls.source.leave) as span:
             metadata = grpc.aio.Metadata(*self._calls.metadata(details.metadata))
             call = await continuation(details._replace(metadata=metadata), request)
-        except BaseException as error:
-            end_client(span, None if isinstance(error, Exception) else grpc.StatusCode.CANCELLED, raised(error))
-            raise
-        finally:
-            self._calls.source.leave(token)
         call.add_done_callback(functools.partial(aio_done, span))
         return call
-
-
-def raised(error: BaseException) -> BaseException | None:
-    """Return an exception that is one of the call's, and none for a cancellation."""
-    return error if isinstance(error, Exception) else None
 
 
 def aio_done(span: Span, call: grpc.aio.Call) -> None:

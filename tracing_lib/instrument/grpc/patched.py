@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 import grpc.aio
+from wrapt import wrap_function_wrapper
 
 from tracing_lib.instrument.grpc.channel import trace_aio_channel
 from tracing_lib.instrument.grpc.client import grpc_client_interceptors
@@ -14,6 +14,7 @@ from tracing_lib.instrument.grpc.server import grpc_aio_server_interceptor, grpc
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
     from opentelemetry.trace import TracerProvider
 
@@ -32,11 +33,8 @@ def patch(provider: TracerProvider | None) -> None:
         _channels(grpc.aio, name, lambda made, target: trace_aio_channel(made, target, tracer_provider=provider))
 
 
-def _servers(module: Any, interceptor: Any, provider: TracerProvider | None) -> None:  # noqa: ANN401  grpc or grpc.aio
-    plain = module.server
-
-    @functools.wraps(plain)
-    def server(*arguments: Any, **options: Any) -> Any:  # noqa: ANN401  as grpc takes and gives them
+def _servers(module: ModuleType, interceptor: Callable[..., Any], provider: TracerProvider | None) -> None:
+    def server(plain: Callable[..., Any], _instance: object, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:  # noqa: ANN401  a server
         given, first = list(arguments), interceptor(tracer_provider=provider)
         if len(given) > _INTERCEPTORS:
             given[_INTERCEPTORS] = [first, *(given[_INTERCEPTORS] or ())]
@@ -44,14 +42,11 @@ def _servers(module: Any, interceptor: Any, provider: TracerProvider | None) -> 
             options["interceptors"] = [first, *(options.get("interceptors") or ())]
         return plain(*given, **options)
 
-    module.server = server
+    wrap_function_wrapper(module, "server", server)
 
 
-def _channels(module: Any, name: str, trace: Callable[[Any, str], Any]) -> None:  # noqa: ANN401  grpc or grpc.aio
-    plain = getattr(module, name)
+def _channels(module: ModuleType, name: str, trace: Callable[[Any, str], Any]) -> None:
+    def channel(plain: Callable[..., Any], _instance: object, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:  # noqa: ANN401  a channel
+        return trace(plain(*arguments, **options), arguments[0] if arguments else options["target"])
 
-    @functools.wraps(plain)
-    def channel(target: str, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401  as above
-        return trace(plain(target, *arguments, **options), target)
-
-    setattr(module, name, channel)
+    wrap_function_wrapper(module, name, channel)

@@ -41,13 +41,14 @@ def trace_servicer(
         wrong = f"{type(servicer).__qualname__} has no method {', '.join(missing)}"
         raise ValueError(explain(place, wrong, "a servicer of this service", "give the descriptor of the service that it serves"))
     plan = CallPlan(TracerSource(SCOPE, tracer_provider), attributes, place=place)
-    traced, own = stand_in(servicer)
-    for method in service.methods:
-        own[method.name] = wrap_behavior(
+    traced = {
+        method.name: wrap_behavior(
             getattr(servicer, method.name),
             plan,
             f"/{service.full_name}/{method.name}",
             request_streaming=method.client_streaming,
             response_streaming=method.server_streaming,
         )
-    return traced
+        for method in service.methods
+    }
+    return stand_in(servicer, traced)

@@ -14,7 +14,7 @@ from tracing_lib.base.background import SUPPRESSED
 from tracing_lib.instrument.http.routes import template_of
 from tracing_lib.instrument.http_spans import SCOPE, SERVER_ERRORS, method_of, set_status, span_name
 from tracing_lib.instrument.socket_events import WebSocketEvents
-from tracing_lib.instrument.source import TracerSource, fail, restore
+from tracing_lib.instrument.source import TracerSource, fail, inside
 from tracing_lib.propagation.headers import stand_outside
 
 if TYPE_CHECKING:
@@ -64,20 +64,11 @@ class AsgiTracing:
         if exchange is None:
             await self._app(scope, receive, send)
             return
-        token, closed = self.source.attach(exchange.active), False
-        try:
+        with exchange:
             await self._app(scope, exchange.receive, exchange.send)
-        except BaseException as error:
-            closed = isinstance(error, GeneratorExit)
-            exchange.end(error)
-            raise
-        else:
-            exchange.end(None)
-        finally:
-            restore(self.source, exchange.active, token, closed=closed)
 
 
-class _Exchange:
+class _Exchange(inside["_Exchange"]):
     """The span of one request or handshake, from the first line to the response."""
 
     template: str | None = None
@@ -95,11 +86,14 @@ class _Exchange:
         self, tracing: AsgiTracing, scope: Scope, receive: Receive, send: Send, span: Span, active: Context
     ) -> None:
         self.scope, self.root_path, self.path = scope, scope.get("root_path", ""), scope.get("path", "")
-        self.span = span
-        self.active = active
-        """The context in which the span is current."""
+        self.span, self.active, self.leave = span, active, tracing.source.leave
+        self._attach = tracing.source.attach
         self._receive, self._send = receive, send
         self.opened(tracing)
+
+    def __enter__(self) -> Self:
+        self.token = self._attach(self.active)
+        return self
 
     def opened(self, tracing: AsgiTracing) -> None:
         """Prepare what differs between requests and WebSockets."""

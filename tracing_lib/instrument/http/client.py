@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import re
 import weakref
 from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import httpx
 from opentelemetry.trace import SpanKind
+from wrapt import BaseObjectProxy, wrap_function_wrapper
 
 from tracing_lib.base import conventions
 from tracing_lib.base.errors import explain
@@ -24,9 +24,9 @@ except ImportError:  # the package is optional, and without it no other instrume
     _instrumentation = None
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from contextvars import Token
-    from types import ModuleType, TracebackType
+    from types import ModuleType
 
     from opentelemetry.context import Context
     from opentelemetry.trace import Span, TracerProvider
@@ -56,7 +56,7 @@ def trace_httpx(client: _C, *, templates: Iterable[str] = (), tracer_provider: T
     if (automatic := _AUTOMATIC.pop(client, None)) is not None:
         automatic.become(requests)
         return client
-    if isinstance(client._transport, TracedTransport | AsyncTracedTransport):  # noqa: SLF001  httpx gives no other way in, see below
+    if isinstance(client._transport, TracedTransport):  # noqa: SLF001  httpx gives no other way in, see below
         wrong, then = "the client is traced already", "call trace_httpx once, where the client is made"
         raise ValueError(explain("trace_httpx", wrong, "a client as httpx made it", then))  # noqa: TRY004  the type is right
     _wire(client, requests)
@@ -65,30 +65,22 @@ def trace_httpx(client: _C, *, templates: Iterable[str] = (), tracer_provider: T
 
 def patch(provider: TracerProvider | None) -> None:
     """Trace every client that is made from now on; ``trace_httpx`` can still be called for one, and then decides."""
+
+    def made(plain: Callable[..., None], client: httpx.Client | httpx.AsyncClient, arguments: Any, options: Any) -> None:  # noqa: ANN401  any
+        plain(*arguments, **options)
+        _AUTOMATIC[client] = requests = _Requests((), provider)
+        _wire(client, requests)
+
     for kind in (httpx.Client, httpx.AsyncClient):
-        _patch(kind, provider)
-
-
-def _patch(kind: Any, provider: TracerProvider | None) -> None:  # noqa: ANN401  one of two classes
-    plain = kind.__init__
-
-    @functools.wraps(plain)
-    def made(self: Any, *arguments: Any, **options: Any) -> None:  # noqa: ANN401  as the class takes them
-        plain(self, *arguments, **options)
-        _AUTOMATIC[self] = requests = _Requests((), provider)
-        _wire(self, requests)
-
-    kind.__init__ = made
+        wrap_function_wrapper(kind, "__init__", made)
 
 
 def _wire(client: httpx.Client | httpx.AsyncClient, requests: _Requests) -> None:
     # Its mounts and proxies are made from arguments and environment by the client itself; wrapping is what leaves them as they are.
-    kind: Any = AsyncTracedTransport
-    if isinstance(client, httpx.Client):
-        kind = TracedTransport
-    client._transport = kind(client._transport, requests)  # noqa: SLF001
-    mounts: dict[Any, Any] = client._mounts  # noqa: SLF001
-    mounts.update({pattern: kind(mounted, requests) for pattern, mounted in mounts.items() if mounted is not None})
+    held: Any = client
+    held._transport = TracedTransport(held._transport, requests)  # noqa: SLF001
+    mounts: dict[Any, Any] = held._mounts  # noqa: SLF001
+    mounts.update({pattern: TracedTransport(mounted, requests) for pattern, mounted in mounts.items() if mounted is not None})
 
 
 class _Requests:
@@ -157,63 +149,29 @@ def _answered(span: Span, response: httpx.Response) -> None:
             span.set_attribute(conventions.NETWORK_PROTOCOL_VERSION, version.decode("ascii", "ignore").removeprefix("HTTP/"))
 
 
-class TracedTransport(httpx.BaseTransport):
-    """An httpx transport with each request a span; made by ``trace_httpx``."""
+class TracedTransport(BaseObjectProxy[Any]):
+    """An httpx transport, plain or asynchronous, with each request a span; made by ``trace_httpx``."""
 
-    def __init__(self, transport: httpx.BaseTransport, requests: _Requests) -> None:
-        self._transport = transport
-        self._requests = requests
+    def __init__(self, transport: httpx.BaseTransport | httpx.AsyncBaseTransport, requests: _Requests) -> None:
+        super().__init__(transport)
+        self._self_requests = requests  # wrapt keeps what begins so on the proxy
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request in its span."""
-        started = self._requests.start(request)
+        started = self._self_requests.start(request)
         if started is None:
-            return self._transport.handle_request(request)
+            return cast("httpx.Response", self.__wrapped__.handle_request(request))
         with ending(*started) as span, _one_span():
-            response = self._transport.handle_request(request)
+            response: httpx.Response = self.__wrapped__.handle_request(request)
             _answered(span, response)
             return response
-
-    def close(self) -> None:
-        """Close the transport inside."""
-        self._transport.close()
-
-    def __exit__(
-        self, kind: type[BaseException] | None = None, error: BaseException | None = None, traceback: TracebackType | None = None
-    ) -> None:
-        self._transport.__exit__(kind, error, traceback)
-
-    def __enter__(self) -> Self:
-        self._transport.__enter__()
-        return self
-
-
-class AsyncTracedTransport(httpx.AsyncBaseTransport):
-    """An asynchronous httpx transport with each request a span; made by ``trace_httpx``."""
-
-    def __init__(self, transport: httpx.AsyncBaseTransport, requests: _Requests) -> None:
-        self._transport = transport
-        self._requests = requests
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request in its span."""
-        started = self._requests.start(request)
+        started = self._self_requests.start(request)
         if started is None:
-            return await self._transport.handle_async_request(request)
+            return cast("httpx.Response", await self.__wrapped__.handle_async_request(request))
         with ending(*started) as span, _one_span():
-            response = await self._transport.handle_async_request(request)
+            response: httpx.Response = await self.__wrapped__.handle_async_request(request)
             _answered(span, response)
             return response
-
-    async def aclose(self) -> None:
-        """Close the transport inside."""
-        await self._transport.aclose()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None = None, error: BaseException | None = None, traceback: TracebackType | None = None
-    ) -> None:
-        await self._transport.__aexit__(kind, error, traceback)
-
-    async def __aenter__(self) -> Self:
-        await self._transport.__aenter__()
-        return self

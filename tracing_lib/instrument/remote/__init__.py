@@ -6,19 +6,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from tracing_lib.base.lazy import offer
 
-if TYPE_CHECKING:
-    from tracing_lib.instrument.remote.kubernetes import TracedApiClient, carry_context
-    from tracing_lib.instrument.remote.slurm import SlurmClient
-    from tracing_lib.instrument.remote.waldur import waldur_client
-else:
-    __getattr__, __dir__ = offer(
-        __name__,
-        {"kubernetes": ("TracedApiClient", "carry_context"), "slurm": ("SlurmClient",), "waldur": ("waldur_client",)},
-        extras={"kubernetes": "kubernetes", "waldur": "waldur"},
-    )
-
-__all__ = ["SlurmClient", "TracedApiClient", "carry_context", "waldur_client"]
+__getattr__, __dir__, __all__ = offer(__name__, __file__, extras={"kubernetes": "kubernetes", "waldur": "waldur"})

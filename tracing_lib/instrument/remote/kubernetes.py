@@ -18,6 +18,7 @@ from tracing_lib.instrument.http_spans import CLIENT_ERRORS, set_status
 from tracing_lib.instrument.remote.calls import carried, client_span
 from tracing_lib.instrument.source import TracerSource
 from tracing_lib.propagation.baggage import inject
+from tracing_lib.propagation.current import attached
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -109,18 +110,14 @@ class TracedApiClient(ApiClient):
         """Send a request in a span. Raises what ``ApiClient.call_api`` raises."""
         if not isinstance(url, _Address):
             return super().call_api(method, url, header_params, body, post_params, _request_timeout)
-        token = contexts.attach(url.context)
-        try:
-            with client_span(self._source, f"{method} {url.template}", _described(method, url)) as span:
-                headers = dict(header_params or {})
-                inject(headers, to=url)
-                if self._carry and method == "POST":
-                    body = carry_context(body, kind=_KINDS.get(url.resource))
-                response = super().call_api(method, url, headers, body, post_params, _request_timeout)
-                _answered(span, response)
-                return response
-        finally:
-            contexts.detach(token)
+        with attached(url.context), client_span(self._source, f"{method} {url.template}", _described(method, url)) as span:
+            headers = dict(header_params or {})
+            inject(headers, to=url)
+            if self._carry and method == "POST":
+                body = carry_context(body, kind=_KINDS.get(url.resource))
+            response = super().call_api(method, url, headers, body, post_params, _request_timeout)
+            _answered(span, response)
+            return response
 
 
 def _described(method: str, url: _Address) -> dict[str, AttributeValue]:

@@ -5,13 +5,6 @@ Needs the extra ``websockets``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from tracing_lib.base.lazy import offer
 
-if TYPE_CHECKING:
-    from tracing_lib.instrument.websocket.client import trace_websocket
-else:
-    __getattr__, __dir__ = offer(__name__, {"client": ("trace_websocket",)}, extras={"client": "websockets"})
-
-__all__ = ["trace_websocket"]
+__getattr__, __dir__, __all__ = offer(__name__, __file__, extras={"client": "websockets"})

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TRACE_ID = "d494b736b33a8d60ced4b83fc22b6776"
-RECORDED = (Path(__file__).parent / "reading" / "jaeger-2.13.0-answer.json").read_bytes()
+RECORDED = (Path(__file__).parent / "jaeger-2.13.0-answer.json").read_bytes()
 """Response of the query API of Jaeger 2.13.0 for an order that failed for want of escrow."""
 
 Answer = tuple[int, bytes]

@@ -11,8 +11,9 @@ import urllib.request
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from tracing_lib.base.errors import QueryError, QueryRefusedError, TraceNotFoundError, explain
-from tracing_lib.reading.trace import Trace, parse_trace
+from stacks.show.errors import QueryError, QueryRefusedError, TraceNotFoundError
+from stacks.show.stored import Trace, parse_trace
+from tracing_lib.base.errors import explain
 
 if TYPE_CHECKING:
     from tracing_lib.contract.outputs import Backend, Outputs

@@ -58,6 +58,21 @@ class Page:
     def open(self, url: str) -> None:
         self.command("Page.navigate", url=url)
 
+    def press(self, key: str) -> None:
+        """Press and release a key, which is named as in JavaScript: ``ArrowDown``, ``Enter``, ``e``."""
+        text = {"text": key} if len(key) == 1 else {"text": "\r"} if key == "Enter" else {}
+        self.command("Input.dispatchKeyEvent", type="keyDown", key=key, **text)
+        self.command("Input.dispatchKeyEvent", type="keyUp", key=key)
+
+    def click(self, selector: str) -> None:
+        """Click with the mouse on the middle of the first element that a CSS selector finds."""
+        found = f"document.querySelector({json.dumps(selector)})"
+        self.evaluate(f"{found}.scrollIntoView({{block: 'center'}})")
+        box = self.evaluate(f"(({{x, y, width, height}}) => [x + width / 2, y + height / 2])({found}.getBoundingClientRect())")
+        place = {"x": box[0], "y": box[1], "button": "left", "clickCount": 1}
+        self.command("Input.dispatchMouseEvent", type="mousePressed", **place)
+        self.command("Input.dispatchMouseEvent", type="mouseReleased", **place)
+
     def has(self, text: str) -> bool:
         return text in str(self.evaluate("document.documentElement ? document.documentElement.outerHTML : ''"))
 

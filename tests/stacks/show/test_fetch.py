@@ -9,10 +9,10 @@ import time
 
 import pytest
 
-from tests.tracing_lib.query_server import RECORDED, TRACE_ID, Answer, outputs_of, query_server
-from tracing_lib.base.errors import QueryError
-from tracing_lib.reading import Trace, fetch_trace
-from tracing_lib.reading.trace import parse_trace
+from stacks.show.errors import QueryError
+from stacks.show.fetch import fetch_trace
+from stacks.show.stored import Trace, parse_trace
+from tests.stacks.show.query_server import RECORDED, TRACE_ID, Answer, outputs_of, query_server
 
 
 @pytest.fixture

@@ -1,0 +1,15 @@
+"""Errors of reading stored traces."""
+
+from __future__ import annotations
+
+
+class QueryError(Exception):
+    """The query server could not be reached, refused the request, or sent a response that is not a trace."""
+
+
+class QueryRefusedError(QueryError):
+    """A query that the server understood and does not answer (HTTP 4xx)."""
+
+
+class TraceNotFoundError(QueryError):
+    """The query server does not have the trace, or not yet."""

@@ -1,0 +1,10 @@
+from tracing_lib.instrument.functions import traced as traced
+from tracing_lib.instrument.installed import instrument as instrument
+from tracing_lib.instrument.jobs import JobContext as JobContext
+from tracing_lib.instrument.jobs import consume as consume
+from tracing_lib.instrument.jobs import continued as continued
+from tracing_lib.instrument.jobs import link_to_transaction as link_to_transaction
+from tracing_lib.instrument.jobs import produce as produce
+from tracing_lib.instrument.jobs import transaction as transaction
+from tracing_lib.instrument.keepers import trace_ante as trace_ante
+from tracing_lib.instrument.keepers import trace_keeper as trace_keeper

@@ -1,0 +1,6 @@
+from tracing_lib.instrument.grpc.channel import trace_aio_channel as trace_aio_channel
+from tracing_lib.instrument.grpc.client import grpc_aio_client_interceptors as grpc_aio_client_interceptors
+from tracing_lib.instrument.grpc.client import grpc_client_interceptors as grpc_client_interceptors
+from tracing_lib.instrument.grpc.server import grpc_aio_server_interceptor as grpc_aio_server_interceptor
+from tracing_lib.instrument.grpc.server import grpc_server_interceptor as grpc_server_interceptor
+from tracing_lib.instrument.grpc.servicer import trace_servicer as trace_servicer

@@ -1,0 +1,1 @@
+from tracing_lib.instrument.websocket.client import trace_websocket as trace_websocket

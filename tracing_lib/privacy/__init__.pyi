@@ -1,0 +1,9 @@
+from tracing_lib.privacy.attribute import Attribute as Attribute
+from tracing_lib.privacy.attribute import Privacy as Privacy
+from tracing_lib.privacy.attribute import Shape as Shape
+from tracing_lib.privacy.policy import PrivacyPolicy as PrivacyPolicy
+from tracing_lib.privacy.policy import policy_of as policy_of
+from tracing_lib.privacy.registry import Registry as Registry
+from tracing_lib.privacy.registry import declare as declare
+from tracing_lib.privacy.registry import declare_names as declare_names
+from tracing_lib.privacy.registry import library_registry as library_registry

@@ -1,0 +1,1 @@
+from tracing_lib.sampling.links import FollowsLinks as FollowsLinks
