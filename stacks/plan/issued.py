@@ -7,28 +7,25 @@ from typing import TYPE_CHECKING
 from components.issued import Certificate, ExternalSecret
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from components.workload import Edge
     from stacks.environment.cluster import Issuer
     from stacks.environment.model import Environment
     from stacks.plan.addresses import Addresses
-    from stacks.plan.roles import WorkloadName
 
 
-_SERVED: tuple[WorkloadName, ...] = ("agent", "sampling")
-"""The workloads that services reach, which present the certificate of the intake."""
+def certificates(environment: Environment, addresses: Addresses, edges: Iterable[Edge]) -> tuple[Certificate, ...]:
+    """The certificates of what services reach and of the user interface, where an issuer is named; none on one host."""
+    return tuple(_certificates(environment, addresses, edges)) if addresses.kind == "kubernetes" else ()
 
 
-def certificates(environment: Environment, addresses: Addresses) -> tuple[Certificate, ...]:
-    """The certificates of the intake and of the user interface, where an issuer is named; none on one host."""
-    return tuple(_certificates(environment, addresses)) if addresses.kind == "kubernetes" else ()
-
-
-def _certificates(environment: Environment, addresses: Addresses) -> Iterator[Certificate]:
+def _certificates(environment: Environment, addresses: Addresses, edges: Iterable[Edge]) -> Iterator[Certificate]:
     ingest, access = environment.ingest, environment.access
+    reached = dict.fromkeys(addresses.offer_host(edge.destination) for edge in edges if edge.source == "consumers")
     # A resolver may complete a name before a client compares it with the certificate.
-    served = [host for name in _SERVED for host in (addresses.offer_host(name), f"{addresses.offer_host(name)}.cluster.local")]
-    yield from _certificate(ingest.tls_secret, ingest.certificate, tuple(served))
+    hosts = tuple(name for host in reached for name in (host, f"{host}.cluster.local"))
+    yield from _certificate(ingest.tls_secret, ingest.certificate, hosts)
     if access is not None:
         yield from _certificate(access.tls_secret, access.certificate, (access.host,))
 

@@ -25,7 +25,7 @@ def plan(environment: Environment, addresses: Addresses, *, name: str) -> Plan:
     """
     workloads = tuple(roles.workloads(environment, addresses))
     by_name = {workload.name: workload for workload in workloads}
-    target = environment.target
+    edges, target = tuple(roles.edges(environment, by_name)), environment.target
     return Plan(
         environment=name,
         target=addresses.kind,
@@ -33,7 +33,7 @@ def plan(environment: Environment, addresses: Addresses, *, name: str) -> Plan:
         backend=environment.backend.kind,
         retention_seconds=round(environment.retention.traces.total_seconds()),
         workloads=workloads,
-        edges=tuple(roles.edges(environment, by_name)),
+        edges=edges,
         endpoints=_endpoints(environment, addresses, entry="agent" if "agent" in by_name else "gateway"),
         head_sampling=_head_sampling(environment),
         privacy=PRIVACY_RULES,
@@ -43,7 +43,7 @@ def plan(environment: Environment, addresses: Addresses, *, name: str) -> Plan:
         labels=target.labels if target.kind == "kubernetes" else {},
         annotations=target.annotations if target.kind == "kubernetes" else {},
         addresses=target.addresses if target.kind == "kubernetes" else "ipv4",
-        certificates=certificates(environment, addresses),
+        certificates=certificates(environment, addresses, edges),
         external_secrets=external_secrets(environment, addresses),
     )
 

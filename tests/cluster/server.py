@@ -50,10 +50,8 @@ class ApiServer:
         """Define kinds, and return when objects of them are served."""
         for definition in definitions:
             self.apply(definition)
-        for definition in definitions:
-            spec = definition["spec"]
-            path = f"/apis/{spec['group']}/{spec['versions'][0]['name']}/{spec['names']['plural']}"
-            until(lambda path=path: self._http.get(path).status_code == 200, lambda path=path: path, every=0.2)
+        paths = [f"/apis/{d['spec']['group']}/{d['spec']['versions'][0]['name']}/{d['spec']['names']['plural']}" for d in definitions]
+        until(lambda: all(self._http.get(path).status_code == 200 for path in paths), ", ".join(paths), every=0.2)
 
     def count_quota(self, quota: Object) -> None:
         """Begin to count against a quota, which is otherwise a controller's work."""

@@ -69,7 +69,7 @@ def test_nodes_that_agents_are_not_meant_for_count_for_nothing(cluster: Cluster)
     assert check(cluster.context, planned(collectors=collectors(narrow | TOLERANT)), new=True) == []
 
 
-ASKED = {
+ASKED: dict[str, tuple[dict[str, Any], str, str]] = {
     "HTTPRoute": ({"access": rules.settings()["access"]}, "access.gateway", "the Gateway API"),
     "Certificate": ({"ingest": {"certificate": rules.ISSUER}}, "ingest.certificate or access.certificate", "cert-manager"),
     "ExternalSecret": (
