@@ -49,7 +49,7 @@ class PodAffinity(Section):
     """A condition on the pods beside which pods run, or from which they stay away."""
 
     labels: dict[LabelKey, LabelValue] = Field(title="label of the neighbours", min_length=1)
-    """Labels of those pods. Required."""
+    """Labels of those pods. Default: none, which is refused, because they would be all pods."""
     namespaces: tuple[Label, ...] = Field(default=(), title="namespaces of the neighbours", strict=False)
     """Namespaces of those pods. Default: none, the backbone's own."""
     topology_key: LabelKey = Field(default="kubernetes.io/hostname", title="topology of the neighbours")
@@ -122,7 +122,8 @@ class ExternalSecrets(Section):
     """Interval at which the store is read. Default: 1 h, as the operator's own. Pods that read an entry at their start have to be restarted
     by whoever rotates it."""
     secrets: dict[ObjectName, Text] = Field(title="secret in the store", min_length=1)
-    """Key of the store by the name of the Secret, which takes each of its entries from the property of that name. Required."""
+    """Key of the store by the name of the Secret, which takes each of its entries from the property of that name. Default:
+    none, which is refused, because a store would then be for nothing."""
 
 
 class Kubernetes(Section):
@@ -141,7 +142,7 @@ class Kubernetes(Section):
     addresses: Literal["ipv4", "ipv6", "dual"] = Field(default="ipv4", title="addresses")
     """Families of addresses: `ipv4`, `ipv6` for a cluster that has no other, or `dual`, where servers take both and Services have an
     address of each. Default: `ipv4`, with Services of the cluster's own default family."""
-    pods: Pods = Field(default=Pods(), title="pods:")
+    pods: Pods = Field(default=Pods(), title="common")
     """Rules for the pods of every workload."""
     external_secrets: ExternalSecrets | None = None
     """Secrets that the External Secrets Operator fills. Default: none, the stack fills them."""

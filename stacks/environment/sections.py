@@ -139,17 +139,17 @@ class TempoBucket(Section):
     credentials_secret: ObjectName | None = Field(default=None, title="credentials of the bucket")
     """Secret with the entries `access-key` and `secret-key`. Default: none, which leaves it to the identity of the node or pod; the
     services that hand it out (169.254.169.254 and 169.254.170.23, port 80) are then open to the backend."""
-    service_account_annotations: dict[LabelKey, Text] = Field(default_factory=dict, title="annotation of the backend's service account")
+    service_account_annotations: dict[LabelKey, Text] = Field(default_factory=dict, title="annotation of the backend service account")
     """Annotations by which the backend's service account has an identity, for example `eks.amazonaws.com/role-arn`. Kubernetes only.
     Default: none."""
     wal: Disk = Field(default=_disk("10Gi"), title="write-ahead log")
     """Volume of the write-ahead log: what was acknowledged and is not in the bucket yet. Default: 10Gi, hours at 1,000 spans/s."""
 
 
-class Grafana(Resources):
+class GrafanaServer(Resources):
     """CPU and memory of Grafana, and its pods."""
 
-    scraped: bool = Field(default=False, title="scraping of Grafana")
+    scraped: bool = Field(default=False, title="scraping")
     """Whether the namespaces that may scrape reach Grafana's port. Default: false, because its metrics are on the port of its pages, and
     who reaches that past the login sees every trace."""
     pods: Pods = Pods()
@@ -171,7 +171,7 @@ class Tempo(Section):
     """Default: a core and 4Gi; Tempo builds its blocks in memory."""
     pods: Pods = Field(default=Pods(), title="backend")
     """Rules for the pods of the backend. Default: those of `target.pods`."""
-    grafana: Grafana = Field(default=Grafana(), title="Grafana")
+    grafana: GrafanaServer = Field(default=GrafanaServer(), title="Grafana")
     """CPU and memory of Grafana. Default: a tenth of a core and 256Mi, enough for operators looking at traces."""
 
 
@@ -418,7 +418,7 @@ class Access(Section):
     tls_secret: ObjectName | None = Field(default=None, title="TLS secret of the user interface", examples=["traces-tls"])
     """Secret of type kubernetes.io/tls for the host. Required with an Ingress, because a login without TLS would show its cookie. Default:
     none; the listener of a `gateway` has a certificate of its own."""
-    certificate: Issuer | None = None
+    certificate: Issuer | None = Field(default=None, title="user interface")
     """Issuer of the certificate in `tls_secret`, by a Certificate of cert-manager. Default: none, the Secret comes from elsewhere."""
     replicas: int = Field(default=1, ge=1, le=64, title="replicas of the login proxy")
     """Login proxies, which share no state but the cookie's secret. Default: 1; with more, a node that is lost interrupts nobody."""
@@ -440,7 +440,7 @@ class Ingest(Section):
     Kubernetes only. Default: none."""
     tls_secret: ObjectName | None = Field(default=None, title="TLS secret of the intake")
     """Secret of type kubernetes.io/tls that the agents present. Default: none, plain text inside of the cluster."""
-    certificate: Issuer | None = None
+    certificate: Issuer | None = Field(default=None, title="intake")
     """Issuer of the certificate in `tls_secret`, by a Certificate of cert-manager. Default: none, the Secret comes from elsewhere."""
     token_secret: ObjectName | None = Field(default=None, title="token secret of the intake")
     """Secret with the entry `token` that senders must know, which the stack fills. Default: none, the namespace decides alone."""

@@ -39,6 +39,7 @@ LABEL, OURS, AFFINITY = "labels.app.kubernetes.io/name", "annotations.virtengine
 GREATER = {"key": "x", "operator": "Gt", "values": ["many"]}
 STORE, STORED, TOKEN = {"store": "vault"}, "external_secrets.secrets.", "tracing-ingest-token"
 INGEST = {"namespaces": ["virtengine"], "certificate": {"name": "company"}}
+NOBODY = {"a": {"labels": {}}}
 GATEWAY = {"name": "public", "namespace": "gateways"}
 PLAIN = {"kind": "s3", "bucket": "traces", "endpoint": "s3.example.org", "plain_http": True, "ca_secret": "storage-ca"}
 HEAD = "config:\n  virtengine-tracing:environment:\n"
@@ -111,8 +112,8 @@ TYPES = [
 KEYS = [
     _value("unknown section", "retentoin", {"traces": "30d"}, "unknown key", "did you mean retention?"),
     _value("unknown key in a section", "sampling.tail.basline", "5 %", "unknown key", "did you mean baseline?"),
-    _value("unknown key like no other", "backend.zzz", 1, "unknown key", "known here: kind, protect, replicas"),
-    _value("key of another kind", "target.host", "unix:///x", "unknown key", "known here: context, kind"),
+    _value("unknown key like no other", "backend.zzz", 1, "unknown key", "known here: kind, pods, protect, replicas"),
+    _value("key of another kind", "target.host", "unix:///x", "unknown key", "known here: addresses, annotations, context"),
     _value("control characters in a key", "a\x1b[31m\nb", 1, "unknown key", "known here: access", named="a\\x1b[31m\\nb"),
     _value("missing section", "load", ABSENT, "is required and missing", "write its settings below it"),
     _value("missing key", "sampling.tail.baseline", ABSENT, "is required and missing", 'write for example "5 %"'),
@@ -194,14 +195,34 @@ FORMS = [
             (NOISE, "/healthz"),
         )
     ),
+    _value("value of a label", "target.labels", {"a": "b c"}, "is not the value of a label", "63 at most", named="target.labels.a"),
+    _value("family of addresses", "target.addresses", "v6", '"v6" is not known', '"ipv4"'),
+    _value(
+        "no neighbours", "target.pods.pod_affinity", NOBODY, "an empty mapping", "one or more", named="target.pods.pod_affinity.a.labels"
+    ),
+    _value("empty list of groups", "access.operator_groups", [], "an empty list leaves nothing", "write one or more"),
+    _value("name that Kubernetes refuses", "namespace", "Virt_Engine", "is not a name that Kubernetes takes", "write lower-case letters"),
+    _value("name that ends with a newline", "namespace", "tracing\n", '"tracing\\n" is not a name', "write lower-case letters"),
+    _value("name that is too long", "namespace", "a" * 64, "is not a name that Kubernetes takes", "63 at most"),
+    _value("host with a scheme", "access.host", "https://traces", "is not a host name", '"traces.example.org"'),
+    _value("issuer without TLS", "access.oidc_issuer", "http://login.example.org", "is not an https address", "write for example"),
+    _value("issuer of half an address", "access.oidc_issuer", "https://[::1", "is not an https address", "write for example"),
+    _value("issuer with a space", "access.oidc_issuer", "https://a b/", "is not an https address", "write for example"),
+    _value("digest that is none", "images.digests", {"jaeger": "latest"}, "is not a digest", '"sha256:"', named="images.digests.jaeger"),
+    _value("network that is none", "access.trusted_proxies", ["ten"], "is not a network", "/8", named="access.trusted_proxies.0"),
+    _value("network with a host", "access.trusted_proxies", ["10.1.2.3/8"], "not a network", "/8", named="access.trusted_proxies.0"),
+    _value("rate that the protocol cuts", STRATEGY, {"traces_per_second": 0.5}, "whole number", "digits", named=STRATEGY + RATE),
+    _value("mirror with a scheme", "images.registry", "https://mirror", "does not have the form", "registry.example.org/mirror"),
+    _value("very long value", "namespace", LONG, "x…", "63 at most"),
+]
+
+RULES = [
     *(
         _value(id_, f"target.{key}", value, wrong, right, named=f"target.{named or key}")
         for id_, key, value, wrong, right, named in (
             ("label that is set here", "labels", {"app.kubernetes.io/name": "x"}, "is set here already", "leave it out", LABEL),
             ("annotation of ours", "annotations", {"virtengine.io/x": "x"}, "is set here already", "leave it out", OURS),
             ("key of a label", "labels", {"a b": "x"}, '"a b" is not the key of a label', '"example.org/team"', "labels.a b"),
-            ("value of a label", "labels", {"a": "b c"}, '"b c" is not the value of a label', "63 at most", "labels.a"),
-            ("family of addresses", "addresses", "v6", '"v6" is not known', '"ipv4"', ""),
             ("other system", "pods.node_selector", {"kubernetes.io/os": "windows"}, "is linux for every server", "leave it out", ""),
             (
                 "taint without key",
@@ -213,14 +234,6 @@ FORMS = [
             ),
             ("affinity of nothing", "pods.node_affinity", {"a": {"key": "x"}}, "0 do not go with In", "one or more", AFFINITY),
             ("affinity of no number", "pods.node_affinity", {"a": GREATER}, "1 do not go with Gt", "one whole number", AFFINITY),
-            (
-                "neighbours without labels",
-                "pods.pod_affinity",
-                {"a": {"labels": {}}},
-                "is too short",
-                "1 or more",
-                "pods.pod_affinity.a.labels",
-            ),
             (
                 "secret that nothing reads",
                 "external_secrets",
@@ -241,8 +254,20 @@ FORMS = [
     ),
     _value("certificate without a secret", "ingest", INGEST, "has no Secret", "ingest.tls_secret", named="ingest.certificate"),
     _value("Ingress without a certificate", "access.tls_secret", ABSENT, "is required with an Ingress", '"traces-tls"'),
-    _value("certificate behind a Gateway", "access.gateway", GATEWAY, "is of no use", "leave it out", named="access.tls_secret"),
-    _value("class behind a Gateway", "access.gateway", GATEWAY, "is of no use", "leave it out", named="access.ingress_class"),
+    Bad(
+        "certificate behind a Gateway",
+        "environment.access.tls_secret",
+        "is of no use",
+        "leave it out",
+        {"access.gateway": GATEWAY, "access.ingress_class": ABSENT},
+    ),
+    Bad(
+        "class behind a Gateway",
+        "environment.access.ingress_class",
+        "is of no use",
+        "leave it out",
+        {"access.gateway": GATEWAY, "access.tls_secret": ABSENT},
+    ),
     Bad(
         "authority with plain HTTP",
         "environment.backend.storage.ca_secret",
@@ -250,23 +275,6 @@ FORMS = [
         "leave it out",
         {"backend": BUCKET | {"storage": PLAIN}},
     ),
-    _value("empty list of groups", "access.operator_groups", [], "an empty list leaves nothing", "write one or more"),
-    _value("name that Kubernetes refuses", "namespace", "Virt_Engine", "is not a name that Kubernetes takes", "write lower-case letters"),
-    _value("name that ends with a newline", "namespace", "tracing\n", '"tracing\\n" is not a name', "write lower-case letters"),
-    _value("name that is too long", "namespace", "a" * 64, "is not a name that Kubernetes takes", "63 at most"),
-    _value("host with a scheme", "access.host", "https://traces", "is not a host name", '"traces.example.org"'),
-    _value("issuer without TLS", "access.oidc_issuer", "http://login.example.org", "is not an https address", "write for example"),
-    _value("issuer of half an address", "access.oidc_issuer", "https://[::1", "is not an https address", "write for example"),
-    _value("issuer with a space", "access.oidc_issuer", "https://a b/", "is not an https address", "write for example"),
-    _value("digest that is none", "images.digests", {"jaeger": "latest"}, "is not a digest", '"sha256:"', named="images.digests.jaeger"),
-    _value("network that is none", "access.trusted_proxies", ["ten"], "is not a network", "/8", named="access.trusted_proxies.0"),
-    _value("network with a host", "access.trusted_proxies", ["10.1.2.3/8"], "not a network", "/8", named="access.trusted_proxies.0"),
-    _value("rate that the protocol cuts", STRATEGY, {"traces_per_second": 0.5}, "whole number", "digits", named=STRATEGY + RATE),
-    _value("mirror with a scheme", "images.registry", "https://mirror", "does not have the form", "registry.example.org/mirror"),
-    _value("very long value", "namespace", LONG, "x…", "63 at most"),
-]
-
-RULES = [
     _value("nobody may send", "ingest.namespaces", [], "no namespace may send", "[virtengine]"),
     _value("the backbone sends to itself", "ingest.namespaces", ["virtengine-observability"], "own namespace", "name those of your"),
     _value("Badger with two replicas", "backend.replicas", 2, "opened by one process, not shared by 2", "write 1, or choose kind: tempo"),
