@@ -103,7 +103,15 @@ def store(
                 "log_format": "json",
             },
             # Its metrics would otherwise be on the port of queries alone, where who scrapes could read traces.
-            "internal_server": {"enable": True, "http_listen_address": query_host, "http_listen_port": telemetry_port},
+            "internal_server": {
+                "enable": True,
+                "http_listen_address": query_host,
+                "http_listen_port": telemetry_port,
+                # Without it there are no metrics here.
+                "register_instrumentation": True,
+                # It brings a gRPC server that nothing asks.
+                "grpc_listen_address": "127.0.0.1",
+            },
             "distributor": {
                 "receivers": {"otlp": {"protocols": {"grpc": {"endpoint": intake}}}},
                 "ring": loopback,
