@@ -66,14 +66,14 @@ def test_rules_for_all_pods_are_the_schedulers_own(found: list[Object]) -> None:
         assert spec["priorityClassName"] == "business-critical"
         assert spec["nodeSelector"] == {"example.org/pool": "tracing", "kubernetes.io/os": "linux"}
         assert spec["tolerations"] == [
-            {"operator": "Equal", "key": "dedicated", "value": "tracing", "effect": "NoSchedule"},
-            {"operator": "Exists", "key": "nvidia.com/gpu"},
             {"operator": "Exists", "effect": "NoExecute"},
+            {"operator": "Exists", "key": "nvidia.com/gpu"},
+            {"operator": "Equal", "key": "dedicated", "value": "tracing", "effect": "NoSchedule"},
         ]
         required, weighed = (f"{when}DuringSchedulingIgnoredDuringExecution" for when in ("required", "preferred"))
         nodes = spec["affinity"]["nodeAffinity"]
         (term,) = nodes[required]["nodeSelectorTerms"]
-        assert [expression["key"] for expression in term["matchExpressions"]] == ["example.org/lifecycle", "example.org/disk-gb"]
+        assert [expression["key"] for expression in term["matchExpressions"]] == ["example.org/disk-gb", "example.org/lifecycle"]
         assert nodes[weighed][0]["weight"] == 10
         (apart,) = spec["affinity"]["podAntiAffinity"][required]
         assert (apart["namespaces"], apart["topologyKey"]) == (["data"], "kubernetes.io/hostname")
@@ -88,8 +88,8 @@ def test_a_workloads_own_rules_come_beside_those_of_all_and_win() -> None:
     )
     agent, gateway = (plans.templates(found)[name]["spec"] for name in ("agent", "gateway"))
     assert (agent["priorityClassName"], gateway["priorityClassName"]) == ("node-critical", "business-critical")
-    assert [taint.get("key") for taint in agent["tolerations"]] == ["other", "nvidia.com/gpu", None, "edge"]
-    assert [taint.get("key") for taint in gateway["tolerations"]] == ["dedicated", "nvidia.com/gpu", None]
+    assert [taint.get("key") for taint in agent["tolerations"]] == [None, "edge", "nvidia.com/gpu", "other"]
+    assert [taint.get("key") for taint in gateway["tolerations"]] == [None, "nvidia.com/gpu", "dedicated"]
     assert agent["nodeSelector"] == gateway["nodeSelector"]
 
 
@@ -99,6 +99,16 @@ def test_without_a_word_every_pod_is_on_linux_and_no_taint_is_tolerated(variant:
         assert template["spec"]["nodeSelector"] == {"kubernetes.io/os": "linux"}
         assert "tolerations" not in template["spec"]
         assert "priorityClassName" not in template["spec"]
+
+
+def test_the_order_of_names_in_the_file_changes_nothing() -> None:
+    # Pulumi hands a stack file to the program with its keys sorted.
+    def turned(value: object) -> object:
+        return {key: turned(inner) for key, inner in reversed(value.items())} if isinstance(value, dict) else value
+
+    one, other = (plans.planned_with("prod", **sections) for sections in (rules.settings(), dict(turned(rules.settings()))))
+    assert one == other
+    assert plans.objects(one) == plans.objects(other)
 
 
 def zones_of(variant_found: list[Object], name: str) -> list[str]:
