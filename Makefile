@@ -25,20 +25,20 @@ help: ## show what can be made
 setup: .venv/ready ## install the locked Python packages into .venv
 
 .PHONY: run
-run: .venv/ready ## run ENV on this machine with VirtEngine in small, and tell the story of an order (ARGS=--once ends there)
-	@$(PY) -m stacks run $(ENV) $(ARGS) -- $(PY) -m examples.virtengine
+run: .venv/ready ## run ENV on this machine with VirtEngine in small, and tell the story of an order (ARGS=--once ends there; ORDERS=3)
+	@$(PY) -m stacks run $(ENV) $(ARGS) -- $(PY) -m examples.virtengine $(if $(ORDERS),--orders $(ORDERS))
 
 .PHONY: servers
 servers: .venv/ready ## find the real servers, or build them from toolchain/
 	@$(PY) -m stacks servers
 
 .PHONY: debian
-debian: ## as root on Debian: install what the tests of SLURM, Kubernetes and the login need (elsewhere they are skipped, and say so)
+debian: ## as root on Debian: install what the tests of SLURM, Kubernetes, the login and the start script need (elsewhere they are skipped, and say so)
 	@test "$$(id -u)" != 0 || ! command -v apt-get > /dev/null \
-		|| { command -v etcd && command -v slurmctld && command -v munged && command -v chromium; } > /dev/null \
+		|| { command -v etcd && command -v slurmctld && command -v munged && command -v chromium && command -v busybox; } > /dev/null \
 		|| { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
-			etcd-server slurm-wlm munge chromium; } \
-		|| echo "apt-get did not work: the tests of SLURM, Kubernetes and the login in a browser will be skipped"
+			etcd-server slurm-wlm munge chromium busybox-static; } \
+		|| echo "apt-get did not work: the tests of SLURM, Kubernetes, the login in a browser and the start script will be skipped"
 
 .PHONY: test
 test: lint debian servers ## all tests, on real servers
@@ -124,6 +124,11 @@ reference: .venv/ready ## write the generated reference and schemas
 	@$(PY) -m stacks schema --outputs > docs/reference/outputs.schema.json
 	@$(PY) -m components.documents.attributes > tracing_lib/privacy/rules.json
 
+.PHONY: site
+site: .venv/ready ## write the documentation to build/site, with every warning an error (ARGS="--site-dir DIR")
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs --quiet build --strict $(ARGS)
+	@echo "build/site/index.html"
+
 .PHONY: golden
 golden: .venv/ready ## write the golden documents anew; review the difference
 	@$(PY) -m tests.golden
@@ -139,7 +144,7 @@ benchmark: .venv-benchmarks/ready ## measure the library beside its peers; table
 	@.venv-benchmarks/bin/python -m benchmarks.span_way $(ARGS)
 
 .PHONY: reliability
-reliability: .venv/ready ## break the shape of a cluster on purpose and write docs/reliability.md; an hour (ARGS="--quick")
+reliability: .venv/ready ## break the shape of a cluster on purpose and write docs/reliability.md; an hour (ARGS="--only NAME", --missing)
 	@$(PY) -m benchmarks.reliability $(ARGS)
 
 .PHONY: benchmark-orders

@@ -171,8 +171,8 @@ def environment(candidate: Candidate, folder: Path) -> Path:
 
 
 @contextmanager
-def served(candidate: Candidate, programs: Path, collector_address: str) -> Iterator[tuple[str, float]]:
-    """Serve the application; give its address and the seconds until it answered."""
+def served(candidate: Candidate, programs: Path, collector_address: str) -> Iterator[str]:
+    """Serve the application; give its address once it answers."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "VIRTENGINE_", "LOGFIRE_", "PYTHON"))}
     variables = {
         "OTEL_SERVICE_NAME": "shop",
@@ -184,7 +184,6 @@ def served(candidate: Candidate, programs: Path, collector_address: str) -> Iter
     with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
         port = listener.getsockname()[1]
         command = [*candidate.before, "uvicorn", f"{candidate.module}:app", "--fd", str(listener.fileno()), "--log-level", "critical"]
-        begun = time.perf_counter()
         process = subprocess.Popen(
             [str(programs / command[0]), *command[1:]],
             cwd=HOUR,
@@ -195,7 +194,7 @@ def served(candidate: Candidate, programs: Path, collector_address: str) -> Iter
         )
     try:
         httpx.get(f"http://127.0.0.1:{port}/health", timeout=120).raise_for_status()
-        yield f"http://127.0.0.1:{port}", time.perf_counter() - begun
+        yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
         process.wait(30)
@@ -281,24 +280,33 @@ def measure(rounds: int, folder: Path) -> dict[str, Found]:
     found = {}
     for each in CANDIDATES:
         with collector() as taken:
-            with served(each, programs[each.name], taken.address) as (address, _):
+            with served(each, programs[each.name], taken.address) as address:
                 exercise(address)
                 settle(taken)
             spans, places = taken.spans(), taken.places()
             taken.bodies.clear()
-            with served(each, programs[each.name], taken.address) as (address, _):
+            with served(each, programs[each.name], taken.address) as address:
                 exercise(address)
             found[each.name] = Found(each.lines(), packages(each), spans, places, len(taken.spans()), [])
-    plain: list[float] = []
+    for name, seconds in starts(rounds, programs).items():
+        found[name].seconds.extend(seconds)
+    return found
+
+
+def starts(rounds: int, programs: dict[str, Path]) -> dict[str, list[float]]:
+    """Return the CPU seconds of start, one request and stop, above those without tracing. Wall time would measure the machine's load."""
+    found: dict[str, list[float]] = {each.name: [] for each in CANDIDATES}
     with collector() as taken:
         for number in range(rounds):
             this = {}
-            for each in turned(every, number):
-                with served(each, programs[each.name], taken.address) as (_, seconds):
-                    this[each.name] = seconds
-            plain.append(this.pop(PLAIN.name))
-            for name, seconds in this.items():
-                found[name].seconds.append(seconds - plain[-1])
+            for each in turned((PLAIN, *CANDIDATES), number):
+                before = os.times()
+                with served(each, programs[each.name], taken.address):
+                    pass
+                after = os.times()
+                this[each.name] = after.children_user + after.children_system - before.children_user - before.children_system
+            for name, seconds in found.items():
+                seconds.append(this[name] - this[PLAIN.name])
     return found
 
 
@@ -308,7 +316,7 @@ def table(found: dict[str, Found]) -> str:
         ("Statements to write", [str(each.lines) for each in found.values()]),
         ("Words before `uvicorn`", [" ".join(f"`{word}`" for word in each.before) or "none" for each in CANDIDATES]),
         ("Packages that are added", [str(each.packages) for each in found.values()]),
-        ("Start, later by", [f"{statistics.median(each.seconds):.2f} s" for each in found.values()]),
+        ("Start and stop, CPU added", [f"{statistics.median(each.seconds):.2f} s" for each in found.values()]),
         (f"Spans of {REQUESTS + CALLS} requests", [str(len(each.spans)) for each in found.values()]),
         ("of them when stopped at once (SIGTERM)", [str(each.stopped) for each in found.values()]),
         ("Bytes of them (OTLP)", [f"{each.bytes:,}" for each in found.values()]),

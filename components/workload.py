@@ -109,7 +109,8 @@ class Server:
     """A server program: its container image and the name under which a machine without containers runs it.
 
     ``digest`` is ``sha256:…`` when the user has pinned one, else None: a digest is never written without its source. ``entrypoint`` is
-    what a container starts where the image's own entry point is not the program itself; None leaves it to the image.
+    what a container starts where the image's own entry point is not the program itself, or where another program starts it; None leaves it
+    to the image.
     """
 
     program: str
@@ -321,6 +322,7 @@ class Plan:
 
     ``labels`` and ``annotations`` are on every object of a cluster, pods included. Controllers of the cluster fill the Secrets of
     ``certificates`` and ``external_secrets``.
+    ``toolbox`` is a static busybox for containers of servers whose own images hold no other program.
     """
 
     environment: str
@@ -335,6 +337,7 @@ class Plan:
     privacy: tuple[PrivacyRule, ...]
     outside: Mapping[OutsideName, Outside]
     quota: Quota
+    toolbox: Server
     pull_secret: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)

@@ -89,7 +89,7 @@ def _place(here: Named, wanted: Plan, secrets: Mapping[tuple[str, str], pulumi.O
         case "docker":
             from stacks.placement import docker
 
-            return docker.deploy(wanted, here.environment, target, secrets)
+            return docker.deploy(wanted, target, secrets)
         case "kubernetes":
             from stacks.placement import kubernetes
 

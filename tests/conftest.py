@@ -52,12 +52,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def foreground_signals() -> Iterator[None]:
-    """Let the programs that a test starts receive SIGINT and SIGHUP, though the tests themselves run under ``nohup`` or ``&``.
+    """Let the programs that a test starts receive SIGINT, SIGQUIT and SIGHUP, though the tests themselves run under ``nohup`` or ``&``.
 
     A program inherits that a signal is ignored. It does not inherit a handler: the signal has its default meaning there. So a handler is
     set in this process, for SIGHUP one that does nothing, because the tests are to outlive the terminal as before.
     """
-    handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: lambda *_: None}
+    handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGQUIT: lambda *_: None, signal.SIGHUP: lambda *_: None}
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     yield
     for number, handler in before.items():

@@ -11,7 +11,7 @@ from components.documents.images import SERVERS
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "docs/decisions").glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "docs/decisions").glob("*.md")])
 MOST_WORDS = 700
 
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[\w-]*)?\)")

@@ -23,10 +23,12 @@ class ConsoleTraces(SpanProcessor):
     """Writes each trace as a tree when its first span of this process ends, in the form that would be exported.
 
     Below it stand the attributes that stay in the process, each once, with the line that lets it leave. ``stream``: standard error.
+    ``trace_url``: the address of a trace, as in the settings; it stands beside the id.
     """
 
-    def __init__(self, policy: PrivacyPolicy, stream: TextIO | None = None) -> None:
+    def __init__(self, policy: PrivacyPolicy, stream: TextIO | None = None, *, trace_url: str | None = None) -> None:
         self._policy = policy
+        self._trace_url = trace_url
         self._stream = stream
         # Without a lock: a finalizer that ends a span would wait for the thread that it interrupts.
         self._ended: dict[int, list[ReadableSpan]] = {}
@@ -46,7 +48,9 @@ class ConsoleTraces(SpanProcessor):
         if not spans:  # another thread wrote them
             return
         keys = sorted({key for span in spans for key in span.attributes or ()} - _UNSEEN)
-        lines = [f"trace {trace_id:032x}", render(spans, attributes=keys, durations=True), *self._policy.withheld.news()]
+        text = f"{trace_id:032x}"
+        link = "" if self._trace_url is None else " " + self._trace_url.replace("TRACE_ID", text)
+        lines = [f"trace {text}{link}", render(spans, attributes=keys, durations=True), *self._policy.withheld.news()]
         print("\n".join(lines), file=self._stream or sys.stderr, flush=True)
 
     def _write_all(self) -> None:

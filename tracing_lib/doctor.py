@@ -149,15 +149,11 @@ def _shown(settings: TracingSettings, name: str) -> str:
     return "not set" if value is None else ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def _target(settings: TracingSettings) -> tuple[str, int]:
-    parts = urlsplit(settings.endpoint)
-    default = 4317 if settings.protocol == "grpc" else (443 if parts.scheme == "https" else 80)
-    return parts.hostname or "", parts.port or default
-
-
 def _reach(settings: TracingSettings) -> Iterator[Check]:
     """Check name resolution, connection and TLS, each only after the one before it passed."""
-    host, port = _target(settings)
+    parts = urlsplit(settings.endpoint)
+    default = 4317 if settings.protocol == "grpc" else (443 if parts.scheme == "https" else 80)
+    host, port = parts.hostname or "", parts.port or default
     try:
         addresses = sorted({str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)})
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from opentelemetry import propagate, trace
 from opentelemetry.metrics import get_meter_provider
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 
 from tracing_lib.base.background import after_fork
 from tracing_lib.base.errors import AlreadyConfiguredError, explain
@@ -137,6 +138,10 @@ class Tracing:
                 report.seconds,
                 ", ".join(f"{reason}: {count}" for reason, count in sorted(report.accounts.dropped.items())),
             )
+        if live := report.accounts.live:
+            unended = {each.name for each in gc.get_objects() if issubclass(type(each), ReadableSpan) and each.end_time is None}
+            names = ", ".join(sorted(map(self._policy.name, unended))[:5]) if self._policy else ""
+            _logger.warning("%s: %d spans had not ended and are not sent: %s", self.settings.service_name, live, names)
         return report
 
     def __enter__(self) -> Self:
@@ -172,7 +177,8 @@ def configure(
     ``SettingsError`` when the gRPC exporter is asked for and not installed.
 
     Without ``settings`` they are those of the environment, for a service that ``OTEL_SERVICE_NAME`` names, else the program. ``console``
-    writes traces as trees to standard error instead of exporting them; the variable is ``OTEL_TRACES_EXPORTER=console``.
+    writes traces as trees to standard error instead of exporting them; the variable is ``OTEL_TRACES_EXPORTER=console``, or
+    ``otlp,console`` for both.
 
     The accounts of spans are offered as ``otel.sdk.*`` metrics to ``meter_provider`` (default: the global one).
     """
@@ -200,7 +206,7 @@ def _given(settings: TracingSettings | None, *, console: bool) -> TracingSetting
 
         # The specification's name for a service that nobody named ("Resource SDK").
         settings = TracingSettings.from_environment(service_name=f"unknown_service:{Path(sys.argv[0]).stem or 'python'}")
-    return settings.model_copy(update={"console": True}) if console else settings
+    return settings.model_copy(update={"console": True, "export": False}) if console else settings
 
 
 def _same(current: Tracing, settings: TracingSettings) -> Tracing:
@@ -219,20 +225,23 @@ def _build(settings: TracingSettings, meter_provider: MeterProvider | None) -> T
         return Tracing(settings, trace.NoOpTracerProvider())
     make_provider, make_encoder = recorder()
     policy, processors = policy_of(settings), Processors()
-    processor = None if settings.console else ExportProcessor(settings, lambda: make_encoder(policy))
+    processor = ExportProcessor(settings, lambda: make_encoder(policy)) if settings.export else None
     sampler = build_sampler(settings, None if processor is None else processor.load)
     # A WebSocket event or a job is sampled with the spans that it is linked to.
     provider = make_provider(
         sampler=FollowsLinks(sampler),
         resource=build_resource(settings),
         id_generator=ContextIdGenerator(),
-        shutdown_on_exit=settings.console,
+        shutdown_on_exit=processor is None,
         active_span_processor=processors,
     )
-    if processor is None:
+    if settings.console:
         from tracing_lib.console import ConsoleTraces
 
-        provider.add_span_processor(ConsoleTraces(policy))
+        # Beside the export with a policy of its own, because a policy counts what it withholds.
+        beside, url = (policy, None) if processor is None else (policy_of(settings), settings.trace_url)
+        provider.add_span_processor(ConsoleTraces(beside, trace_url=url))
+    if processor is None:
         return Tracing(settings, provider, policy=policy)
     provider.add_span_processor(processor)
     observe(processor, settings, meter_provider or get_meter_provider())
@@ -241,10 +250,7 @@ def _build(settings: TracingSettings, meter_provider: MeterProvider | None) -> T
 
 
 class Configurator:
-    """Configures a process that ``opentelemetry-instrument`` starts, by its environment, and instruments what the library itself serves.
-
-    The command then lets the community's instrumentations do the others.
-    """
+    """Configures a process that ``opentelemetry-instrument`` starts, and instruments what the library serves; the command does the rest."""
 
     def configure(self, **_: object) -> None:
         """Do so, as the entry point ``opentelemetry_configurator`` wants it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from components.damage import guarded, queue_folders
 from components.documents.text import go_duration
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def server(plan: Plan, workload: Workload) -> dict[str, Any]:
     return {
         "name": physical_name(plan, workload.name),
         "hostname": workload.name,
-        "command": list(workload.arguments),
+        **_command(workload),
         "envs": [f"{name}={value}" for name, value in sorted(workload.environment.items())],
         "user": f"{user}:{user}",
         "memory": workload.resources.memory_bytes // 2**20,
@@ -93,10 +94,20 @@ def server(plan: Plan, workload: Workload) -> dict[str, Any]:
         "destroy_grace_seconds": workload.grace_seconds,
         "stop_timeout": workload.grace_seconds,
         "labels": [belonging(plan), {"label": RESTARTS_WITH, "value": workload.restart_checksum}],
-        **({"entrypoints": [workload.server.entrypoint]} if workload.server.entrypoint is not None else {}),
         **_CONFINED,
         **_LOGS,
     }
+
+
+def _command(workload: Workload) -> dict[str, Any]:
+    """The program that starts and its arguments; a server that keeps queues is started by a script that sets damaged ones aside."""
+    program, folders = workload.server.entrypoint, queue_folders(workload)
+    if program is None:
+        return {"command": list(workload.arguments)}
+    if not folders:
+        return {"entrypoints": [program], "command": list(workload.arguments)}
+    first, *rest = guarded([program, *workload.arguments], folders=folders, busybox=f"{TOOLS}/busybox")
+    return {"entrypoints": [first], "command": rest}
 
 
 def preparation(plan: Plan, workload: Workload) -> dict[str, Any]:

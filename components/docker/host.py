@@ -10,7 +10,7 @@ import pulumi_docker as docker
 from components.docker.containers import HOLDS, belonging, physical_name, toolbox
 
 if TYPE_CHECKING:
-    from components.workload import Plan, Server
+    from components.workload import Plan
 
 
 class DockerHost(pulumi.ComponentResource):
@@ -19,13 +19,13 @@ class DockerHost(pulumi.ComponentResource):
     An image that is on the host under its name is taken as it is; it stays there when the stack goes.
     """
 
-    def __init__(self, name: str, plan: Plan, *, tools: Server, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, plan: Plan, *, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("virtengine:tracing:DockerHost", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         network = docker.Network(
             f"{name}-network", name=plan.namespace, driver="bridge", labels=[docker.NetworkLabelArgs(**belonging(plan))], opts=child
         )
-        servers = {server.image: server for server in (tools, *(workload.server for workload in plan.workloads))}
+        servers = {server.image: server for server in (plan.toolbox, *(workload.server for workload in plan.workloads))}
         self.images = {
             reference: docker.RemoteImage(f"{name}-{server.program}", name=reference, keep_locally=True, opts=child).image_id
             for reference, server in sorted(servers.items())
@@ -33,7 +33,7 @@ class DockerHost(pulumi.ComponentResource):
         volume = docker.Volume(
             f"{name}-tools-volume", name=physical_name(plan, "tools"), labels=[{"label": HOLDS, "value": "tools"}], opts=child
         )
-        self.tools_image = self.images[tools.image]
+        self.tools_image = self.images[plan.toolbox.image]
         self.toolbox = docker.Container(
             f"{name}-tools",
             image=self.tools_image,

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from components.damage import COUNT
 from components.documents import held, shards, wall
 from components.documents.security import Security, tls
-from components.documents.text import expanded_text, go_duration, mebibytes, ottl, prometheus_reader
+from components.documents.text import Quoted, expanded_text, go_duration, mebibytes, ottl, prometheus_reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,10 +55,16 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Gateways:
-    """The gateways as an agent sees them: the ``host:port`` of each, and the seconds within which each acknowledges what it took."""
+    """The gateways as an agent sees them: the ``host:port`` of OTLP over HTTP of each.
+
+    ``acknowledge_seconds`` is the longest time until a gateway acknowledges what it took, ``decision_seconds`` the tail-sampling wait,
+    ``underway_bytes`` what each takes of one agent before it acknowledges any of it.
+    """
 
     endpoints: tuple[str, ...]
     acknowledge_seconds: int
+    decision_seconds: float
+    underway_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +121,7 @@ def agent(intake: Intake, operation: Operation, queue: Queue | None, metrics: Tr
     count, extensions = len(gateways.endpoints), _extensions(operation, intake, queue)
     enrichment = _enrichment() if enriched else {}
     exporters = {
-        f"otlp_grpc/{name}": _to_gateway(operation, queue, gateways, endpoint)
+        f"otlp_http/{name}": _to_gateway(operation, queue, gateways, endpoint)
         for name, endpoint in zip(shards.names(count), gateways.endpoints, strict=True)
     }
     pipelines = {
@@ -123,7 +130,7 @@ def agent(intake: Intake, operation: Operation, queue: Queue | None, metrics: Tr
             "processors": ["memory_limiter", *enrichment, *wall.NAMES],
             "exporters": ["span_metrics", "forward"],
         },
-        **shards.pipelines(count, receives="forward", exporter="otlp_grpc"),
+        **shards.pipelines(count, receives="forward", exporter="otlp_http"),
         "metrics": {"receivers": ["span_metrics"], "exporters": ["prometheus"]},
     }
     return expanded_text(
@@ -161,7 +168,7 @@ def gateway(
     processors = _memory_limiter(operation) | (wall.processors() if entry else {}) | (held.processors() if hold else {})
     return expanded_text(
         {
-            "receivers": _receivers(intake, keepalive=not entry) | (held.receivers(hold) if hold else {}),
+            "receivers": _receivers(intake, late=hold is not None) | (held.receivers(hold) if hold else {}),
             "processors": processors | {"tail_sampling": _tail_sampling(tail), "batch": _decided()},
             "connectors": {name: counters[name] for name in counted} | {"forward": {}},
             "exporters": {"otlp_grpc": _delivery(queue, backend), "prometheus": _prometheus(metrics)}
@@ -189,17 +196,15 @@ def gateway(
     )
 
 
-def _receivers(intake: Intake, *, keepalive: bool = False) -> Part:
+def _receivers(intake: Intake, *, late: bool = False) -> Part:
     secured: Part = {}
     if intake.security is not None:
         secured["tls"] = tls(intake.security)
     if intake.token is not None:
         secured["auth"] = {"authenticator": "bearertokenauth"}
-    grpc: Part = {"endpoint": intake.grpc} | secured
-    if keepalive:
-        # Agents ask a silent gateway whether it is there; by default a server hangs up on who asks more often than every 5 minutes.
-        grpc["keepalive"] = {"server_parameters": {}, "enforcement_policy": {"min_time": "10s", "permit_without_stream": True}}
-    return {"otlp": {"protocols": {"grpc": grpc, "http": {"endpoint": intake.http} | secured}}}
+    # The server would close a connection whose answer takes longer than 30 s; an agent bounds the wait itself.
+    http: Part = {"write_timeout": "0s"} if late else {}
+    return {"otlp": {"protocols": {"grpc": {"endpoint": intake.grpc} | secured, "http": {"endpoint": intake.http} | secured | http}}}
 
 
 def _memory_limiter(operation: Operation) -> Part:
@@ -336,32 +341,54 @@ def _delivery(queue: Queue, backend: str) -> Part:
 SILENCE_SECONDS = 120
 """Timeout after which a connection to a gateway that hangs is closed, and unanswered requests are sent again."""
 
-LEAST_FLUSH_MILLISECONDS = 500
-LEAST_BATCH_BYTES, MOST_BATCH_BYTES = 65_536, 1_048_576
+FLUSH_SECONDS = 1
+"""Longest time that an agent waits for a batch to fill. Half as long, an outage of a gateway would make twice as many batches. Only so many
+are under way at once, and those that come later may be decided apart from the rest of their traces."""
+
+LEAST_BATCH_BYTES, USUAL_BATCH_BYTES, MOST_BATCH_BYTES = 8_192, 65_536, 1_048_576
 MEMORY_BYTES_PER_BYTE = 3
 """Bytes of memory that an agent takes for each byte of a batch that waits for its acknowledgement."""
 
 
+MEETING_SHARE = 0.4
+"""Share of the tail-sampling wait within which all agents have sent a returned gateway what they keep for it. The spans of a trace come
+from several agents, and those that come after the decision on the trace follow it without being looked at."""
+
+JITTER = 0.5
+"""Part of a pause before a retry by which the exporter makes it shorter or longer, at random; the collector's default."""
+
+LONGEST_PAUSE_MILLISECONDS, SHORTEST_PAUSE_MILLISECONDS = 5000, 500
+
+
+def _pause_milliseconds(gateways: Gateways) -> int:
+    """Longest pause between two attempts to send to a gateway."""
+    wanted = round(1000 * gateways.decision_seconds * MEETING_SHARE / (1 + JITTER))
+    return min(LONGEST_PAUSE_MILLISECONDS, max(SHORTEST_PAUSE_MILLISECONDS, wanted))
+
+
 def _to_gateway(operation: Operation, queue: Queue | None, gateways: Gateways, endpoint: str) -> Part:
-    reach: Part = {
-        "endpoint": endpoint,
-        "tls": {"insecure": True},
-        "keepalive": {"time": f"{SILENCE_SECONDS // 2}s", "timeout": f"{SILENCE_SECONDS // 2}s", "permit_without_stream": True},
-    }
+    # Over HTTP, because a gRPC channel pauses up to two minutes between attempts to connect, which no setting shortens: agents would find a
+    # returned gateway minutes apart, and traces would be decided in pieces.
+    reach: Part = {"endpoint": f"http://{endpoint}", "write_buffer_size": 4096, "idle_conn_timeout": "30s"}
     if queue is None:
         # Within the 10 s that OpenTelemetry's SDKs wait: a gateway that restarts is waited for, after that the sender repeats.
         retry = {"enabled": True, "initial_interval": "500ms", "max_interval": "2s", "max_elapsed_time": "8s"}
         return reach | {"timeout": "4s", "sending_queue": {"enabled": False}, "retry_on_failure": retry}
     count = len(gateways.endpoints)
-    # Half of the memory is for batches that wait for their acknowledgement. They are made so seldom that twice as many have room.
-    unanswered = max(2, operation.memory_bytes // 2 // MEMORY_BYTES_PER_BYTE // LEAST_BATCH_BYTES // count)
-    flush = max(LEAST_FLUSH_MILLISECONDS, 2000 * gateways.acknowledge_seconds // unanswered)
-    batch = {"flush_timeout": go_duration(flush), "min_size": LEAST_BATCH_BYTES, "max_size": MOST_BATCH_BYTES}
+    # Half of the agent's memory is for batches that wait for their acknowledgement, and a gateway's memory bounds them as well: what it
+    # would refuse is kept back here, because refused batches are sent again at random, so that traces are decided in pieces.
+    underway = min(gateways.underway_bytes, operation.memory_bytes // 2 // MEMORY_BYTES_PER_BYTE // count)
+    # At a small load a batch goes every second. Twice as many have room as are acknowledged meanwhile.
+    fewest = 2 * gateways.acknowledge_seconds // FLUSH_SECONDS
+    size = min(USUAL_BATCH_BYTES, max(LEAST_BATCH_BYTES, underway // fewest))
+    consumers = max(fewest, underway // size)
+    batch = {"flush_timeout": f"{FLUSH_SECONDS}s", "min_size": size, "max_size": MOST_BATCH_BYTES}
+    pause = go_duration(_pause_milliseconds(gateways))
     return reach | {
         # Above the longest wait: a batch that is sent again although it was taken would be decided on twice.
         "timeout": f"{gateways.acknowledge_seconds + SILENCE_SECONDS}s",
-        "sending_queue": _queue(queue, shards=count) | {"num_consumers": unanswered, "batch": batch},
-        "retry_on_failure": RETRY | {"initial_interval": "5s"},
+        "sending_queue": _queue(queue, shards=count) | {"num_consumers": consumers, "batch": batch},
+        "retry_on_failure": RETRY | {"initial_interval": pause, "max_interval": pause},
     }
 
 
@@ -391,10 +418,17 @@ def _storage(queue: Queue) -> Part:
     }
 
 
+SET_ASIDE = "virtengine.queue.files_set_aside"
+"""Attribute of a collector itself, and as a label of ``target_info`` among its metrics: how many queue files were set aside so far."""
+
+
 def _service(operation: Operation, extensions: Part, pipelines: Part) -> Part:
     reader = prometheus_reader(operation.telemetry_host, operation.telemetry_port)
+    counted: Part = {}
+    if any(name.startswith("file_storage") for name in extensions):
+        counted["resource"] = {"attributes": [{"name": SET_ASIDE, "value": Quoted(f"${{env:{COUNT}:-0}}")}]}
     return {
         "extensions": list(extensions),
         "pipelines": pipelines,
-        "telemetry": {"metrics": {"level": "normal", "readers": [reader]}, "logs": {"level": "info", "encoding": "json"}},
+        "telemetry": {"metrics": {"level": "normal", "readers": [reader]}, "logs": {"level": "info", "encoding": "json"}} | counted,
     }

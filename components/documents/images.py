@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 SERVERS: Mapping[str, Server] = {
     server.program: server
     for server in (
-        Server("otelcol-contrib", "docker.io/otel/opentelemetry-collector-contrib", "0.159.0"),
+        Server("otelcol-contrib", "docker.io/otel/opentelemetry-collector-contrib", "0.159.0", entrypoint="/otelcol-contrib"),
         Server("jaeger", "docker.io/jaegertracing/jaeger", "2.20.0"),
         Server("tempo", "docker.io/grafana/tempo", "3.0.3"),
         # Its image starts a script that takes other arguments.
@@ -24,7 +24,8 @@ SERVERS: Mapping[str, Server] = {
 """Servers by the name of their program."""
 
 TOOLBOX = Server("busybox", "docker.io/library/busybox", "1.37.0-musl")
-"""Program that prepares volumes and checks health on a Docker host: static, so that it runs in the servers' own images."""
+"""Program that starts servers which keep queues, and on a Docker host prepares volumes and checks health: static, so that it runs in the
+servers' own images."""
 
 
 SURROUNDINGS: Mapping[str, Server] = {

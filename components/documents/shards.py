@@ -19,6 +19,15 @@ def names(count: int) -> tuple[str, ...]:
     return tuple(f"gateway-{index}" for index in range(count))
 
 
+def shard_of(trace_id: bytes, count: int) -> int:
+    """The index of the gateway that decides on a trace, as the conditions of ``others`` have it."""
+    value = 0xCBF29CE484222325
+    for character in trace_id.hex().encode():
+        value = (value ^ character) * 0x100000001B3 % _HASHES
+    # The conditions compare signed integers: the upper half of the hashes are the negative ones and come first.
+    return (value + _HASHES // 2) % _HASHES * count // _HASHES
+
+
 def others(index: int, count: int) -> str:
     """The condition, in the OpenTelemetry transformation language, that holds for the spans of all shards but one.
 

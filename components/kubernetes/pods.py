@@ -9,6 +9,7 @@ from itertools import groupby
 from posixpath import basename, dirname
 from typing import TYPE_CHECKING, Any
 
+from components.damage import guarded, queue_folders
 from components.documents.text import kubernetes
 from components.kubernetes.names import claim_name, cpu, labels, quantity
 from components.kubernetes.scheduling import scheduling
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from components.kubernetes.names import Object
-    from components.workload import Plan, SecretFile, Workload
+    from components.workload import Plan, SecretFile, Server, Workload
 
 CHECKSUM = "virtengine.io/documents"
 """Annotation of the pods with the checksum of what a server reads at its start: they restart when, and only when, that changes."""
@@ -31,6 +32,12 @@ _SCRYPT = {"n": 2**14, "r": 8, "p": 1}
 _TEMPORARY = "/tmp"  # noqa: S108 - a volume of the pod's own
 _TEMPORARY_BYTES = 64 * 2**20
 
+_TOOLS = "/virtengine-tracing-tools"
+_TOOLS_BYTES = 16 * 2**20
+"""Most bytes of the toolbox, on disk and, as it is copied, in memory."""
+
+_CONFINED: Mapping[str, Any] = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+
 
 def document_key(name: str) -> str:
     """The entry of a ConfigMap that holds a document; an entry's name has no slash."""
@@ -41,7 +48,7 @@ def template(plan: Plan, workload: Workload) -> Object:
     """The pod template of a workload."""
     return {
         "metadata": {"labels": labels(plan, workload), "annotations": {**plan.annotations, CHECKSUM: workload.restart_checksum}},
-        "spec": _pod(workload),
+        "spec": _pod(workload, plan.toolbox),
     }
 
 
@@ -55,7 +62,7 @@ def secrets_digest(salt: str, values: Mapping[str, str]) -> str:
     return hashlib.scrypt(text, salt=salt.encode(), dklen=_DIGEST_BYTES, **_SCRYPT).hex()
 
 
-def _pod(workload: Workload) -> Object:
+def _pod(workload: Workload, toolbox: Server) -> Object:
     user = workload.identity.user_id
     return {
         "serviceAccountName": workload.name,
@@ -72,6 +79,7 @@ def _pod(workload: Workload) -> Object:
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
         },
+        **({"initContainers": [_tools(toolbox)]} if queue_folders(workload) else {}),
         "containers": [_container(workload)],
         "volumes": _volumes(workload),
         **scheduling(workload),
@@ -83,22 +91,40 @@ def uses_api(workload: Workload) -> bool:
     return bool(workload.identity.reads)
 
 
+def _tools(toolbox: Server) -> Object:
+    """The init container that puts the toolbox where the container of a server, whose own image holds no other program, finds it."""
+    few = {"cpu": "10m", "memory": quantity(_TOOLS_BYTES)}
+    return {
+        "name": "tools",
+        "image": toolbox.image,
+        "command": ["/bin/busybox", "cp", "/bin/busybox", f"{_TOOLS}/busybox"],
+        "resources": {"requests": few, "limits": {"memory": few["memory"]}},
+        "securityContext": _CONFINED,
+        "volumeMounts": [{"name": "tools", "mountPath": _TOOLS}],
+    }
+
+
+def _command(workload: Workload) -> Object:
+    """The program that starts and its arguments; a server that keeps queues is started by a script that sets damaged ones aside."""
+    program, folders = workload.server.entrypoint, queue_folders(workload)
+    arguments = list(workload.arguments)
+    if program is None:
+        return {"args": [kubernetes(argument) for argument in arguments]}
+    if folders:
+        program, *arguments = guarded([program, *arguments], folders=folders, busybox=f"{_TOOLS}/busybox")
+    return {"command": [program], "args": [kubernetes(argument) for argument in arguments]}
+
+
 def _container(workload: Workload) -> Object:
-    command = {"command": [workload.server.entrypoint]} if workload.server.entrypoint else {}
     capped = {"memory": quantity(workload.resources.memory_bytes), "ephemeral-storage": quantity(_ephemeral_bytes(workload))}
     return {
         "name": workload.name,
         "image": workload.server.image,
-        **command,
-        "args": [kubernetes(argument) for argument in workload.arguments],
+        **_command(workload),
         "env": _environment(workload),
         "ports": [{"name": port.name, "containerPort": port.number, "protocol": "TCP"} for port in workload.ports],
         "resources": {"requests": {"cpu": cpu(workload.resources.cpu_millicores), **capped}, "limits": capped},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": _CONFINED,
         "volumeMounts": _mounts(workload),
         **_probes(workload),
     }
@@ -142,6 +168,8 @@ def _mounts(workload: Workload) -> list[Object]:
     mounts += [
         {"name": f"secrets-{index}", "mountPath": folder, "readOnly": True} for index, (folder, _) in enumerate(_secret_folders(workload))
     ]
+    if queue_folders(workload):
+        mounts.append({"name": "tools", "mountPath": _TOOLS, "readOnly": True})
     return [*mounts, {"name": "temporary", "mountPath": _TEMPORARY}]
 
 
@@ -156,6 +184,8 @@ def _volumes(workload: Workload) -> list[Object]:
             volumes.append({"name": volume.name, "persistentVolumeClaim": {"claimName": claim_name(workload, volume.name, 0)}})
     for index, (_, files) in enumerate(_secret_folders(workload)):
         volumes.append({"name": f"secrets-{index}", "projected": {"defaultMode": 0o440, "sources": _sources(files)}})
+    if queue_folders(workload):
+        volumes.append({"name": "tools", "emptyDir": {"sizeLimit": quantity(_TOOLS_BYTES)}})
     return [*volumes, {"name": "temporary", "emptyDir": {"sizeLimit": quantity(_TEMPORARY_BYTES)}}]
 
 

@@ -52,9 +52,9 @@ class Faults:
                 return instance
         raise FaultError(f"no instance {name!r} here; there are {', '.join(one.instance for one in listed)}")
 
-    def kill(self, name: str) -> None:
-        """End an instance by SIGKILL. It is started again with back-off, as the kubelet would."""
-        self._signal(name, signal.SIGKILL)
+    def kill(self, name: str) -> int:
+        """End an instance by SIGKILL, and return its process id. It is started again with back-off, as the kubelet would."""
+        return self._signal(name, signal.SIGKILL)
 
     def refuse(self, name: str) -> None:
         """End an instance by SIGKILL and keep it down: whoever calls it is refused the connection, until ``release``."""
@@ -136,17 +136,24 @@ class Faults:
     def restart(self, name: str, *, seconds: float = 120.0) -> float:
         """Stop an instance by SIGTERM, let it be started again, and return the seconds until it was healthy.
 
-        Raises FaultError when that takes longer than ``seconds``.
+        It is killed when its grace period is over, as the kubelet would. Raises FaultError when all of it takes longer than ``seconds``.
         """
-        before, since = self.find(name).pid, time.monotonic()
-        self._signal(name, signal.SIGTERM)
-        self._wait(lambda: self.find(name).pid not in {None, before} and self.is_healthy(name), seconds)
+        since, before = time.monotonic(), self._signal(name, signal.SIGTERM)
+        grace = self.find(name).grace_seconds
+        with suppress(FaultError):
+            self._wait(lambda: self.find(name).pid != before, grace)
+        if self.find(name).pid == before:
+            with suppress(FaultError):
+                self.kill(name)
+        self.wait_successor(name, before, seconds=seconds)
         return time.monotonic() - since
 
-    def restart_each(self, workload: str) -> None:
-        """Restart the instances of a workload, one when the one before is healthy. Raises as ``restart``."""
-        for instance in self.instances(workload):
-            self.restart(instance.instance)
+    def restart_each(self, workload: str) -> float:
+        """Restart the instances of a workload, one when the one before is healthy.
+
+        Returns the longest time that one took, in seconds. Raises as ``restart``.
+        """
+        return max(self.restart(instance.instance) for instance in self.instances(workload))
 
     def is_healthy(self, name: str) -> bool:
         """Whether an instance answers on its health path."""
@@ -156,6 +163,15 @@ class Faults:
         """Wait until an instance is healthy, and return the seconds that it took. Raises FaultError when it takes longer."""
         since = time.monotonic()
         self._wait(lambda: self.is_healthy(name), seconds)
+        return time.monotonic() - since
+
+    def wait_successor(self, name: str, before: int, *, seconds: float = 120.0) -> float:
+        """Wait until an instance is healthy as another process than ``before``, and return the seconds that it took.
+
+        Raises FaultError when it takes longer.
+        """
+        since = time.monotonic()
+        self._wait(lambda: self.find(name).pid not in {None, before} and self.is_healthy(name), seconds)
         return time.monotonic() - since
 
     def _volume(self, name: str, volume: str) -> Path:

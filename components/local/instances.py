@@ -47,6 +47,7 @@ class Listed:
     health: str
     log: str
     volumes: Mapping[str, str]
+    grace_seconds: int
 
 
 def one_each(plan: Plan) -> tuple[Instance, ...]:
@@ -103,6 +104,7 @@ def _listed(instance: Instance, folder: Path) -> Listed:
         health=health,
         log=str(log_path(folder, instance.name)),
         volumes={volume.name: volume.path for volume in workload.volumes},
+        grace_seconds=workload.grace_seconds,
     )
 
 

@@ -14,7 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from components.local.aside import set_aside, tells_of_damage
+from components.damage import COUNT, LAST_WORDS, tells_of_damage
+from components.local.aside import count, set_aside
 from components.local.errors import StartError
 from components.local.process import Process, describe_exit
 
@@ -27,8 +28,6 @@ LONGEST_DELAY_SECONDS = 30.0
 STEADY_SECONDS = 60.0
 TICK_SECONDS = 0.05
 KEPT_EVENTS = 1000
-LAST_WORDS = 2000
-"""Lines of a log that are searched for the cause of an end: the trace of a panic lists every thread."""
 
 
 What = Literal["started", "healthy", "died", "stopped", "killed", "set aside"]
@@ -242,7 +241,8 @@ class Keeper:
         try:
             with member.log.open("ab") as log:
                 member.log_start = log.tell()
-                member.process = Process(member.command, environment=member.environment, output=log.fileno())
+                counted = {COUNT: str(count(member.queues))} if member.queues else {}
+                member.process = Process(member.command, environment={**member.environment, **counted}, output=log.fileno())
         except OSError as error:
             member.ending = str(error)
             self._plan_restart(member, now)

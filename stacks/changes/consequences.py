@@ -6,10 +6,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from components.documents.tempo import upkeep
-from stacks.environment.units import approximate_bytes, format_duration
+from stacks.environment.units import approximate_bytes, format_bytes, format_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from stacks.environment.model import Environment
 
@@ -20,8 +20,21 @@ def consequence(key: str, was: object, becomes: object, old: Environment, new: E
     moved = (old.target, old.namespace) != (new.target, new.namespace)
     if moved and section == "backend":
         return None  # said once, of the target: nothing of the old backend is touched
+    if _of_another_kind(key, old, new):
+        return None  # said once, of the kind: the settings of another kind come and go with it
     rule = _RULES.get(key)
     return rule(was, becomes, old, new) if rule is not None else _SECTIONS.get(section)
+
+
+def _of_another_kind(key: str, old: Environment, new: Environment) -> bool:
+    """Whether a setting of the backend belongs to one of two kinds of which one takes the place of the other."""
+    if key.startswith("backend.") and old.backend.kind != new.backend.kind:
+        return key not in {"backend.kind", "backend.protect"}
+    return key.startswith("backend.storage.") and _storage(old) != _storage(new) and key != "backend.storage.kind"
+
+
+def _storage(environment: Environment) -> str | None:
+    return environment.backend.storage.kind if environment.backend.kind == "tempo" else None
 
 
 def _retention(_was: object, _becomes: object, old: Environment, new: Environment) -> str:
@@ -36,7 +49,33 @@ def _retention(_was: object, _becomes: object, old: Environment, new: Environmen
 
 
 def _kind(_was: object, _becomes: object, old: Environment, _new: Environment) -> str:
-    return f"traces stored so far stay where they are and are not moved; {_protected(old)}"
+    if _storage(old) == "s3":
+        return "traces stored so far stay in the bucket and are not moved; the volume of the write-ahead log is " + (
+            "protected and refuses to be deleted" if old.backend.protect else "deleted, with what is not in the bucket yet"
+        )
+    if old.backend.protect:
+        return f"traces stored so far stay where they are and are not moved; {_protected(old)}"
+    return "traces stored so far are not moved, and are deleted with their volume"
+
+
+def _storage_kind(_was: object, becomes: object, old: Environment, new: Environment) -> str:
+    before, after = _volume(old), _volume(new)
+    if becomes == "s3":
+        told = "the claim of the traces becomes that of the write-ahead log; the traces in it are not moved, and no longer found"
+    else:
+        told = "the claim of the write-ahead log becomes that of the traces; those in the bucket stay there, and are no longer found"
+    if _on_cluster(old, new) and after < before:
+        least = format_bytes(before)
+        key = "backend.storage.wal.size" if becomes == "s3" else "backend.storage.size"
+        return f"{_SHRINKS} (write {key}: {least} or more); then {told}"
+    return told
+
+
+_SHRINKS = "a claim cannot shrink: the deployment refuses it"
+
+
+def _on_cluster(old: Environment, new: Environment) -> bool:
+    return old.target == new.target and new.target.kind == "kubernetes"
 
 
 def _protected(old: Environment) -> str:
@@ -49,18 +88,31 @@ def _elsewhere(_was: object, _becomes: object, _old: Environment, _new: Environm
 
 def _volume_size(_was: object, _becomes: object, old: Environment, new: Environment) -> str | None:
     before, after = _volume(old), _volume(new)
-    if before is None or after is None or old.backend.kind != new.backend.kind:
-        return None  # another volume, which is said of the kind
+    return _sized(before, after) if _on_cluster(old, new) else None  # a host's volumes have no size
+
+
+def _sized(before: int, after: int) -> str:
     if after < before:
-        return "a claim cannot shrink: the deployment refuses it; make a new volume"
+        return f"{_SHRINKS}; make a new volume"
     return f"{approximate_bytes(after - before)} more; grows in place where the storage class allows it"
 
 
-def _volume(environment: Environment) -> int | None:
+def _queue_size(_was: object, _becomes: object, old: Environment, new: Environment) -> str | None:
+    if not _on_cluster(old, new):
+        return None
+    return _sized(old.collectors.gateway.queue.size, new.collectors.gateway.queue.size)
+
+
+def _queue_class(_was: object, _becomes: object, old: Environment, new: Environment) -> str | None:
+    return "the claims are made anew, and what waits in them is lost" if _on_cluster(old, new) else None
+
+
+def _volume(environment: Environment) -> int:
+    """Size of the volume of the backend: of its traces, or of the write-ahead log of traces in a bucket."""
     backend = environment.backend
     if backend.kind == "jaeger":
         return backend.volume.size
-    return backend.storage.size if backend.storage.kind == "volume" else None
+    return backend.storage.size if backend.storage.kind == "volume" else backend.storage.wal.size
 
 
 def _gateways(was: object, becomes: object, _old: Environment, _new: Environment) -> str:
@@ -87,7 +139,11 @@ def _queue_sync(_was: object, becomes: object, _old: Environment, _new: Environm
     return None if becomes else "a power cut can damage the queue's file, which is then set aside with all that is in it"
 
 
-def _storage_class(_was: object, _becomes: object, old: Environment, _new: Environment) -> str:
+def _storage_class(_was: object, _becomes: object, old: Environment, new: Environment) -> str | None:
+    if not _on_cluster(old, new):
+        return None
+    if _storage(old) == "s3":
+        return f"the claim is made anew, and what is not in the bucket yet is lost; {_protected(old)}"
     return f"the claim is made anew and the traces in it are lost; {_protected(old)}"
 
 
@@ -104,7 +160,7 @@ def _sync_writes(_was: object, becomes: object, _old: Environment, _new: Environ
 
 
 def _poll(_was: object, _becomes: object, _old: Environment, new: Environment) -> str:
-    return f"running services follow within {format_duration(new.sampling.strategies.poll_interval)}; nothing restarts"
+    return f"running services follow within {format_duration(new.sampling.strategies.poll_interval)}"
 
 
 def _tail(_was: object, _becomes: object, _old: Environment, _new: Environment) -> str:
@@ -134,6 +190,78 @@ def _outputs(_was: object, _becomes: object, _old: Environment, _new: Environmen
     return "services take it when they read the outputs again"
 
 
+def _token(was: object, becomes: object, _old: Environment, _new: Environment) -> str:
+    if becomes is None:
+        return "whoever reaches the agents and the strategy server may send and ask; services need no token any more"
+    if was is None:
+        return "services without it are refused, and ask for strategies in vain, until they read the outputs again"
+    return "services are refused, and ask for strategies in vain, until they read the outputs again"
+
+
+def _certificate(was: object, becomes: object, _old: Environment, _new: Environment) -> str:
+    if becomes is None:
+        return "spans and strategies cross the network in clear; services are refused until they read the outputs again"
+    if was is None:
+        return "services that send in plain text are refused until they read the outputs again"
+    return "services that do not trust its authority are refused until they read the outputs again"
+
+
+def _senders(was: object, becomes: object, _old: Environment, _new: Environment) -> str | None:
+    gone, come = _gone_and_come(was, becomes)
+    told = [f"pods of {', '.join(come)} may send, and find how in the ConfigMap that is made there"] if come else []
+    told += [f"pods of {', '.join(gone)} can no longer send, and their ConfigMap and Secret are deleted"] if gone else []
+    return "; ".join(told) or None
+
+
+def _scrapers(was: object, becomes: object, _old: Environment, _new: Environment) -> str | None:
+    gone, _ = _gone_and_come(was, becomes)
+    return f"metrics can no longer be scraped from {', '.join(gone)}" if gone else None
+
+
+def _ingresses(was: object, becomes: object, _old: Environment, new: Environment) -> str | None:
+    gone, _ = _gone_and_come(was, becomes)
+    if new.access is None:
+        return None
+    return "the login proxy is reached from every namespace" if not becomes else _cut_off(gone)
+
+
+def _cut_off(gone: Sequence[str]) -> str | None:
+    return f"the login proxy can no longer be reached from {', '.join(gone)}" if gone else None
+
+
+def _gone_and_come(was: object, becomes: object) -> tuple[list[str], list[str]]:
+    """The names of a list that are no longer there, and those that are new."""
+    before, after = ([str(name) for name in side] if isinstance(side, list) else [] for side in (was, becomes))
+    return [name for name in before if name not in after], [name for name in after if name not in before]
+
+
+def _host(_was: object, _becomes: object, old: Environment, new: Environment) -> str:
+    if new.access is None:
+        return "nobody logs in any more: the user interface is reached by port-forward alone, by those whom the cluster lets"
+    if old.access is None:
+        return "the user interface is reached by those whom the issuer tells to be operators, beside port-forward"
+    return "the issuer must know the new redirect URL, or logins end there"
+
+
+def _at_login(_was: object, _becomes: object, old: Environment, new: Environment) -> str | None:
+    return "holds from the next login on; the issuer must know it" if old.access and new.access else None
+
+
+def _operators(was: object, becomes: object, old: Environment, new: Environment) -> str | None:
+    gone, _ = _gone_and_come(was, becomes)
+    if not gone or old.access is None or new.access is None:
+        return None
+    return f"people of {', '.join(gone)} alone are refused at their next request"
+
+
+def _nodes(was: object, becomes: object, old: Environment, new: Environment) -> str | None:
+    if not _on_cluster(old, new) or not isinstance(was, int) or not isinstance(becomes, int):
+        return _LOAD
+    if becomes < was:
+        return f"the quota is cut to that of {becomes:,} nodes: on nodes beyond it agents are refused, and the services there lose spans"
+    return "the quota has room for as many agents"
+
+
 def _series(_was: object, _becomes: object, _old: Environment, _new: Environment) -> str:
     return "the series begin anew with other labels"
 
@@ -141,6 +269,8 @@ def _series(_was: object, _becomes: object, _old: Environment, _new: Environment
 def _histograms(_was: object, _becomes: object, _old: Environment, _new: Environment) -> str:
     return "histograms begin anew; quantiles over the change mix both"
 
+
+_LOAD = "the estimate by which volumes are checked and buffers sized"
 
 _RULES: Mapping[str, Callable[[object, object, Environment, Environment], str | None]] = {
     "target.kind": _elsewhere,
@@ -150,9 +280,11 @@ _RULES: Mapping[str, Callable[[object, object, Environment, Environment], str | 
     "backend.kind": _kind,
     "backend.volume.size": _volume_size,
     "backend.volume.storage_class": _storage_class,
-    "backend.storage.kind": _kind,
+    "backend.storage.kind": _storage_kind,
     "backend.storage.size": _volume_size,
     "backend.storage.storage_class": _storage_class,
+    "backend.storage.wal.size": _volume_size,
+    "backend.storage.wal.storage_class": _storage_class,
     "backend.storage.bucket": _bucket,
     "backend.storage.endpoint": _bucket,
     "backend.storage.port": _bucket,
@@ -161,6 +293,8 @@ _RULES: Mapping[str, Callable[[object, object, Environment, Environment], str | 
     "collectors.agent.queue": _agent_queue,
     "collectors.agent.queue.size": _agent_queue,
     "collectors.agent.queue.sync_writes": _agent_queue,
+    "collectors.gateway.queue.size": _queue_size,
+    "collectors.gateway.queue.storage_class": _queue_class,
     "collectors.gateway.queue.sync_writes": _queue_sync,
     "backend.sync_writes": _sync_writes,
     "sampling.head_ratio": _poll,
@@ -187,9 +321,17 @@ _RULES: Mapping[str, Callable[[object, object, Environment, Environment], str | 
     "backend.storage.service_account_annotations.*": _identity,
     "access.gateway.name": _way_in,
     "ingest.namespace_labels.*": _by_labels,
-    "ingest.tls_secret": _outputs,
-    "ingest.token_secret": _outputs,
+    "ingest.namespaces": _senders,
+    "ingest.tls_secret": _certificate,
+    "ingest.token_secret": _token,
+    "aggregation.scraper_namespaces": _scrapers,
+    "access.host": _host,
+    "access.ingress_namespaces": _ingresses,
+    "access.operator_groups": _operators,
+    "access.scopes": _at_login,
+    "access.groups_claim": _at_login,
+    "load.nodes": _nodes,
 }
 
-_SECTIONS: Mapping[str, str] = {"load": "the estimate by which volumes are checked and buffers sized"}
+_SECTIONS: Mapping[str, str] = {"load": _LOAD}
 """Consequence for every setting of a section that has no rule of its own."""

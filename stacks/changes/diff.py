@@ -57,7 +57,8 @@ class Difference:
 def difference(old: Named, new: Named) -> Difference:
     """Compare two environments, of which ``new`` is to take the place of ``old``."""
     before, after = (plan(side.environment, addresses_of(side), name=new.name) for side in (old, new))
-    return Difference(tuple(_changes(old, new)), tuple(_workloads(before, after)), _documents(before, after))
+    moved = (old.environment.target, old.environment.namespace) != (new.environment.target, new.environment.namespace)
+    return Difference(tuple(_changes(old, new)), tuple(_workloads(before, after, moved=moved)), _documents(before, after))
 
 
 def leaves(value: object, path: Key = ()) -> Iterator[tuple[Key, object]]:
@@ -118,9 +119,9 @@ def _value(setting: Setting, value: object) -> str:
     return f"{number} {setting.unit}" if setting.unit else number
 
 
-def _workloads(before: Plan, after: Plan) -> Iterator[WorkloadChange]:
+def _workloads(before: Plan, after: Plan, *, moved: bool) -> Iterator[WorkloadChange]:
+    """Effects on workloads; where the backbone has ``moved``, all are removed there and created here."""
     old, new = ({w.name: w for w in side.workloads} for side in (before, after))
-    moved = before.target != after.target or before.namespace != after.namespace
     # Pods carry the marks of all objects.
     marks = [name for name in ("labels", "annotations") if getattr(before, name) != getattr(after, name)]
     for name in dict.fromkeys([*old, *new]):

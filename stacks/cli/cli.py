@@ -16,7 +16,7 @@ from stacks.environment.parse import BadEnvironmentError
 from stacks.environment.source import read
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 OK, DIFFERENT, FAILED = 0, 1, 2
 """Exit statuses, as diff has them: 1 tells that something differs, or was not found, 2 that it could not be done."""
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     # What stands behind "--" is a command with options of its own, which argparse would take apart.
     own, command = (given[: given.index("--")], given[given.index("--") + 1 :]) if "--" in given else (given, [])
-    parsed = _parser().parse_args(own)
+    parsed = parsers()[0].parse_args(own)
     parsed.command = command
     try:
         status: int = parsed.verb(parsed)
@@ -48,9 +48,10 @@ def _print(text: str) -> None:
     sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m stacks", description="The tracing backbone of VirtEngine.")
-    verbs = parser.add_subparsers(required=True, metavar="VERB")
+def parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
+    """Return the parser of the whole command line, and those of its verbs by name."""
+    whole = argparse.ArgumentParser(prog="python -m stacks", description="The tracing backbone of VirtEngine.")
+    verbs = whole.add_subparsers(required=True, metavar="VERB")
 
     check = verbs.add_parser("check", help="validate an environment and say what it will be")
     check.add_argument("environment", help=ENVIRONMENT)
@@ -84,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_running(verbs)
     add_trying(verbs)
     add_verbs(verbs)
-    return parser
+    return whole, verbs.choices
 
 
 def _add_running(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

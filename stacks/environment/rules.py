@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from components.documents.series import SPAN_LABELS
 from components.documents.text import prometheus_label
 from stacks.environment.cluster_rules import broken_cluster_rules
-from stacks.environment.sizing import acknowledge_seconds, answers_late, floors
+from stacks.environment.sizing import answers_late, floors, grace_seconds
 from stacks.environment.units import format_bytes, format_duration, format_percent, shown
 
 if TYPE_CHECKING:
@@ -57,16 +57,15 @@ def _backend(environment: Environment) -> Iterator[Broken]:
 
 
 def _tail(environment: Environment) -> Iterator[Broken]:
-    tail, gateway = environment.sampling.tail, environment.collectors.gateway
-    needed = timedelta(seconds=acknowledge_seconds(environment)) if answers_late(environment) else tail.wait
-    if needed >= gateway.grace_period:
-        enough = format_duration(needed + timedelta(seconds=20))
+    tail, late = environment.sampling.tail, answers_late(environment)
+    grace = timedelta(seconds=grace_seconds(environment, late=late))
+    if not late and tail.wait >= grace:
         yield (
             "sampling.tail.wait",
             (
-                f"{format_duration(tail.wait)}, after which agents are answered within {format_duration(needed)}, is not shorter than "
-                f"collectors.gateway.grace_period ({format_duration(gateway.grace_period)}), so a rollout would cut off what waits; "
-                f"write a shorter wait, or a grace period of {enough} or more"
+                f"{format_duration(tail.wait)} is not shorter than collectors.gateway.grace_period ({format_duration(grace)}), so a "
+                "rollout would cut off what waits; write a shorter wait, or a grace period of "
+                f"{format_duration(tail.wait + timedelta(seconds=20))} or more"
             ),
         )
     if tail.wait.total_seconds() != int(tail.wait.total_seconds()):
@@ -164,7 +163,9 @@ def _floors(environment: Environment) -> Iterator[Broken]:
 def _images(environment: Environment) -> Iterator[Broken]:
     """Digests of programs that nothing here runs: a pinned image that is not pinned."""
     backend, access = environment.backend, environment.access
-    used = {"otelcol-contrib", "jaeger", *(("tempo", "grafana") if backend.kind == "tempo" else ()), *(("oauth2-proxy",) if access else ())}
+    used = {"otelcol-contrib", "jaeger", "busybox"}
+    used |= {"tempo", "grafana"} if backend.kind == "tempo" else set()
+    used |= {"oauth2-proxy"} if access else set()
     for program in environment.images.digests:
         if program not in used:
             yield f"images.digests.{program}", f"no {program} runs here; leave it out. What runs: {', '.join(sorted(used))}"

@@ -229,9 +229,10 @@ class Gateway(Section):
     """Share of its memory at which a gateway refuses spans, so that agents queue. Default: 80 %, as the collector's guide says."""
     queue: GatewayQueue = Field(default=_gateway_queue("5Gi"), title="queue")
     """Queue of a gateway, on disk, for spans that the backend does not take. Default: 5Gi, hours at 100 kept spans/s."""
-    grace_period: Duration = Field(default=timedelta(seconds=60), title="grace period")
-    """Time to stop after SIGTERM. It must cover the longest wait for an acknowledgement, which is twice the tail-sampling wait and 5 s, or
-    a rollout sends spans twice. Default: 60 s, more than twice as much at the usual wait."""
+    grace_period: Duration | None = Field(default=None, title="grace period")
+    """Time to stop after SIGTERM, in which a gateway decides on what waits. Only where a gateway acknowledges before it has decided: on one
+    host, or with agents without a queue. Elsewhere it stops within 2 s, because agents keep what it has not acknowledged and send it to its
+    successor. Default: 60 s, six times the usual wait."""
 
 
 class Collectors(Section):
@@ -439,11 +440,13 @@ class Ingest(Section):
     namespaces, or such as come and go: nothing is placed in them, and the one ConfigMap is in the backbone's own, to be copied from.
     Kubernetes only. Default: none."""
     tls_secret: ObjectName | None = Field(default=None, title="TLS secret of the intake")
-    """Secret of type kubernetes.io/tls that the agents present. Default: none, plain text inside of the cluster."""
+    """Secret of type kubernetes.io/tls that the agents and the strategy server present; its certificate names both hosts,
+    `agent.NAMESPACE.svc` and `sampling.NAMESPACE.svc`. Default: none, plain text inside of the cluster."""
     certificate: Issuer | None = Field(default=None, title="intake")
     """Issuer of the certificate in `tls_secret`, by a Certificate of cert-manager. Default: none, the Secret comes from elsewhere."""
     token_secret: ObjectName | None = Field(default=None, title="token secret of the intake")
-    """Secret with the entry `token` that senders must know, which the stack fills. Default: none, the namespace decides alone."""
+    """Secret with the entry `token` that senders, and those who ask for strategies, must know; the stack fills it. Default: none, the
+    namespace decides alone."""
 
 
 class Images(Section):
@@ -453,7 +456,7 @@ class Images(Section):
         default=None, title="registry mirror", pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$"
     )
     """Mirror that stands before every repository name. Default: none, each image comes from its own registry."""
-    digests: dict[Literal["otelcol-contrib", "jaeger", "tempo", "grafana", "oauth2-proxy"], Digest] = Field(
+    digests: dict[Literal["otelcol-contrib", "jaeger", "tempo", "grafana", "oauth2-proxy", "busybox"], Digest] = Field(
         default_factory=dict, title="image digest"
     )
     """Digests by program. Default: none: a digest is worth what its source is worth, so it comes from you."""

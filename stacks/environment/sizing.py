@@ -139,6 +139,19 @@ def answers_late(environment: Environment) -> bool:
     return environment.target.kind == "kubernetes" and environment.collectors.agent.queue is not None
 
 
+USUAL_GRACE_SECONDS, PROMPT_STOP_SECONDS = 60, 2
+"""Time to stop after SIGTERM for a gateway that has acknowledged what it has not decided on, and for one whose agents keep that. A gateway
+that closes takes no more spans, so those that it still decided on would be decided on apart from the rest of their traces."""
+
+
+def grace_seconds(environment: Environment, *, late: bool) -> int:
+    """Time that a gateway gets to stop after SIGTERM; ``late`` tells whether it answers after the decision."""
+    wanted = environment.collectors.gateway.grace_period
+    if late:
+        return PROMPT_STOP_SECONDS
+    return USUAL_GRACE_SECONDS if wanted is None else math.ceil(wanted.total_seconds())
+
+
 def held_seconds(environment: Environment) -> float:
     """Mean time for which a gateway holds a span: until its decision, or until a second after the first half of the answer's wait."""
     wait = environment.sampling.tail.wait.total_seconds()
@@ -175,6 +188,14 @@ def most_spans_per_second(environment: Environment) -> float:
     """Spans per second that the memory of one gateway lets pass; what is over waits at its senders."""
     each = held_bytes(environment, 1.0) - COLLECTOR_BYTES
     return max(0.0, refused_at_bytes(environment) - COLLECTOR_BYTES) / each
+
+
+def underway_bytes(environment: Environment) -> int:
+    """Bytes of spans that one agent may have sent to one gateway without an answer, so that what all nodes send fits in its memory."""
+    wait = environment.sampling.tail.wait.total_seconds()
+    # The answer comes after wait + 2 s, and after half of wait + 3 s on average before those.
+    answered = (wait + 2) + (wait + 3) / 2
+    return math.floor(most_spans_per_second(environment) * environment.load.bytes_per_span * answered / environment.load.nodes)
 
 
 def start_seconds(queue_bytes: int) -> int:

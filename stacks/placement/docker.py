@@ -9,7 +9,6 @@ import pulumi_docker as docker
 
 from components.docker.host import DockerHost
 from components.docker.placement import DockerWorkload
-from components.documents.images import TOOLBOX, server
 from stacks.placement.outputs import outputs
 
 if TYPE_CHECKING:
@@ -17,18 +16,16 @@ if TYPE_CHECKING:
 
     from components.workload import Plan
     from stacks.environment import sections
-    from stacks.environment.model import Environment
     from stacks.placement.outputs import Outputs
 
     Secrets = Mapping[tuple[str, str], pulumi.Output[str]]
 
 
-def deploy(plan: Plan, environment: Environment, target: sections.Docker, secrets: Secrets) -> Outputs:
+def deploy(plan: Plan, target: sections.Docker, secrets: Secrets) -> Outputs:
     """Place every workload of a plan on the host; ``secrets`` are values by name of the Secret and entry in it."""
     provider = docker.Provider("docker", host=target.host)
     options = pulumi.ResourceOptions(providers={"docker": provider})
-    tools = server(TOOLBOX.program, registry=environment.images.registry, digests={})
-    host = DockerHost("tracing", plan, tools=tools, opts=options)
+    host = DockerHost("tracing", plan, opts=options)
     for workload in plan.workloads:
         DockerWorkload(
             workload.name,

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 from components.documents import collector, held, ports
 from components.workload import Document, Health, Identity, SecretFile, Volume, Workload
-from stacks.environment.sizing import FREE_SHARE, acknowledge_seconds, burst_spans, expected_traces, most_traces, start_seconds
+from stacks.environment.sizing import (
+    FREE_SHARE,
+    acknowledge_seconds,
+    burst_spans,
+    expected_traces,
+    grace_seconds,
+    most_traces,
+    start_seconds,
+    underway_bytes,
+)
 from stacks.plan.addresses import Bound
 from stacks.plan.parts import INGEST, TOKEN, certificate_files, go_memory_limit, milliseconds, resources, scheduling, security_of
 
@@ -75,9 +84,15 @@ def agent(inputs: Inputs) -> Workload:
 
 def _gateways(inputs: Inputs) -> collector.Gateways:
     """The gateways, each by its own address: the share of one that is away is kept for it and goes to no other."""
-    number = Bound(inputs.addresses, "gateway")[ports.OTLP_GRPC].number
-    hosts = inputs.addresses.replica_hosts("gateway", inputs.environment.collectors.gateway.replicas)
-    return collector.Gateways(tuple(f"{host}:{number}" for host in hosts), acknowledge_seconds(inputs.environment))
+    environment = inputs.environment
+    number = Bound(inputs.addresses, "gateway")[ports.OTLP_HTTP].number
+    hosts = inputs.addresses.replica_hosts("gateway", environment.collectors.gateway.replicas)
+    return collector.Gateways(
+        tuple(f"{host}:{number}" for host in hosts),
+        acknowledge_seconds(environment),
+        environment.sampling.tail.wait.total_seconds(),
+        underway_bytes(environment),
+    )
 
 
 def _hold(inputs: Inputs) -> held.Hold | None:
@@ -96,7 +111,7 @@ def _token_file(ingest: sections.Ingest, addresses: Addresses) -> tuple[SecretFi
 def gateway(inputs: Inputs) -> Workload:
     """The collectors on which whole traces meet; on one host, the collector that services send to as well."""
     environment, bound = inputs.environment, inputs.bound
-    section, clustered = environment.collectors.gateway, inputs.addresses.shape == "cluster"
+    section, clustered, hold = environment.collectors.gateway, inputs.addresses.shape == "cluster", _hold(inputs)
     queue = Volume(
         "queue",
         inputs.volume("queue"),
@@ -113,7 +128,7 @@ def gateway(inputs: Inputs) -> Workload:
         trace_metrics(environment.aggregation, bound.bind(ports.SPAN_METRICS)),
         backend=Bound(inputs.addresses, environment.backend.kind).call(ports.OTLP_GRPC),
         entry=not clustered,
-        hold=_hold(inputs),
+        hold=hold,
     )
     return Workload(
         name=inputs.workload,
@@ -126,7 +141,7 @@ def gateway(inputs: Inputs) -> Workload:
         volumes=(queue,),
         health=Health(ports.HEALTH.name, "/", start_seconds=start_seconds(queue.size_bytes)),
         resources=resources(section.resources),
-        grace_seconds=math.ceil(section.grace_period.total_seconds()),
+        grace_seconds=grace_seconds(environment, late=hold is not None),
         identity=Identity(USER),
         spread="ordered" if clustered else "single",
         replicas=section.replicas if clustered else 1,

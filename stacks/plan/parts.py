@@ -47,8 +47,7 @@ class Inputs:
     @property
     def server(self) -> Server:
         """The program with its image, from the mirror and with the digest that the environment names."""
-        images = self.environment.images
-        return server(self.program, registry=images.registry, digests={str(name): digest for name, digest in images.digests.items()})
+        return image_of(self.program, self.environment)
 
     def volume(self, name: str) -> str:
         """The folder of a volume of the workload."""
@@ -71,6 +70,12 @@ def security_of(files: tuple[SecretFile, ...]) -> Security | None:
     """The paths of certificate and key among secret files; None where they are not there."""
     paths = {file.key: file.path for file in files}
     return Security(paths["tls.crt"], paths["tls.key"]) if "tls.crt" in paths else None
+
+
+def image_of(program: str, environment: Environment) -> Server:
+    """A program with its image, from the mirror and with the digest that the environment names."""
+    images = environment.images
+    return server(program, registry=images.registry, digests={str(name): digest for name, digest in images.digests.items()})
 
 
 def milliseconds(duration: timedelta) -> int:

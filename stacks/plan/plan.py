@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from components.documents import ports
 from components.documents.attributes import PRIVACY_RULES
+from components.documents.images import TOOLBOX
 from components.documents.jaeger import STRATEGIES_USER
 from components.workload import Endpoints, HeadSampling, Outside, Plan, Quota, Target
 from stacks.plan import roles
 from stacks.plan.addresses import Bound
 from stacks.plan.issued import certificates, external_secrets
+from stacks.plan.parts import image_of
 
 if TYPE_CHECKING:
     from components.workload import OutsideName, Port, Workload
@@ -39,6 +41,7 @@ def plan(environment: Environment, addresses: Addresses, *, name: str) -> Plan:
         privacy=PRIVACY_RULES,
         outside=_outside(environment),
         quota=_quota(workloads, nodes=environment.load.nodes),
+        toolbox=image_of(TOOLBOX.program, environment),
         pull_secret=environment.images.pull_secret,
         labels=target.labels if target.kind == "kubernetes" else {},
         annotations=target.annotations if target.kind == "kubernetes" else {},

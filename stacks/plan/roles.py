@@ -125,7 +125,7 @@ def _to_agent(_: Environment, placed: Mapping[str, Workload]) -> Iterator[Edge]:
 def _to_gateway(_: Environment, placed: Mapping[str, Workload]) -> Iterator[Edge]:
     gateway = placed["gateway"]
     if "agent" in placed:
-        yield Edge("agent", "gateway", gateway.port(ports.OTLP_GRPC.name))
+        yield Edge("agent", "gateway", gateway.port(ports.OTLP_HTTP.name))
     else:
         yield from _from_services(gateway)
 

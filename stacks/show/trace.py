@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 from urllib.request import urlopen
 
 from stacks.show.errors import QueryError
@@ -35,20 +34,14 @@ def links(outputs: Outputs, trace: Trace, pages: Path) -> Iterator[tuple[str, st
     """URLs of a trace, each with a word. Without a user interface a page is written into the folder ``pages``."""
     trace_id = trace.trace_id
     if outputs.backend == "tempo":
-        yield "ui", f"{outputs.ui_url}/explore?schemaVersion=1&panes={quote(json.dumps(_pane(trace_id)))}"
+        yield "ui", outputs.trace_url(trace_id)
         yield "api", f"{outputs.query_url}/api/v2/traces/{trace_id}"
         return
     if _has_interface(outputs.ui_url):
-        yield "ui", f"{outputs.ui_url}/trace/{trace_id}"
+        yield "ui", outputs.trace_url(trace_id)
     else:
         yield "page", write_page(trace, pages).as_uri()
     yield "api", f"{outputs.query_url}/api/v3/traces/{trace_id}"
-
-
-def _pane(trace_id: str) -> dict[str, object]:
-    """Grafana's Explore, opened on one trace."""
-    query = {"refId": "A", "datasource": {"type": "tempo", "uid": "tempo"}, "queryType": "traceql", "query": trace_id}
-    return {"trace": {"datasource": "tempo", "queries": [query], "range": {"from": "now-1h", "to": "now"}}}
 
 
 def _has_interface(url: str) -> bool:

@@ -3,30 +3,48 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from components.documents.shards import shard_of
 from components.local.errors import NotRunningError
 from components.local.instances import read_listing
 from stacks.placement.outputs import Outputs
 from stacks.trial.counters import Counters
 from stacks.trial.load import Intake, Load, Pace
+from stacks.trial.memory import Memory
 from stacks.trial.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from components.local.instances import Listed
+    from stacks.trial.load import Sent
 
 SETTLED_SECONDS = 60.0
 """A trace that has not come for so long after the last one that has is taken for lost."""
 
 
+COUNTED = "traces_span_metrics_calls_total"
 TAKEN = 'receiver="otlp"'
 """The receiver by which agents reach a gateway; its others are a gateway's own."""
+
+WITHOUT_THE_FAILED = ('policy="errors"', 'decision="not_sampled"')
+"""Decisions that found no failed span. Each trace of a load has one, so such a decision was on a piece of a trace."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """The part of a load that one gateway decides on: its spans, those that the gateway took, and its traces that were late or are lost."""
+
+    spans: int
+    taken: int
+    late: int
+    lost: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +52,10 @@ class Account:
     """Account of a load: sent, acknowledged, readable, twice, counted.
 
     Traces: ``sent``, ``acknowledged`` as a whole, ``readable`` of those in the backend, ``late`` of those more than ``late_after`` seconds
-    after their start. Spans: ``stored_twice`` in the backend, ``counted`` by span metrics of those ``spans`` that were sent, and those
-    that each gateway took (``taken``). Seconds: ``slowest`` from the start of a trace until it could be read, ``whole_after`` from the
-    fault until the last late trace could be read, 0 where none was late and None where some are missing.
+    after their start, ``in_pieces`` decided in two pieces. Spans: ``stored_twice`` in the backend, ``counted`` by span metrics of those
+    ``spans`` that were sent; ``shares`` by gateway. Bytes: ``resident``, the most memory that each gateway occupied. Seconds: ``slowest``
+    from the start of a trace until it could be read, ``whole_after`` from the fault until the last late trace could be read, 0 where none
+    was late and None where some are missing, ``reading`` from when the first trace could be read until the last one could.
     """
 
     sent: int
@@ -44,12 +63,20 @@ class Account:
     readable: int
     late: int
     late_after: float
+    in_pieces: int
     spans: int
     stored_twice: int
     counted: int
-    taken: Mapping[str, int]
+    shares: Mapping[str, Share]
+    resident: Mapping[str, int]
     slowest: float
     whole_after: float | None
+    reading: float
+
+    @property
+    def passed_per_second(self) -> float:
+        """Spans per second that came through."""
+        return self.readable * self.spans / max(1, self.sent) / max(1.0, self.reading)
 
     @property
     def lost(self) -> int:
@@ -66,8 +93,10 @@ class Account:
             "of these lost": self.lost,
             f"readable later than {self.late_after:g} s": self.late,
             "slowest to be readable": f"{self.slowest:.0f} s",
+            "decided in pieces": self.in_pieces,
             "spans sent": self.spans,
-            **{f"taken by {name}": spans for name, spans in self.taken.items()},
+            **{f"taken by {name}": f"{share.taken} of {share.spans}" for name, share in self.shares.items()},
+            **{f"most memory of {name}": f"{size / 2**20:.0f} MiB" for name, size in self.resident.items()},
             "counted by span metrics": self.counted,
             "stored twice": self.stored_twice,
             "whole again after the fault": whole,
@@ -83,6 +112,7 @@ class Trial:
     store: Store
     metrics: Counters
     own: Counters
+    memory: Memory
     late_after: float
     faults: list[float] = field(default_factory=list)
 
@@ -93,45 +123,53 @@ class Trial:
     def settle(self, *, seconds: float = SETTLED_SECONDS) -> Account:
         """Wait until the load is sent and every acknowledged trace can be read, or none has come for so long; give the account."""
         self.load.wait()
+        ended = time.monotonic()
         self.store.wait(seconds=seconds)
-        self._let_counters_settle()
+        # Span metrics are handed on at intervals.
+        while min(self.metrics.still_seconds(COUNTED), time.monotonic() - ended) < self.late_after:
+            time.sleep(1.0)
         self.store.stop()
         twice = self.store.twice()
         self.metrics.stop()
         self.own.stop()
+        self.memory.stop()
         return self._account(twice)
 
-    def _let_counters_settle(self) -> None:
-        """Wait until span metrics have stood still, since they are handed on at intervals."""
-        before, since = -1.0, time.monotonic()
-        while time.monotonic() - since < self.late_after:
-            counted = sum(self._counted().values())
-            if counted != before:
-                before, since = counted, time.monotonic()
-            time.sleep(1.0)
-
     def _counted(self) -> Mapping[str, float]:
-        return self.metrics.grown("traces_span_metrics_calls_total", f'service_name="{self.load.service}"')
+        return self.metrics.grown(COUNTED, f'service_name="{self.load.service}"')
 
     def _account(self, twice: int) -> Account:
         load, found = self.load, self.store.found
         read = [(sent, found[sent.trace.id].first) for sent in load.acknowledged if sent.trace.id in found]
-        waited = [(first - sent.trace.start / 1e9, first) for sent, first in read if first is not None]
-        late = [first for seconds, first in waited if seconds > self.late_after]
-        whole = max(late) - self.faults[0] if late and self.faults else 0.0
+        waited = [(first - sent.trace.start / 1e9, first, sent) for sent, first in read]
+        late = [(first, sent) for seconds, first, sent in waited if seconds > self.late_after]
+        whole = max(first for first, _ in late) - self.faults[0] if late and self.faults else 0.0
+        in_part = sum(self.own.grown("otelcol_processor_tail_sampling_count_traces_sampled_total", *WITHOUT_THE_FAILED).values())
         return Account(
             sent=len(load.sent),
             acknowledged=len(load.acknowledged),
             readable=len(read),
             late=len(late),
             late_after=self.late_after,
+            in_pieces=round(in_part) + self.store.in_pieces(),
             spans=len(load.sent) * load.pace.spans,
             stored_twice=twice,
             counted=round(sum(self._counted().values())),
-            taken={name: round(value) for name, value in self.own.grown("otelcol_receiver_accepted_spans_total", TAKEN).items()},
-            slowest=max((seconds for seconds, _ in waited), default=0.0),
+            shares=self._shares([sent for _, sent in late], self.store.missing()),
+            resident=self.memory.most,
+            slowest=max((seconds for seconds, _, _ in waited), default=0.0),
             whole_after=None if len(read) < len(load.acknowledged) else whole,
+            reading=max(first for _, first in read) - min(first for _, first in read) if read else 0.0,
         )
+
+    def _shares(self, late: Sequence[Sent], lost: Sequence[Sent]) -> Mapping[str, Share]:
+        """The share of each gateway, in the order of their names."""
+        taken = self.own.grown("otelcol_receiver_accepted_spans_total", TAKEN)
+        own, behind, away = (Counter(shard_of(sent.trace.id, len(taken)) for sent in some) for some in (self.load.sent, late, lost))
+        return {
+            name: Share(own[index] * self.load.pace.spans, round(value), behind[index], away[index])
+            for index, (name, value) in enumerate(taken.items())
+        }
 
 
 @contextmanager
@@ -152,6 +190,7 @@ def trial(folder: Path, pace: Pace, *, late_after: float) -> Iterator[Trial]:
         Store(str(outputs.query_url), load).start(),
         _counters([instance for instance in listed if "span-metrics" in instance.ports], "span-metrics").start(),
         _counters(gateways, "telemetry").start(),
+        Memory(folder, [instance.instance for instance in gateways]).start(),
         late_after,
     )
     load.start()
@@ -162,6 +201,7 @@ def trial(folder: Path, pace: Pace, *, late_after: float) -> Iterator[Trial]:
         started.store.stop()
         started.metrics.stop()
         started.own.stop()
+        started.memory.stop()
 
 
 def intake(listed: tuple[Listed, ...], outputs: Outputs) -> Intake:

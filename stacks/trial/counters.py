@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections import defaultdict
@@ -25,6 +27,7 @@ class Counters:
         self._urls = urls
         self._last: dict[tuple[str, str], float] = {}
         self._grown: dict[tuple[str, str], float] = defaultdict(float)
+        self._moved: dict[str, float] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="counters", daemon=True)
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -53,6 +56,10 @@ class Counters:
                 found[where] += value
         return found
 
+    def still_seconds(self, metric: str) -> float:
+        """Seconds since any series of a metric last moved; infinity where none has."""
+        return time.monotonic() - self._moved.get(metric, -math.inf)
+
     def _run(self) -> None:
         while not self._stopping.wait(PERIOD_SECONDS):
             self._read()
@@ -69,6 +76,8 @@ class Counters:
 
     def _count(self, series: tuple[str, str], value: float) -> None:
         before = self._last.get(series, 0.0)
+        if value != before:
+            self._moved[series[1].partition("{")[0]] = time.monotonic()
         # A counter that is smaller than before began anew with its server.
         self._grown[series] += value - before if value >= before else value
         self._last[series] = value

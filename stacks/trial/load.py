@@ -82,9 +82,8 @@ class Load:
 
     def __post_init__(self) -> None:
         self._stopping = threading.Event()
-        self._produced = threading.Event()
         self._lock = threading.Lock()
-        self._queues: list[queue.SimpleQueue[_Request]] = [queue.SimpleQueue() for _ in self.intake.urls]
+        self._queues: list[queue.SimpleQueue[_Request | None]] = [queue.SimpleQueue() for _ in self.intake.urls]
         self._context = ssl.create_default_context(cadata=self.intake.certificate) if self.intake.certificate else None
         self._threads = [
             threading.Thread(target=self._send_all, args=(number,), name=f"load {number}", daemon=True)
@@ -132,20 +131,17 @@ class Load:
                     body = template.encode([sent.trace for sent in traces])
                     self._queues[(tick + number) % agents].put(_Request(body, tuple(traces), time.monotonic()))
             self._stopping.wait(TICK_SECONDS)
-        self._produced.set()
+        for requests in self._queues:
+            for _ in range(SENDERS):
+                requests.put(None)
 
     def _send_all(self, number: int) -> None:
-        """Send what is queued for one agent, until all is made and the queue is empty."""
+        """Send what is queued for one agent, until None comes, which stands for the end."""
         url = urlsplit(self.intake.urls[number])
         with closing(self._connection(url.hostname or "", url.port or 0)) as connection:
-            while True:
-                try:
-                    request = self._queues[number].get(timeout=TICK_SECONDS)
-                except queue.Empty:
-                    if self._produced.is_set():
-                        return
-                else:
-                    self._send(connection, request)
+            # Without a timeout: in Python 3.11 `SimpleQueue.get` of several threads may wait for ever when its time is up as it looks.
+            while (request := self._queues[number].get()) is not None:
+                self._send(connection, request)
 
     def _connection(self, host: str, port: int) -> http.client.HTTPConnection:
         if self._context is not None:

@@ -20,16 +20,27 @@ ANSWER_SECONDS = 60.0
 WINDOW_SECONDS = 2
 """Traces are asked for by the time of their start, so many seconds at once."""
 MOST_TRACES = 20_000
+YOUNG_SECONDS = 40
+"""Age up to which traces are asked for in every period, because it is to be known when each could be read first. Those of older windows
+are late in any case, and are asked for in turns, because in a long outage all of them would take longer than a period."""
+MOST_WINDOWS = 20
+
+PIECES_SECONDS = 5.0
+"""Time between two looks after which a trace that was there in part and then whole was stored in pieces: two periods and a little."""
 
 Window = int
 
 
 @dataclass(slots=True)
 class Readable:
-    """A trace that was read: when first with all its spans, in seconds since 1970, and how many of its spans are stored twice."""
+    """A trace that was read: when first with all its spans, in seconds since 1970, and how many of its spans are stored twice.
 
-    first: float | None = None
+    ``in_part`` is when it was first read with some of its spans alone, None where it never was.
+    """
+
+    first: float
     twice: int = 0
+    in_part: float | None = None
 
 
 @dataclass
@@ -39,6 +50,8 @@ class Store:
     query_url: str
     load: Load
     found: dict[bytes, Readable] = field(default_factory=dict)
+    parts: dict[bytes, float] = field(default_factory=dict)
+    """When each trace that cannot be read whole yet was first read in part, in seconds since 1970."""
 
     def __post_init__(self) -> None:
         self._stopping = threading.Event()
@@ -72,6 +85,11 @@ class Store:
             time.sleep(PERIOD_SECONDS / 2)
         return missing
 
+    def in_pieces(self) -> int:
+        """How many traces were there in part for a while, or still are."""
+        late = [read for read in self.found.values() if read.in_part is not None and read.first - read.in_part > PIECES_SECONDS]
+        return len(late) + len(self.parts)
+
     def twice(self) -> int:
         """Return the number of spans that are stored more than once, by reading all traces again."""
         for window in sorted({_window(sent) for sent in self.load.sent}):
@@ -79,11 +97,18 @@ class Store:
         return sum(readable.twice for readable in self.found.values())
 
     def _run(self) -> None:
+        turn = 0
         while not self._stopping.wait(PERIOD_SECONDS):
-            for window in sorted({_window(sent) for sent in self.missing()}):
+            windows = sorted({_window(sent) for sent in self.missing()})
+            limit = (time.time() - YOUNG_SECONDS) / WINDOW_SECONDS
+            old, young = [window for window in windows if window < limit], [window for window in windows if window >= limit]
+            most = max(1, MOST_WINDOWS - len(young))
+            turn = turn if turn < len(old) else 0
+            for window in young + old[turn : turn + most]:
                 if self._stopping.is_set():
                     return
                 self._ask(window)
+            turn += most
 
     def _ask(self, window: Window) -> None:
         begin = window * WINDOW_SECONDS * 1_000_000
@@ -96,9 +121,12 @@ class Store:
         now = time.time()
         for trace in traces:
             spans = Counter(span["spanID"] for span in trace["spans"])
+            trace_id = bytes.fromhex(trace["traceID"].zfill(32))
             if len(spans) >= self.load.pace.spans:
-                readable = self.found.setdefault(bytes.fromhex(trace["traceID"].zfill(32)), Readable(now))
+                readable = self.found.setdefault(trace_id, Readable(now, in_part=self.parts.pop(trace_id, None)))
                 readable.twice = spans.total() - len(spans)
+            elif trace_id not in self.found:
+                self.parts.setdefault(trace_id, now)
 
 
 def _window(sent: Sent) -> Window:

@@ -83,7 +83,7 @@ def test_what_was_acknowledged_waits_on_disk_and_is_never_given_up(role: str, ta
     delivering = {
         name: exporter
         for name, exporter in document["exporters"].items()
-        if name.startswith("otlp_grpc") and name not in {"otlp_grpc/copy", "otlp_grpc/flush"}
+        if name.startswith("otlp_") and name not in {"otlp_grpc/copy", "otlp_grpc/flush"}
     }
     assert len(delivering) == (3 if role == "agent" else 1)
     for exporter in delivering.values():
@@ -98,9 +98,9 @@ def test_what_was_acknowledged_waits_on_disk_and_is_never_given_up(role: str, ta
 def test_each_gateway_has_a_pipeline_a_queue_and_a_share_of_its_own() -> None:
     document = collector("agent")
     pipelines = {name: part for name, part in document["service"]["pipelines"].items() if name.startswith("traces/")}
-    assert [part["exporters"] for part in pipelines.values()] == [[f"otlp_grpc/gateway-{index}"] for index in range(3)]
-    endpoints = [document["exporters"][f"otlp_grpc/gateway-{index}"]["endpoint"] for index in range(3)]
-    assert endpoints == [f"gateway-{index}.gateway.virtengine-observability.svc:4317" for index in range(3)]
+    assert [part["exporters"] for part in pipelines.values()] == [[f"otlp_http/gateway-{index}"] for index in range(3)]
+    endpoints = [document["exporters"][f"otlp_http/gateway-{index}"]["endpoint"] for index in range(3)]
+    assert endpoints == [f"http://gateway-{index}.gateway.virtengine-observability.svc:4318" for index in range(3)]
 
 
 def test_a_single_gateway_gets_every_span_without_a_filter() -> None:
@@ -119,6 +119,59 @@ def test_the_shares_of_the_gateways_leave_no_gap_and_do_not_overlap(count: int) 
     assert max(sizes) - min(sizes) <= 1
 
 
+def fnv(text: bytes) -> int:
+    """The 64-bit hash FNV-1a as the transformation language has it: a signed integer."""
+    value = 14695981039346656037
+    for byte in text:
+        value = ((value ^ byte) * 1099511628211) & (2**64 - 1)
+    return value - 2**64 if value >> 63 else value
+
+
+def test_the_hash_that_the_tests_compare_with_is_fnv_1a() -> None:
+    # The published value of the hash of "a".
+    assert fnv(b"a") == 0xAF63DC4C8601EC8C - 2**64
+
+
+@given(st.binary(min_size=16, max_size=16), st.sampled_from([1, 2, 3, 5, 8, 64]))
+def test_the_shard_of_a_trace_is_the_one_whose_filter_leaves_it(trace_id: bytes, count: int) -> None:
+    value = fnv(trace_id.hex().encode())
+    kept = []
+    for index in range(count):
+        bounds = re.findall(r"(<|>=) (-?\d+)", shards.others(index, count))
+        if not any(value < int(bound) if sign == "<" else value >= int(bound) for sign, bound in bounds):
+            kept.append(index)
+    assert kept == [shards.shard_of(trace_id, count)]
+
+
+@pytest.mark.parametrize("wait", ["3s", "10s", "30s"])
+def test_agents_find_a_returned_gateway_within_half_of_the_wait_of_a_trace(wait: str) -> None:
+    changes: samples.Changes = {"sampling.tail.wait": wait}
+    exporter = collector("agent", changes=changes)["exporters"]["otlp_http/gateway-0"]
+    # The collector makes each pause longer or shorter by up to half of it.
+    assert 1.5 * seconds(exporter["retry_on_failure"]["max_interval"]) <= max(0.75, seconds(wait) / 2)
+    assert exporter["retry_on_failure"]["max_elapsed_time"] == "0s"
+
+
+@pytest.mark.parametrize(("nodes", "memory"), [(2, "2Gi"), (6, "2Gi"), (100, "2Gi"), (6, "512Mi"), (40, "16Gi")])
+def test_what_agents_send_without_an_answer_fits_in_the_memory_of_a_gateway(nodes: int, memory: str) -> None:
+    changes: samples.Changes = {"load.nodes": nodes, "collectors.gateway.resources.memory": memory}
+    queue = collector("agent", changes=changes)["exporters"]["otlp_http/gateway-0"]["sending_queue"]
+    gateway = collector("gateway", changes=changes)
+    limiter = gateway["processors"]["memory_limiter"]
+    room = (limiter["limit_mib"] - limiter["spike_limit_mib"]) * 2**20 - COLLECTOR_BYTES
+    sent = nodes * queue["num_consumers"] * queue["batch"]["min_size"]
+    # The sampler holds a span for the wait besides the wait of its request, so less than all of the room is for requests.
+    assert sent * HELD_BYTES_PER_SPAN_BYTE["answered"] < room
+    flush = seconds(queue["batch"]["flush_timeout"])
+    assert queue["num_consumers"] * flush >= 2 * 25, "batches that go by time alone wait for no answer"
+
+
+def test_a_gateway_that_answers_late_does_not_close_the_connection_before() -> None:
+    for target, expected in (("kubernetes", "0s"), ("small", "0s"), ("docker", None)):
+        http = collector("gateway", target)["receivers"]["otlp"]["protocols"]["http"]
+        assert http.get("write_timeout") == expected
+
+
 def test_a_gateway_answers_after_the_decision_and_before_the_agents_time_out() -> None:
     gateway, agent = collector("gateway"), collector("agent")
     first, second = (
@@ -127,7 +180,7 @@ def test_a_gateway_answers_after_the_decision_and_before_the_agents_time_out() -
     wait = seconds(gateway["processors"]["tail_sampling"]["decision_wait"])
     assert wait + 1 < second < first
     assert all(gateway["exporters"][name]["sending_queue"]["wait_for_result"] for name in ("otlp_grpc/flush", "debug/waited"))
-    for exporter in (agent["exporters"][f"otlp_grpc/gateway-{index}"] for index in range(3)):
+    for exporter in (agent["exporters"][f"otlp_http/gateway-{index}"] for index in range(3)):
         assert seconds(exporter["timeout"]) > first + second
         batch = seconds(exporter["sending_queue"]["batch"]["flush_timeout"])
         assert exporter["sending_queue"]["num_consumers"] * batch >= 2 * (first + second), "what waits for its answer blocks nothing else"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import random
 import re
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from components.documents.attributes import PRIVACY_RULES, patterns
+from components.documents import wall
+from components.documents.attributes import PRIVACY_RULES, any_of, patterns
 
 if TYPE_CHECKING:
     from components.workload import PrivacyRule
@@ -248,3 +251,35 @@ def test_names_are_unique_and_each_says_what_it_means() -> None:
     assert len({known.name for known in PRIVACY_RULES}) == len(PRIVACY_RULES)
     assert all(len(known.meaning) > 10 for known in PRIVACY_RULES)
     assert patterns("key") + patterns("value") == [known.pattern for known in PRIVACY_RULES]
+
+
+FRAGMENTS = (
+    *("sk_live_", "pk_test_", "github_pat_", "ghp_", "glpat-", "xoxb-", "AKIA", "ASIA", "AIza", "eyJ", "xprv", "5", "K", "c", "0x", "1"),
+    *("bearer ", "Basic ", "password=", "password", "token:", "secret", "api_key", "mnemonic", "virtengine", "cosmosvaloper", "://a:b@"),
+    *("a@b.de", "%40", "+49", "0049", "00", "(0221) ", "221 555 1234", "0221/5551", "-----BEGIN PRIVATE KEY-----", "GET ", "/", ".", "_"),
+    *(" ", "\n", "abcdef", "abcdef0123", "ABCDEFGH", "word ", "abandon ", "12345678", "q", "Z"),
+)
+
+
+def test_what_is_left_unsearched_for_its_form_holds_nothing_that_a_rule_finds() -> None:
+    chance = random.Random(11)  # noqa: S311 - to be repeated
+    harmful, harmless = re.compile(any_of("value")), 0
+    keys, text = (re.compile(pattern.removesuffix("$") + r"\Z") for pattern in (wall.HARMLESS_KEYS, wall.HARMLESS_TEXT))
+    for _ in range(20_000):
+        drawn = "".join(chance.choice(FRAGMENTS) * chance.choice((1, 1, 1, 2, 8, 40)) for _ in range(chance.randint(1, 5)))
+        passed = keys.match(json.dumps([drawn, "http.route"], separators=(",", ":"))) or (text.match(drawn) and "eyJ" not in drawn)
+        harmless += bool(passed)
+        assert not (passed and harmful.search(drawn)), drawn
+    assert harmless > 200
+
+
+@pytest.mark.parametrize(
+    "key", ["http.route", "rpc.method", "http.response.status_code", "virtengine.order.id", "k8s.pod.name", "db.system.name"]
+)
+def test_usual_keys_are_not_searched(key: str) -> None:
+    assert re.match(wall.HARMLESS_KEYS, json.dumps([key, key], separators=(",", ":")))
+
+
+@pytest.mark.parametrize("name", ["", "GET /orders", "POST /orders/items", "virtengine.market.v1.Msg/CreateOrder", "deploy", "job.run_all"])
+def test_usual_names_are_not_searched(name: str) -> None:
+    assert re.match(wall.HARMLESS_TEXT, name)

@@ -2,39 +2,31 @@
 
 from __future__ import annotations
 
-import random
 import time
+import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from components.documents import ports
 from tests.servers.conftest import named
+from tests.servers.damages import DAMAGES, counted
 from tests.servers.spans import Sender, wait_until_stored
 from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from stacks.placement.local import Running
     from tests.servers.conftest import Deploy
 
-PAGE = 4096
 START_SECONDS = 30
 
 
-def _overwritten(whole: bytes) -> bytes:
-    """Random bytes over every page but the two headers, because which of the pages are in use differs from run to run."""
-    return whole[: 2 * PAGE] + random.Random(1).randbytes(len(whole) - 2 * PAGE)  # noqa: S311 - no secret
-
-
-DAMAGES: dict[str, Callable[[bytes], bytes]] = {
-    "pages overwritten": _overwritten,
-    "pages zeroed": lambda whole: whole[: 2 * PAGE] + bytes(len(whole) - 2 * PAGE),
-    "header zeroed": lambda whole: bytes(4 * PAGE) + whole[4 * PAGE :],
-    "cut to a page": lambda whole: whole[:PAGE],
-    "cut within a page": lambda whole: whole[:100],
-    "another file": lambda whole: b"no database\n" * (len(whole) // 12),
-}
+def files_set_aside(running: Running) -> str | None:
+    """The count of set aside queue files among the gateway's own metrics."""
+    port = running.plan.workload("gateway").port(ports.TELEMETRY.name).number
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+        return counted(answer.read().decode())
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -64,6 +56,7 @@ def test_a_gateway_starts_with_a_damaged_queue_and_says_what_it_set_aside(deploy
         after = Sender(running.outputs, seed=7)
         assert after.send([after.trace()])
         wait_until_stored(running.outputs, after.acknowledged)
+        until(lambda: files_set_aside(running) == "1", "the metric")
 
 
 def test_a_gateway_that_was_killed_keeps_its_queue(deployed: Deploy) -> None:

@@ -59,6 +59,8 @@ class Collector:
     """When each request came, by the monotonic clock."""
     encodings: list[str | None] = field(default_factory=list)
     port: int = 0
+    largest: int = 2**22
+    """Bytes of the largest request that is taken."""
 
     def __enter__(self) -> Self:
         self.start()
@@ -111,7 +113,10 @@ class Collector:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                answer, response = collector.take(body, self.headers["Content-Encoding"])
+                if len(body) > collector.largest:
+                    answer, response = Answer(413), b""
+                else:
+                    answer, response = collector.take(body, self.headers["Content-Encoding"])
                 self.send_response(answer.status)
                 if answer.retry_after is not None:
                     self.send_header("Retry-After", answer.retry_after)
@@ -155,7 +160,8 @@ class Collector:
             return response
 
         handlers = grpc.method_handlers_generic_handler(_METHOD, {"Export": grpc.unary_unary_rpc_method_handler(export)})
-        self._grpc = grpc.server(ThreadPoolExecutor(max_workers=2), options=[("grpc.so_reuseport", 0)])
+        options = [("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", self.largest)]
+        self._grpc = grpc.server(ThreadPoolExecutor(max_workers=2), options=options)
         self._grpc.add_generic_rpc_handlers((handlers,))
         self.port = self._grpc.add_insecure_port(f"127.0.0.1:{self.port}")
         self._grpc.start()

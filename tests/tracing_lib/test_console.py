@@ -8,7 +8,9 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
-from tracing_lib import TracingSettings, configure
+from tests.tracing_lib.receivers import http_receiver
+from tests.tracing_lib.samples import MAPPING
+from tracing_lib import Outputs, TracingSettings, configure
 from tracing_lib.console import _MOST_WAITING, ConsoleTraces
 from tracing_lib.privacy.policy import PrivacyPolicy
 
@@ -46,6 +48,28 @@ def test_what_waits_is_bounded_and_written_at_the_end() -> None:
         tracer.start_span("last").end()
         provider.shutdown()
     assert "last" in stream.getvalue()
+
+
+def test_beside_otlp_the_console_has_the_address_of_each_trace(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "OTLP, console")
+    with http_receiver() as received:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", received.url)
+        settings = TracingSettings.from_environment(service_name="portal").model_copy(update={"trace_url": "http://ui/trace/TRACE_ID"})
+        with configure(settings, set_global=False) as tracing, tracing.tracer("t").start_as_current_span("hello") as span:
+            span.set_attribute("order.id", "order-1")
+    assert received.names == ["hello"]
+    trace_id = format(span.get_span_context().trace_id, "032x")
+    told = capsys.readouterr().err
+    assert f"trace {trace_id} http://ui/trace/{trace_id}\nhello " in told
+    assert tracing.withheld()[0].count == 1, "what the console withholds is not counted again"
+
+
+def test_the_outputs_of_a_stack_bring_the_address_of_its_traces() -> None:
+    jaeger = TracingSettings.from_outputs(MAPPING, service_name="portal").trace_url
+    assert jaeger == f"{MAPPING['ui_url']}/trace/TRACE_ID"
+    tempo = Outputs.parse({**MAPPING, "backend": "tempo"}).trace_url("abc")
+    assert tempo.startswith(f"{MAPPING['ui_url']}/explore?schemaVersion=1&panes=%7B")
+    assert "abc" in tempo
 
 
 @pytest.mark.parametrize("asked", ["argument", "variable"])

@@ -74,13 +74,7 @@ UNUSED: Final[Mapping[str, str]] = {
 }
 """Variables of the specification that have no effect, with the reason or what to do instead. One that is set is named in a warning."""
 
-_SWITCHES: Final = (
-    ("OTEL_TRACES_EXPORTER", "console", "console", True),
-    ("OTEL_TRACES_EXPORTER", "none", "enabled", False),
-    ("OTEL_SDK_DISABLED", "true", "enabled", False),
-)
-"""Variables of which one word gives a setting a value."""
-
+_EXPORTER: Final = "OTEL_TRACES_EXPORTER"
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _RESTART: Final = "correct the variable, or unset it, and start the service again"
 _Found: TypeAlias = "Iterator[tuple[str, object, str]]"
@@ -95,6 +89,7 @@ def values_of(outputs: Outputs, protocol: Protocol) -> dict[str, object]:
         "endpoint": outputs.otlp_grpc_endpoint if protocol == "grpc" else outputs.otlp_http_endpoint,
         "certificate": outputs.otlp_certificate,
         "token": outputs.otlp_token,
+        "trace_url": outputs.trace_url("TRACE_ID"),
         **{name: getattr(outputs, name) for name in same},
     }
 
@@ -104,7 +99,7 @@ def read(environ: Mapping[str, str]) -> tuple[dict[str, object], dict[str, str]]
 
     The variables are ``VIRTENGINE_TRACING_OUTPUTS``, ``…_OUTPUTS_JSON``, ``…_TOKEN``, ``…_EXCEPTION_TEXT``,
     ``…_HASH_KEY`` and ``…_OWN_HOSTS`` (by commas), and from the OpenTelemetry specification
-    ``OTEL_SDK_DISABLED``, ``OTEL_TRACES_EXPORTER`` (``console``),
+    ``OTEL_SDK_DISABLED``, ``OTEL_TRACES_EXPORTER`` (``otlp``, ``console``, ``none``, by commas),
     ``OTEL_SERVICE_NAME``, ``OTEL_RESOURCE_ATTRIBUTES``, ``OTEL_TRACES_SAMPLER`` with ``_ARG``,
     ``OTEL_EXPORTER_OTLP_ENDPOINT``, ``_PROTOCOL``, ``_CERTIFICATE``, ``_HEADERS``, ``_COMPRESSION`` and ``_TIMEOUT`` (for each, the
     form with ``_TRACES`` wins), ``OTEL_BSP_MAX_QUEUE_SIZE``, ``OTEL_BSP_MAX_EXPORT_BATCH_SIZE``, ``OTEL_BSP_SCHEDULE_DELAY`` and
@@ -215,9 +210,17 @@ def _single(given: Mapping[str, str]) -> _Found:
     chosen = {setting: (name, convert) for name, (setting, convert) in _VARIABLES.items() if name in given}
     for setting, (name, convert) in chosen.items():
         yield setting, convert(name, given[name]), name
-    for name, word, setting, value in _SWITCHES:
-        if given.get(name, "").lower() == word:
-            yield setting, value, name
+    exporters = _exporters(given)
+    if "console" in exporters:
+        yield "console", True, _EXPORTER
+        yield "export", "otlp" in exporters, _EXPORTER
+    for name, off in ((_EXPORTER, "none" in exporters), ("OTEL_SDK_DISABLED", given.get("OTEL_SDK_DISABLED", "").lower() == "true")):
+        if off:
+            yield "enabled", False, name
+
+
+def _exporters(given: Mapping[str, str]) -> set[str]:
+    return {name.strip() for name in given.get(_EXPORTER, "otlp").lower().split(",")}
 
 
 def _fit_batch(values: dict[str, object]) -> None:
@@ -234,9 +237,9 @@ def _warn_of_unused(given: Mapping[str, str]) -> None:
     for name, why in UNUSED.items():
         if name in given:
             _logger.warning("%s has no effect: %s", name, why)
-    exporter, propagators = given.get("OTEL_TRACES_EXPORTER", "otlp"), given.get("OTEL_PROPAGATORS", "tracecontext,baggage")
-    if exporter.lower() not in {"otlp", "console", "none"}:
-        _logger.warning("OTEL_TRACES_EXPORTER is %r and has no effect: spans leave by OTLP (otlp, console or none)", exporter[:40])
+    propagators = given.get("OTEL_PROPAGATORS", "tracecontext,baggage")
+    if unknown := _exporters(given) - {"otlp", "console", "none"}:
+        _logger.warning("%s has %s, without effect: it knows otlp, console and none", _EXPORTER, ", ".join(sorted(unknown))[:40])
     if {name.strip() for name in propagators.split(",")} != {"tracecontext", "baggage"}:
         _logger.warning("OTEL_PROPAGATORS is %r and has no effect: headers are those of tracecontext and baggage", propagators[:80])
 

@@ -196,6 +196,14 @@ class Outputs(Model):
         """Return the JSON schema (2020-12) of the outputs, with every field's docstring as its description."""
         return {"$schema": "https://json-schema.org/draft/2020-12/schema", **cls.model_json_schema()}
 
+    def trace_url(self, trace_id: str) -> str:
+        """Return the address of a trace in the user interface: Jaeger's own, or Explore of Grafana for Tempo."""
+        if self.backend != "tempo":
+            return f"{self.ui_url}/trace/{trace_id}"
+        query = {"refId": "A", "datasource": {"type": "tempo", "uid": "tempo"}, "queryType": "traceql", "query": trace_id}
+        pane = {"trace": {"datasource": "tempo", "queries": [query], "range": {"from": "now-1h", "to": "now"}}}
+        return f"{self.ui_url}/explore?schemaVersion=1&panes={quote(json.dumps(pane))}"
+
     def to_mapping(self, *, secrets: bool = False) -> dict[str, Any]:
         """Return the outputs as plain values. Without ``secrets`` the secret fields are left out, not masked."""
         mapping = self.model_dump(mode="json", exclude=set(_SECRET_FIELDS))

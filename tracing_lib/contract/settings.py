@@ -98,7 +98,12 @@ class TracingSettings(Model):
     own_hosts: tuple[str, ...] = OWN_HOSTS
     """Hosts to which baggage may be sent: names, addresses, or ``*.`` and a domain. Default: this host, and Kubernetes services."""
     console: bool = False
-    """Whether traces are written as trees to standard error instead of being exported. Default false: a service has a collector."""
+    """Whether traces are written as trees to standard error. Default false: a service has a collector."""
+    export: bool = True
+    """Whether spans are exported. Default true; false where ``console`` is asked for alone."""
+    trace_url: str | None = None
+    """Address of a trace in the user interface, in which ``TRACE_ID`` stands for its id. The console has it beside a trace that is
+    exported as well. Default none. Outputs set it."""
     enabled: bool = True
     """Whether spans are recorded. Default true. If false, the service still propagates context."""
 

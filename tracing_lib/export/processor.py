@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 
 _logger: Final = logging.getLogger("tracing_lib")
+_RANDOM: Final = random.SystemRandom()
+"""Not the generator of ``random``, whose sequence is the service's own once it is seeded."""
 
 _SHARE_FOR_FLUSHING: Final = 0.9
 """Part of the deadline given to delivering; the rest is for closing connections and for a busy machine."""
@@ -100,6 +102,7 @@ class ExportProcessor(SpanProcessor):
         self.refusing = False
         """Whether the collector says, at present, that it has too much to do."""
         self._report: ShutdownReport | None = None
+        self._forked_at = 0
         self.queue = SpanQueue(settings.queue_bytes, settings.queue_size)
         self.count_start = self.queue.start
         """Counts a sampled span that starts, as ``on_start`` does."""
@@ -120,6 +123,7 @@ class ExportProcessor(SpanProcessor):
         self._said_full = False
         self._said_unencodable = False
         self._next_pause = _FIRST_PAUSE
+        self._most = self._settings.batch_size  # fewer where the collector finds its requests too large
         self._starting = threading.Lock()  # never waited for: see where it is taken
         self._worker: threading.Thread | None = None
         self.quiet = 0
@@ -136,7 +140,8 @@ class ExportProcessor(SpanProcessor):
         self._encoding.release()
 
     def _in_child(self) -> None:
-        self.queue.reset(pending=len(self.pending))
+        self.queue.reset()
+        self._forked_at = time.time_ns()
         if self._report is None:
             self._begin()
         else:
@@ -149,7 +154,7 @@ class ExportProcessor(SpanProcessor):
     def on_end(self, span: ReadableSpan) -> None:
         """Take a span in; never blocks, never raises."""
         if self._report is not None:
-            self.queue.drop(ALREADY_SHUTDOWN)
+            self._drop(span, ALREADY_SHUTDOWN)
             return
         pending = self.pending
         pending.append(span)
@@ -171,9 +176,8 @@ class ExportProcessor(SpanProcessor):
         # Never waited for: a finalizer that ends a span may hold what the thread that encodes is waiting for.
         elif self._encoding.acquire(blocking=False):
             try:
-                self._encode(
-                    min(waiting - _MOST_PENDING + 1, _AT_ONCE)
-                )  # more than the one that came, so that fewer are pending afterwards
+                # More than the one that came, so that fewer are pending afterwards.
+                self._encode(min(waiting - _MOST_PENDING + 1, _AT_ONCE))
             finally:
                 self._encoding.release()
         elif waiting > _TOO_MANY_PENDING:
@@ -185,6 +189,8 @@ class ExportProcessor(SpanProcessor):
         with self._encoding:
             for _ in range(min(most, len(pending))):
                 span = pending.popleft()
+                if not self._is_ours(span):
+                    continue
                 failed = span.status.status_code is StatusCode.ERROR
                 if not failed and queue.refuses():
                     continue
@@ -201,8 +207,15 @@ class ExportProcessor(SpanProcessor):
         """Drop pending spans beyond so many, newest first, and count them."""
         with suppress(IndexError):  # another thread was faster
             while len(self.pending) > most:
-                self.pending.pop()
-                self.queue.drop(reason)
+                self._drop(self.pending.pop(), reason)
+
+    def _is_ours(self, span: ReadableSpan) -> bool:
+        """Whether a span started here, and not before the fork in the parent, which sends it."""
+        return (span.start_time or 0) >= self._forked_at
+
+    def _drop(self, span: ReadableSpan, reason: str) -> None:
+        if self._is_ours(span):
+            self.queue.drop(reason)
 
     def _unencodable(self, error: Exception) -> None:
         """Drop a span that cannot be redacted and encoded: it must not leave."""
@@ -235,12 +248,12 @@ class ExportProcessor(SpanProcessor):
             least = self._settings.batch_size
             if self._flush or now >= due:
                 self._flush, due, least = False, now + self._settings.export_interval_seconds, 1
-            while self._left() is None and self.queue.waiting >= least and (batch := self.queue.take(self._settings.batch_size)):
+            while self._left() is None and self.queue.waiting >= least and (batch := self.queue.take(self._most)):
                 self._deliver(batch)
         while (self._left() or 0) > self._for_an_answer:
             self._encode(_AT_ONCE)
             if not self.pending or self.queue.waiting >= self._settings.batch_size:
-                if not (batch := self.queue.take(self._settings.batch_size)):
+                if not (batch := self.queue.take(self._most)):
                     break
                 self._deliver(batch)
 
@@ -260,17 +273,22 @@ class ExportProcessor(SpanProcessor):
             _logger.exception("%s: the exporter failed; a batch is lost", self._settings.service_name)
             result = ExportResult("refused", "an error of the exporter", INTERNAL)
         self.refusing = result.throttled
-        if result.kind == "again":
+        too_large = result.kind == "smaller" and len(batch) > 1
+        if too_large or result.kind == "again":
             self.queue.give_back(batch)
         else:
             exported = max(0, len(batch) - result.rejected) if result.kind == "accepted" else 0
             self.queue.settle(batch, exported=exported, reason=result.reason)
         self._settled.set()
+        if too_large:
+            self._most = len(batch) // 2
+            return
+        self._most = min(self._settings.batch_size, self._most + self._most // 8 + 1)
         self._say(result)
         self._say_full()
         self._say_withheld()
         if result.kind == "again":
-            ours = self._next_pause * random.uniform(0.5, 1.0)  # noqa: S311  no secret
+            ours = self._next_pause * _RANDOM.uniform(0.5, 1.0)
             self._pause(ours if result.after_seconds is None else min(result.after_seconds, _LONGEST_PAUSE_ASKED))
             self._next_pause = min(self._next_pause * 2, _LONGEST_PAUSE)
         else:
@@ -302,7 +320,7 @@ class ExportProcessor(SpanProcessor):
             _logger.info("%s: %s takes spans again (before: %s)", *place, before)
         elif result.kind == "again":
             _logger.warning("%s: %s does not take spans at present (%s); they wait and are tried again", *place, result.why)
-        elif result.kind == "refused":
+        elif result.kind in {"refused", "smaller"}:
             _logger.error("%s: %s refuses spans (%s); they are dropped", *place, result.why)
         else:
             _logger.warning("%s: %s %s", *place, state)

@@ -53,21 +53,17 @@ class SpanQueue:
         self.start: Final[Callable[[], int]] = self._starts.__next__
         """Counts a sampled span that starts, in one step of the interpreter, so that threads lose no count."""
         self._not_ours = 0
-        self._ended = 0
         self.reset()
 
-    def reset(self, *, pending: int = 0) -> None:
-        """Empty the queue and renew its lock in a forked child, because the waiting spans are the parent's.
-
-        Spans that were live at the fork are live in the child as well. ``pending`` is the number of ended spans that are not encoded yet.
-        """
+    def reset(self) -> None:
+        """Empty the queue, its accounts and its lock in a forked child, because all spans that started before are the parent's."""
         self._lock = threading.RLock()
         # Group and span alternate, because pairs would take twice the memory.
         self._failed: deque[Any] = deque()
         self._others: deque[Any] = deque()
         self._batch: Batch | None = None
         self._bytes = 0
-        self._not_ours += self._ended + pending
+        self._not_ours += self._started
         self._ended = self._exported = 0
         self._dropped: Counter[str] = Counter()
         self._closed = False
@@ -114,9 +110,7 @@ class SpanQueue:
 
     def _make_room(self, size: int) -> bool:
         while self._others and not self._fits(size):
-            self._others.popleft()
-            gone = len(self._others.popleft()) + OVERHEAD_BYTES
-            self._bytes -= gone
+            self._bytes -= len(_leave(self._others, 1)[1]) + OVERHEAD_BYTES
             self._dropped[QUEUE_FULL] += 1
             self.full = True
         return self._fits(size)

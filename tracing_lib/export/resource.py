@@ -21,16 +21,14 @@ def build_resource(settings: TracingSettings) -> Resource:
     Further attributes in ``OTEL_RESOURCE_ATTRIBUTES`` stay; user name and command line are left out whoever adds them. Names:
     OpenTelemetry semantic conventions, "Resource" (service, deployment, host, process, telemetry.sdk).
     """
-    attributes: dict[str, str | int] = {
+    attributes: dict[str, str | int | None] = {
         "service.name": settings.service_name,
         "service.namespace": settings.service_namespace,
         "service.instance.id": settings.instance_id,
         "host.name": str(OTELResourceDetector().detect().attributes.get("host.name") or socket.gethostname()),
         "process.pid": os.getpid(),
+        "service.version": settings.service_version,
+        "deployment.environment.name": settings.environment,
     }
-    if settings.service_version is not None:
-        attributes["service.version"] = settings.service_version
-    if settings.environment is not None:
-        attributes["deployment.environment.name"] = settings.environment
-    resource = Resource.create(attributes)
+    resource = Resource.create({key: value for key, value in attributes.items() if value is not None})
     return Resource({key: value for key, value in resource.attributes.items() if key not in _PRIVATE}, resource.schema_url)

@@ -27,6 +27,9 @@ _OTHER_THAN_SUCCESS: Final = 300
 _RETRYABLE_HTTP: Final = frozenset({429, 502, 503, 504})
 _THROTTLING_HTTP: Final = frozenset({429, 503})
 _RETRYABLE_GRPC: Final = frozenset({"CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"})
+_TOO_LARGE_HTTP: Final = 413
+_TOO_LARGE_GRPC: Final = "larger than max"
+"""In the details of ``RESOURCE_EXHAUSTED``, by every implementation of gRPC."""
 _GZIP_LEVEL: Final = 1
 """Spans repeat themselves: level 1 finds most of that, and 6 takes three times as long for a tenth less."""
 
@@ -35,8 +38,8 @@ _GZIP_LEVEL: Final = 1
 class ExportResult:
     """The result of one attempt."""
 
-    kind: Literal["accepted", "again", "refused"]
-    """Whether the collector has the request, may be asked again, or will never take it."""
+    kind: Literal["accepted", "again", "smaller", "refused"]
+    """Whether the collector has the request, may be asked again, may take its spans in smaller requests, or will never take it."""
     why: str = ""
     """The answer in words, for the log."""
     reason: str = ""
@@ -108,7 +111,7 @@ class HttpTransport:
         if status in _RETRYABLE_HTTP:
             after = retry_after(response.headers.get("retry-after"))
             return ExportResult("again", f"HTTP {status}", after_seconds=after, throttled=status in _THROTTLING_HTTP)
-        return ExportResult("refused", f"HTTP {status}", f"http_{status}")
+        return ExportResult("smaller" if status == _TOO_LARGE_HTTP else "refused", f"HTTP {status}", f"http_{status}")
 
     def close(self) -> None:
         """Close the connection. A request that hangs is left to its thread."""
@@ -162,10 +165,11 @@ class GrpcTransport:
     def _failed(self, error: grpc.RpcError) -> ExportResult:
         code = error.code().name
         after = _retry_info(error)
-        throttled = code == "RESOURCE_EXHAUSTED" or after is not None
+        too_large = code == "RESOURCE_EXHAUSTED" and _TOO_LARGE_GRPC in (error.details() or "")
+        throttled = not too_large and (code == "RESOURCE_EXHAUSTED" or after is not None)
         if code in _RETRYABLE_GRPC or (code == "RESOURCE_EXHAUSTED" and after is not None):
             return ExportResult("again", f"gRPC {code}", after_seconds=after, throttled=throttled)
-        return ExportResult("refused", f"gRPC {code}", f"grpc_{code.lower()}", throttled=throttled)
+        return ExportResult("smaller" if too_large else "refused", f"gRPC {code}", f"grpc_{code.lower()}", throttled=throttled)
 
     def close(self) -> None:
         """Close the channel, which ends a call that is under way."""

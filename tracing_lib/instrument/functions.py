@@ -83,11 +83,16 @@ def traced(
             f"traced: is put on {function!r}. Wanted: a function or a method. "
             "Next: put @traced below @staticmethod, @classmethod or @property, and on a class's methods instead of the class"
         )
-    full = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', type(function).__qualname__)}".replace(
-        "<locals>.", ""
-    )
+    full = full_name(function)
     paths = compile_paths(attributes, function, place=f"traced {full}")
     return wrap(function, SpanPlan(name or full, TracerSource(_SCOPE, tracer_provider), kind=kind, paths=paths))
+
+
+def full_name(function: Callable[..., object]) -> str:
+    """Return module and name of a function, for its spans."""
+    return f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', type(function).__qualname__)}".replace(
+        "<locals>.", ""
+    )
 
 
 def wrap(function: Callable[..., object], plan: SpanPlan) -> Callable[..., object]:

@@ -7,7 +7,7 @@ is its handshake, and every event is a trace of its own, sampled when the connec
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry import context as contexts
@@ -19,8 +19,6 @@ from tracing_lib.instrument.source import ending, fail
 from tracing_lib.propagation.current import set_current_span, without_span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from opentelemetry.context import Context
     from opentelemetry.trace import Span, SpanContext, Tracer
 
@@ -82,20 +80,29 @@ class WebSocketEvents:
         if contexts.get_current() is self._outside:
             contexts.attach(before)
 
-    @contextmanager
-    def sending(self, message: str | bytes) -> Iterator[str | bytes]:
-        """Run the sending of an event in its span; yield the message as it is to be sent."""
+    def sending(self, message: str | bytes) -> AbstractContextManager[object]:
+        """Return the block in which an event is sent: its span."""
         if self._connection is None or not self._connection.trace_flags.sampled:
-            yield message
-            return
+            return nullcontext()
         span = self._start("send", SpanKind.PRODUCER, message, contexts.get_current(), None)
-        with ending(span, set_current_span(span)):
-            yield _enveloped(message) if self._envelope else message
+        return ending(span, set_current_span(span))
+
+    def enveloped(self, message: str | bytes) -> str | bytes:
+        """Return a message as it is to be sent: a JSON object with the current span, its sender, as the first member."""
+        sampled = self._envelope and self._connection is not None and self._connection.trace_flags.sampled
+        if not sampled or not isinstance(message, str) or not message.lstrip().startswith("{"):
+            return message
+        carrier: dict[str, str] = {}
+        _W3C.inject(carrier)
+        head, _, rest = message.partition("{")
+        separator = "" if rest.lstrip().startswith("}") else ", "
+        return f'{head}{{"traceparent": "{carrier["traceparent"]}"{separator}{rest}'
 
     def broke(self, error: BaseException) -> None:
-        """Record what ended the connection outside of any event, in a trace of its own."""
+        """Record, once, what ended the connection outside of any event, in a trace of its own."""
         if self._connection is not None and self._connection.trace_flags.sampled:
             span = self._start("close", SpanKind.INTERNAL, b"", without_span(), None)
+            self._connection = None
             fail(span, error)
             span.end()
 
@@ -131,14 +138,3 @@ def _sender(message: str | bytes) -> SpanContext | None:
         return None
     context = get_current_span(_W3C.extract({"traceparent": found[1]}, contexts.Context())).get_span_context()
     return context if context.is_valid else None
-
-
-def _enveloped(message: str | bytes) -> str | bytes:
-    """Return a message that is a JSON object with the current span, its sender, as the first member; any other message as it is."""
-    if not isinstance(message, str) or not message.lstrip().startswith("{"):
-        return message
-    carrier: dict[str, str] = {}
-    _W3C.inject(carrier)
-    head, _, rest = message.partition("{")
-    separator = "" if rest.lstrip().startswith("}") else ", "
-    return f'{head}{{"traceparent": "{carrier["traceparent"]}"{separator}{rest}'

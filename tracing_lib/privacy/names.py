@@ -25,7 +25,7 @@ _VERBS: Final = _MESSAGING | {"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "
 CODE: Final = re.compile(r"[A-Za-z_$</][A-Za-z0-9_.$:/<>\[\]*-]{0,159}")
 """A name from source code or a protocol."""
 
-_IDENTIFYING: Final = re.compile(
+IDENTIFYING: Final = re.compile(
     r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){1,3}(-[0-9a-fA-F]{1,12})?"  # a UUID, or its beginning
     r"|[a-z]{1,83}1[02-9ac-hj-np-z]{20,}"  # an address in bech32 (BIP 173)
     r"|(0x)?(?=[a-fA-F]*[0-9])[0-9a-fA-F]{12,}"  # a digest
@@ -61,7 +61,7 @@ def route(path: str) -> str:
 
 def _segment(part: str) -> str:
     literal = _PARAMETER.sub("", part)
-    return part if _PLAIN.fullmatch(literal) and not _IDENTIFYING.search(literal) else HOLE
+    return part if _PLAIN.fullmatch(literal) and not IDENTIFYING.search(literal) else HOLE
 
 
 def path(requested: str, registry: Registry) -> str:
@@ -86,7 +86,7 @@ def url(full: str, registry: Registry) -> str | None:
         port = parts.port
     except ValueError:
         return None
-    if not parts.scheme or not parts.hostname or not is_host(parts.hostname):
+    if not parts.scheme or not parts.hostname or not HOST.fullmatch(parts.hostname):
         return None
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{host}{f':{port}' if port else ''}{path(parts.path, registry) if parts.path else ''}"
@@ -94,16 +94,6 @@ def url(full: str, registry: Registry) -> str | None:
 
 HOST: Final = re.compile(r"([A-Za-z0-9_]([A-Za-z0-9_.-]{0,253}[A-Za-z0-9])?|\[[0-9a-fA-F:.]{2,45}\])(:[0-9]{1,5})?|[0-9a-fA-F:.]{2,45}")
 """A host name or an address, perhaps with a port."""
-
-
-def is_identifying(name: str) -> bool:
-    """Whether a name has an identifier in it."""
-    return bool(_IDENTIFYING.search(name))
-
-
-def is_host(value: str) -> bool:
-    """Whether a string is a host name or an address, perhaps with a port."""
-    return bool(HOST.fullmatch(value))
 
 
 def span_name(name: str, registry: Registry) -> str:
@@ -143,7 +133,7 @@ def _code(word: str, registry: Registry) -> str:
     if word.startswith("/") and "." not in word.partition("/")[2].partition("/")[0]:
         return _path(word, registry)
     if CODE.fullmatch(word):
-        clean = _IDENTIFYING.sub(MASK, word)
+        clean = IDENTIFYING.sub(MASK, word)
         return clean if CODE.fullmatch(clean) else MASK
     return _worded(word, registry)
 
@@ -154,7 +144,7 @@ def _worded(word: str, registry: Registry) -> str:
     if word in _METHODS or (word and set(word) <= _SIGNS):
         return word
     parts = [part for part in re.split(r"[-_.:/]", bare) if part]
-    if not parts or _IDENTIFYING.search(bare):
+    if not parts or IDENTIFYING.search(bare):
         return MASK
     alone = len(parts) == 1
     return word if all(_is_word(part, registry, alone=alone) for part in parts) else MASK

@@ -42,8 +42,8 @@ class Registry:
         after_fork(self._renew_lock)
 
     def _renew_lock(self) -> None:
-        # A lock that another thread holds during a fork stays locked in the child.
-        self._lock = threading.Lock()
+        # A lock that another thread holds during a fork stays locked in the child. Reentrant, as a finalizer may end a span at any time.
+        self._lock = threading.RLock()
 
     def _copy(self, parent: Registry) -> None:
         # Each copy is one step of the interpreter.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from tracing_lib.privacy.attribute import Privacy, Shape
 from tracing_lib.privacy.declarations import STAYING
-from tracing_lib.privacy.names import CODE, ID, is_identifying
+from tracing_lib.privacy.names import CODE, ID, IDENTIFYING
 
 if TYPE_CHECKING:
     from tracing_lib.privacy.registry import Registry
@@ -50,7 +50,7 @@ class WithheldAttributes:
         (self._by_key.get(key) or self._first(key, value)).count += 1
 
     def _first(self, key: str, value: object) -> Withheld:
-        shown = len(key) <= _LONGEST_KEY and _KEY.fullmatch(key) and not is_identifying(key) and not self._rules.found(key)
+        shown = len(key) <= _LONGEST_KEY and _KEY.fullmatch(key) and not IDENTIFYING.search(key) and not self._rules.found(key)
         if not shown or len(self._by_key) >= _MOST_KEYS:
             key, value = OTHERS, None
         if key in self._by_key:

@@ -125,8 +125,7 @@ class OwnBaggagePropagator(TextMapPropagator):
         """Whether an entry is propagated: the key is declared for it, and the value has the declared shape and matches no privacy rule."""
         if self._policy is None:
             self._policy = PrivacyPolicy()
-        declared = self._policy.registry.get(key)
-        return declared is not None and declared.baggage and self._policy.attribute(key, value) == value
+        return self._declared(key) and self._policy.attribute(key, value) == value
 
     def _with_allowed(self, base: Context, source: Context) -> Context:
         for key, value in baggage.get_all(source).items():
@@ -142,10 +141,7 @@ _KNOWN_FLAGS: Final = 3
 
 
 class OwnTraceContextPropagator(TraceContextTextMapPropagator):
-    """W3C trace context, as the specification has it.
-
-    A request with two ``traceparent`` has none, flags that are not known are zero, and of a key that comes twice the first entry holds.
-    """
+    """W3C trace context by the specification: two ``traceparent`` are none, unknown flags zero, and the first entry of a key holds."""
 
     def extract(self, carrier: CarrierT, context: Context | None = None, getter: Getter[CarrierT] = default_getter) -> Context:
         """Return the context with the span that the headers name."""

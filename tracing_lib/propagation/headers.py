@@ -77,7 +77,9 @@ _outside: Final[weakref.WeakSet[Span]] = weakref.WeakSet()
 
 def stand_outside() -> None:
     """Take the current span for one of the server's start: requests that inherit it are not called by it."""
-    _outside.add(get_current_span())
+    span = get_current_span()
+    # A server span is a request's: some frameworks make their middleware when the first one arrives.
+    _outside.add(INVALID_SPAN if getattr(span, "kind", None) is SpanKind.SERVER else span)
 
 
 def inject(carrier: dict[str, str], to: str | None) -> None:

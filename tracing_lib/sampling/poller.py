@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tracing_lib.contract.settings import TracingSettings
 
 _logger: Final = logging.getLogger("tracing_lib")
+_RANDOM: Final = random.SystemRandom()
+"""Not the generator of ``random``, whose sequence is the service's own once it is seeded."""
 _TIMEOUT_SECONDS: Final = 5.0
 _LONGEST_ANSWER: Final = 2**20
 _OK: Final = 200
@@ -62,7 +64,7 @@ class StrategyPoller:
     def _work(self) -> None:
         interval, failures = self._settings.strategies_poll_seconds, 0
         pause = 0.0
-        while not self._stopped.wait(pause * random.uniform(_EARLIEST, 1.0)):  # noqa: S311  no secret
+        while not self._stopped.wait(pause * _RANDOM.uniform(_EARLIEST, 1.0)):
             problem = self._poll()
             if self._stopped.is_set():
                 return

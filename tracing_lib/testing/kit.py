@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import itertools
 import textwrap
-import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +15,6 @@ from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import ProxyTracerProvider
 
-from tracing_lib.base.background import after_fork
 from tracing_lib.base.errors import AlreadyConfiguredError, explain
 from tracing_lib.base.span_tree import render
 from tracing_lib.privacy.policy import PrivacyPolicy
@@ -67,15 +65,10 @@ class _Recording(SpanProcessor):
 
     def __init__(self, policy: PrivacyPolicy | None) -> None:
         self._policy = policy
+        # Without a lock: a finalizer that ends a span would wait for the thread that it interrupts.
         self._ticks = itertools.count()
-        self._renew_lock()
         self._started: dict[tuple[int, int], tuple[int, str]] = {}
         self.ended: list[ReadableSpan] = []
-        after_fork(self._renew_lock)
-
-    def _renew_lock(self) -> None:
-        # A lock that another thread holds during a fork stays locked in the child.
-        self._lock = threading.Lock()
 
     def _tick(self) -> int:
         return START + next(self._ticks) * TICK
@@ -83,21 +76,18 @@ class _Recording(SpanProcessor):
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002  the interface's
         """Note when a span started."""
         context = span.get_span_context()
-        with self._lock:
-            self._started[context.trace_id, context.span_id] = (self._tick(), span.name)
+        self._started[context.trace_id, context.span_id] = (self._tick(), span.name)
 
     def on_end(self, span: ReadableSpan) -> None:
         """Keep an ended span."""
         assert span.context is not None  # noqa: S101  the SDK gives every span one
-        with self._lock:
-            started, _ = self._started.pop((span.context.trace_id, span.context.span_id), (START, ""))
-            clean = span if self._policy is None else self._policy.span(span)
-            self.ended.append(_timed(clean, started, self._tick()))
+        started, _ = self._started.pop((span.context.trace_id, span.context.span_id), (START, ""))
+        clean = span if self._policy is None else self._policy.span(span)
+        self.ended.append(_timed(clean, started, self._tick()))
 
     def open(self) -> list[str]:
         """Return the names of the spans that were started and did not end."""
-        with self._lock:
-            return [name for _, name in sorted(self._started.values())]
+        return [name for _, name in sorted(self._started.values())]
 
 
 def _timed(span: ReadableSpan, start: int, end: int) -> ReadableSpan:

@@ -78,7 +78,7 @@ def _digests(secrets: dict[str, str]) -> dict[str, str]:
 
 def test_a_rotated_secret_restarts_its_readers_and_nobody_else() -> None:
     before = _digests(SECRETS)
-    assert set(before) == {"agent", "access"}
+    assert set(before) == {"agent", "access", "sampling"}
     assert _digests(SECRETS) == before
     rotated = _digests(SECRETS | {"tracing-access.cookie-secret": "b-cookie-secret-"})
     assert rotated["agent"] == before["agent"]

@@ -40,7 +40,7 @@ CHANGES: list[tuple[str, dict[str, object], set[str]]] = [
         {"ingest": {"namespaces": ["virtengine", "more"], "tls_secret": "tracing-ingest-tls", "token_secret": "tracing-ingest-token"}},
         set(),
     ),
-    ("prod", {"ingest": {"namespaces": ["virtengine"]}}, {"agent"}),
+    ("prod", {"ingest": {"namespaces": ["virtengine"]}}, {"agent", "sampling"}),
     ("prod", {"images": {"pull_secret": "mirror"}}, set()),
     ("prod", {"images": {"registry": "registry.example.org"}}, {"access", "agent", "gateway", "jaeger", "sampling"}),
     ("prod", {"aggregation": {"scraper_namespaces": ["other"]}}, {"agent"}),

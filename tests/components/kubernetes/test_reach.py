@@ -133,7 +133,7 @@ def test_who_reaches_the_user_interface_the_intake_of_the_backend_and_the_strate
 
     assert who("jaeger", 16686) == {"access"}
     assert who("jaeger", 4317) == {"gateway"}
-    assert who("gateway", 4317) == {"agent"}
+    assert who("gateway", 4318) == {"agent"}
     assert who("sampling", 5778) == {"service"}
     assert who("agent", 4317) == who("agent", 4318) == {"service"}
     assert who("access", 4180) == {"ingress controller"}

@@ -55,6 +55,7 @@ def plan_of(workloads: Iterable[Workload], edges: Iterable[Edge] = ()) -> Plan:
         privacy=(),
         outside={},
         quota=Quota(pods=0, cpu_millicores=0, memory_bytes=0, storage_bytes=0, claims=0),
+        toolbox=server("busybox"),
     )
 
 

@@ -77,6 +77,15 @@ def test_restarting_a_workload_restarts_it_by_sigterm(stage: Stage) -> None:
     assert stage.journal == ["start backend", "stop backend", "start backend", "stop backend"]
 
 
+def test_a_restarted_server_that_does_not_stop_is_killed_after_its_grace_period(stage: Stage) -> None:
+    stage.add("backend", grace_seconds=1, ignores_sigterm=True)
+    with stage.running():
+        faults = Faults(stage.folder / "state")
+        first = faults.find("backend").pid
+        assert faults.restart("backend") >= 1
+        assert faults.find("backend").pid not in {None, first}
+
+
 def test_a_hanging_server_is_ended_and_started_again_as_the_kubelet_does(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(liveness, "PERIOD_SECONDS", 0.1)
     monkeypatch.setattr(liveness, "ANSWER_SECONDS", 0.1)

@@ -28,7 +28,7 @@ BASELINE = 0.1
 SLOW_NS = 10**9
 WITHIN = 0.01
 SETTINGS: dict[str, object] = {
-    "sampling": {"tail": {"baseline": "10 %", "wait": "4s", "slow": "1s"}},
+    "sampling": {"tail": {"baseline": "10 %", "wait": "10s", "slow": "1s"}},
     "aggregation": {"flush_interval": "1s"},
     "load": {"spans_per_second": 2000},
     "retention": {"traces": "1d"},

@@ -165,7 +165,7 @@ def test_a_sentence_reads_as_a_person_would_say_it(changes: samples.Changes, sen
         ("prod-tempo", {"backend.grafana.cpu": "1"}, [("grafana", "restarts")]),
         ("prod-tempo-s3", {"backend.storage.credentials_secret": "other"}, [("tempo", "restarts")]),
         ("prod", {"ingest.namespaces": ["a"]}, []),
-        ("prod", {"ingest.token_secret": None}, [("agent", "restarts")]),
+        ("prod", {"ingest.token_secret": None}, [("agent", "restarts"), ("sampling", "restarts")]),
         ("prod", {"images.digests": {"otelcol-contrib": "sha256:" + "0" * 64}}, [("agent", "restarts"), ("gateway", "restarts")]),
     ],
 )

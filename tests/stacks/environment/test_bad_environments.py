@@ -103,7 +103,7 @@ def test_every_problem_of_a_file_is_said_at_once(tmp_path: Path, capsys: pytest.
 
 
 def test_every_broken_rule_of_a_file_is_said_at_once() -> None:
-    changes = {"backend.replicas": 2, "sampling.tail.wait": "90s", "ingest.tls_secret": None}
+    changes = {"backend.replicas": 2, "collectors.agent.queue": None, "sampling.tail.wait": "90s", "ingest.tls_secret": None}
     with pytest.raises(BadEnvironmentError) as refused:
         samples.named("prod", changes)
     keys = [problem.key for problem in refused.value.problems]

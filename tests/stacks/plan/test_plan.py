@@ -227,13 +227,16 @@ def test_the_secrets_of_prod_are_named_where_they_are_used() -> None:
         ("agent", "tracing-ingest-tls", "tls.crt"),
         ("agent", "tracing-ingest-tls", "tls.key"),
         ("agent", "tracing-ingest-token", "token"),
+        ("sampling", "tracing-ingest-tls", "tls.crt"),
+        ("sampling", "tracing-ingest-tls", "tls.key"),
+        ("sampling", "tracing-ingest-token", "token"),
         ("tempo", "tracing-bucket", "access-key"),
         ("tempo", "tracing-bucket", "secret-key"),
         ("access", "tracing-access", "client-secret"),
         ("access", "tracing-access", "cookie-secret"),
     }
-    agent = found.workload("agent")
-    assert all(secret.path in samples.document(found, "agent", "collector.yaml") for secret in agent.secret_files)
+    for name, document in (("agent", "collector.yaml"), ("sampling", "sampling.yaml")):
+        assert all(secret.path in samples.document(found, name, document) for secret in found.workload(name).secret_files)
 
 
 @cache
@@ -277,7 +280,7 @@ def test_one_port_constant_moves_every_document_edge_and_endpoint(
     # The documents differ in that number and nothing else: put back, they are those of before.
     assert {name: text.replace(str(number), str(old.number)) for name, text in texts(after).items()} == texts(before)
     ends_before, ends_after = (dataclasses.asdict(found.endpoints) for found in (before, after))
-    assert {name: url.replace(str(number), str(old.number)) for name, url in ends_after.items()} == ends_before
+    assert {name: url and url.replace(str(number), str(old.number)) for name, url in ends_after.items()} == ends_before
 
 
 @each
@@ -312,10 +315,13 @@ def test_every_server_stays_within_its_memory_before_the_kernel_acts(base: str, 
 
 
 @each
-def test_a_gateway_has_time_to_decide_on_every_trace_that_waits(base: str, target: str) -> None:
+def test_a_gateway_decides_on_what_it_acknowledged_and_else_stops_at_once(base: str, target: str) -> None:
     gateway = samples.planned(base, target).workload("gateway")
-    tail = yaml.safe_load(gateway.documents[0].text)["processors"]["tail_sampling"]
-    assert gateway.grace_seconds > int(tail["decision_wait"].removesuffix("s"))
+    document = yaml.safe_load(gateway.documents[0].text)
+    tail = document["processors"]["tail_sampling"]
+    wait = int(tail["decision_wait"].removesuffix("s"))
+    # A gateway that closes takes no more spans: the rest of what it still decided on would be decided on by its successor.
+    assert gateway.grace_seconds < 3 if "otlp_grpc/copy" in document["exporters"] else gateway.grace_seconds > wait
     assert tail["num_traces"] >= tail["expected_new_traces_per_sec"]
 
 

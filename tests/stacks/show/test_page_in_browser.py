@@ -28,7 +28,7 @@ pytestmark = [
 ]
 
 PICTURES = os.environ.get("VIRTENGINE_TRACING_PICTURES")
-"""Folder into which the tests take pictures of the page, for a person to look at and for the documentation."""
+"""Folder into which the tests take pictures of the page, for a person to look at."""
 ROW = "document.activeElement.parentElement.id"
 DIM = "[...document.querySelectorAll('main > .dim')].length"
 

@@ -30,8 +30,8 @@ def _from(environ: dict[str, str], **arguments: str) -> TracingSettings:
 
 
 def without_strategies(settings: TracingSettings) -> TracingSettings:
-    """The settings as the standard variables can say them: they name a sampler, which puts strategies and targets aside."""
-    return settings.model_copy(update={"strategies_url": None, "targets": ()})
+    """The settings as the standard variables can say them: a sampler instead of strategies and targets, and no user interface."""
+    return settings.model_copy(update={"strategies_url": None, "targets": (), "trace_url": None})
 
 
 def test_the_same_outputs_give_the_same_settings_from_every_source(outputs_file: Path) -> None:

@@ -100,6 +100,18 @@ def test_what_a_collector_refuses_for_good_is_dropped_under_the_name_of_the_refu
     assert (report.delivered, report.accounts.dropped) == (2, {reason: 7})
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_request_that_is_too_large_is_split_until_the_collector_takes_it(protocol: Protocol) -> None:
+    with Collector(protocol, largest=2_000) as collector:
+        tracing = tracing_to(collector)
+        made = end_spans(tracing, 300)
+        tracing.tracer("t").start_span("too large alone", attributes={"url.template": "/" + "order/" * 400}).end()
+        report = tracing.shutdown()
+    assert collector.ids == made, "all that fit"
+    reason = {"http/protobuf": "http_413", "grpc": "grpc_resource_exhausted"}[protocol]
+    assert (report.ended, report.delivered, report.accounts.dropped) == (301, 300, {reason: 1})
+
+
 def test_grpc_without_a_pause_does_not_try_an_exhausted_collector_again() -> None:
     with Collector("grpc", answers=deque([Answer(8)])) as collector:
         tracing = tracing_to(collector)

@@ -42,7 +42,8 @@ while True:
 
 def start(program: str, *arguments: str, shutdown_seconds: float = STALL_SECONDS) -> subprocess.Popen[str]:
     head = HEAD.replace("SHUTDOWN", str(shutdown_seconds))
-    command = [sys.executable, "-c", head + textwrap.dedent(program), *arguments]
+    # Python 3.12 and later warn of every fork of a process that has threads.
+    command = [sys.executable, "-W", "ignore:This process:DeprecationWarning", "-c", head + textwrap.dedent(program), *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -142,6 +143,35 @@ def test_sigterm_with_nobody_listening_ends_in_time_and_says_once_what_was_lost(
     assert code == -signal.SIGTERM
     assert said.count("2 of 2 spans were not delivered") == 1
     assert "shutdown: 2" in said
+
+
+OPEN_AT_EXIT = """
+ends("done")
+open_ = [tracer.start_span(name) for name in ("GET /orders/{order_id}", "mail to jane@example.com", "GET /orders/{order_id}")]
+"""
+
+
+def test_spans_that_are_open_when_the_process_ends_are_told_in_one_line(collector: Collector) -> None:
+    code, _, said = finish(start(OPEN_AT_EXIT, collector.url, collector.protocol))
+    assert (code, collector.names) == (0, ["done"])
+    lines = [line for line in said.splitlines() if "had not ended" in line]
+    assert lines == ["portal: 3 spans had not ended and are not sent: GET /orders/{order_id}, mail to *"]
+
+
+OPEN_AT_FORK = """
+with tracer.start_as_current_span("order"):
+    child = os.fork()
+    if child == 0:
+        ends("of the child")
+        sys.exit(0)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+"""
+
+
+def test_a_span_that_is_open_at_a_fork_is_sent_once_by_the_process_that_began_it(collector: Collector) -> None:
+    code, _, said = finish(start(OPEN_AT_FORK, collector.url, collector.protocol))
+    assert (code, [line for line in said.splitlines() if "spans" in line and "more cost" not in line]) == (0, [])
+    assert collector.names == ["of the child", "order"]
 
 
 FORKS = {

@@ -51,3 +51,39 @@ def test_spans_begun_by_finalizers_neither_crash_nor_hang_the_process(threshold:
     command = [sys.executable, "-c", PROGRAM, str(SECONDS), str(threshold)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS + 120, check=False)
     assert (ended.returncode, ended.stdout) == (0, "alive 0\n"), ended.stderr
+
+
+IN_MEMORY = """
+import faulthandler, gc, sys
+faulthandler.dump_traceback_later(120, exit=True)
+from tracing_lib import TracingSettings, configure, declare, Attribute
+if sys.argv[1] == "RecordedTraces":
+    from tracing_lib.testing import RecordedTraces
+    traces = RecordedTraces()
+    tracer = traces.provider.get_tracer("t")
+else:
+    tracer = configure(TracingSettings(service_name="a"), console=True).tracer("t")
+class Circle:
+    def __init__(self):
+        self.me = self
+    def __del__(self):
+        with tracer.start_as_current_span("finalizer"):
+            pass
+gc.set_threshold(3)
+for number in range(1000):
+    Circle()
+    with tracer.start_as_current_span("block", attributes={"url.template": f"/orders/{number}"}):
+        Circle()
+    if number % 50 == 0:
+        declare(Attribute(f"tests.key{number}", "Of a test."))
+gc.set_threshold(700)
+gc.collect()
+assert sys.argv[1] == "console" or len(traces.spans) >= 2900
+"""
+
+
+@pytest.mark.parametrize("way", ["RecordedTraces", "console"])
+def test_spans_of_finalizers_wait_for_no_lock_that_their_own_thread_holds(way: str) -> None:
+    command = [sys.executable, "-c", IN_MEMORY, way]
+    ended = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=300, check=False)
+    assert ended.returncode == 0, ended.stderr[-4000:]

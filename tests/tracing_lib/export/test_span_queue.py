@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
@@ -14,6 +15,11 @@ from opentelemetry.sdk.resources import Resource
 
 from tracing_lib.export.groups import ScopeGroup
 from tracing_lib.export.queue import OVERHEAD_BYTES, Batch, SpanQueue
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from _typeshed import TraceFunction
 
 GROUP = ScopeGroup(Resource({}), None)
 GROUPS = (GROUP, ScopeGroup(Resource({}), None))
@@ -207,7 +213,7 @@ def test_threads_that_end_spans_while_others_take_and_close_lose_no_count() -> N
 
 
 @pytest.mark.parametrize("live", [0, 3])
-def test_the_child_of_a_fork_begins_with_the_live_spans_alone(live: int) -> None:
+def test_the_child_of_a_fork_begins_with_no_span_of_its_parent(live: int) -> None:
     queue = SpanQueue(10_000)
     for _ in range(5 + live):
         queue.start()
@@ -215,4 +221,27 @@ def test_the_child_of_a_fork_begins_with_the_live_spans_alone(live: int) -> None
         queue.put(GROUP, b"x", failed=False)
     queue.reset()
     found = queue.accounts()
-    assert (found.started, found.live, found.queued, found.exported, found.lost) == (live, live, 0, 0, 0)
+    assert (found.started, found.live, found.queued, found.exported, found.lost) == (0, 0, 0, 0, 0)
+
+
+def test_a_signal_handler_in_the_middle_of_making_room_finds_whole_pairs() -> None:
+    queue = SpanQueue(20 * (100 + OVERHEAD_BYTES))
+    found: list[int] = []
+
+    def interrupt(_frame: FrameType, event: str, _argument: object) -> TraceFunction:
+        if event == "line":
+            found.append(len(queue._others) % 2)
+        return interrupt
+
+    for _ in range(20):
+        queue.start()
+        queue.put(GROUP, b"x" * 100, failed=False)
+    queue.start()
+    sys.settrace(interrupt)
+    try:
+        queue.put(GROUP, b"y" * 300, failed=True)
+    finally:
+        sys.settrace(None)
+    assert len(found) > 5
+    assert set(found) == {0}
+    assert queue.accounts().dropped == {"queue_full": 3}

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from opentelemetry.util.types import AttributeValue
 
 
-def own_provider() -> TracerProvider:
-    """Return a provider as ``configure`` makes it, that samples every trace and delivers nothing."""
-    sampler = FollowsLinks(TargetSampler(ratio_strategy(1.0)))
+def own_provider(ratio: float = 1.0) -> TracerProvider:
+    """Return a provider as ``configure`` makes it, that samples this share of all traces and delivers nothing."""
+    sampler = FollowsLinks(TargetSampler(ratio_strategy(ratio)))
     make_provider, _ = recorder()
     return make_provider(sampler=sampler, id_generator=ContextIdGenerator(), shutdown_on_exit=False)
 

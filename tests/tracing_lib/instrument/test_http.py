@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
+import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -19,6 +22,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 
@@ -30,6 +34,8 @@ from tracing_lib.propagation.baggage import OwnBaggagePropagator
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from opentelemetry.sdk.trace import ReadableSpan
+    from starlette.middleware.base import RequestResponseEndpoint
     from starlette.requests import Request
 
     from tests.tracing_lib.instrument.recorder import Recorder
@@ -172,6 +178,132 @@ def test_a_span_ends_with_the_last_part_of_the_answer_and_not_with_what_runs_aft
     assert after.end_time is not None
     assert after.start_time is not None
     assert after.end_time - after.start_time < 0.9e9
+
+
+async def _breaks_off(_request: Request) -> Response:
+    async def parts() -> AsyncIterator[bytes]:
+        yield b"first"
+        raise Broken("jane@example.com")
+
+    return StreamingResponse(parts())
+
+
+async def _passes_on(request: Request, call_next: RequestResponseEndpoint) -> Response:
+    return await call_next(request)
+
+
+@pytest.mark.parametrize("layers", [0, 1, 2])
+def test_a_body_that_breaks_off_is_the_servers_error_behind_any_middleware(recorder: Recorder, layers: int) -> None:
+    app: Any = Starlette(
+        routes=[Route("/whole", stream), Route("/broken", _breaks_off)],
+        middleware=[Middleware(BaseHTTPMiddleware, dispatch=_passes_on)] * layers,
+    )
+    with served(AsgiTracing(app, tracer_provider=recorder.provider)) as address:
+        httpx.get(f"http://{address}/whole")
+        with suppress(httpx.RemoteProtocolError):  # Starlette's middleware ends the response as if it were whole
+            httpx.get(f"http://{address}/broken")
+        whole, broken_ = recorder.wait(2)
+    assert (whole.name, whole.status.status_code, len(whole.events)) == ("GET /whole", StatusCode.UNSET, 0)
+    assert (broken_.name, broken_.status.status_code, len(broken_.events)) == ("GET /broken", StatusCode.ERROR, 1)
+    assert (attributes(broken_)["error.type"], attributes(broken_)["http.response.status_code"]) == (f"{__name__}.Broken", 200)
+
+
+def test_a_streamed_span_ends_with_its_last_part_though_more_runs_after(recorder: Recorder) -> None:
+    async def parts() -> AsyncIterator[bytes]:
+        yield b"all"
+
+    async def later_too(_request: Request) -> Response:
+        return StreamingResponse(parts(), background=BackgroundTask(asyncio.sleep, 1.0))
+
+    app: Any = Starlette(routes=[Route("/", later_too)], middleware=[Middleware(BaseHTTPMiddleware, dispatch=_passes_on)])
+    with served(AsgiTracing(app, tracer_provider=recorder.provider)) as address:
+        httpx.get(f"http://{address}/")
+        span = recorder.wait(1)[0]
+    assert span.end_time is not None
+    assert span.start_time is not None
+    assert span.end_time - span.start_time < 0.9e9
+    assert "virtengine.cancelled" not in attributes(span)
+
+
+@pytest.fixture
+def broken_server() -> Iterator[str]:
+    """A server that promises more than it sends; yields its address."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                connection = listener.accept()[0]
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nfirst")
+                connection.close()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    thread.join()
+
+
+@pytest.mark.parametrize("way", ["get", "stream", "async get", "async stream"])
+def test_a_body_that_breaks_off_is_the_clients_error(recorder: Recorder, broken_server: str, way: str) -> None:
+    async def later() -> None:
+        async with trace_httpx(httpx.AsyncClient(), tracer_provider=recorder.provider) as client:
+            if way == "async get":
+                await client.get(broken_server)
+            async with client.stream("GET", broken_server) as response:
+                async for _ in response.aiter_bytes():
+                    assert recorder.spans == (), "the span ends with the body"
+
+    def now() -> None:
+        with trace_httpx(httpx.Client(), tracer_provider=recorder.provider) as client:
+            if way == "get":
+                client.get(broken_server)
+            with client.stream("GET", broken_server) as response:
+                for _ in response.iter_bytes():
+                    assert recorder.spans == (), "the span ends with the body"
+
+    with pytest.raises(httpx.RemoteProtocolError):
+        asyncio.run(later()) if way.startswith("async") else now()
+    (span,) = recorder.spans
+    assert (span.status.status_code, attributes(span)["error.type"]) == (StatusCode.ERROR, "httpx.RemoteProtocolError")
+    assert attributes(span)["http.response.status_code"] == 200
+
+
+def test_an_error_in_a_streams_block_is_the_clients_and_leaving_early_is_none(recorder: Recorder, address: str) -> None:
+    async def run(error: BaseException | None) -> None:
+        client = trace_httpx(httpx.AsyncClient(), tracer_provider=recorder.provider)
+        async with client, client.stream("GET", f"http://{address}/stream"):
+            if error is not None:
+                raise error
+
+    def ended() -> ReadableSpan:
+        recorder.wait(2)
+        found = next(span for span in recorder.spans if span.kind is SpanKind.CLIENT)
+        recorder.clear()
+        return found
+
+    asyncio.run(run(None))
+    assert ended().status.status_code is StatusCode.UNSET
+    with pytest.raises(Broken):
+        asyncio.run(run(Broken("jane@example.com")))
+    failed = ended()
+    assert (failed.status.status_code, attributes(failed)["error.type"]) == (StatusCode.ERROR, f"{__name__}.Broken")
+    try:
+        dict[str, str]().pop("missing")
+    except KeyError:  # of before the request, and not its error
+        asyncio.run(run(None))
+    assert ended().status.status_code is StatusCode.UNSET
+
+
+def test_a_response_that_nobody_closes_still_ends_its_span(recorder: Recorder, address: str) -> None:
+    with trace_httpx(httpx.Client(), tracer_provider=recorder.provider) as client:
+        response = client.send(client.build_request("GET", f"http://{address}/stream"), stream=True)
+        del response
+        gc.collect()
+        recorder.wait(2)
+    assert sorted(span.kind.name for span in recorder.spans) == ["CLIENT", "SERVER"]
 
 
 def test_a_client_that_leaves_is_a_cancellation_and_no_error(recorder: Recorder, address: str) -> None:

@@ -63,6 +63,19 @@ with served(app) as address:
         plain.get(f"http://{address}/files")
         named.get(f"http://{address}/shop/oauth2/token")
 """
+_BACKGROUND = """
+import fastapi
+from tests.tracing_lib.instrument.served import served
+app = fastapi.FastAPI()
+def send_mail(customer):
+    tracer.start_span("look up").end()
+    raise LookupError(customer)
+@app.post("/orders")
+def order(tasks: fastapi.BackgroundTasks):
+    tasks.add_task(send_mail, "jane@example.org")
+with served(app) as address, httpx.Client() as plain:
+    plain.post(f"http://{address}/orders")
+"""
 _CELERY = """
 import celery
 app = celery.Celery("t", broker="memory://", backend="cache+memory://")
@@ -99,3 +112,8 @@ def test_a_name_that_is_not_known_is_refused() -> None:
     with pytest.raises(ValueError, match=r"skip has flask. Wanted: names of .*starlette, httpx, grpc"):
         instrument(skip=["flask"])
     assert instrument(skip=[*OWN, *COMMUNITY]) == []
+
+
+def test_a_background_task_has_a_span_of_its_own_with_its_error() -> None:
+    expected = "POST (client)\n  POST /orders (server)\n    __main__.send_mail ! LookupError\n      look up\n"
+    assert tree(_BACKGROUND) == expected

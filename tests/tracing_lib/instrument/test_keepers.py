@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import copy
+import pickle
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from opentelemetry.trace import StatusCode
@@ -14,7 +16,7 @@ from tests.tracing_lib.instrument.recorder import attributes, id_of, is_child
 from tracing_lib.instrument import trace_ante, trace_keeper
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from tests.tracing_lib.instrument.recorder import Recorder
 
@@ -201,3 +203,16 @@ def test_two_keepers_of_a_class_do_not_share_state(recorder: Recorder) -> None:
     first.place()
     assert (first.bids, second.bids) == (1, 0)
     assert len({id_of(span) for span in recorder.spans}) == 1
+
+
+def _pickled(keeper: object) -> object:
+    return pickle.loads(pickle.dumps(keeper))  # noqa: S301  our own
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, _pickled])
+def test_a_copy_of_a_traced_keeper_is_a_copy_of_the_keeper(copied: Callable[[Any], Any]) -> None:
+    keeper: Any = BidKeeper()
+    keeper.orders = ["o-1"]
+    found = copied(trace_keeper(keeper))
+    assert (type(found), found.orders) == (BidKeeper, ["o-1"])
+    assert found is not keeper

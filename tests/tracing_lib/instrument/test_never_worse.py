@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 from opentelemetry import trace
-from opentelemetry.trace import NoOpTracerProvider
+from opentelemetry.trace import NoOpTracerProvider, StatusCode
 
 from tests.tracing_lib.instrument.recorder import Recorder
 from tracing_lib import TracingSettings, configure, traced
@@ -105,6 +106,32 @@ def test_the_services_own_exception_always_reaches_the_caller(recorded: Recorder
     except BaseException as error:  # noqa: BLE001
         found = error
     assert found is raised
+
+
+@pytest.mark.parametrize("code", [None, 0, 3, "no"])
+@pytest.mark.parametrize("way", ["traced", "async", "consume", "start_as_current_span"])
+def test_a_program_that_exits_as_it_wants_is_no_error_of_a_span(recorded: Recorder, way: str, code: str | int | None) -> None:
+    provider = recorded.provider
+
+    async def later() -> None:
+        sys.exit(code)
+
+    def within(block: AbstractContextManager[object]) -> None:
+        with block:
+            sys.exit(code)
+
+    ways: dict[str, Callable[[], object]] = {
+        "traced": lambda: traced(tracer_provider=provider)(sys.exit)(code),
+        "async": lambda: asyncio.run(traced(tracer_provider=provider)(later)()),
+        "consume": lambda: within(consume("job", None, provider=provider)),
+        "start_as_current_span": lambda: within(provider.get_tracer("t").start_as_current_span("s")),
+    }
+    with pytest.raises(SystemExit) as raised:
+        ways[way]()
+    assert raised.value.code == code
+    # OpenTelemetry's own block takes exits for no error at all.
+    failed = code not in {None, 0} and way != "start_as_current_span"
+    assert [span.status.status_code is StatusCode.ERROR for span in recorded.spans] == [failed]
 
 
 @pytest.mark.parametrize("way", ["start_as_current_span", "produce", "consume"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +15,8 @@ from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, S
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.asyncio.server import serve
+from websockets.exceptions import ConnectionClosed, ConnectionClosedError, InvalidStatus
 
 from tests.tracing_lib.instrument.recorder import Recorder, attributes, id_of, is_child, trace_of
 from tests.tracing_lib.instrument.served import served
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.trace import ReadableSpan
     from starlette.websockets import WebSocket
+    from websockets.asyncio.client import ClientConnection
+    from websockets.asyncio.server import ServerConnection
 
 ROUTE = "/orders/{order_id}/events"
 PATH = "/orders/virt1qqq/events?token=s3cret&email=jane%40example.com"
@@ -187,6 +191,41 @@ def test_an_exception_is_the_error_of_the_event_or_of_a_span_of_its_own(recorder
     assert links(failed) == {"connection": where(recorder.one(f"GET {path}"))}
     assert [event.name for span in recorder.spans for event in span.events] == ["exception"]
     assert "jane" not in failed.to_json()
+
+
+@pytest.mark.parametrize("way", ["async for", "recv", "close"])
+def test_a_connection_that_the_server_breaks_off_is_told_by_the_client(recorder: Recorder, way: str) -> None:
+    async def server(socket: ServerConnection) -> None:
+        await socket.send("only")
+        if way == "close":
+            await socket.close()
+        else:
+            await socket.recv()  # the client has the message
+            socket.transport.abort()
+
+    async def run() -> None:
+        async with serve(server, "127.0.0.1", 0) as running:
+            port = next(iter(running.sockets)).getsockname()[1]
+            with nullcontext() if way == "close" else pytest.raises(ConnectionClosedError):
+                async with trace_websocket(f"ws://127.0.0.1:{port}", tracer_provider=recorder.provider) as socket:
+                    if way == "recv":
+                        await _receive_all(socket)
+                    async for _ in socket:
+                        if way != "close":
+                            await socket.send("heard")
+
+    async def _receive_all(socket: ClientConnection) -> None:
+        while True:
+            await socket.recv()
+            await socket.send("heard")
+
+    asyncio.run(run())
+    told = [span for span in recorder.spans if span.name == "close websocket"]
+    assert len(told) == (way != "close")
+    for span in told:
+        assert (span.status.status_code, span.parent) == (StatusCode.ERROR, None)
+        assert attributes(span)["error.type"] == "websockets.exceptions.ConnectionClosedError"
+        assert links(span) == {"connection": where(recorder.one("GET"))}
 
 
 def test_a_refused_handshake_has_its_status_on_both_sides(recorder: Recorder, address: str) -> None:

@@ -7,6 +7,8 @@ import json
 import logging
 import logging.handlers
 import queue
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -231,3 +233,33 @@ def test_a_report_keeps_the_span_in_which_it_was_first_made(traces: RecordedTrac
     assert str(first) == f"ValueError fingerprint={fingerprint(error)} trace_id={1:032x} span_id={1:016x}"
     assert error.__notes__ == [f"trace_id={1:032x} span_id={1:016x} fingerprint={fingerprint(error)}"]
     assert not trace.get_current_span().get_span_context().is_valid
+
+
+ACCESS = """
+import socket, sys, threading, urllib.request
+import uvicorn
+from tracing_lib import configure_logging
+async def app(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body"})
+configure_logging(level="INFO")
+listener = socket.create_server(("127.0.0.1", 0))
+options = {"log_config": None} if sys.argv[1] == "log_config=None" else {"access_log": False} if sys.argv[1] == "no access log" else {}
+server = uvicorn.Server(uvicorn.Config(app, lifespan="off", **options))
+thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+thread.start()
+urllib.request.urlopen(f"http://127.0.0.1:{listener.getsockname()[1]}/orders/jane@example.com?token=s3cret").read()
+server.should_exit = True
+thread.join()
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "written", "private"), [("default", True, False), ("log_config=None", True, True), ("no access log", False, True)]
+)
+def test_the_access_log_of_uvicorn_is_private_as_the_page_says(how: str, *, written: bool, private: bool) -> None:
+    done = subprocess.run([sys.executable, "-c", ACCESS, how], capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    told = [line for line in (done.stdout + done.stderr).splitlines() if "HTTP/" in line]
+    assert len(told) == written
+    assert any(secret in line for line in told for secret in ("jane", "s3cret")) is not private

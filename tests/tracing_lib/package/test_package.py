@@ -129,15 +129,20 @@ class served:  # noqa: N801  a context manager
 def test_statements_of_sqlalchemy_leave_as_their_shape(environment: Path) -> None:
     program = """
 import sqlalchemy
-from tracing_lib import configure
+from tracing_lib import configure, traced
 print(configure(console=True).instrument(skip=["grpc"]))
 engine = sqlalchemy.create_engine("sqlite://")
-with engine.connect() as connection:
-    connection.execute(sqlalchemy.text("SELECT 'Jane Doe' AS name, 4711 AS number"))
+@traced(name="work")
+def work():
+    with engine.connect() as connection:
+        connection.execute(sqlalchemy.text("SELECT 'Jane Doe' AS name, 4711 AS number"))
+work()
 """
     done = run("venv/bin/python", "-c", program, cwd=environment)
     assert "sqlalchemy" in done.stdout
     assert "SELECT ? AS name, ? AS number" in done.stderr
+    assert re.search(r"^work [^\n]*\n(  [^\n]+\n)*  SELECT [^\n]*\(client\)", done.stderr, re.MULTILINE), done.stderr
+    assert done.stderr.count("\ntrace ") + done.stderr.startswith("trace ") == 1, done.stderr
     assert "Jane" not in done.stderr
     assert "4711" not in done.stderr
 

@@ -98,6 +98,11 @@ def test_the_page_on_slurm(traces: RecordedTraces, slurm: SlurmSite) -> None:
     _run("slurm.md", traces, slurm_environment=slurm.environment, output=slurm.folder / "page.out")
 
 
+def test_the_page_on_processors(traces: RecordedTraces, http_receiver: Received) -> None:
+    _run("processors.md", traces, collector_url=http_receiver.url)
+    assert http_receiver.names == ["register"]
+
+
 def test_the_page_on_the_doctor(traces: RecordedTraces, http_receiver: Received) -> None:
     _run("doctor.md", traces, collector_url=http_receiver.url)
 

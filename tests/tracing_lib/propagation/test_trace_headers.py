@@ -101,6 +101,26 @@ def test_of_a_key_that_comes_twice_the_first_entry_holds() -> None:
     assert list(found.trace_state.items()) == [("a", "1"), ("b", "2")]
 
 
+@pytest.mark.parametrize(("entries", "kept"), [(64, 64), (65, 64), (200, 64)])
+def test_of_baggage_over_its_limits_as_much_is_kept_as_fits(entries: int, kept: int) -> None:
+    for number in range(entries):
+        declare(Attribute(f"virtengine.tests.limit{number}", "Of a test.", baggage=True))
+    members = [f"virtengine.tests.limit{number}=v-{number}" for number in range(entries)]
+    found = baggage.get_all(PROPAGATOR.extract({"baggage": ",".join(members)}, Context()))
+    assert len(found) == kept
+    assert found["virtengine.tests.limit0"] == "v-0"
+
+
+def test_of_baggage_that_is_too_long_the_entries_that_fit_are_kept() -> None:
+    keys = [f"virtengine.tests.key.that.is.long.enough.for.a.limit{number}" for number in range(64)]
+    declare(*(Attribute(key, "Of a test.", baggage=True) for key in keys))
+    members = [f"{key}=v-{'7' * 80}" for key in keys]
+    found = baggage.get_all(PROPAGATOR.extract({"baggage": ",".join(members)}, Context()))
+    sizes = [len(member) + 1 for member in members]
+    assert len(found) == sum(sum(sizes[: at + 1]) <= 8192 for at in range(64))
+    assert 0 < len(found) < 64
+
+
 def test_a_request_with_two_trace_parents_starts_a_trace_of_its_own() -> None:
     headers: dict[str, Any] = {"traceparent": [f"00-{TRACE}-{SPAN}-01", f"00-{TRACE[:-1]}7-{SPAN}-01"], "tracestate": "a=1"}
     assert PROPAGATOR.extract(headers, Context()) == {}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 import grpc
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 
 _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 _KEPT: Final = 4096
+_CONTRIB: Final = "opentelemetry.instrumentation.grpc"
 
 
 def grpc_server_interceptor(
@@ -25,6 +29,7 @@ def grpc_server_interceptor(
 ) -> grpc.ServerInterceptor[Any, Any]:
     """Return an interceptor for ``grpc.server(..., interceptors=[...])``. Put it first: what stands before it is not in the span.
 
+    Interceptors of OpenTelemetry's contrib behind it make no second span.
     Each call becomes a span named ``package.Service/Method``, under the caller's where the metadata carries one; it is current in the
     servicer. ``rpc.response.status_code`` is right for success, ``abort``, ``abort_with_status``, ``set_code``, an exception, a
     cancellation and a deadline. The words of a status never enter the span.
@@ -50,6 +55,11 @@ class _Handlers:
         self._plan = plan
         self._wrapped: dict[str, tuple[object, _Handler]] = {}
 
+    def alone(self) -> AbstractContextManager[None]:
+        """Keep contrib's interceptors further in from a second server span; they ask while a handler is looked up."""
+        beside = _CONTRIB in sys.modules and self._plan.source.tracer() is not None
+        return import_module("opentelemetry.instrumentation.utils").suppress_instrumentation() if beside else nullcontext()
+
     def wrap(self, method: str, handler: _Handler | None) -> _Handler | None:
         if handler is None:
             return None
@@ -70,7 +80,9 @@ class _ServerInterceptor(grpc.ServerInterceptor):  # type: ignore[type-arg]  # g
         self, continuation: Callable[[grpc.HandlerCallDetails], _Handler | None], handler_call_details: grpc.HandlerCallDetails
     ) -> _Handler | None:
         """Return the handler with its behaviour traced."""
-        return self._handlers.wrap(handler_call_details.method, continuation(handler_call_details))
+        with self._handlers.alone():
+            handler = continuation(handler_call_details)
+        return self._handlers.wrap(handler_call_details.method, handler)
 
 
 class _AioServerInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in the stubs alone
@@ -83,8 +95,10 @@ class _AioServerInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-ar
         handler_call_details: grpc.HandlerCallDetails,
     ) -> _Handler:
         """Return the handler with its behaviour traced."""
-        handler = self._handlers.wrap(handler_call_details.method, await continuation(handler_call_details))
-        return cast("_Handler", handler)  # None travels on to grpcio, which answers UNIMPLEMENTED
+        with self._handlers.alone():
+            handler = await continuation(handler_call_details)
+        wrapped = self._handlers.wrap(handler_call_details.method, handler)
+        return cast("_Handler", wrapped)  # None travels on to grpcio, which answers UNIMPLEMENTED
 
 
 def _wrap_handler(handler: _Handler, method: str, plan: CallPlan) -> _Handler:

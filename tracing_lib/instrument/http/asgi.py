@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias, cast
 
@@ -27,14 +28,15 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-_SWITCHING: Final = 101
-_FORBIDDEN: Final = 403
+SERVED: Final = "virtengine.tracing"
+"""Member of an ASGI scope that has its span, so that an ``AsgiTracing`` further in makes no second one."""
 
 
 class AsgiTracing:
     """ASGI middleware: every HTTP request a span, every WebSocket one for its handshake and one for each event.
 
-    Put it outside of all others (``app = AsgiTracing(Starlette(...))``, or first among Starlette's). A request's span is named by method
+    Put it outside of all others (``app = AsgiTracing(Starlette(...))``, or first among Starlette's). Inside of another ``AsgiTracing`` it
+    makes no second span, and its options hold. FastAPI's own telemetry is off inside of it. A request's span is named by method
     and route (``GET /orders/{order_id}``) where the application routes with Starlette or FastAPI, else by its method. Never recorded
     are the path that was asked for, the query, headers, addresses of clients, and bodies.
 
@@ -60,19 +62,29 @@ class AsgiTracing:
         before, kind = get_current(), _KINDS.get(scope["type"])
         if scope["type"] == "lifespan":
             stand_outside()
-        exchange = None if kind is None or before.get(SUPPRESSED) else kind.begin(self, scope, receive, send)
+        exchange = None
+        if (outer := scope.get(SERVED)) is not None:
+            outer.opened(self)
+        elif kind is not None and not before.get(SUPPRESSED):
+            exchange = kind.begin(self, scope, receive, send)
         if exchange is None:
             await self._app(scope, receive, send)
             return
-        with exchange:
-            await self._app(scope, exchange.receive, exchange.send)
+        scope[SERVED] = exchange
+        scope.setdefault("fastapi.telemetry", None)  # by which FastAPI (0.165) keeps itself from a second server span
+        try:
+            with exchange:
+                await self._app(scope, exchange.receive, exchange.send)
+        finally:
+            scope.pop(SERVED, None)  # else exchange and scope would hold each other
 
 
-class _Exchange(inside["_Exchange"]):
+class _Exchange(inside[None]):
     """The span of one request or handshake, from the first line to the response."""
 
     template: str | None = None
     ended = False
+    _end_time: int | None = None  # when the last part of the response was sent, of a span that waits for the application's return
 
     @classmethod
     def begin(cls, tracing: AsgiTracing, scope: Scope, receive: Receive, send: Send) -> Self | None:
@@ -91,9 +103,8 @@ class _Exchange(inside["_Exchange"]):
         self._receive, self._send = receive, send
         self.opened(tracing)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> None:
         self.token = self._attach(self.active)
-        return self
 
     def opened(self, tracing: AsgiTracing) -> None:
         """Prepare what differs between requests and WebSockets."""
@@ -112,7 +123,7 @@ class _Exchange(inside["_Exchange"]):
         self.ended = True
         if error is not None:
             fail(self.span, error)
-        self.span.end()
+        self.span.end(self._end_time)
 
 
 @functools.lru_cache(maxsize=64)
@@ -141,6 +152,7 @@ class _Request(_Exchange):
     """Whether the client left before it was answered."""
     _trailers = False
     """Whether trailers end the response."""
+    _parts = False  # whether the response is sent in parts
 
     def opened(self, tracing: AsgiTracing) -> None:
         """Note whether the response is to name the trace."""
@@ -149,7 +161,7 @@ class _Request(_Exchange):
     async def receive(self) -> Message:
         """Receive, noticing a client that leaves before it was answered."""
         message = await self._receive()
-        if message["type"] == "http.disconnect" and not self.ended:
+        if message["type"] == "http.disconnect" and not self.ended and self._end_time is None:
             self._gone = True
         return message
 
@@ -164,8 +176,13 @@ class _Request(_Exchange):
             return
         await self._send(message)
         last = message["type"] == ("http.response.trailers" if self._trailers else "http.response.body")
-        # Of an error the exception is still to come: Starlette answers it first and raises it then.
-        if last and not message.get("more_body") and not message.get("more_trailers") and (self._status or 0) < SERVER_ERRORS:
+        if not last or message.get("more_body") or message.get("more_trailers"):
+            self._parts = True
+        # Of an error the exception is still to come: Starlette answers it first and raises it then. So it does where a body that
+        # middleware passes on breaks off: the middleware ends the response as if it were whole.
+        elif self._parts or (self._status or 0) >= SERVER_ERRORS:
+            self._end_time = time.time_ns()
+        else:
             self.finish(None)
 
     def end(self, error: BaseException | None) -> None:
@@ -176,7 +193,7 @@ class _Request(_Exchange):
             self._status = SERVER_ERRORS  # what every ASGI server answers in the application's stead
         if self._gone:
             self.span.set_attribute(conventions.CANCELLED, value=True)
-        self.finish(error)
+        self.finish(error if self._end_time is None or isinstance(error, Exception) else None)
 
     def finish(self, error: BaseException | None) -> None:
         """Name the span, give it its status and end it, once: when the answer is on its way, which waits for nothing of this."""
@@ -208,11 +225,12 @@ class _Socket(_Exchange):
         kind = message["type"]
         if kind == "websocket.send":
             data = _data(message)
-            with self._events.sending(data) as enveloped:
+            with self._events.sending(data):
+                enveloped = self._events.enveloped(data)
                 await self._send(message if enveloped is data else {**message, "text": enveloped})
             return
         if kind in ("websocket.accept", "websocket.close", "websocket.http.response.start") and not self.ended:
-            status = _SWITCHING if kind == "websocket.accept" else cast("int", message.get("status", _FORBIDDEN))
+            status = 101 if kind == "websocket.accept" else cast("int", message.get("status", 403))
             self._answered(status)
         await self._send(message)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import weakref
 from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import httpx
 from opentelemetry.trace import SpanKind
-from wrapt import BaseObjectProxy, wrap_function_wrapper
+from wrapt import BaseObjectProxy, ObjectProxy, wrap_function_wrapper
 
 from tracing_lib.base import conventions
 from tracing_lib.base.errors import explain
@@ -24,7 +25,7 @@ except ImportError:  # the package is optional, and without it no other instrume
     _instrumentation = None
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable
     from contextvars import Token
     from types import ModuleType
 
@@ -47,7 +48,8 @@ def trace_httpx(client: _C, *, templates: Iterable[str] = (), tracer_provider: T
     ``extensions={"url_template": "/orders/{order_id}"}``. Without a template the span is named by its method alone. Never
     recorded are the path that was asked for, the query, user and password, headers, and bodies.
 
-    An answer from 400 on is an error (semantic conventions, "HTTP client span"), a redirect a span of its own. Where
+    An answer from 400 on is an error (semantic conventions, "HTTP client span"), a redirect a span of its own. The span ends with the
+    body of the response: an error while it is read, or one that leaves the block of ``client.stream``, is the span's. Where
     opentelemetry-instrumentation-httpx is active as well, a request of this client is one span, and this one.
     ``tracer_provider``: by default OpenTelemetry's global one, also when it is set later. Raises ``ValueError`` for a template that
     does not start with a slash, and when the client is traced already.
@@ -75,11 +77,10 @@ def patch(provider: TracerProvider | None) -> None:
         wrap_function_wrapper(kind, "__init__", made)
 
 
-def _wire(client: httpx.Client | httpx.AsyncClient, requests: _Requests) -> None:
+def _wire(client: Any, requests: _Requests) -> None:  # noqa: ANN401  one of two classes, whose transports have no common type
     # Its mounts and proxies are made from arguments and environment by the client itself; wrapping is what leaves them as they are.
-    held: Any = client
-    held._transport = TracedTransport(held._transport, requests)  # noqa: SLF001
-    mounts: dict[Any, Any] = held._mounts  # noqa: SLF001
+    client._transport = TracedTransport(client._transport, requests)  # noqa: SLF001
+    mounts: dict[Any, Any] = client._mounts  # noqa: SLF001
     mounts.update({pattern: TracedTransport(mounted, requests) for pattern, mounted in mounts.items() if mounted is not None})
 
 
@@ -128,10 +129,7 @@ class _Requests:
 
 def _one_span() -> AbstractContextManager[None]:
     """Keep other instrumentations of httpx from making a span of the request that is sent in the block."""
-    if _instrumentation is None:
-        return nullcontext()
-    suppressing: AbstractContextManager[None] = _instrumentation.suppress_http_instrumentation()
-    return suppressing
+    return nullcontext() if _instrumentation is None else _instrumentation.suppress_http_instrumentation()
 
 
 def _pattern(template: str) -> re.Pattern[str]:
@@ -141,12 +139,59 @@ def _pattern(template: str) -> re.Pattern[str]:
     return re.compile(_PARAMETER.sub("[^/]+", re.escape(template)))
 
 
-def _answered(span: Span, response: httpx.Response) -> None:
-    if span.is_recording():
-        set_status(span, response.status_code, CLIENT_ERRORS)
-        version = response.extensions.get("http_version")
-        if isinstance(version, bytes):
-            span.set_attribute(conventions.NETWORK_PROTOCOL_VERSION, version.decode("ascii", "ignore").removeprefix("HTTP/"))
+class _Sending(ending):
+    """The block in which a request is sent. Where the body of the response is still to come, the span ends when the response is closed."""
+
+    held = False
+
+    def answered(self, response: httpx.Response) -> httpx.Response:
+        """Record the head of a response, and return it."""
+        if self.span.is_recording():
+            set_status(self.span, response.status_code, CLIENT_ERRORS)
+            version = response.extensions.get("http_version")
+            if isinstance(version, bytes):
+                self.span.set_attribute(conventions.NETWORK_PROTOCOL_VERSION, version.decode("ascii", "ignore").removeprefix("HTTP/"))
+        if not response.is_closed:
+            self.held, self._before, self._failed = True, sys.exception(), response.status_code >= CLIENT_ERRORS
+            response.stream = cast("httpx.SyncByteStream", _Body(response.stream, self))
+        return response
+
+    def end(self, error: BaseException | None) -> None:
+        """End the span, unless the body does."""
+        if error is not None or not self.held:
+            super().end(error)
+
+    def closed(self, error: BaseException | None) -> None:
+        """End the span, once, with an error that is on its way and was not when the request was sent."""
+        if self.held:
+            self.held, before, self._before = False, self._before, None
+            super().end(None if self._failed or error is before or isinstance(error, GeneratorExit) else error)
+
+
+class _Body(ObjectProxy[Any]):
+    """The body of a response, which is closed when it was read or broke off."""
+
+    def __init__(self, stream: object, sending: _Sending) -> None:
+        super().__init__(stream)
+        self._self_sending = sending
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return aiter(self.__wrapped__)
+
+    def __del__(self) -> None:
+        self._self_sending.closed(None)  # what is on its way may be another's
+
+    def close(self) -> None:
+        try:
+            self.__wrapped__.close()
+        finally:
+            self._self_sending.closed(sys.exception())
+
+    async def aclose(self) -> None:
+        try:
+            await self.__wrapped__.aclose()
+        finally:
+            self._self_sending.closed(sys.exception())
 
 
 class TracedTransport(BaseObjectProxy[Any]):
@@ -161,17 +206,13 @@ class TracedTransport(BaseObjectProxy[Any]):
         started = self._self_requests.start(request)
         if started is None:
             return cast("httpx.Response", self.__wrapped__.handle_request(request))
-        with ending(*started) as span, _one_span():
-            response: httpx.Response = self.__wrapped__.handle_request(request)
-            _answered(span, response)
-            return response
+        with (sending := _Sending(*started)), _one_span():
+            return sending.answered(self.__wrapped__.handle_request(request))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request in its span."""
         started = self._self_requests.start(request)
         if started is None:
             return cast("httpx.Response", await self.__wrapped__.handle_async_request(request))
-        with ending(*started) as span, _one_span():
-            response: httpx.Response = await self.__wrapped__.handle_async_request(request)
-            _answered(span, response)
-            return response
+        with (sending := _Sending(*started)), _one_span():
+            return sending.answered(await self.__wrapped__.handle_async_request(request))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import context as contexts
 from opentelemetry.trace import SpanKind
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
 from tracing_lib.base import conventions
 from tracing_lib.instrument.http_spans import CLIENT_ERRORS, set_status, span_name
@@ -126,8 +126,10 @@ class TracedConnection(ClientConnection):
         events.processed()
         try:
             message = await super().recv(decode)
-        except BaseException:
+        except BaseException as error:
             self._leave()
+            if isinstance(error, ConnectionClosedError):  # the other side broke it off, or the network did
+                events.broke(error)
             raise
         events.received(message)
         return message
@@ -137,8 +139,8 @@ class TracedConnection(ClientConnection):
         if self._events is None or not isinstance(message, str | bytes):
             await super().send(message, **options)
             return
-        with self._events.sending(message) as enveloped:
-            await super().send(enveloped, **options)
+        with self._events.sending(message):
+            await super().send(self._events.enveloped(message), **options)
 
     async def close(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401  websockets' own
         """Close the connection; the last message is processed."""

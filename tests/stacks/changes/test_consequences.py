@@ -1,0 +1,188 @@
+"""Consequences of changed settings: each is what the placements, the API server and the servers then do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from components.kubernetes.objects import workload_objects
+from stacks.changes.diff import Difference, difference
+from stacks.environment.schema import Setting, settings
+from stacks.plan.plan import plan
+from stacks.plan.targets import addresses_of
+from tests.stacks import samples
+from tests.stacks.environment import mutations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from components.workload import Plan
+    from stacks.environment.source import Named
+
+
+def told(base: str, changes: samples.Changes, *, given: samples.Changes | None = None) -> dict[str, str | None]:
+    """The consequence of each setting that a change of a base has."""
+    found = difference(samples.named(base, given), samples.named(base, {**(given or {}), **changes}))
+    return {change.key: change.consequence for change in found.changes}
+
+
+LINES: dict[str, tuple[str, samples.Changes, str, str]] = {
+    "head ratio": ("prod", {"sampling.head_ratio": "50 %"}, "sampling.head_ratio", "running services follow within 1m"),
+    "queue shrunk": ("prod", {"collectors.gateway.queue.size": "8Gi"}, "collectors.gateway.queue.size", "a claim cannot shrink"),
+    "queue grown": ("prod", {"collectors.gateway.queue.size": "12Gi"}, "collectors.gateway.queue.size", "grows in place"),
+    "queue of another class": (
+        "prod",
+        {"collectors.gateway.queue.storage_class": "slow"},
+        "collectors.gateway.queue.storage_class",
+        "what waits in them is lost",
+    ),
+    "log shrunk": ("prod-tempo-s3", {"backend.storage.wal.size": "5Gi"}, "backend.storage.wal.size", "a claim cannot shrink"),
+    "log of another class": (
+        "prod-tempo-s3",
+        {"backend.storage.wal.storage_class": "slow"},
+        "backend.storage.wal.storage_class",
+        "what is not in the bucket yet is lost",
+    ),
+    "more gateways": ("prod", {"collectors.gateway.replicas": 5}, "collectors.gateway.replicas", "agents divide the traces anew"),
+    "fewer gateways": (
+        "prod",
+        {"collectors.gateway.replicas": 2},
+        "collectors.gateway.replicas",
+        "the queues of those that go are deleted",
+    ),
+    "token off": ("prod", {"ingest.token_secret": None}, "ingest.token_secret", "whoever reaches the agents"),
+    "another token": ("prod", {"ingest.token_secret": "other"}, "ingest.token_secret", "services are refused"),
+    "another authority": ("prod", {"ingest.tls_secret": "other"}, "ingest.tls_secret", "do not trust its authority"),
+    "consumers exchanged": ("prod", {"ingest.namespaces": ["a"]}, "ingest.namespaces", "pods of virtengine can no longer send"),
+    "consumers added": ("prod", {"ingest.namespaces": ["a", "virtengine"]}, "ingest.namespaces", "pods of a may send"),
+    "access off": ("prod", {"access": None}, "access.host", "nobody logs in any more"),
+    "another host": ("prod", {"access.host": "other.example.org"}, "access.host", "the new redirect URL"),
+    "another scope": ("prod", {"access.scopes": ["openid", "a"]}, "access.scopes", "from the next login on"),
+    "operators removed": (
+        "prod",
+        {"access.operator_groups": ["a"]},
+        "access.operator_groups",
+        "people of tracing-operators alone are refused",
+    ),
+    "ingress closed": ("prod", {"access.ingress_namespaces": ["a"]}, "access.ingress_namespaces", "no longer be reached from traefik"),
+    "ingress open": ("prod", {"access.ingress_namespaces": []}, "access.ingress_namespaces", "from every namespace"),
+    "scrapers removed": (
+        "prod",
+        {"aggregation.scraper_namespaces": []},
+        "aggregation.scraper_namespaces",
+        "can no longer be scraped from monitoring",
+    ),
+    "nodes cut": ("prod", {"load.nodes": 3}, "load.nodes", "the quota is cut to that of 3 nodes"),
+    "nodes added": ("prod", {"load.nodes": 9}, "load.nodes", "the quota has room"),
+}
+"""Lines of what ``diff`` has to say: a base, the change, the setting, and a part of the sentence."""
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_the_consequence_of_a_change_is_said(line: str) -> None:
+    base, changes, key, part = LINES[line]
+    assert part in (told(base, changes)[key] or ""), told(base, changes)
+
+
+def test_tempo_into_a_bucket_tells_of_the_refused_claim_and_of_the_traces() -> None:
+    bucket = samples.named("prod-tempo-s3")
+    found = {change.key: change.consequence for change in difference(samples.named("prod-tempo"), bucket).changes}
+    assert "a claim cannot shrink: the deployment refuses it (write backend.storage.wal.size:" in str(found["backend.storage.kind"])
+    assert "the traces in it are not moved, and no longer found" in str(found["backend.storage.kind"])
+    assert not [key for key, said in found.items() if key.startswith("backend.storage.") and said and key != "backend.storage.kind"]
+    back = {change.key: change.consequence for change in difference(bucket, samples.named("prod-tempo")).changes}
+    assert "those in the bucket stay there" in str(back["backend.storage.kind"])
+    assert "cannot shrink" not in str(back["backend.storage.kind"])
+
+
+@pytest.mark.parametrize(("before", "after"), [("prod", "prod-tempo"), ("prod", "prod-tempo-s3"), ("prod-tempo-s3", "prod")])
+def test_another_backend_is_told_by_its_kind_alone(before: str, after: str) -> None:
+    changes = difference(samples.named(before), samples.named(after)).changes
+    assert [change.key for change in changes if change.key.startswith("backend.") and change.consequence] == ["backend.kind"]
+
+
+@pytest.mark.parametrize("change", [{"target.context": "another"}, {"namespace": "another"}])
+def test_another_cluster_or_namespace_removes_and_creates_every_workload(change: samples.Changes) -> None:
+    found = difference(samples.named("prod"), samples.named("prod", change))
+    names = {workload.name for workload in samples.planned("prod").workloads}
+    assert {(w.workload, w.effect) for w in found.workloads} == {(name, effect) for name in names for effect in ("removed", "created")}
+
+
+# Below: for a change of every setting, what the objects of the two plans say must happen is said.
+
+
+def planned(named: Named) -> Plan:
+    return plan(named.environment, addresses_of(named), name=named.name)
+
+
+def claims(made: Plan) -> dict[str, tuple[int, str | None]]:
+    """Size and class of each claim of a plan on a cluster."""
+    if made.target != "kubernetes":
+        return {}
+    return {
+        f"{volume.name}-{workload.name}-{ordinal}": (volume.size_bytes, volume.storage_class)
+        for workload in made.workloads
+        for volume in workload.volumes
+        if volume.survives == "workload"
+        for ordinal in range(workload.replicas)
+    }
+
+
+def demanded(old: Plan, new: Plan) -> Iterator[str]:
+    """The words that one of the sentences has to have, for what the API server or the network will refuse or delete."""
+    before, after = claims(old), claims(new)
+    for name in before.keys() & after.keys():
+        if after[name][0] < before[name][0]:
+            yield "cannot shrink"
+        if after[name][1] != before[name][1]:
+            yield "made anew"
+    if before.keys() - after.keys() and {w.name for w in old.workloads} == {w.name for w in new.workloads}:
+        yield "deleted"
+    for peer, where in old.outside.items():
+        if old.target == "kubernetes" and set(where.namespaces) - set(new.outside[peer].namespaces) and not new.outside[peer].anywhere:
+            yield "can no longer"
+    if old.quota.pods > new.quota.pods and len(old.workloads) == len(new.workloads) and old.target == "kubernetes":
+        yield "cut" if old.workload("gateway").replicas == new.workload("gateway").replicas else "queues of those that go"
+
+
+def untrue(found: Difference, old: Plan, new: Plan) -> Iterator[str]:
+    """Words that no sentence may have, because of what the two plans are."""
+    if any(change.effect == "restarts" for change in found.workloads):
+        yield "nothing restarts"
+    if not any(after[0] < before[0] for name, before in claims(old).items() if (after := claims(new).get(name))):
+        yield "cannot shrink"
+    if old.backend == new.backend == "jaeger":
+        yield "bucket"
+
+
+def both_ways(setting: Setting) -> Iterator[tuple[Named, Named]]:
+    found = mutations.pair(setting)
+    assert found is not None
+    yield found.old, found.new
+    yield found.new, found.old
+
+
+@pytest.mark.parametrize("setting", settings(), ids=lambda setting: setting.key)
+def test_what_the_objects_of_a_changed_plan_bring_about_is_said(setting: Setting) -> None:
+    for old, new in both_ways(setting):
+        before, after = planned(old), planned(new)
+        if (old.environment.target, old.environment.namespace) != (new.environment.target, new.environment.namespace):
+            continue
+        found = difference(old, new)
+        said = "\n".join(str(change.consequence) for change in found.changes)
+        assert not [words for words in demanded(before, after) if words not in said], said
+        assert not [words for words in untrue(found, before, after) if words in said], said
+
+
+def test_a_smaller_claim_is_an_object_that_the_api_server_is_asked_to_shrink() -> None:
+    small, large = (samples.planned("prod", changes={"collectors.gateway.queue.size": size}) for size in ("8Gi", "12Gi"))
+    sizes = [
+        [
+            one["spec"]["resources"]["requests"]["storage"]
+            for one in workload_objects(side, side.workload("gateway"))
+            if one["kind"] == "PersistentVolumeClaim"
+        ]
+        for side in (small, large)
+    ]
+    assert sizes == [["8Gi"] * 3, ["12Gi"] * 3]
