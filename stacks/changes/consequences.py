@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def consequence(key: str, was: object, becomes: object, old: Environment, new: Environment) -> str | None:
     """Consequence of a change of the setting ``key`` (``*`` for chosen names), or None where the sentence says it all."""
     section = key.partition(".")[0]
-    moved = (old.target, old.namespace) != (new.target, new.namespace)
+    moved = old.place != new.place
     if moved and section == "backend":
         return None  # said once, of the target: nothing of the old backend is touched
     if _of_another_kind(key, old, new):

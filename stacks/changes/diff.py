@@ -57,7 +57,7 @@ class Difference:
 def difference(old: Named, new: Named) -> Difference:
     """Compare two environments, of which ``new`` is to take the place of ``old``."""
     before, after = (plan(side.environment, addresses_of(side), name=new.name) for side in (old, new))
-    moved = (old.environment.target, old.environment.namespace) != (new.environment.target, new.environment.namespace)
+    moved = old.environment.place != new.environment.place
     return Difference(tuple(_changes(old, new)), tuple(_workloads(before, after, moved=moved)), _documents(before, after))
 
 

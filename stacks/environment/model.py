@@ -53,3 +53,15 @@ class Environment(Section):
     """Source of container images."""
     load: Load
     """Load that the services are expected to send."""
+
+    @property
+    def place(self) -> tuple[str, ...]:
+        """The target by its address, and the namespace there: where a backbone is, whatever else is said of it."""
+        match self.target.kind:
+            case "kubernetes":
+                address = self.target.context
+            case "docker":
+                address = self.target.host
+            case "local":
+                address = ""
+        return self.target.kind, address, self.namespace
