@@ -136,7 +136,7 @@ def _matching(setting: Setting, tree: dict[str, Any]) -> Iterator[tuple[tuple[st
 
 def _values(setting: Setting, path: tuple[str, ...], was: object) -> Iterator[tuple[tuple[str, ...], object]]:
     """Where something is put in place, and what: another kind comes with the section that it belongs to."""
-    if setting.path[-1] != "kind":
+    if "const" not in setting.shape:
         yield from ((path, value) for value in candidates(setting.shape, was) if value != was)
         return
     for base in bases():
