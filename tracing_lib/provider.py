@@ -250,10 +250,7 @@ def _build(settings: TracingSettings, meter_provider: MeterProvider | None) -> T
 
 
 class Configurator:
-    """Configures a process that ``opentelemetry-instrument`` starts, by its environment, and instruments what the library itself serves.
-
-    The command then lets the community's instrumentations do the others.
-    """
+    """Configures a process that ``opentelemetry-instrument`` starts, and instruments what the library serves; the command does the rest."""
 
     def configure(self, **_: object) -> None:
         """Do so, as the entry point ``opentelemetry_configurator`` wants it."""

@@ -123,7 +123,7 @@ def _line(result: Result, usual_rate: float) -> str:
     account, scenario = result.account, SCENARIOS[result.scenario]
     living = late_elsewhere(result, scenario)
     slower = "" if result.traces_per_second == usual_rate else f", at {result.traces_per_second:g} traces/s"
-    whole = "never" if account.whole_after is None else f"{account.whole_after:.0f} s" if account.late else "at once"
+    whole = "the lost never" if account.whole_after is None else f"{account.whole_after:.0f} s" if account.late else "at once"
     cells = [
         result.title + slower,
         f"{account.sent:,}",

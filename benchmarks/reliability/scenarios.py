@@ -69,8 +69,8 @@ class Heavy:
 class Scenario:
     """A fault under load.
 
-    ``hit`` is the gateway whose share may be late, if it is one; ``loses`` says in words what of that share, or of all where there is no
-    ``hit``, may be lost, and ``miscounts`` why the counts may differ. ``disks`` tells that volumes must have their size, ``any_late`` that
+    ``hit`` is the gateway whose share may be late, if it is one; ``loses`` says in words what of that share, or with ``loses_of_all`` of
+    all, may be lost, and ``miscounts`` why the counts may differ. ``disks`` tells that volumes must have their size, ``any_late`` that
     every trace may be late.
     """
 
@@ -82,6 +82,7 @@ class Scenario:
     miscounts: str = ""
     disks: bool = False
     any_late: bool = False
+    loses_of_all: bool = False
     heavy: Heavy | None = None
 
 
@@ -203,7 +204,8 @@ SCENARIOS = {
         make=_damaged(AGENT, "garbage", GATEWAY),
         times=Times(90, 10, 30),
         hit=GATEWAY,
-        loses="what the queue file held",
+        loses="what the agent's queue files held, for all gateways because all of them are set aside,",
+        loses_of_all=True,
         miscounts="the agent's counts of up to `aggregation.flush_interval`",
     ),
     "expected-load": Scenario(

@@ -56,17 +56,9 @@ def _backend(environment: Environment) -> Iterator[Broken]:
 
 
 def _tail(environment: Environment) -> Iterator[Broken]:
-    tail, gateway = environment.sampling.tail, environment.collectors.gateway
-    grace = timedelta(seconds=grace_seconds(environment, late=answers_late(environment)))
-    if answers_late(environment) and gateway.grace_period is not None:
-        yield (
-            "collectors.gateway.grace_period",
-            (
-                f"has no effect where agents have a queue: a gateway then stops within {format_duration(grace)}, and agents send what it "
-                "has not acknowledged to its successor; remove it"
-            ),
-        )
-    elif not answers_late(environment) and tail.wait >= grace:
+    tail, late = environment.sampling.tail, answers_late(environment)
+    grace = timedelta(seconds=grace_seconds(environment, late=late))
+    if not late and tail.wait >= grace:
         yield (
             "sampling.tail.wait",
             (

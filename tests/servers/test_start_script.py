@@ -72,7 +72,7 @@ def running(program: Path, place: Path, host: str) -> Iterator[Started]:
         collector.Operation(f"{host}:{ports.HEALTH.number}", host, ports.TELEMETRY.number, 256 * 2**20),
         collector.Queue(str(place / "queue"), 2**26, sync_writes=False),
         metrics,
-        gateways=collector.Gateways((f"{host}:1",), 10),
+        gateways=collector.Gateways((f"{host}:1",), 10, 5, 2**24),
         enriched=False,
     )
     document, log = place / "collector.yaml", place / "log"

@@ -141,10 +141,7 @@ _KNOWN_FLAGS: Final = 3
 
 
 class OwnTraceContextPropagator(TraceContextTextMapPropagator):
-    """W3C trace context, as the specification has it.
-
-    A request with two ``traceparent`` has none, flags that are not known are zero, and of a key that comes twice the first entry holds.
-    """
+    """W3C trace context by the specification: two ``traceparent`` are none, unknown flags zero, and the first entry of a key holds."""
 
     def extract(self, carrier: CarrierT, context: Context | None = None, getter: Getter[CarrierT] = default_getter) -> Context:
         """Return the context with the span that the headers name."""

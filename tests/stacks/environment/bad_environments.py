@@ -222,7 +222,6 @@ RULES = [
         "80s",
         {"collectors.agent.queue": None, "sampling.tail.wait": "60s"},
     ),
-    _value("a grace period that has no effect", "collectors.gateway.grace_period", "90s", "agents have a queue", "remove it"),
     _value("wait of half a second", "sampling.tail.wait", "10500ms", "10500ms is cut to whole seconds", 'write "10s"'),
     _value("slow as long as the wait", "sampling.tail.slow", "10s", "not shorter than sampling.tail.wait", "write less than 10s"),
     _value("nothing is kept", "sampling.tail", {"baseline": "0 %", "errors": False, "slow": None}, "no trace at all", "errors: true"),
