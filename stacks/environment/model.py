@@ -57,11 +57,6 @@ class Environment(Section):
     @property
     def place(self) -> tuple[str, ...]:
         """The target by its address, and the namespace there: where a backbone is, whatever else is said of it."""
-        match self.target.kind:
-            case "kubernetes":
-                address = self.target.context
-            case "docker":
-                address = self.target.host
-            case "local":
-                address = ""
-        return self.target.kind, address, self.namespace
+        target = self.target
+        address = target.context if target.kind == "kubernetes" else target.host if target.kind == "docker" else ""
+        return target.kind, address, self.namespace
