@@ -167,7 +167,7 @@ def both_ways(setting: Setting) -> Iterator[tuple[Named, Named]]:
 def test_what_the_objects_of_a_changed_plan_bring_about_is_said(setting: Setting) -> None:
     for old, new in both_ways(setting):
         before, after = planned(old), planned(new)
-        if (old.environment.target, old.environment.namespace) != (new.environment.target, new.environment.namespace):
+        if old.environment.place != new.environment.place:
             continue
         found = difference(old, new)
         said = "\n".join(str(change.consequence) for change in found.changes)
