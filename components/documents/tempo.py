@@ -102,16 +102,7 @@ def store(
                 "grpc_listen_port": grpc_port,
                 "log_format": "json",
             },
-            # Its metrics would otherwise be on the port of queries alone, where who scrapes could read traces.
-            "internal_server": {
-                "enable": True,
-                "http_listen_address": query_host,
-                "http_listen_port": telemetry_port,
-                # Without it there are no metrics here.
-                "register_instrumentation": True,
-                # It brings a gRPC server that nothing asks.
-                "grpc_listen_address": "127.0.0.1",
-            },
+            "internal_server": _metrics_server(query_host, telemetry_port),
             "distributor": {
                 "receivers": {"otlp": {"protocols": {"grpc": {"endpoint": intake}}}},
                 "ring": loopback,
@@ -119,13 +110,7 @@ def store(
                 "max_attribute_bytes": 65_536,
             },
             "storage": {"trace": _storage(folder, bucket) | _unless_own("blocklist_poll", intervals.block_list, _OWN.block_list)},
-            # What has come in and is in no block yet; by default it would be in /var/tempo, on no volume.
-            "live_store": {
-                "wal": {"path": f"{folder}/live"},
-                "shutdown_marker_dir": f"{folder}/shutdown-marker",
-                **ring,
-                **_unless_own("complete_block_timeout", intervals.in_memory, _OWN.in_memory),
-            },
+            "live_store": _live_store(folder, intervals) | ring,
             "backend_scheduler": {
                 "local_work_path": f"{folder}/scheduler",
                 "provider": {
@@ -138,6 +123,28 @@ def store(
             "usage_report": {"reporting_enabled": False},
         }
     )
+
+
+def _metrics_server(host: str, port: int) -> Part:
+    """Return the server of Tempo's metrics. On the port of queries alone, who scrapes could read traces."""
+    return {
+        "enable": True,
+        "http_listen_address": host,
+        "http_listen_port": port,
+        # Without it there are no metrics here.
+        "register_instrumentation": True,
+        # It brings a gRPC server that nothing asks.
+        "grpc_listen_address": "localhost",
+    }
+
+
+def _live_store(folder: str, intervals: Upkeep) -> Part:
+    """Return the place of spans that are in no block yet; by default it would be /var/tempo, on no volume."""
+    return {
+        "wal": {"path": f"{folder}/live"},
+        "shutdown_marker_dir": f"{folder}/shutdown-marker",
+        **_unless_own("complete_block_timeout", intervals.in_memory, _OWN.in_memory),
+    }
 
 
 def _unless_own(key: str, seconds: int, own: int, *, within: str | None = None) -> Part:

@@ -63,7 +63,7 @@ def _pods(key: str, pods: Pods) -> Iterator[Broken]:
 
 
 def _operands(condition: NodeAffinity) -> str | None:
-    """What the values of a condition have to be; None where they are."""
+    """Return the values that a condition must have, in words; None where it has them."""
     match condition.operator:
         case "In" | "NotIn":
             return None if condition.values else "one or more"

@@ -233,7 +233,7 @@ def test_object_storage_of_ones_own_has_a_port_an_authority_or_no_tls(plan: Plan
     assert yaml.safe_load(plain.workload("tempo").documents[0].text)["storage"]["trace"]["s3"]["insecure"] is True
 
 
-def test_a_thousand_consumer_namespaces_by_name_are_one_peer_and_by_label_one_configmap() -> None:
+def test_a_thousand_consumers_are_one_peer_by_name_and_one_configmap_by_label() -> None:
     names = [f"shop-{number}" for number in range(1000)]
     ingest = plans.settings("prod")["ingest"]
     by_name = plans.objects(plans.planned_with("prod", ingest=ingest | {"namespaces": names}))

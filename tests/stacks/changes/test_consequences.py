@@ -143,7 +143,11 @@ def demanded(old: Plan, new: Plan) -> Iterator[str]:
         if old.target == "kubernetes" and set(where.namespaces) - set(new.outside[peer].namespaces) and not new.outside[peer].anywhere:
             yield "can no longer"
     if old.quota.pods > new.quota.pods and len(old.workloads) == len(new.workloads) and old.target == "kubernetes":
-        yield "cut" if old.workload("gateway").replicas == new.workload("gateway").replicas else "queues of those that go"
+        replicas = [{workload.name: workload.replicas for workload in plan.workloads} for plan in (old, new)]
+        if replicas[0] == replicas[1]:
+            yield "cut"
+        elif replicas[0]["gateway"] > replicas[1]["gateway"]:
+            yield "queues of those that go"
 
 
 def untrue(found: Difference, old: Plan, new: Plan) -> Iterator[str]:
