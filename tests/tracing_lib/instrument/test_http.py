@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from tests.tracing_lib.instrument.recorder import Recorder
+    from tracing_lib.instrument.http.asgi import Message, Receive, Scope, Send
 
 SECRETS = ("jane", "s3cret", "virt1qqq", "203.0.113.9")
 
@@ -410,3 +411,23 @@ def test_a_client_is_traced_once_and_its_templates_are_paths() -> None:
         trace_httpx(client)
     with pytest.raises(ValueError, match=r"'orders/\{id\}' is no path\. Wanted: .*Next: "):
         trace_httpx(httpx.Client(), templates=["orders/{id}"])
+
+
+def test_a_message_that_an_application_sends_again_stays_as_it_is(recorder: Recorder) -> None:
+    start = {"type": "http.response.start", "status": 200, "headers": []}
+    sent: list[Any] = []
+
+    async def answer(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send(start)
+        await send({"type": "http.response.body", "body": b""})
+
+    async def keep(message: Message) -> None:
+        sent.append(message)
+
+    async def request() -> None:
+        await AsgiTracing(answer, answer_trace=True, tracer_provider=recorder.provider)({"type": "http", "method": "GET"}, None, keep)  # type: ignore[arg-type]
+
+    for _ in range(2):
+        asyncio.run(request())
+    assert start["headers"] == []
+    assert [len(message["headers"]) for message in sent if "headers" in message] == [1, 1]
