@@ -35,7 +35,7 @@ class ConsoleTraces(SpanProcessor):
         self._ended: dict[int, list[ReadableSpan]] = {}
         self._open: set[tuple[int, int]] = set()
 
-    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002  as the SDK calls it
         """Note that a span is open, so that those below it wait for it."""
         assert span.context is not None  # noqa: S101  the SDK gives every span one
         self._open.add((span.context.trace_id, span.context.span_id))
