@@ -271,7 +271,7 @@ def test_a_body_that_breaks_off_is_the_clients_error(recorder: Recorder, broken_
     assert attributes(span)["http.response.status_code"] == 200
 
 
-def test_an_error_in_the_block_of_a_stream_is_the_clients_and_leaving_it_early_is_none(recorder: Recorder, address: str) -> None:
+def test_an_error_in_a_streams_block_is_the_clients_and_leaving_early_is_none(recorder: Recorder, address: str) -> None:
     async def run(error: BaseException | None) -> None:
         client = trace_httpx(httpx.AsyncClient(), tracer_provider=recorder.provider)
         async with client, client.stream("GET", f"http://{address}/stream"):
