@@ -12,7 +12,8 @@ from opentelemetry.sdk.trace import SpanProcessor
 from tracing_lib.base.span_tree import render
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.context import Context
+    from opentelemetry.sdk.trace import ReadableSpan, Span
 
     from tracing_lib.privacy.policy import PrivacyPolicy
 
@@ -37,9 +38,15 @@ class ConsoleTraces(SpanProcessor):
         # Without a lock: a finalizer that ends a span would wait for the thread that it interrupts.
         self._ended: dict[int, list[ReadableSpan]] = {}
         self._said_unwritable = False
+        self._open: set[tuple[int, int]] = set()
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002  as the SDK calls it
+        """Note that a span is open, so that those below it wait for it."""
+        assert span.context is not None  # noqa: S101  the SDK gives every span one
+        self._open.add((span.context.trace_id, span.context.span_id))
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Keep a span, and write its trace if nothing of it is above in this process; never raises."""
+        """Keep a span, and write its trace if nothing open is above it, as a background task ends after its request; never raises."""
         try:
             self._take(span)
         except Exception as error:  # noqa: BLE001  whoever ends a span must not fail for it
@@ -51,8 +58,9 @@ class ConsoleTraces(SpanProcessor):
     def _take(self, span: ReadableSpan) -> None:
         assert span.context is not None  # noqa: S101  the SDK gives every span one
         clean, trace_id = self._policy.span(span), span.context.trace_id
+        self._open.discard((trace_id, span.context.span_id))
         self._ended.setdefault(trace_id, []).append(clean)
-        if span.parent is None or span.parent.is_remote:
+        if span.parent is None or span.parent.is_remote or (trace_id, span.parent.span_id) not in self._open:
             self._write(trace_id)
         elif sum(map(len, list(self._ended.values()))) >= _MOST_WAITING:
             self._write_all()

@@ -112,7 +112,7 @@ def _advice(field: Mapping[str, Any]) -> str:
     what = shapes.get(str(field.get("type")), "its settings below it, as in Pulumi.dev.yaml")
     if examples := field.get("examples"):
         what = f"for example {json.dumps(examples[0], ensure_ascii=False)}"
-    return f"{what}. {field['description']}" if "description" in field else what
+    return f"{what}. {' '.join(field['description'].split())}" if "description" in field else what
 
 
 def _reason(kind: str, value: object, context: Mapping[str, Any]) -> str | None:

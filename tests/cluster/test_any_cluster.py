@@ -92,13 +92,14 @@ def test_edges_of_the_settings_of_a_cluster_are_accepted(cluster: ApiServer, add
     assert warnings == []
 
 
-def test_services_of_ipv6_alone_are_what_an_ipv4_cluster_refuses(cluster: ApiServer) -> None:
-    plan = planned("six", target={"kind": "kubernetes", "context": "test", "addresses": "ipv6"}, images={})
-    cluster.apply(namespace("six"))
-    (service, *_) = plans.of_kind(plans.objects(plan), "Service")
-    answer = cluster.create(service)
-    assert answer.status_code == 422
-    assert "not configured on this cluster" in answer.text
+@pytest.mark.parametrize(("addresses", "families"), [("ipv4", ["IPv4"]), ("ipv6", ["IPv6"]), ("dual", ["IPv4", "IPv6"])])
+def test_services_have_addresses_of_the_families_of_the_target(cluster: ApiServer, addresses: str, families: list[str]) -> None:
+    name = f"of-{addresses}"
+    target = {"kind": "kubernetes", "context": "test", "addresses": addresses}
+    plan = planned(name, target=target, images={})
+    cluster.apply(namespace(name))
+    for service in plans.of_kind(plans.objects(plan), "Service"):
+        assert sorted(cluster.create(service).json()["spec"]["ipFamilies"]) == families
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,18 @@ def test_a_trace_is_written_when_its_first_span_here_ends() -> None:
     assert "the attribute count stays" in lines[3]
 
 
+def test_a_span_that_outlives_its_parent_is_written_when_it_ends(capsys: pytest.CaptureFixture[str]) -> None:
+    with configure(console=True, set_global=False) as tracing:
+        tracer = tracing.tracer("t")
+        with tracer.start_as_current_span("request"):
+            task = tracer.start_span("task")
+        assert "task" not in capsys.readouterr().err
+        tracer.start_span("step", set_span_in_context(task)).end()
+        assert capsys.readouterr().err == "", "the span above it is open"
+        task.end()
+        assert [line.split()[0] for line in capsys.readouterr().err.splitlines()] == ["trace", "task", "step"]
+
+
 def test_what_waits_is_bounded_and_written_at_the_end() -> None:
     stream = io.StringIO()
     provider = on_the_console(stream)

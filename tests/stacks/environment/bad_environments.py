@@ -132,7 +132,7 @@ KEYS = [
         ABSENT,
         "is required and missing",
         'write for example "virtengine-prod". Context of the kubeconfig, one that `kubectl config get-contexts` lists. '
-        "Required: a stack never deploys to whatever context",
+        "Required: a stack never deploys to whatever context happens to be current.",
     ),
 ]
 
