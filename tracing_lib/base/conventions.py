@@ -36,7 +36,6 @@ MESSAGING_OPERATION_TYPE: Final = "messaging.operation.type"
 MESSAGING_DESTINATION_TEMPLATE: Final = "messaging.destination.template"
 MESSAGING_BODY_SIZE: Final = "messaging.message.body.size"
 """Bytes of the message before compression."""
-
 WEBSOCKET: Final = "websocket"
 
 # Errors (semantic conventions, "Recording errors")
@@ -47,18 +46,13 @@ EXCEPTION_TYPE: Final = "exception.type"
 # VirtEngine's own
 CANCELLED: Final = "virtengine.cancelled"
 """True if the caller cancelled the operation before its end. This is not an error: the status stays unset."""
-
 ERROR_FINGERPRINT: Final = "virtengine.error.fingerprint"
 """Digest of an exception's type and of the function that raised it. The exception's text is not part of it."""
-
 LINK_ROLE: Final = "virtengine.link.role"
 """Relation of the linked span to this one: ``connection`` or ``sender``."""
-
 MODULE: Final = "virtengine.module"
 """Chain module whose keeper runs: ``market``, ``veid``, ``escrow``."""
-
 TX_ACCEPTED: Final = "virtengine.tx.accepted"
 """Whether ante handling accepted the transaction."""
-
 LONGEST_NAME: Final = 160
 """Characters of a span's name that leave the process. The rest is cut off; names of low cardinality are far shorter."""

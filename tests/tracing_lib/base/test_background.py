@@ -111,8 +111,7 @@ def test_a_registration_that_outlives_the_program_says_nothing_at_exit() -> None
     [
         ("from tracing_lib.privacy import Registry; holder = Registry(); lock = holder._lock", "holder.declare_names('child')"),
         (
-            "from tracing_lib.sampling.sampler import TargetSampler; from tracing_lib.sampling.strategies import ratio_strategy; "
-            "holder = TargetSampler(ratio_strategy(1.0)); lock = holder._lock",
+            "from tracing_lib.sampling.sampler import *; holder = TargetSampler(ratio_strategy(1.0)); lock = holder._lock",
             "holder.apply(ratio_strategy(0.5))",
         ),
     ],
