@@ -5,20 +5,26 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+import grpc
+import grpc.aio
 import httpx
 import pytest
-from opentelemetry import trace
+from opentelemetry import propagate, trace
 from opentelemetry.trace import NoOpTracerProvider, StatusCode
 
 from tests.tracing_lib.instrument.recorder import Recorder
 from tracing_lib import TracingSettings, configure, traced
+from tracing_lib.instrument.grpc import grpc_aio_client_interceptors, grpc_client_interceptors, trace_aio_channel
 from tracing_lib.instrument.http import AsgiTracing, trace_httpx
 from tracing_lib.instrument.jobs import consume, produce
 from tracing_lib.propagation.baggage import outbound_to
+from tracing_lib.propagation.current import attached
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -202,3 +208,73 @@ def test_a_service_that_is_switched_off_passes_the_trace_on(how: str, caller: st
     answer = asyncio.run(ask())
     assert answer.text == (caller or "none")
     assert (answer.headers.get("traceresponse") is None) is (caller is None)
+
+
+_OFF_BY_ONE_CALL: Final = """
+import asyncio, fastapi, httpx
+from tracing_lib import TracingSettings, configure
+
+configure(TracingSettings(service_name="a", enabled=False)).instrument()
+app = fastapi.FastAPI()
+
+
+@app.get("/")
+async def ask() -> str:
+    async with httpx.AsyncClient(transport=httpx.MockTransport(echo)) as client:
+        return (await client.get("http://chain/")).text
+
+
+def echo(request):
+    return httpx.Response(200, text=request.headers.get("traceparent", "none"))
+
+
+async def main():
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://a") as client:
+        print((await client.get("/", headers={"traceparent": CALLER})).json())
+
+
+asyncio.run(main())
+"""
+
+
+def test_a_service_instrumented_by_one_call_and_switched_off_passes_the_trace_on() -> None:
+    program = _OFF_BY_ONE_CALL.replace("CALLER", repr(CALLER))
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == CALLER
+
+
+def _metadata_of_calls(shape: str, provider: NoOpTracerProvider, **headers: str) -> list[object]:
+    """Return the ``traceparent`` of a call that a traced channel of this shape makes in the context of a caller's headers."""
+    seen: list[object] = []
+
+    def serve(request: bytes, context: grpc.ServicerContext) -> bytes:
+        seen.append(dict(context.invocation_metadata()).get("traceparent"))
+        return request
+
+    with ThreadPoolExecutor(1) as pool:
+        server = grpc.server(pool)
+        method = grpc.unary_unary_rpc_method_handler(serve)
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("a.B", {"C": method}),))
+        target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+        server.start()
+
+        async def ask() -> None:
+            interceptors = grpc_aio_client_interceptors(tracer_provider=provider) if shape == "aio" else ()
+            async with grpc.aio.insecure_channel(target, interceptors=interceptors) as channel:
+                given = trace_aio_channel(channel, tracer_provider=provider) if shape == "aio-channel" else channel
+                await given.unary_unary("/a.B/C")(b"x")
+
+        with attached(propagate.extract(headers)):
+            if shape == "sync":
+                with grpc.insecure_channel(target) as channel:
+                    grpc.intercept_channel(channel, *grpc_client_interceptors(tracer_provider=provider)).unary_unary("/a.B/C")(b"x")
+            else:
+                asyncio.run(ask())
+        server.stop(None).wait()
+    return seen
+
+
+@pytest.mark.parametrize("shape", ["sync", "aio", "aio-channel"])
+def test_a_grpc_client_that_is_switched_off_passes_the_trace_on(shape: str) -> None:
+    assert _metadata_of_calls(shape, NoOpTracerProvider(), traceparent=CALLER) == [CALLER]
+    assert _metadata_of_calls(shape, NoOpTracerProvider()) == [None]
