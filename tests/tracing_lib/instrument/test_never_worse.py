@@ -22,7 +22,7 @@ from tests.tracing_lib.instrument.recorder import Recorder
 from tracing_lib import TracingSettings, configure, traced
 from tracing_lib.instrument.grpc import grpc_aio_client_interceptors, grpc_client_interceptors, trace_aio_channel
 from tracing_lib.instrument.http import AsgiTracing, trace_httpx
-from tracing_lib.instrument.jobs import consume, produce
+from tracing_lib.instrument.jobs import JobContext, consume, continued, produce
 from tracing_lib.propagation.baggage import outbound_to
 from tracing_lib.propagation.current import attached
 
@@ -174,6 +174,29 @@ def test_a_block_left_in_another_context_leaves_that_context_alone(recorded: Rec
     assert child.parent.span_id == request.context.span_id
     # The library's own blocks know that a generator is being closed, which is no fault.
     assert [record.message for record in caplog.records] == (["Failed to detach context"] if way == "start_as_current_span" else [])
+
+
+@pytest.mark.parametrize("way", ["produce", "consume", "continued", "outbound_to"])
+def test_a_generator_closed_while_another_request_is_served_leaves_it_current(recorded: Recorder, way: str) -> None:
+    tracer, provider = recorded.provider.get_tracer("t"), recorded.provider
+    job = JobContext(trace_id=1, span_id=2, sampled=True, made_at=0.0)
+    blocks: dict[str, Callable[[], Any]] = {
+        "produce": lambda: produce("inner", provider=provider),
+        "consume": lambda: consume("inner", None, provider=provider),
+        "continued": lambda: continued(job),
+        "outbound_to": lambda: outbound_to("a"),
+    }
+
+    def body() -> Generator[None]:
+        with blocks[way]():
+            yield
+
+    stepped = body()
+    with tracer.start_as_current_span("first request"):
+        next(stepped)
+    with tracer.start_as_current_span("second request") as span:
+        stepped.close()
+        assert trace.get_current_span() is span
 
 
 async def _answer(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001  ASGI's
