@@ -266,7 +266,7 @@ def test_a_service_instrumented_by_one_call_and_switched_off_passes_the_trace_on
     assert done.stdout.strip() == CALLER
 
 
-def _metadata_of_calls(shape: str, provider: NoOpTracerProvider, **headers: str) -> list[object]:
+def _traceparents_of_calls(shape: str, provider: NoOpTracerProvider, **headers: str) -> list[object]:
     """Return the ``traceparent`` of a call that a traced channel of this shape makes in the context of a caller's headers."""
     seen: list[object] = []
 
@@ -284,13 +284,14 @@ def _metadata_of_calls(shape: str, provider: NoOpTracerProvider, **headers: str)
         async def ask() -> None:
             interceptors = grpc_aio_client_interceptors(tracer_provider=provider) if shape == "aio" else ()
             async with grpc.aio.insecure_channel(target, interceptors=interceptors) as channel:
-                given = trace_aio_channel(channel, tracer_provider=provider) if shape == "aio-channel" else channel
+                given: Any = trace_aio_channel(channel, tracer_provider=provider) if shape == "aio-channel" else channel
                 await given.unary_unary("/a.B/C")(b"x")
 
         with attached(propagate.extract(headers)):
             if shape == "sync":
                 with grpc.insecure_channel(target) as channel:
-                    grpc.intercept_channel(channel, *grpc_client_interceptors(tracer_provider=provider)).unary_unary("/a.B/C")(b"x")
+                    sync: Any = grpc.intercept_channel(channel, *grpc_client_interceptors(tracer_provider=provider))
+                    sync.unary_unary("/a.B/C")(b"x")
             else:
                 asyncio.run(ask())
         server.stop(None).wait()
@@ -299,5 +300,5 @@ def _metadata_of_calls(shape: str, provider: NoOpTracerProvider, **headers: str)
 
 @pytest.mark.parametrize("shape", ["sync", "aio", "aio-channel"])
 def test_a_grpc_client_that_is_switched_off_passes_the_trace_on(shape: str) -> None:
-    assert _metadata_of_calls(shape, NoOpTracerProvider(), traceparent=CALLER) == [CALLER]
-    assert _metadata_of_calls(shape, NoOpTracerProvider()) == [None]
+    assert _traceparents_of_calls(shape, NoOpTracerProvider(), traceparent=CALLER) == [CALLER]
+    assert _traceparents_of_calls(shape, NoOpTracerProvider()) == [None]
