@@ -38,7 +38,7 @@ class attached(AbstractContextManager[None]):  # noqa: N801  used like a functio
         self._token = attach(self._context)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        if not isinstance(error, GeneratorExit) or get_current() is self._context:
+        if kind is not GeneratorExit or get_current() is self._context:
             detach(self._token)
 
 
