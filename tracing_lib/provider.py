@@ -83,7 +83,7 @@ class Tracing:
         """Make spans of the packages that are installed and known, as ``tracing_lib.instrument.instrument`` does, with this provider."""
         from tracing_lib.instrument.installed import instrument
 
-        return instrument(tracer_provider=self.provider, skip=skip) if self.settings.enabled else []
+        return instrument(tracer_provider=self.provider, skip=skip)
 
     @property
     def ended(self) -> bool:

@@ -18,6 +18,8 @@ _RESOURCE = ("job", "instance")
 """Labels that Prometheus' exporter makes of ``service.namespace``, ``service.name`` and ``service.instance.id``."""
 SPAN_LABELS = ("service_name", "span_name", "span_kind", "status_code", *_RESOURCE, "le")
 """Labels that a series of span metrics has already, so that no dimension can be one of them; ``le`` is that of a histogram's buckets."""
+NO_LABELS = ("collector_instance_id",)
+"""Labels that the ``span_metrics`` connector would add itself and is told to leave out; it takes no dimension of such a name either."""
 _SPAN = ("service_name", "span_name", "span_kind", "status_code")
 _EDGE = ("client", "server", "connection_type", "failed")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from components.documents.series import SPAN_LABELS
+from components.documents.series import NO_LABELS, SPAN_LABELS
 from components.documents.text import prometheus_label
 from stacks.environment.cluster_rules import broken_cluster_rules
 from stacks.environment.sizing import answers_late, floors, grace_seconds
@@ -118,6 +118,8 @@ def _dimensions(environment: Environment) -> Iterator[Broken]:
                 )
             elif label in own:
                 yield key, f"{shown(dimension)} is the label {label}, which every series has without it; leave it out"
+            elif name == "span_metrics" and label in NO_LABELS:
+                yield key, f"{shown(dimension)} is a name that the collector keeps for itself; leave it out"
             elif label in labels:
                 yield key, f"{shown(labels[label])} and {shown(dimension)} are one label, {label}; keep one of them"
             labels.setdefault(label, dimension)

@@ -39,7 +39,7 @@ ID: Final = re.compile(r"(?=[^0-9]*[0-9])[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
 
 _PARAMETER: Final = re.compile(r"\{[A-Za-z_][A-Za-z0-9_:.*-]{0,39}\}|<[A-Za-z0-9_:]{1,40}>|:[a-z][A-Za-z0-9_]{0,39}|\*{1,2}|\{\}")
 _LITERAL: Final = re.compile(r"[a-z][a-z._~-]{0,39}|v[0-9]{1,2}((alpha|beta)[0-9]{1,2})?|[A-Z][A-Za-z]{2,39}(?=:)")
-_PLAIN: Final = re.compile(r"[A-Za-z0-9._~$:,()*-]{0,60}|@")
+_PLAIN: Final = re.compile(r"[\w.~$:,()*-]{0,60}|@")
 """The part of a segment of a route beside its parameters."""
 _NUMBER_OF_A_STEP: Final = re.compile(r"[0-9]{1,2}")
 _SHORT_NUMBER: Final = re.compile(r"[0-9]{1,4}")

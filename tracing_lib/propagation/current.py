@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from opentelemetry.context import attach, detach
+from opentelemetry.context import attach, detach, get_current
 from opentelemetry.trace import INVALID_SPAN, get_current_span, set_span_in_context
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def set_current_span(span: Span) -> Token[Context]:
 
 
 class attached(AbstractContextManager[None]):  # noqa: N801  used like a function
-    """A block in which a context is current."""
+    """A block in which a context is current. What became current since stays where the block is closed by code of another context."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -38,7 +38,8 @@ class attached(AbstractContextManager[None]):  # noqa: N801  used like a functio
         self._token = attach(self._context)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        detach(self._token)
+        if kind is not GeneratorExit or get_current() is self._context:
+            detach(self._token)
 
 
 def start_child(tracer: Tracer, name: str, kind: SpanKind, attributes: Mapping[str, AnyValue] | None) -> tuple[Span, Token[Context]]:

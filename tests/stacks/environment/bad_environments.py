@@ -333,6 +333,7 @@ RULES = [
         _value(f"dimension {wrong}", f"aggregation.{section}.dimensions", dimensions, text_, right)
         for section, wrong, dimensions, text_, right in (
             ("span_metrics", "that is there", ["span.kind"], "is the label span_kind, which every series has", "leave it out"),
+            ("span_metrics", "of the collector's own", ["collector.instance.id"], "the collector keeps for itself", "leave it out"),
             ("span_metrics", "of the scrape", ["job"], "is the label job, which every series has", "leave it out"),
             ("span_metrics", "of the buckets", ["le"], "is the label le, which every series has", "leave it out"),
             ("span_metrics", "of another spelling", ["http.route", "http_route"], "are one label, http_route", "keep one of them"),

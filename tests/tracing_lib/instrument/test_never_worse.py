@@ -5,20 +5,26 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+import grpc
+import grpc.aio
 import httpx
 import pytest
-from opentelemetry import trace
+from opentelemetry import propagate, trace
 from opentelemetry.trace import NoOpTracerProvider, StatusCode
 
 from tests.tracing_lib.instrument.recorder import Recorder
 from tracing_lib import TracingSettings, configure, traced
+from tracing_lib.instrument.grpc import grpc_aio_client_interceptors, grpc_client_interceptors, trace_aio_channel
 from tracing_lib.instrument.http import AsgiTracing, trace_httpx
-from tracing_lib.instrument.jobs import consume, produce
+from tracing_lib.instrument.jobs import JobContext, consume, continued, produce
 from tracing_lib.propagation.baggage import outbound_to
+from tracing_lib.propagation.current import attached
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator, Iterator
@@ -197,6 +203,29 @@ def test_a_block_left_in_another_context_leaves_that_context_alone(recorded: Rec
     assert [record.message for record in caplog.records] == (["Failed to detach context"] if way == "start_as_current_span" else [])
 
 
+@pytest.mark.parametrize("way", ["produce", "consume", "continued", "outbound_to"])
+def test_a_generator_closed_while_another_request_is_served_leaves_it_current(recorded: Recorder, way: str) -> None:
+    tracer, provider = recorded.provider.get_tracer("t"), recorded.provider
+    job = JobContext(trace_id=1, span_id=2, sampled=True, made_at=0.0)
+    blocks: dict[str, Callable[[], Any]] = {
+        "produce": lambda: produce("inner", provider=provider),
+        "consume": lambda: consume("inner", None, provider=provider),
+        "continued": lambda: continued(job),
+        "outbound_to": lambda: outbound_to("a"),
+    }
+
+    def body() -> Generator[None]:
+        with blocks[way]():
+            yield
+
+    stepped = body()
+    with tracer.start_as_current_span("first request"):
+        next(stepped)
+    with tracer.start_as_current_span("second request") as span:
+        stepped.close()
+        assert trace.get_current_span() is span
+
+
 async def _answer(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001  ASGI's
     async with trace_httpx(httpx.AsyncClient(transport=httpx.MockTransport(_echo)), tracer_provider=scope["provider"]) as client:
         answer = await client.get("http://chain/")
@@ -229,3 +258,74 @@ def test_a_service_that_is_switched_off_passes_the_trace_on(how: str, caller: st
     answer = asyncio.run(ask())
     assert answer.text == (caller or "none")
     assert (answer.headers.get("traceresponse") is None) is (caller is None)
+
+
+_OFF_BY_ONE_CALL: Final = """
+import asyncio, fastapi, httpx
+from tracing_lib import TracingSettings, configure
+
+configure(TracingSettings(service_name="a", enabled=False)).instrument()
+app = fastapi.FastAPI()
+
+
+@app.get("/")
+async def ask() -> str:
+    async with httpx.AsyncClient(transport=httpx.MockTransport(echo)) as client:
+        return (await client.get("http://chain/")).text
+
+
+def echo(request):
+    return httpx.Response(200, text=request.headers.get("traceparent", "none"))
+
+
+async def main():
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://a") as client:
+        print((await client.get("/", headers={"traceparent": CALLER})).json())
+
+
+asyncio.run(main())
+"""
+
+
+def test_a_service_instrumented_by_one_call_and_switched_off_passes_the_trace_on() -> None:
+    program = _OFF_BY_ONE_CALL.replace("CALLER", repr(CALLER))
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == CALLER
+
+
+def _traceparents_of_calls(shape: str, provider: NoOpTracerProvider, **headers: str) -> list[object]:
+    """Return the ``traceparent`` of a call that a traced channel of this shape makes in the context of a caller's headers."""
+    seen: list[object] = []
+
+    def serve(request: bytes, context: grpc.ServicerContext) -> bytes:
+        seen.append(dict(context.invocation_metadata()).get("traceparent"))
+        return request
+
+    with ThreadPoolExecutor(1) as pool:
+        server = grpc.server(pool)
+        method = grpc.unary_unary_rpc_method_handler(serve)
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("a.B", {"C": method}),))
+        target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+        server.start()
+
+        async def ask() -> None:
+            interceptors = grpc_aio_client_interceptors(tracer_provider=provider) if shape == "aio" else ()
+            async with grpc.aio.insecure_channel(target, interceptors=interceptors) as channel:
+                given: Any = trace_aio_channel(channel, tracer_provider=provider) if shape == "aio-channel" else channel
+                await given.unary_unary("/a.B/C")(b"x")
+
+        with attached(propagate.extract(headers)):
+            if shape == "sync":
+                with grpc.insecure_channel(target) as channel:
+                    sync: Any = grpc.intercept_channel(channel, *grpc_client_interceptors(tracer_provider=provider))
+                    sync.unary_unary("/a.B/C")(b"x")
+            else:
+                asyncio.run(ask())
+        server.stop(None).wait()
+    return seen
+
+
+@pytest.mark.parametrize("shape", ["sync", "aio", "aio-channel"])
+def test_a_grpc_client_that_is_switched_off_passes_the_trace_on(shape: str) -> None:
+    assert _traceparents_of_calls(shape, NoOpTracerProvider(), traceparent=CALLER) == [CALLER]
+    assert _traceparents_of_calls(shape, NoOpTracerProvider()) == [None]

@@ -135,6 +135,7 @@ ROUTES = (
     "/api/v1/users",
     "/.well-known/openid-configuration",
     "/@{user}/files/{path}",
+    "/søk/größen",
     "/",
 )
 

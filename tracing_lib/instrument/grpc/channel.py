@@ -10,6 +10,7 @@ import grpc.aio
 from wrapt import BaseObjectProxy
 
 from tracing_lib.instrument.grpc.client import Calls, Making, aio_done
+from tracing_lib.instrument.source import suppressed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,9 +72,11 @@ class _Method:
             request, metadata = request[:1], options.pop("metadata", metadata)
         started = self._calls.start(self._path)
         if started is None:
-            return self._call(*request, metadata=metadata, **options)
+            return self._call(*request, metadata=metadata if suppressed() else self._carrying(metadata), **options)
         with Making(*started, self._calls.source.leave) as span:
-            headers = grpc.aio.Metadata(*self._calls.metadata(metadata))
-            call = self._call(*request, metadata=headers, **options)
+            call = self._call(*request, metadata=self._carrying(metadata), **options)
         call.add_done_callback(functools.partial(aio_done, span))
         return call
+
+    def _carrying(self, metadata: object) -> grpc.aio.Metadata:
+        return grpc.aio.Metadata(*self._calls.metadata(metadata))

@@ -133,21 +133,23 @@ class _ClientInterceptor(
     def _trace(self, continuation: _Continuation, details: grpc.ClientCallDetails, request: object) -> _Call:
         started = self._calls.start(details.method)
         if started is None:
-            return continuation(details, request)
+            return continuation(details if suppressed() else self._carrying(details), request)
         with Making(*started, self._calls.source.leave) as span:
-            carried = _Details(
-                details.method,
-                details.timeout,
-                list(self._calls.metadata(details.metadata)),
-                details.credentials,
-                getattr(details, "wait_for_ready", None),
-                getattr(details, "compression", None),
-            )
-            call = continuation(carried, request)
+            call = continuation(self._carrying(details), request)
         # Not add_done_callback: it keeps the call alive, and one that is dropped would never be cancelled.
         if _is_done(call) or not call.add_callback(functools.partial(_ended, span, weakref.ref(call))):
             _done(span, call)
         return call
+
+    def _carrying(self, details: grpc.ClientCallDetails) -> _Details:
+        return _Details(
+            details.method,
+            details.timeout,
+            list(self._calls.metadata(details.metadata)),
+            details.credentials,
+            getattr(details, "wait_for_ready", None),
+            getattr(details, "compression", None),
+        )
 
     # grpcio calls them by position.
     intercept_unary_unary = intercept_unary_stream = intercept_stream_unary = intercept_stream_stream = _trace  # type: ignore[assignment]
@@ -180,12 +182,14 @@ class _AioInterceptor:
         """Trace a call of any shape, where ``grpc.aio`` asks for an interceptor of each."""
         started = self._calls.start(details.method)
         if started is None:
-            return await continuation(details, request)
+            return await continuation(details if suppressed() else self._carrying(details), request)
         with Making(*started, self._calls.source.leave) as span:
-            metadata = grpc.aio.Metadata(*self._calls.metadata(details.metadata))
-            call = await continuation(details._replace(metadata=metadata), request)
+            call = await continuation(self._carrying(details), request)
         call.add_done_callback(functools.partial(aio_done, span))
         return call
+
+    def _carrying(self, details: _Call) -> _Call:
+        return details._replace(metadata=grpc.aio.Metadata(*self._calls.metadata(details.metadata)))
 
 
 def aio_done(span: Span, call: grpc.aio.Call) -> None:
