@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
+from components.damage import queue_folders
 from stacks.changes.consequences import consequence
 from stacks.environment.schema import Setting, settings
 from stacks.plan.plan import plan
@@ -122,23 +123,27 @@ def _value(setting: Setting, value: object) -> str:
 def _workloads(before: Plan, after: Plan, *, moved: bool) -> Iterator[WorkloadChange]:
     """Effects on workloads; where the backbone has ``moved``, all are removed there and created here."""
     old, new = ({w.name: w for w in side.workloads} for side in (before, after))
+    # On Docker the toolbox is a container of its own.
+    tools = after.target == "kubernetes" and before.toolbox != after.toolbox
     for name in dict.fromkeys([*old, *new]):
         if name not in new or (moved and name in old):
             yield WorkloadChange(name, "removed", ("target",) if name in new else ("plan",))
         if name not in old or (moved and name in new):
             yield WorkloadChange(name, "created", ("target",) if name in old else ("plan",))
-        elif name in new and (change := _same_place(old[name], new[name])):
+        elif name in new and (change := _same_place(old[name], new[name], tools=tools and bool(queue_folders(new[name])))):
             yield change
 
 
 _AT_START = ("server", "arguments", "resources", "environment", "secret_files", "secret_variables", "grace_seconds", "identity")
 
 
-def _same_place(old: Workload, new: Workload) -> WorkloadChange | None:
-    """Effect on a workload that stays where it is."""
+def _same_place(old: Workload, new: Workload, *, tools: bool) -> WorkloadChange | None:
+    """Effect on a workload that stays where it is. ``tools`` tells whether the toolbox that starts it is another one."""
     texts = {document.name: document for document in old.documents}
     changed = [d for d in new.documents if texts.get(d.name) != d]
     properties = [name for name in _AT_START if getattr(old, name) != getattr(new, name)]
+    if tools:
+        properties.append("toolbox")
     if [v.storage_class for v in old.volumes] != [v.storage_class for v in new.volumes]:
         properties.append("volume")  # a larger one grows in place, one of another class is another volume
     restarting = [d.name for d in changed if d.on_change == "restart"] + properties
