@@ -10,15 +10,22 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from components.scheduling import Scheduling
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from components.issued import Certificate, ExternalSecret
 
 TargetKind = Literal["local", "docker", "kubernetes"]
 
 RoleName = Literal["agent", "gateway", "backend", "sampling", "ui", "access"]
 """Purpose of a workload; of a backend and its user interface there is more than one kind."""
 
-OutsideName = Literal["consumers", "operators", "scrapers", "kubernetes-api", "oidc-issuer", "object-storage"]
+Family = Literal["ipv4", "ipv6", "dual"]
+"""Families of addresses on which servers listen."""
+
+OutsideName = Literal["consumers", "operators", "scrapers", "kubernetes-api", "oidc-issuer", "object-storage", "instance-identity"]
 """Peers outside of a plan that take part in it.
 
 ``consumers`` are the services that send spans, ``operators`` the people who look at traces, ``scrapers`` the metric collectors;
@@ -144,25 +151,36 @@ class Identity:
     """Identity of a workload: the user id of its image and the rules, if any, that it needs on the Kubernetes API.
 
     ``reads`` maps an API group to the resources that are read (get, list, watch) in all namespaces. Empty means no token at
-    all.
+    all. ``annotations`` are those by which a cloud knows the workload.
     """
 
     user_id: int
     reads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """A Gateway of the Gateway API, and the name of its listener, None for every one that takes the host."""
+
+    name: str
+    namespace: str
+    listener: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
     """The host name under which browsers reach a port of a workload, over TLS.
 
-    ``port`` is the name of the port; ``tls_secret`` the Secret (type kubernetes.io/tls) of the host, which is where TLS ends;
-    ``ingress_class`` who serves it, None for the cluster's default.
+    ``port`` is the name of the port. Either a ``gateway`` serves the host, with a certificate of its own, or an Ingress: then
+    ``tls_secret`` is the Secret (type kubernetes.io/tls) of the host, and ``ingress_class`` who serves it, None for the cluster's default.
     """
 
     host: str
     port: str
-    tls_secret: str
+    tls_secret: str | None
     ingress_class: str | None = None
+    gateway: Gateway | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +211,7 @@ class Workload:
     secret_files: tuple[SecretFile, ...] = ()
     secret_variables: tuple[SecretVariable, ...] = ()
     site: Site | None = None
+    scheduling: Scheduling = field(default_factory=Scheduling)
 
     def port(self, name: str) -> Port:
         """The port of that name.
@@ -225,12 +244,14 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """Location of a peer outside of the plan: a set of namespaces, or any address.
+    """Location of a peer outside of the plan: namespaces by name or by their labels, networks (CIDR), or any address.
 
-    With neither, the edge admits no traffic.
+    With none of them, the edge admits no traffic.
     """
 
     namespaces: tuple[str, ...] = ()
+    namespace_labels: Mapping[str, str] = field(default_factory=dict)
+    networks: tuple[str, ...] = ()
     anywhere: bool = False
 
 
@@ -299,6 +320,8 @@ class PrivacyRule:
 class Plan:
     """Workloads of one environment, who may talk to whom, and all else that a placement needs.
 
+    ``labels`` and ``annotations`` are on every object of a cluster, pods included. Controllers of the cluster fill the Secrets of
+    ``certificates`` and ``external_secrets``.
     ``toolbox`` is a static busybox for containers of servers whose own images hold no other program.
     """
 
@@ -316,6 +339,25 @@ class Plan:
     quota: Quota
     toolbox: Server
     pull_secret: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    addresses: Family = "ipv4"
+    certificates: tuple[Certificate, ...] = ()
+    external_secrets: tuple[ExternalSecret, ...] = ()
+
+    @property
+    def told_namespaces(self) -> tuple[str, ...]:
+        """The namespaces where objects tell services where to send.
+
+        Namespaces that are chosen by their labels are not known: for them the objects are in the backbone's own, to be copied from.
+        """
+        consumers = self.outside["consumers"]
+        return (*consumers.namespaces, *((self.namespace,) if consumers.namespace_labels else ()))
+
+    @property
+    def filled_elsewhere(self) -> frozenset[str]:
+        """The names of the Secrets that controllers of the cluster fill."""
+        return frozenset([*(issued.secret for issued in self.certificates), *(stored.secret for stored in self.external_secrets)])
 
     @property
     def secrets(self) -> Mapping[str, tuple[str, ...]]:
@@ -327,7 +369,7 @@ class Plan:
         read = [(file.secret, file.key) for workload in self.workloads for file in workload.secret_files]
         read += [(variable.secret, variable.key) for workload in self.workloads for variable in workload.secret_variables]
         for site in (w.site for w in self.workloads if w.site is not None):
-            read += [(site.tls_secret, "tls.crt"), (site.tls_secret, "tls.key")]
+            read += [(site.tls_secret, key) for key in ("tls.crt", "tls.key") if site.tls_secret is not None]
         if self.pull_secret is not None:
             read.append((self.pull_secret, ".dockerconfigjson"))
         return {name: tuple(sorted({key for secret, key in read if secret == name})) for name in sorted({secret for secret, _ in read})}

@@ -57,8 +57,14 @@ def _secrets(config: pulumi.Config, wanted: Plan, stack: str) -> Secrets:
         (secret, key)
         for secret, keys in wanted.secrets.items()
         for key in keys
-        if not _issued(key) or any(config.get_secret(f"{secret}.{other}") is not None for other in keys)
+        if any(config.get_secret(f"{secret}.{other}") is not None for other in keys)
+        or not (_issued(key) or secret in wanted.filled_elsewhere)
     ]
+    if twice := [f"{PROJECT}:{secret}.{key}" for secret, key in places if secret in wanted.filled_elsewhere]:
+        raise pulumi.RunError(
+            f"Pulumi.{stack}.yaml: {', '.join(twice)}: the environment has a controller of the cluster fill that Secret\n"
+            f"then: remove it: pulumi config rm {twice[0]} --stack {stack}, or take certificate or external_secrets out of the environment"
+        )
     told = {f"{secret}.{key}": (key, _defect(config, secret, key)) for secret, key in places}
     if wrong := {name: (key, said) for name, (key, said) in told.items() if said is not None}:
         lines = [f"Pulumi.{stack}.yaml: {PROJECT}:{name}: {said}" for name, (_, said) in wrong.items()]

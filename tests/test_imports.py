@@ -184,7 +184,6 @@ def test_the_name_of_a_test_has_at_most_eighty_characters() -> None:
 
 UNNAMED = re.compile(r"(?:What|Who|Those|They|It|This|That|Which|All that)\b")
 PLAIN = [path for path in SOURCES if not path.is_relative_to(ROOT / "tracing_lib")]
-PLAIN = [path for path in PLAIN if path.parent not in {ROOT / "stacks/deploy", ROOT / "components/documents"}]
 
 
 def test_a_docstring_begins_with_the_name_of_its_object() -> None:

@@ -72,6 +72,6 @@ def test_the_checks_before_a_commit_run_programs_of_the_locked_packages() -> Non
     hooks = [hook for repo in loaded(ROOT / ".pre-commit-config.yaml")["repos"] for hook in repo["hooks"]]
     assert len(hooks) > 2
     programs = {hook["entry"].split()[0].removeprefix(".venv/bin/") for hook in hooks}
-    assert programs <= {"ruff", "lint-imports", "python"}
+    assert programs <= {"ruff", "lint-imports", "python", "go"}
     named = {word for hook in hooks for word in hook["entry"].split() if word.startswith("tests/")}
     assert [name for name in named if not (ROOT / name).is_file()] == []

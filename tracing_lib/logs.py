@@ -20,6 +20,7 @@ import sys
 import traceback
 import uuid
 from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from opentelemetry import trace
@@ -63,6 +64,13 @@ def trace_fields() -> dict[str, str]:
     return dict(zip(_FIELDS, values, strict=True))
 
 
+class _Named(dict[str, object]):
+    """Arguments by name: a template that has ``%s`` for all of them does not write their keys, which can be data."""
+
+    def __repr__(self) -> str:
+        return "<dict>"
+
+
 class LogPrivacy:
     """Redaction of log records, by the privacy policy that also redacts spans."""
 
@@ -92,12 +100,12 @@ class LogPrivacy:
             return self.policy.text(template)
         arguments: Any = record.args
         if isinstance(arguments, Mapping):
-            arguments = {key: self.argument(value) for key, value in arguments.items()}
+            arguments = _Named({key: self.argument(value) for key, value in arguments.items()})
         else:
             arguments = tuple(self.argument(value) for value in arguments)
         try:
             return self.policy.text(template % arguments)
-        except (TypeError, ValueError, KeyError):
+        except (TypeError, ValueError, KeyError, OverflowError):
             # A masked argument does not fit a template that formats a number. The template alone still tells the event.
             return self.policy.text(template)
 
@@ -168,7 +176,7 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of a record."""
-        return json.dumps(self.fields(record), ensure_ascii=False, default=str)
+        return _writable(json.dumps(self.fields(record), ensure_ascii=False, default=str))
 
 
 class TextFormatter(JsonFormatter):
@@ -178,7 +186,20 @@ class TextFormatter(JsonFormatter):
         """Return the line of a record."""
         fields = self.fields(record)
         head = " ".join(str(fields.pop(name)) for name in ("time", "level", "logger", "message"))
-        return " ".join([head, *(f"{key}={value}" for key, value in fields.items())])
+        return _writable(" ".join([head, *(f"{key}={value}" for key, value in fields.items())]))
+
+
+def _writable(line: str) -> str:
+    """Return a line that UTF-8 can hold: a lone surrogate becomes ``?``."""
+    return line.encode(errors="replace").decode()
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802  the interface's
+        """Say on standard error that a record was not written; the standard handler shows its message and arguments there."""
+        if logging.raiseExceptions and sys.stderr:
+            with suppress(OSError, ValueError):
+                sys.stderr.write(f"a log record could not be written ({type(sys.exception()).__name__})\n")
 
 
 def configure_logging(
@@ -191,7 +212,7 @@ def configure_logging(
     """
     policy = None if settings is None else policy_of(settings)
     formatter = JsonFormatter if as_json else TextFormatter
-    handler = logging.StreamHandler(sys.stderr if stream is None else stream)
+    handler = _Handler(sys.stderr if stream is None else stream)
     handler.addFilter(TraceContextFilter())
     handler.setFormatter(formatter(policy, service_name=None if settings is None else settings.service_name))
     root = logging.getLogger()

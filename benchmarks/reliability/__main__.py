@@ -24,7 +24,6 @@ TRACES_PER_SECOND, QUICK_SHARE = 100.0, 1 / 3
 def main() -> int:
     """Run the scenarios, or those that are named, and write the page. Returns 1 when a promise was broken."""
     given = _parser().parse_args()
-    gateways = read("prod").environment.collectors.gateway.replicas
     wanted = [name for name in given.only if not (given.missing and results.read(name))]
     bad = False
     for name in wanted:
@@ -39,9 +38,15 @@ def main() -> int:
         bad = bad or bool(problems)
         _tell(found, problems)
         results.write(found)
-        kept = {known: result for known in SCENARIOS if (result := results.read(known))}
-        given.output.write_text(page(kept, gateways=gateways), encoding="utf-8")
+        _write_page(given.output)
+    _write_page(given.output)
     return int(bad)
+
+
+def _write_page(path: Path) -> None:
+    """Write the page of all results that are kept."""
+    kept = {known: result for known in SCENARIOS if (result := results.read(known))}
+    path.write_text(page(kept, gateways=read("prod").environment.collectors.gateway.replicas), encoding="utf-8")
 
 
 def _parser() -> argparse.ArgumentParser:

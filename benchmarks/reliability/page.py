@@ -123,7 +123,7 @@ def _line(result: Result, usual_rate: float) -> str:
     account, scenario = result.account, SCENARIOS[result.scenario]
     living = late_elsewhere(result, scenario)
     slower = "" if result.traces_per_second == usual_rate else f", at {result.traces_per_second:g} traces/s"
-    whole = "never" if account.whole_after is None else f"{account.whole_after:.0f} s" if account.late else "at once"
+    whole = "the lost never" if account.whole_after is None else f"{account.whole_after:.0f} s" if account.late else "at once"
     cells = [
         result.title + slower,
         f"{account.sent:,}",
@@ -158,7 +158,11 @@ def _allowed(results: Sequence[Result]) -> str:
 
 def _not_kept(results: Sequence[Result]) -> str:
     """The promises that a run broke."""
-    lines = [f"- {result.title}: {problem}.\n" for result in results for problem in broken(result, SCENARIOS[result.scenario])]
+    lines = []
+    for result in results:
+        scenario = SCENARIOS[result.scenario]
+        if problems := broken(result, scenario):
+            lines.append(f"- {result.title}: {'; '.join(problems)}.{' ' if scenario.cause else ''}{scenario.cause}\n")
     if not lines:
         return (
             f"\nNothing else that was acknowledged was lost, no living gateway was held up or repeated to, and what was down was healthy\n"

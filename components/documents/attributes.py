@@ -72,7 +72,8 @@ PRIVACY_RULES: tuple[PrivacyRule, ...] = (
     PrivacyRule(
         "national-phone",
         "value",
-        r"\(0?[1-9][0-9]{1,4}\) ?[0-9]{3,4}([ -]?[0-9]{2,4})+\b|\b0[1-9][0-9]{1,3}[ /][0-9]{3,4}([ -]?[0-9]{2,4})*\b"
+        # Each run of digits is one part of the pattern: parts that could share a run would take exponential time in Python.
+        r"\(0?[1-9][0-9]{1,4}\) ?([0-9]{5,}|[0-9]{3,4}[ -][0-9]{2,})([ -][0-9]{2,})*\b|\b0[1-9][0-9]{1,3}[ /][0-9]{3,}([ -][0-9]{2,})*\b"
         r"|\b[2-9][0-9]{2}[ .-][2-9][0-9]{2}[ .-][0-9]{4}\b",
         "telephone numbers as they are written at home, in groups",
     ),

@@ -20,6 +20,7 @@ JAEGER_QUERY = Port("query", 16686, "http")
 JAEGER_QUERY_GRPC = Port("query-grpc", 16685, "grpc")
 TEMPO_QUERY = Port("query", 3200, "http")
 TEMPO_GRPC = Port("tempo-grpc", 9095, "grpc")
+TEMPO_METRICS = Port("telemetry", 3101, "http")
 GRAFANA = Port("grafana", 3000, "http")
 ACCESS = Port("access", 4180, "http")
 ACCESS_METRICS = Port("telemetry", 44180, "http")
@@ -31,7 +32,7 @@ BY_WORKLOAD: Mapping[str, tuple[Port, ...]] = {
     "agent": (OTLP_GRPC, OTLP_HTTP, SPAN_METRICS, HEALTH, TELEMETRY),
     "gateway": (OTLP_GRPC, OTLP_HTTP, SPAN_METRICS, HEALTH, TELEMETRY),
     "jaeger": (OTLP_GRPC, JAEGER_QUERY, JAEGER_QUERY_GRPC, HEALTH, TELEMETRY),
-    "tempo": (OTLP_GRPC, TEMPO_QUERY, TEMPO_GRPC),
+    "tempo": (OTLP_GRPC, TEMPO_QUERY, TEMPO_GRPC, TEMPO_METRICS),
     "grafana": (GRAFANA,),
     "sampling": (STRATEGIES, STRATEGIES_GRPC, HEALTH, TELEMETRY),
     "access": (ACCESS, ACCESS_METRICS),

@@ -45,13 +45,16 @@ def upkeep(retention_seconds: int) -> Upkeep:
 class Bucket:
     """An S3-compatible bucket. ``credentials`` tells whether the variables S3_ACCESS_KEY and S3_SECRET_KEY hold its keys.
 
-    Without them the server takes the identity of its node or pod.
+    Without them the server takes the identity of its node or pod. ``endpoint`` is a host, or ``host:port``. ``authority`` is the path of
+    the PEM by which its certificate is known, None for the public authorities.
     """
 
     name: str
     endpoint: str
     region: str | None
     credentials: bool
+    plain_http: bool = False
+    authority: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ def store(
     query_port: int,
     grpc_host: str,
     grpc_port: int,
+    telemetry_port: int,
     folder: str,
     bucket: Bucket | None,
     retention_seconds: int,
@@ -81,7 +85,10 @@ def store(
     """
     retention = {"block_retention": go_duration(retention_seconds * 1000)}
     intervals = upkeep(retention_seconds)
-    loopback = {"kvstore": {"store": "inmemory"}}
+    # By default it looks for an address of IPv4 alone by which its own parts would find it.
+    inet6 = {"enable_inet6": True} if ":" in query_host else {}
+    loopback = {"kvstore": {"store": "inmemory"}} | inet6
+    ring = {"ring": inet6} if inet6 else {}
     # Its argument -config.expand-env goes with the keys of a bucket, and holds for the whole document.
     written = expanded_text if bucket is not None and bucket.credentials else yaml_text
     return written(
@@ -95,6 +102,7 @@ def store(
                 "grpc_listen_port": grpc_port,
                 "log_format": "json",
             },
+            "internal_server": _metrics_server(query_host, telemetry_port),
             "distributor": {
                 "receivers": {"otlp": {"protocols": {"grpc": {"endpoint": intake}}}},
                 "ring": loopback,
@@ -102,12 +110,7 @@ def store(
                 "max_attribute_bytes": 65_536,
             },
             "storage": {"trace": _storage(folder, bucket) | _unless_own("blocklist_poll", intervals.block_list, _OWN.block_list)},
-            # What has come in and is in no block yet; by default it would be in /var/tempo, on no volume.
-            "live_store": {
-                "wal": {"path": f"{folder}/live"},
-                "shutdown_marker_dir": f"{folder}/shutdown-marker",
-                **_unless_own("complete_block_timeout", intervals.in_memory, _OWN.in_memory),
-            },
+            "live_store": _live_store(folder, intervals) | ring,
             "backend_scheduler": {
                 "local_work_path": f"{folder}/scheduler",
                 "provider": {
@@ -115,11 +118,33 @@ def store(
                     **_unless_own("retention", intervals.retention_job, _OWN.retention_job, within="interval"),
                 },
             },
-            "backend_worker": {"compaction": retention, "finish_on_shutdown_timeout": "2s"},
+            "backend_worker": {"compaction": retention, "finish_on_shutdown_timeout": "2s", **ring},
             "overrides": {"defaults": {"compaction": retention} | _limits(limits, retention_seconds)},
             "usage_report": {"reporting_enabled": False},
         }
     )
+
+
+def _metrics_server(host: str, port: int) -> Part:
+    """Return the server of Tempo's metrics. On the port of queries alone, who scrapes could read traces."""
+    return {
+        "enable": True,
+        "http_listen_address": host,
+        "http_listen_port": port,
+        # Without it there are no metrics here.
+        "register_instrumentation": True,
+        # It brings a gRPC server that nothing asks.
+        "grpc_listen_address": "localhost",
+    }
+
+
+def _live_store(folder: str, intervals: Upkeep) -> Part:
+    """Return the place of spans that are in no block yet; by default it would be /var/tempo, on no volume."""
+    return {
+        "wal": {"path": f"{folder}/live"},
+        "shutdown_marker_dir": f"{folder}/shutdown-marker",
+        **_unless_own("complete_block_timeout", intervals.in_memory, _OWN.in_memory),
+    }
 
 
 def _unless_own(key: str, seconds: int, own: int, *, within: str | None = None) -> Part:
@@ -157,6 +182,10 @@ def _storage(folder: str, bucket: Bucket | None) -> Part:
     place: Part = {"bucket": bucket.name, "endpoint": bucket.endpoint, "forcepathstyle": True}
     if bucket.region is not None:
         place["region"] = bucket.region
+    if bucket.plain_http:
+        place["insecure"] = True
+    if bucket.authority is not None:
+        place["tls_ca_path"] = bucket.authority
     if bucket.credentials:
         place |= {"access_key": Quoted("${S3_ACCESS_KEY}"), "secret_key": Quoted("${S3_SECRET_KEY}")}
     return {"backend": "s3", "s3": place} | log

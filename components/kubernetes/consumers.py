@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 class Consumers(pulumi.ComponentResource):
-    """A ConfigMap with ``variables``, and a Secret with ``secrets`` unless that is None, in each namespace that may send.
+    """A ConfigMap with ``variables``, and a Secret with ``secrets`` unless that is None, in each namespace that is told where to send.
 
-    These namespaces belong to the services and have to exist.
+    These namespaces belong to the services and have to exist, but for the backbone's own.
     """
 
     def __init__(
@@ -38,5 +38,5 @@ class Consumers(pulumi.ComponentResource):
             namespace = mapping["metadata"]["namespace"]
             place(mapping, f"{name}-{namespace}", child)
             if secrets is not None:
-                place(secret_object(namespace, PART_OF, secrets), f"{name}-{namespace}", child)
-        self.register_outputs({"namespaces": list(plan.outside["consumers"].namespaces)})
+                place(secret_object(plan, namespace, PART_OF, secrets), f"{name}-{namespace}", child)
+        self.register_outputs({"namespaces": list(plan.told_namespaces)})

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from components.workload import Plan, Workload
 
 Object = dict[str, Any]
@@ -38,14 +40,35 @@ def selector(workload: Workload) -> dict[str, str]:
     return {"app.kubernetes.io/name": workload.name, "app.kubernetes.io/part-of": PART_OF}
 
 
-def labels(workload: Workload) -> dict[str, str]:
-    """The labels of every object of a workload."""
-    return selector(workload) | {"app.kubernetes.io/component": workload.role}
+def common_labels(plan: Plan) -> dict[str, str]:
+    """The labels of every object of a plan: the user's, and those that tell one backbone of a cluster from another."""
+    # The namespace is what a cluster has once; two stacks may have one name.
+    own = {"app.kubernetes.io/part-of": PART_OF, "app.kubernetes.io/instance": plan.namespace, "app.kubernetes.io/managed-by": PART_OF}
+    return {**plan.labels, **own}
 
 
-def metadata(plan: Plan, workload: Workload, name: str | None = None, **more: object) -> dict[str, Any]:
+def labels(plan: Plan, workload: Workload) -> dict[str, str]:
+    """The labels of every object of a workload, its pods included."""
+    own = {"app.kubernetes.io/component": workload.role, "app.kubernetes.io/version": workload.server.tag}
+    return common_labels(plan) | selector(workload) | own
+
+
+def common_metadata(plan: Plan, name: str, namespace: str | None) -> dict[str, Any]:
+    """The metadata of an object that belongs to no workload; ``namespace`` is None for one that is in none."""
+    inside = {} if namespace is None else {"namespace": namespace}
+    return {"name": name, **inside, "labels": common_labels(plan), **_annotated(plan, {})}
+
+
+def metadata(plan: Plan, workload: Workload, name: str | None = None, annotations: Mapping[str, str] | None = None) -> dict[str, Any]:
     """The metadata of an object of a workload, named after it unless a name is given."""
-    return {"name": name or workload.name, "namespace": plan.namespace, "labels": labels(workload), **more}
+    head = {"name": name or workload.name, "namespace": plan.namespace, "labels": labels(plan, workload)}
+    return head | _annotated(plan, annotations or {})
+
+
+def _annotated(plan: Plan, own: Mapping[str, str]) -> dict[str, Any]:
+    """The annotations of an object, the user's and its own; no entry where there are none."""
+    found = {**plan.annotations, **own}
+    return {"annotations": found} if found else {}
 
 
 def claim_name(workload: Workload, volume: str, ordinal: int) -> str:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
-from components.kubernetes.names import PART_OF
+from components.kubernetes.issued import secret_type
+from components.kubernetes.names import common_metadata
 from components.kubernetes.objects import namespace_objects, protected_claims
 from components.kubernetes.place import place
 
@@ -15,12 +16,6 @@ if TYPE_CHECKING:
 
     from components.kubernetes.names import Object
     from components.workload import Plan
-
-_TYPES = {
-    frozenset({"tls.crt", "tls.key"}): "kubernetes.io/tls",
-    frozenset({".dockerconfigjson"}): "kubernetes.io/dockerconfigjson",
-}
-"""The types of Secrets by their entries; the API server checks the entries of these."""
 
 
 class Namespace(pulumi.ComponentResource):
@@ -42,17 +37,18 @@ class Namespace(pulumi.ComponentResource):
         for mapping in others:
             place(mapping, f"{name}-{mapping['metadata']['name']}", inside)
         for secret, entries in sorted(secrets.items()):
-            kind = _TYPES.get(frozenset(entries), "Opaque")
-            place(secret_object(plan.namespace, secret, entries, kind=kind), f"{name}-{secret}", inside)
+            place(secret_object(plan, plan.namespace, secret, entries, kind=secret_type(entries)), f"{name}-{secret}", inside)
         self.register_outputs({"namespace": plan.namespace})
 
 
-def secret_object(namespace: str, name: str, entries: pulumi.Input[Mapping[str, pulumi.Input[str]]], *, kind: str = "Opaque") -> Object:
+def secret_object(
+    plan: Plan, namespace: str, name: str, entries: pulumi.Input[Mapping[str, pulumi.Input[str]]], *, kind: str = "Opaque"
+) -> Object:
     """A Secret. It is made here and not with the other objects: its values are known to the engine alone."""
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {"name": name, "namespace": namespace, "labels": {"app.kubernetes.io/part-of": PART_OF}},
+        "metadata": common_metadata(plan, name, namespace),
         "type": kind,
         "stringData": pulumi.Output.secret(entries),
     }

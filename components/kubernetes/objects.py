@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from components.kubernetes.names import PART_OF, claim_name, cpu, labels, metadata, quantity, selector
+from components.kubernetes.issued import issued_objects
+from components.kubernetes.names import PART_OF, claim_name, common_metadata, cpu, metadata, quantity, selector
 from components.kubernetes.pods import document_key, template
 from components.kubernetes.policies import deny_all, workload_policies
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from components.kubernetes.names import Object
-    from components.workload import Plan, Volume, Workload
+    from components.workload import Family, Gateway, Plan, Site, Volume, Workload
 
 CONTROLLERS = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 """The kinds that make pods."""
@@ -27,31 +28,38 @@ _RBAC = "rbac.authorization.k8s.io"
 _UNAWAITED = {"pulumi.com/skipAwait": "true"}
 """Annotation that tells Pulumi's provider not to wait until an object is in use."""
 
+_FAMILIES: Mapping[Family, Object] = {
+    # Nothing is said where the cluster's own default does, so that Services which are there stay as they are.
+    "ipv4": {},
+    "ipv6": {"ipFamilyPolicy": "SingleStack", "ipFamilies": ["IPv6"]},
+    # Not required: a cluster with one family would refuse the Service.
+    "dual": {"ipFamilyPolicy": "PreferDualStack"},
+}
+"""Fields of a Service by the families of addresses."""
+
 _TEMPLATE_BYTES = 2**30
 """Size in the claim template of a StatefulSet. It never changes, since Kubernetes lets no template change, and is used for no replica
 of a plan: their claims exist before them, with the size that the plan says."""
 
 
 def namespace_objects(plan: Plan) -> list[Object]:
-    """The namespace and what holds for everything in it: the profile ``restricted``, a quota, default limits, no traffic."""
+    """The namespace, what holds for everything in it (the profile ``restricted``, a quota, default limits, no traffic), and its Secrets."""
     profile = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
-    inside = {"namespace": plan.namespace, "labels": {"app.kubernetes.io/part-of": PART_OF}}
+    whole = common_metadata(plan, plan.namespace, None)
+    inside = common_metadata(plan, "backbone", plan.namespace)
     unset = {"memory": quantity(128 * 2**20)}
     return [
-        {
-            "apiVersion": "v1",
-            "kind": "Namespace",
-            "metadata": {"name": plan.namespace, "labels": {"app.kubernetes.io/part-of": PART_OF} | profile},
-        },
-        {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "backbone", **inside}, "spec": {"hard": _quota(plan)}},
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": whole | {"labels": whole["labels"] | profile}},
+        {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": inside, "spec": {"hard": _quota(plan)}},
         {
             "apiVersion": "v1",
             "kind": "LimitRange",
-            "metadata": {"name": "backbone", **inside},
+            "metadata": inside,
             # The quota refuses pods that say nothing; those that others put here, for a certificate say, need not know it.
             "spec": {"limits": [{"type": "Container", "default": unset, "defaultRequest": unset | {"cpu": "10m"}}]},
         },
         deny_all(plan),
+        *issued_objects(plan),
     ]
 
 
@@ -81,27 +89,27 @@ def workload_objects(plan: Plan, workload: Workload) -> list[Object]:
         *_service(plan, workload),
         *_disruption_budget(plan, workload),
         _controller(plan, workload),
-        *_ingress(plan, workload),
+        *_way_in(plan, workload),
     ]
 
 
 def consumer_objects(plan: Plan, variables: Mapping[str, str]) -> list[Object]:
-    """A ConfigMap in each namespace that may send: the ``variables`` that configure a service there, for its ``envFrom``."""
+    """A ConfigMap in each namespace that is told where to send: the ``variables`` that configure a service, for its ``envFrom``."""
     return [
         {
             "apiVersion": "v1",
             "kind": "ConfigMap",
-            "metadata": {"name": PART_OF, "namespace": namespace, "labels": {"app.kubernetes.io/part-of": PART_OF}},
+            "metadata": common_metadata(plan, PART_OF, namespace),
             "data": dict(variables),
         }
-        for namespace in plan.outside["consumers"].namespaces
+        for namespace in plan.told_namespaces
     ]
 
 
 def _account(plan: Plan, workload: Workload) -> Object:
     # On the account and not in the pods: another pull secret restarts nothing.
     pull = {"imagePullSecrets": [{"name": plan.pull_secret}]} if plan.pull_secret else {}
-    head = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata(plan, workload)}
+    head = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata(plan, workload, annotations=workload.identity.annotations)}
     return head | {"automountServiceAccountToken": False} | pull
 
 
@@ -110,7 +118,8 @@ def _access_rules(plan: Plan, workload: Workload) -> Iterator[Object]:
     if not workload.identity.reads:
         return
     # An object in no namespace carries the namespace in its name, so that two backbones can live in one cluster.
-    head = {"name": f"{plan.namespace}-{workload.name}", "labels": labels(workload)}
+    head = metadata(plan, workload, f"{plan.namespace}-{workload.name}")
+    del head["namespace"]
     subject = {"kind": "ServiceAccount", "name": workload.name, "namespace": plan.namespace}
     rules = [{"apiGroups": [group], "resources": list(resources), "verbs": _READ} for group, resources in workload.identity.reads.items()]
     reference = {"apiGroup": _RBAC, "kind": "ClusterRole", "name": head["name"]}
@@ -158,7 +167,7 @@ def _service(plan: Plan, workload: Workload) -> Iterator[Object]:
     ]
     if not ports:
         return
-    spec: Object = {"type": "ClusterIP", "selector": selector(workload), "ports": ports}
+    spec: Object = {"type": "ClusterIP", "selector": selector(workload), "ports": ports, **_FAMILIES[plan.addresses]}
     if workload.spread == "every-node":
         spec["internalTrafficPolicy"] = "Local"
     if workload.spread == "ordered":
@@ -220,11 +229,14 @@ def _claim_templates(workload: Workload) -> list[Object]:
     ]
 
 
-def _ingress(plan: Plan, workload: Workload) -> Iterator[Object]:
-    """The Ingress of a workload that browsers reach under a host name."""
-    site = workload.site
-    if site is None:
-        return
+def _way_in(plan: Plan, workload: Workload) -> Iterator[Object]:
+    """The object by which browsers reach a workload under a host name: an HTTPRoute of a Gateway, or an Ingress."""
+    if workload.site is not None:
+        site = workload.site
+        yield _ingress(plan, workload, site) if site.gateway is None else _route(plan, workload, site, site.gateway)
+
+
+def _ingress(plan: Plan, workload: Workload, site: Site) -> Object:
     # Some controllers never write an address back, and there may be none yet; nothing that is deployed waits for it.
     head = metadata(plan, workload, annotations=_UNAWAITED)
     backend = {"service": {"name": workload.name, "port": {"name": site.port}}}
@@ -234,4 +246,17 @@ def _ingress(plan: Plan, workload: Workload) -> Iterator[Object]:
     }
     if site.ingress_class is not None:
         spec["ingressClassName"] = site.ingress_class
-    yield {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": head, "spec": spec}
+    return {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": head, "spec": spec}
+
+
+def _route(plan: Plan, workload: Workload, site: Site, gateway: Gateway) -> Object:
+    """HTTPRoute of a Gateway (source: https://gateway-api.sigs.k8s.io/reference/spec/#httproute)."""
+    parent = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "namespace": gateway.namespace, "name": gateway.name}
+    listener = {"sectionName": gateway.listener} if gateway.listener is not None else {}
+    backend = {"group": "", "kind": "Service", "name": workload.name, "port": workload.port(site.port).number, "weight": 1}
+    spec: Object = {
+        "parentRefs": [parent | listener],
+        "hostnames": [site.host],
+        "rules": [{"matches": [{"path": {"type": "PathPrefix", "value": "/"}}], "backendRefs": [backend]}],
+    }
+    return {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": metadata(plan, workload), "spec": spec}

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pulumi
-from pulumi_kubernetes import apps, core, networking, policy, rbac
+from pulumi_kubernetes import apiextensions, apps, core, networking, policy, rbac
 
 from components.kubernetes.objects import CONTROLLERS, protected_claims, workload_objects
 from components.kubernetes.pods import SECRETS, secrets_digest
@@ -42,9 +42,12 @@ _KINDS: Mapping[tuple[str, str], type[pulumi.CustomResource]] = {
 def place(mapping: Object, name: str, options: pulumi.ResourceOptions) -> pulumi.CustomResource:
     """The object of a mapping, as the resource ``name``.
 
-    Raises KeyError for a kind that no plan has.
+    A kind that Kubernetes does not have itself is one of a controller's.
     """
-    kind = _KINDS[mapping["apiVersion"], mapping["kind"]]
+    kind = _KINDS.get((mapping["apiVersion"], mapping["kind"]))
+    if kind is None:
+        parts = {field: value for field, value in mapping.items() if field != "apiVersion"}
+        return apiextensions.CustomResource(name, api_version=mapping["apiVersion"], **parts, opts=options)
     # The classes take the fields of an object by names of Python's form; below that a mapping is sent as it is.
     fields: dict[str, Any] = {_snake(field): value for field, value in mapping.items() if field not in {"apiVersion", "kind"}}
     return kind(name, opts=options, **fields)

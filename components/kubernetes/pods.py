@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from components.damage import guarded, queue_folders
 from components.documents.text import kubernetes
 from components.kubernetes.names import claim_name, cpu, labels, quantity
+from components.kubernetes.scheduling import scheduling
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,7 +47,7 @@ def document_key(name: str) -> str:
 def template(plan: Plan, workload: Workload) -> Object:
     """The pod template of a workload."""
     return {
-        "metadata": {"labels": labels(workload), "annotations": {CHECKSUM: workload.restart_checksum}},
+        "metadata": {"labels": labels(plan, workload), "annotations": {**plan.annotations, CHECKSUM: workload.restart_checksum}},
         "spec": _pod(workload, plan.toolbox),
     }
 
@@ -81,33 +82,13 @@ def _pod(workload: Workload, toolbox: Server) -> Object:
         **({"initContainers": [_tools(toolbox)]} if queue_folders(workload) else {}),
         "containers": [_container(workload)],
         "volumes": _volumes(workload),
-        **_placing(workload),
+        **scheduling(workload),
     }
 
 
 def uses_api(workload: Workload) -> bool:
     """Whether a workload asks the Kubernetes API anything, for which it needs a token."""
     return bool(workload.identity.reads)
-
-
-def _placing(workload: Workload) -> Object:
-    """Constraints on the nodes for the pods of a workload."""
-    if workload.spread == "every-node":
-        # Services run on nodes that are kept for them too.
-        return {"tolerations": [{"operator": "Exists", "effect": "NoSchedule"}]}
-    if workload.spread == "single":
-        return {}
-    # A rollout of a Deployment has pods of two kinds; each kind is spread by itself.
-    own_kind = {"matchLabelKeys": ["pod-template-hash"]} if workload.spread == "replicated" else {}
-    constraint: Object = {
-        "maxSkew": 1,
-        "topologyKey": "kubernetes.io/hostname",
-        "whenUnsatisfiable": "DoNotSchedule",
-        # A node that is being emptied takes no pod and must not count as one that could.
-        "nodeTaintsPolicy": "Honor",
-        "labelSelector": {"matchLabels": labels(workload)},
-    }
-    return {"topologySpreadConstraints": [constraint | own_kind]}
 
 
 def _tools(toolbox: Server) -> Object:
@@ -135,18 +116,24 @@ def _command(workload: Workload) -> Object:
 
 
 def _container(workload: Workload) -> Object:
-    memory = quantity(workload.resources.memory_bytes)
+    capped = {"memory": quantity(workload.resources.memory_bytes), "ephemeral-storage": quantity(_ephemeral_bytes(workload))}
     return {
         "name": workload.name,
         "image": workload.server.image,
         **_command(workload),
         "env": _environment(workload),
         "ports": [{"name": port.name, "containerPort": port.number, "protocol": "TCP"} for port in workload.ports],
-        "resources": {"requests": {"cpu": cpu(workload.resources.cpu_millicores), "memory": memory}, "limits": {"memory": memory}},
+        "resources": {"requests": {"cpu": cpu(workload.resources.cpu_millicores), **capped}, "limits": capped},
         "securityContext": _CONFINED,
         "volumeMounts": _mounts(workload),
         **_probes(workload),
     }
+
+
+def _ephemeral_bytes(workload: Workload) -> int:
+    """Bytes of the node's disk that a pod may take: its volumes there and its log. Its own file system is read-only."""
+    volumes = sum(volume.size_bytes for volume in workload.volumes if volume.survives == "instance")
+    return volumes + _TEMPORARY_BYTES + workload.scheduling.log_bytes
 
 
 def _environment(workload: Workload) -> list[Object]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from components.kubernetes.names import NAMESPACE_LABEL, PART_OF, metadata, selector
+from components.kubernetes.names import NAMESPACE_LABEL, common_metadata, metadata, selector
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from components.kubernetes.names import Object
-    from components.workload import Edge, Plan, Workload
+    from components.workload import Edge, Outside, Plan, Workload
 
 _API_VERSION = "networking.k8s.io/v1"
 
@@ -20,7 +20,7 @@ def deny_all(plan: Plan) -> Object:
     return {
         "apiVersion": _API_VERSION,
         "kind": "NetworkPolicy",
-        "metadata": {"name": "default-deny", "namespace": plan.namespace, "labels": {"app.kubernetes.io/part-of": PART_OF}},
+        "metadata": common_metadata(plan, "default-deny", plan.namespace),
         "spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]},
     }
 
@@ -67,11 +67,24 @@ def _peers(plan: Plan, name: str) -> list[Object] | None:
         if workload.name == name:
             return [{"podSelector": {"matchLabels": selector(workload)}}]
     known = plan.outside.get(name)  # type: ignore[call-overload]  # an edge's end is a workload or an OutsideName
-    if known is None or not (known.anywhere or known.namespaces):
+    if known is None:
         return None
     if known.anywhere:
         return []
-    return [{"namespaceSelector": {"matchLabels": {NAMESPACE_LABEL: namespace}}} for namespace in known.namespaces]
+    return [*_namespaces(known), *({"ipBlock": {"cidr": network}} for network in known.networks)] or None
+
+
+def _namespaces(outside: Outside) -> Iterator[Object]:
+    """Peers in namespaces: one for those that are named, however many they are, and one for those with certain labels."""
+    match outside.namespaces:
+        case ():
+            pass
+        case (only,):
+            yield {"namespaceSelector": {"matchLabels": {NAMESPACE_LABEL: only}}}
+        case names:
+            yield {"namespaceSelector": {"matchExpressions": [{"key": NAMESPACE_LABEL, "operator": "In", "values": list(names)}]}}
+    if outside.namespace_labels:
+        yield {"namespaceSelector": {"matchLabels": dict(outside.namespace_labels)}}
 
 
 def _names() -> Object:

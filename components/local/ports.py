@@ -57,7 +57,7 @@ def is_free(number: int, address: str = "127.0.0.1") -> bool:
     # Linux refuses an address while somebody listens for all; elsewhere that is asked by itself, and refused for what listens on any.
     everywhere = () if sys.platform == "linux" else ("0.0.0.0",)  # noqa: S104 - bound for a moment and never listening
     for bound in (address, *everywhere):
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        with socket.socket(socket.AF_INET6 if ":" in bound else socket.AF_INET, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((bound, number))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def consequence(key: str, was: object, becomes: object, old: Environment, new: Environment) -> str | None:
     """Consequence of a change of the setting ``key`` (``*`` for chosen names), or None where the sentence says it all."""
     section = key.partition(".")[0]
-    moved = (old.target, old.namespace) != (new.target, new.namespace)
+    moved = old.place != new.place
     if moved and section == "backend":
         return None  # said once, of the target: nothing of the old backend is touched
     if _of_another_kind(key, old, new):
@@ -170,6 +170,25 @@ def _tail(_was: object, _becomes: object, old: Environment, _new: Environment) -
     return "traces that wait as the gateways restart are decided at once, on what has come"
 
 
+def _identity(_was: object, _becomes: object, _old: Environment, _new: Environment) -> str:
+    return "a pod takes its identity as it is made: kubectl rollout restart statefulset/tempo"
+
+
+def _families(_was: object, _becomes: object, _old: Environment, new: Environment) -> str | None:
+    target = new.target
+    if target.kind == "kubernetes" and target.addresses == "dual":
+        return "Services get an address of the second family, where the cluster has one"
+    return "a cluster refuses another first family for a Service that is there: delete the Services of the namespace before"
+
+
+def _way_in(_was: object, _becomes: object, _old: Environment, _new: Environment) -> str:
+    return "the Ingress gives way to an HTTPRoute, or the other way round; the host's address in DNS has to follow"
+
+
+def _by_labels(_was: object, _becomes: object, _old: Environment, _new: Environment) -> str:
+    return "nothing is placed in those namespaces: what their services need is in the ConfigMap of the backbone's own namespace"
+
+
 def _outputs(_was: object, _becomes: object, _old: Environment, _new: Environment) -> str:
     return "services take it when they read the outputs again"
 
@@ -271,6 +290,7 @@ _RULES: Mapping[str, Callable[[object, object, Environment, Environment], str | 
     "backend.storage.wal.storage_class": _storage_class,
     "backend.storage.bucket": _bucket,
     "backend.storage.endpoint": _bucket,
+    "backend.storage.port": _bucket,
     "backend.protect": _protect,
     "collectors.gateway.replicas": _gateways,
     "collectors.agent.queue": _agent_queue,
@@ -300,6 +320,10 @@ _RULES: Mapping[str, Callable[[object, object, Environment, Environment], str | 
     "aggregation.service_graph.dimensions": _series,
     "aggregation.service_graph.buckets": _histograms,
     "retention.traces": _retention,
+    "target.addresses": _families,
+    "backend.storage.service_account_annotations.*": _identity,
+    "access.gateway.name": _way_in,
+    "ingest.namespace_labels.*": _by_labels,
     "ingest.namespaces": _senders,
     "ingest.tls_secret": _certificate,
     "ingest.token_secret": _token,

@@ -58,7 +58,7 @@ class Difference:
 def difference(old: Named, new: Named) -> Difference:
     """Compare two environments, of which ``new`` is to take the place of ``old``."""
     before, after = (plan(side.environment, addresses_of(side), name=new.name) for side in (old, new))
-    moved = (old.environment.target, old.environment.namespace) != (new.environment.target, new.environment.namespace)
+    moved = old.environment.place != new.environment.place
     return Difference(tuple(_changes(old, new)), tuple(_workloads(before, after, moved=moved)), _documents(before, after))
 
 
@@ -125,25 +125,29 @@ def _workloads(before: Plan, after: Plan, *, moved: bool) -> Iterator[WorkloadCh
     old, new = ({w.name: w for w in side.workloads} for side in (before, after))
     # On Docker the toolbox is a container of its own.
     tools = after.target == "kubernetes" and before.toolbox != after.toolbox
+    # Pods carry the marks of all objects.
+    marks = [name for name in ("labels", "annotations") if getattr(before, name) != getattr(after, name)]
     for name in dict.fromkeys([*old, *new]):
         if name not in new or (moved and name in old):
             yield WorkloadChange(name, "removed", ("target",) if name in new else ("plan",))
         if name not in old or (moved and name in new):
             yield WorkloadChange(name, "created", ("target",) if name in old else ("plan",))
-        elif name in new and (change := _same_place(old[name], new[name], tools=tools and bool(queue_folders(new[name])))):
-            yield change
+        elif name in new:
+            started_by = ["toolbox"] if tools and queue_folders(new[name]) else []
+            if change := _same_place(old[name], new[name], [*marks, *started_by]):
+                yield change
 
 
-_AT_START = ("server", "arguments", "resources", "environment", "secret_files", "secret_variables", "grace_seconds", "identity")
+_AT_START = ("server", "arguments", "resources", "environment", "secret_files", "secret_variables", "grace_seconds", "scheduling")
 
 
-def _same_place(old: Workload, new: Workload, *, tools: bool) -> WorkloadChange | None:
-    """Effect on a workload that stays where it is. ``tools`` tells whether the toolbox that starts it is another one."""
+def _same_place(old: Workload, new: Workload, marks: list[str]) -> WorkloadChange | None:
+    """Effect on a workload that stays where it is; ``marks`` are the properties of all pods that differ."""
     texts = {document.name: document for document in old.documents}
     changed = [d for d in new.documents if texts.get(d.name) != d]
-    properties = [name for name in _AT_START if getattr(old, name) != getattr(new, name)]
-    if tools:
-        properties.append("toolbox")
+    properties = [name for name in _AT_START if getattr(old, name) != getattr(new, name)] + marks
+    if (old.identity.user_id, bool(old.identity.reads)) != (new.identity.user_id, bool(new.identity.reads)):
+        properties.append("identity")
     if [v.storage_class for v in old.volumes] != [v.storage_class for v in new.volumes]:
         properties.append("volume")  # a larger one grows in place, one of another class is another volume
     restarting = [d.name for d in changed if d.on_change == "restart"] + properties

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import select
 import sys
 import time
 from dataclasses import asdict
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 OK, DIFFERENT, FAILED = 0, 1, 2
 """Exit statuses, as diff has them: 1 tells that something differs, or was not found, 2 that it could not be done."""
+UNREAD = 141
+"""Exit status where the reader of the output went away (``| head``): that of a program which SIGPIPE ended, in a shell."""
 
 STATE = "folder for traces, queues, ports and logs, one folder in it for each environment (default: .state/local)"
 ENVIRONMENT = "name of an environment (dev), path of a stack file, or dev@REVISION as git has it"
@@ -34,10 +38,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed.command = command
     try:
         status: int = parsed.verb(parsed)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        if not _is_unread():
+            raise
+        return UNREAD
     except (BadEnvironmentError, FileExistsError) as error:
         _complain(str(error))
         return FAILED
     return status
+
+
+def _is_unread() -> bool:
+    """Whether nobody reads standard output any more. What is still to be written then goes nowhere."""
+    output = select.poll()
+    output.register(sys.stdout.fileno(), 0)
+    if not any(events & select.POLLERR for _, events in output.poll(0)):
+        return False
+    # Python flushes once more at its end, and would complain then.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+    return True
 
 
 def _complain(message: str) -> None:

@@ -70,7 +70,7 @@ class Event:
     """A step that the engine plans or has done: what it does to which resource, and the inputs of that before and after.
 
     ``record`` is the resource as the state would keep it, secrets masked; empty for one that goes. Only ``Engine.planned`` knows of what
-    it depends on.
+    it depends on. ``differing`` are the inputs that differ, as far as the engine tells.
     """
 
     operation: str
@@ -79,6 +79,7 @@ class Event:
     old: Mapping[str, Any]
     new: Mapping[str, Any]
     record: Mapping[str, Any] = field(default_factory=dict)
+    differing: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +260,8 @@ def _changed_outputs(events: Sequence[Mapping[str, Any]]) -> list[Event]:
 def _step(told: Mapping[str, Any], before: str, after: str) -> Event:
     """A step, from what is told of it and how the two sides of it are called there."""
     old, new = (told.get(side) or {} for side in (before, after))
-    return Event(told["op"], told["urn"], (new or old)["type"], old.get("inputs") or {}, new.get("inputs") or {}, new)
+    differing = frozenset(told.get("diffs") or [])
+    return Event(told["op"], told["urn"], (new or old)["type"], old.get("inputs") or {}, new.get("inputs") or {}, new, differing)
 
 
 def ended_by(code: int) -> str | None:

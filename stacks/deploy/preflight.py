@@ -8,11 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 from stacks.deploy import cluster, rights
 from stacks.deploy.cluster import ClusterError
+from stacks.deploy.nodes import check_nodes
 from stacks.placement.manifests import kubernetes_objects
 from stacks.placement.outputs import CONSUMER_OBJECT
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from components.kubernetes.names import Object
     from components.workload import Plan
+
+CONTROLLERS = {
+    "HTTPRoute": ("access.gateway", "the Gateway API", "https://gateway-api.sigs.k8s.io/guides/"),
+    "Certificate": ("ingest.certificate or access.certificate", "cert-manager", "https://cert-manager.io/docs/installation/"),
+    "ExternalSecret": ("target.external_secrets", "the External Secrets Operator", "https://external-secrets.io/latest/"),
+}
+"""By each kind that a controller brings: the setting that asks for it, the controller, and its page."""
 
 _FORBIDDEN = 403
 _AT_ONCE = 8
@@ -23,19 +34,22 @@ def reachable(context: str) -> None:
     cluster.ask(context, "GET", "/version")
 
 
-def check(context: str, plan: Plan, *, new: bool) -> None:
-    """Return when a plan can be deployed; ``new`` says that nothing of it is there by this stack. Raises ``ClusterError``.
+def check(context: str, plan: Plan, *, new: bool) -> list[str]:
+    """Return when a plan can be deployed, with what is worth knowing; ``new`` says that nothing of it is there by this stack.
 
-    What is missing of one kind is said at once, all of it.
+    Raises ``ClusterError``. What is missing of one kind is said at once, all of it.
     """
     reachable(context)
     _consumers_there(context, plan)
-    _rights(context, plan)
+    objects = [mapping for those in kubernetes_objects(plan).values() for mapping in those]
+    _kinds_there(context, objects)
+    _rights(context, plan, objects)
     if new:
         _namespace_free(context, plan.namespace)
     else:
         _claims_stay(context, plan)
     _consumers_ours(context, plan)
+    return check_nodes(context, plan)
 
 
 def _namespace_free(context: str, namespace: str) -> None:
@@ -75,8 +89,19 @@ def _exists(context: str, namespace: str) -> bool:
     return found is not None and not found["metadata"].get("deletionTimestamp")
 
 
-def _rights(context: str, plan: Plan) -> None:
-    objects = [mapping for those in kubernetes_objects(plan).values() for mapping in those]
+def _kinds_there(context: str, objects: Sequence[Object]) -> None:
+    """Return when the cluster has each kind of a controller's that the objects are of. Raises ``ClusterError``."""
+    for version, kind in sorted({(mapping["apiVersion"], mapping["kind"]) for mapping in objects if mapping["kind"] in CONTROLLERS}):
+        served = cluster.ask(context, "GET", f"/apis/{version}") or {"resources": []}
+        if kind not in {resource["kind"] for resource in served["resources"]}:
+            key, controller, page = CONTROLLERS[kind]
+            raise ClusterError(
+                f"environment.{key}: {context} does not know the kind {kind} of {version}, which is {controller}'s\n"
+                f"then: install it, {page}, or take {key} out of the environment"
+            )
+
+
+def _rights(context: str, plan: Plan, objects: Sequence[Object]) -> None:
     if lacking := rights.missing(context, rights.needed(plan, objects)):
         lines = [f"{context}: its user lacks rights that this deployment needs", *rights.told(lacking)]
         raise ClusterError(

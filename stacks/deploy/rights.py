@@ -32,6 +32,9 @@ RESOURCES: Mapping[str, str] = {
     "PodDisruptionBudget": "poddisruptionbudgets",
     "ClusterRole": "clusterroles",
     "ClusterRoleBinding": "clusterrolebindings",
+    "HTTPRoute": "httproutes",
+    "Certificate": "certificates",
+    "ExternalSecret": "externalsecrets",
 }
 """The name in paths and rules of each kind that a plan has."""
 
@@ -68,7 +71,7 @@ def needed(plan: Plan, objects: Iterable[Object]) -> set[Right]:
 
 def _for_secrets(plan: Plan) -> Iterator[Right]:
     if plan.secrets:
-        for namespace in (plan.namespace, *plan.outside["consumers"].namespaces):
+        for namespace in dict.fromkeys((plan.namespace, *plan.told_namespaces)):
             yield from (Right(namespace, "", "secrets", verb) for verb in _MADE)
 
 

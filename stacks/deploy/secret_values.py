@@ -10,7 +10,7 @@ import ssl
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from components.workload import Plan
 
@@ -23,17 +23,23 @@ _PEM_KEY = re.compile(r"-----BEGIN ([A-Z]+ )?PRIVATE KEY-----\s.+-----END ([A-Z]
 
 
 def known_keys(plan: Plan) -> list[str]:
-    """The keys that a plan reads, each ``<secret>.<entry>``."""
-    return [f"{secret}.{entry}" for secret, entries in plan.secrets.items() for entry in entries]
+    """The keys that a plan reads of the stack, each ``<secret>.<entry>``."""
+    return [f"{secret}.{entry}" for secret, entry in _entries(plan)]
 
 
 def entry_of(key: str, plan: Plan) -> str:
-    """The entry of a Secret that a key names. Raises KeyError for a key that the plan does not read."""
-    for secret, entries in plan.secrets.items():
-        for entry in entries:
-            if key == f"{secret}.{entry}":
-                return entry
+    """The entry of a Secret that a key names. Raises KeyError for a key that the plan does not read of the stack."""
+    for secret, entry in _entries(plan):
+        if key == f"{secret}.{entry}":
+            return entry
     raise KeyError(key)
+
+
+def _entries(plan: Plan) -> Iterator[tuple[str, str]]:
+    """Each Secret that the stack may fill, with each of its entries that is read."""
+    for secret, entries in plan.secrets.items():
+        if secret not in plan.filled_elsewhere:
+            yield from ((secret, entry) for entry in entries)
 
 
 def problem(entry: str, value: str) -> str | None:

@@ -101,7 +101,8 @@ def _usable(environment: Named, *, new: bool, leaving: bool) -> None:
         if leaving:
             preflight.reachable(target.context)
         else:
-            preflight.check(target.context, _plan(environment), new=new)
+            for line in preflight.check(target.context, _plan(environment), new=new):
+                say(f"{environment.name}: {line}")
 
 
 def _before(name: str, outputs: Mapping[str, Any]) -> Named | None:
@@ -142,7 +143,9 @@ def preview(deployment: Deployment) -> list[Event]:
 
 def rotations(deployment: Deployment, events: Iterable[Event]) -> list[str]:
     """A sentence for each Secret with other values: which workloads read it, and restart. The values are not looked at."""
-    changed = sorted({_physical(event) for event in events if event.kind in _ROTATED and event.operation == "update"})
+    updated = [event for event in events if event.kind in _ROTATED and event.operation == "update"]
+    # Labels of a Secret restart nobody.
+    changed = sorted({_physical(event) for event in updated if event.differing != {"metadata"}})
     wanted = _plan(deployment.named)
     readers = {name: [one.name for one in wanted.workloads if name in _read_secrets(one)] for name in changed}
     return [f"Secret {name} has other values: {', '.join(those)} will restart" for name, those in readers.items() if those]

@@ -6,6 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from stacks.environment.cluster import Kubernetes
+from stacks.environment.section import Section
 from stacks.environment.sections import (
     Access,
     Aggregation,
@@ -14,12 +16,10 @@ from stacks.environment.sections import (
     Images,
     Ingest,
     Jaeger,
-    Kubernetes,
     Load,
     Local,
     Retention,
     Sampling,
-    Section,
     Tempo,
 )
 from stacks.environment.units import Label
@@ -53,3 +53,10 @@ class Environment(Section):
     """Source of container images."""
     load: Load
     """Load that the services are expected to send."""
+
+    @property
+    def place(self) -> tuple[str, ...]:
+        """The target by its address, and the namespace there: where a backbone is, whatever else is said of it."""
+        target = self.target
+        address = target.context if target.kind == "kubernetes" else target.host if target.kind == "docker" else ""
+        return target.kind, address, self.namespace

@@ -112,7 +112,7 @@ def _advice(field: Mapping[str, Any]) -> str:
     what = shapes.get(str(field.get("type")), "its settings below it, as in Pulumi.dev.yaml")
     if examples := field.get("examples"):
         what = f"for example {json.dumps(examples[0], ensure_ascii=False)}"
-    return f"{what}. {field['description']}" if "description" in field else what
+    return f"{what}. {' '.join(field['description'].split())}" if "description" in field else what
 
 
 def _reason(kind: str, value: object, context: Mapping[str, Any]) -> str | None:
@@ -141,7 +141,7 @@ def _reason(kind: str, value: object, context: Mapping[str, Any]) -> str | None:
         "string_pattern_mismatch": "{value} does not have the form {pattern}; write for example registry.example.org/mirror",
         "string_unicode": "{value} holds half a character; write whole ones",
         "finite_number": "{value} is no finite number; write one",
-        "too_short": "an empty list leaves nothing; write one or more",
+        "too_short": f"an empty {'mapping' if isinstance(value, dict) else 'list'} leaves nothing; write one or more",
         "literal_error": "{value} is not known; write {expected}",
     }
     if kind not in templates:

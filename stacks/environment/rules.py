@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING
 
 from components.documents.series import SPAN_LABELS
 from components.documents.text import prometheus_label
+from stacks.environment.cluster_rules import broken_cluster_rules
 from stacks.environment.sizing import answers_late, floors, grace_seconds
 from stacks.environment.units import format_bytes, format_duration, format_percent, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from stacks.environment.cluster_rules import Broken
     from stacks.environment.model import Environment
-
-Broken = tuple[str, str]
-"""The key below ``environment``, and what is wrong and would be right."""
 
 
 def broken_rules(environment: Environment) -> Iterator[Broken]:
@@ -30,17 +29,19 @@ def broken_rules(environment: Environment) -> Iterator[Broken]:
     yield from _floors(environment)
     yield from _ingest(environment)
     yield from _images(environment)
+    yield from broken_cluster_rules(environment)
 
 
 def _target(environment: Environment) -> Iterator[Broken]:
-    if environment.target.kind == "kubernetes" and not environment.ingest.namespaces:
+    ingest = environment.ingest
+    if environment.target.kind == "kubernetes" and not (ingest.namespaces or ingest.namespace_labels):
         yield "ingest.namespaces", "no namespace may send, so no span would arrive; name those of your services, for example [virtengine]"
     if environment.target.kind == "kubernetes" and "nodes" not in environment.load.model_fields_set:
         yield (
             "load.nodes",
             "is required on a cluster: the quota and each agent's share of the load follow from it; write how many there are",
         )
-    if environment.namespace in environment.ingest.namespaces:
+    if environment.namespace in ingest.namespaces:
         yield "ingest.namespaces", f'"{environment.namespace}" is the backbone\'s own namespace; name those of your services'
 
 
@@ -56,17 +57,9 @@ def _backend(environment: Environment) -> Iterator[Broken]:
 
 
 def _tail(environment: Environment) -> Iterator[Broken]:
-    tail, gateway = environment.sampling.tail, environment.collectors.gateway
-    grace = timedelta(seconds=grace_seconds(environment, late=answers_late(environment)))
-    if answers_late(environment) and gateway.grace_period is not None:
-        yield (
-            "collectors.gateway.grace_period",
-            (
-                f"has no effect where agents have a queue: a gateway then stops within {format_duration(grace)}, and agents send what it "
-                "has not acknowledged to its successor; remove it"
-            ),
-        )
-    elif not answers_late(environment) and tail.wait >= grace:
+    tail, late = environment.sampling.tail, answers_late(environment)
+    grace = timedelta(seconds=grace_seconds(environment, late=late))
+    if not late and tail.wait >= grace:
         yield (
             "sampling.tail.wait",
             (

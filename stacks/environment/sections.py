@@ -9,8 +9,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field
 
+from stacks.environment.cluster import Gateway as GatewayReference
+from stacks.environment.cluster import Issuer, Pods
+from stacks.environment.section import Section
 from stacks.environment.units import (
     Age,
     BucketName,
@@ -23,6 +26,8 @@ from stacks.environment.units import (
     Identifier,
     Interval,
     Label,
+    LabelKey,
+    LabelValue,
     Network,
     ObjectName,
     Percent,
@@ -32,36 +37,8 @@ from stacks.environment.units import (
     Text,
     Value,
     cores,
-    refuse,
-    shown,
     size,
 )
-
-
-class Section(BaseModel):
-    """A mapping of an environment file. Unknown keys are refused, and a value is never bent to another type."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        strict=True,
-        allow_inf_nan=False,
-        use_attribute_docstrings=True,
-        # A title is given or absent: one made of the name of the field would stand in sentences.
-        field_title_generator=lambda _name, _field: "",
-    )
-
-    @field_validator("*")
-    @classmethod
-    def _once(cls, value: object) -> object:
-        """Refuse a list in which a text stands twice: two objects of one name would be made of it."""
-        if isinstance(value, tuple):
-            seen: set[str] = set()
-            for item in (item for item in value if isinstance(item, str)):
-                if item in seen:
-                    raise refuse(f"{shown(item)} stands twice; keep one of them")
-                seen.add(item)
-        return value
 
 
 class Local(Section):
@@ -78,16 +55,6 @@ class Docker(Section):
     """Kind of the target."""
     host: Identifier = Field(default="unix:///var/run/docker.sock", title="Docker daemon")
     """Address of the Docker daemon. Default: the socket that a local installation listens on."""
-
-
-class Kubernetes(Section):
-    """A cluster."""
-
-    kind: Literal["kubernetes"] = Field(title="target")
-    """Kind of the target."""
-    context: Identifier = Field(title="Kubernetes context", examples=["virtengine-prod"])
-    """Context of the kubeconfig, one that `kubectl config get-contexts` lists. Required: a stack never deploys to whatever context
-    happens to be current."""
 
 
 class Resources(Section):
@@ -136,6 +103,8 @@ class Jaeger(Section):
     """Whether `pulumi destroy` refuses to delete the volume. Default: true; development turns it off."""
     resources: Resources = Field(default=_resources("500m", "2Gi"), title="backend")
     """Default: half a core and 2Gi; Badger held 730 MB at 10,000 spans/s."""
+    pods: Pods = Field(default=Pods(), title="backend")
+    """Rules for the pods of the backend. Default: those of `target.pods`."""
 
 
 class TempoVolume(Section):
@@ -158,12 +127,33 @@ class TempoBucket(Section):
     """Name of the bucket. Required; it must exist and belong to this environment alone, since retention deletes in it."""
     endpoint: Hostname = Field(title="object storage endpoint", examples=["s3.example.org"])
     """Host name of the S3 API. Required: it decides who stores the traces."""
+    port: int = Field(default=443, ge=1, le=65_535, title="object storage port")
+    """Port of the S3 API. Default: 443."""
+    plain_http: bool = Field(default=False, title="plain HTTP to the object storage")
+    """Whether traces and keys cross the network in clear. Default: false; a server inside of the cluster may have no certificate."""
+    ca_secret: ObjectName | None = Field(default=None, title="authority of the object storage", examples=["storage-ca"])
+    """Secret with the entry `ca.crt`, the PEM of the authority behind the certificate of the S3 API; the stack fills it when it is given
+    `<secret>.ca.crt`, else who issues it. Default: none, the public authorities."""
     region: Region | None = Field(default=None, title="region")
     """Region of the bucket. Default: none, as most S3-compatible servers want."""
     credentials_secret: ObjectName | None = Field(default=None, title="credentials of the bucket")
-    """Secret with the entries `access-key` and `secret-key`. Default: none, which leaves it to the identity of the node or pod."""
+    """Secret with the entries `access-key` and `secret-key`. Default: none, which leaves it to the identity of the node or pod; the
+    services that hand it out (169.254.169.254 and 169.254.170.23, port 80) are then open to the backend."""
+    service_account_annotations: dict[LabelKey, Text] = Field(default_factory=dict, title="annotation of the backend service account")
+    """Annotations by which the backend's service account has an identity, for example `eks.amazonaws.com/role-arn`. Kubernetes only.
+    Default: none."""
     wal: Disk = Field(default=_disk("10Gi"), title="write-ahead log")
     """Volume of the write-ahead log: what was acknowledged and is not in the bucket yet. Default: 10Gi, hours at 1,000 spans/s."""
+
+
+class GrafanaServer(Resources):
+    """CPU and memory of Grafana, and its pods."""
+
+    scraped: bool = Field(default=False, title="scraping")
+    """Whether the namespaces that may scrape reach Grafana's port. Default: false, because its metrics are on the port of its pages, and
+    who reaches that past the login sees every trace."""
+    pods: Pods = Pods()
+    """Rules for the pods of Grafana. Default: those of `target.pods`."""
 
 
 class Tempo(Section):
@@ -179,7 +169,9 @@ class Tempo(Section):
     """Whether `pulumi destroy` refuses to delete the volume. Default: true; development turns it off."""
     resources: Resources = Field(default=_resources("1", "4Gi"), title="backend")
     """Default: a core and 4Gi; Tempo builds its blocks in memory."""
-    grafana: Resources = Field(default=Resources(), title="Grafana")
+    pods: Pods = Field(default=Pods(), title="backend")
+    """Rules for the pods of the backend. Default: those of `target.pods`."""
+    grafana: GrafanaServer = Field(default=GrafanaServer(), title="Grafana")
     """CPU and memory of Grafana. Default: a tenth of a core and 256Mi, enough for operators looking at traces."""
 
 
@@ -201,6 +193,8 @@ class Agent(Section):
 
     resources: Resources = _resources("100m", "512Mi")
     """Default: a tenth of a core and 512Mi, which held 25,000 spans/s of one node."""
+    pods: Pods = Pods()
+    """Rules for the pods of the agents. Default: those of `target.pods`."""
     memory_limit: Percent = Field(default=0.8, title="memory limit")
     """Share of its memory at which an agent refuses spans, so that senders back off. Default: 80 %, as the collector's guide says."""
     queue: AgentQueue | None = Field(default=AgentQueue(), title="queue")
@@ -229,6 +223,8 @@ class Gateway(Section):
     """Collectors among which traces are divided. Kubernetes only; one host runs one. Default: 1."""
     resources: Resources = _resources("500m", "1Gi")
     """Default: half a core and 1Gi. Tail sampling keeps whole traces in it: see `check`."""
+    pods: Pods = Pods()
+    """Rules for the pods of the gateways. Default: those of `target.pods`."""
     memory_limit: Percent = Field(default=0.8, title="memory limit")
     """Share of its memory at which a gateway refuses spans, so that agents queue. Default: 80 %, as the collector's guide says."""
     queue: GatewayQueue = Field(default=_gateway_queue("5Gi"), title="queue")
@@ -267,6 +263,10 @@ class Strategies(Section):
     """Strategies by service name. Default: none, every service has the head ratio."""
     poll_interval: Interval = Field(default=timedelta(seconds=60), title="strategy poll interval")
     """Interval at which services ask. Default: 60 s, as every Jaeger client; a change reaches all within it."""
+    replicas: int = Field(default=1, ge=1, le=64, title="replicas of the strategy server")
+    """Servers that answer. Kubernetes only; one host runs one. Default: 1, because services keep their last strategy while none answers."""
+    pods: Pods = Field(default=Pods(), title="strategy server")
+    """Rules for the pods of the strategy server. Default: those of `target.pods`."""
 
 
 class OperationTarget(Section):
@@ -406,28 +406,44 @@ class Access(Section):
     """Secret with the entries `client-secret` and `cookie-secret`, which the stack fills. Default: a name of its own."""
     ingress_class: ObjectName | None = Field(default=None, title="ingress class")
     """Class of the Ingress. Default: the cluster's own default class."""
+    gateway: GatewayReference | None = None
+    """Gateway by which browsers come in, by an HTTPRoute in place of the Ingress. Default: none, an Ingress."""
     ingress_namespaces: tuple[Label, ...] = Field(default=(), title="namespaces of the ingress controller", strict=False)
     """Namespaces whose pods reach the login proxy. Default: none, which leaves it to the login alone: a controller on the nodes' own
     network has no namespace that a policy could name."""
     trusted_proxies: tuple[Network, ...] = Field(
-        default=("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"), title="trusted proxies", min_length=1, strict=False
+        default=("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"), title="trusted proxies", min_length=1, strict=False
     )
-    """Networks of the Ingress controller, whose word on a client's address is taken. Default: the private networks (RFC 1918), where pod
-    networks usually lie."""
-    tls_secret: ObjectName = Field(title="TLS secret of the user interface", examples=["traces-tls"])
-    """Secret of type kubernetes.io/tls for the host. Required: a login without TLS would show its cookie."""
+    """Networks of the Ingress controller, whose word on a client's address is taken. Default: the private networks (RFC 1918, RFC 4193),
+    where pod networks usually lie."""
+    tls_secret: ObjectName | None = Field(default=None, title="TLS secret of the user interface", examples=["traces-tls"])
+    """Secret of type kubernetes.io/tls for the host. Required with an Ingress, because a login without TLS would show its cookie. Default:
+    none; the listener of a `gateway` has a certificate of its own."""
+    certificate: Issuer | None = Field(default=None, title="user interface")
+    """Issuer of the certificate in `tls_secret`, by a Certificate of cert-manager. Default: none, the Secret comes from elsewhere."""
+    replicas: int = Field(default=1, ge=1, le=64, title="replicas of the login proxy")
+    """Login proxies, which share no state but the cookie's secret. Default: 1; with more, a node that is lost interrupts nobody."""
     resources: Resources = Field(default=_resources("50m", "128Mi"), title="login proxy")
     """CPU and memory of the login proxy. Default: a twentieth of a core and 128Mi."""
+    pods: Pods = Field(default=Pods(), title="login proxy")
+    """Rules for the pods of the login proxy. Default: those of `target.pods`."""
 
 
 class Ingest(Section):
     """Senders of spans, and how they are checked. Kubernetes only; one host takes spans on 127.0.0.1."""
 
     namespaces: tuple[Label, ...] = Field(default=(), title="namespaces that may send", strict=False)
-    """Namespaces whose pods reach the agents and the strategy server. Default: none, which a cluster is refused for."""
+    """Namespaces whose pods reach the agents and the strategy server; in each a ConfigMap tells services where to send. Default: none,
+    which a cluster without `namespace_labels` is refused for."""
+    namespace_labels: dict[LabelKey, LabelValue] = Field(default_factory=dict, title="label of namespaces that may send")
+    """Labels of further namespaces whose pods reach the agents and the strategy server, all of which a namespace must have. For many
+    namespaces, or such as come and go: nothing is placed in them, and the one ConfigMap is in the backbone's own, to be copied from.
+    Kubernetes only. Default: none."""
     tls_secret: ObjectName | None = Field(default=None, title="TLS secret of the intake")
     """Secret of type kubernetes.io/tls that the agents and the strategy server present; its certificate names both hosts,
     `agent.NAMESPACE.svc` and `sampling.NAMESPACE.svc`. Default: none, plain text inside of the cluster."""
+    certificate: Issuer | None = Field(default=None, title="intake")
+    """Issuer of the certificate in `tls_secret`, by a Certificate of cert-manager. Default: none, the Secret comes from elsewhere."""
     token_secret: ObjectName | None = Field(default=None, title="token secret of the intake")
     """Secret with the entry `token` that senders, and those who ask for strategies, must know; the stack fills it. Default: none, the
     namespace decides alone."""

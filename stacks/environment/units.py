@@ -36,6 +36,9 @@ _PLACEHOLDER = re.compile(r"\$\{[^}]*\}?|\{\{.*?(?:\}\}|$)|\$\(|%\(\w*\)s|<%.*")
 _WILDCARD = re.compile(r"\^?[*.?%]*\*[*.?%]*\$?")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _REGION = re.compile(r"[A-Za-z0-9-]{1,64}")
+_LABEL_NAME = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+_LABEL_KEY = re.compile(rf"([a-z0-9]([-a-z0-9.]{{0,251}}[a-z0-9])?/)?{_LABEL_NAME}")
+_LABEL_VALUE = re.compile(rf"({_LABEL_NAME})?")
 _SCOPE = re.compile(r"[!#-\[\]-~]+")
 
 # Above any use, and below what overflows a number here or in a server: the collector counts its memory in 32 bits of MiB.
@@ -253,6 +256,21 @@ def _scope(value: str) -> str:
     return value
 
 
+def _label_key(value: str) -> str:
+    if not _LABEL_KEY.fullmatch(value):
+        right = 'write letters, digits, "-", "_" and ".", 63 at most, and before a "/" a domain, for example "example.org/team"'
+        raise refuse(f"{shown(value)} is not the key of a label; {right}")
+    if "/" in value:
+        _object(value.split("/", 1)[0])
+    return value
+
+
+def _label_value(value: str) -> str:
+    if not _LABEL_VALUE.fullmatch(value):
+        raise refuse(f'{shown(value)} is not the value of a label; write letters, digits, "-", "_" and ".", 63 at most')
+    return value
+
+
 def _label(value: str) -> str:
     if not _LABEL.fullmatch(value):
         raise refuse(f'{shown(value)} is not a name that Kubernetes takes; write lower-case letters, digits and "-", 63 at most')
@@ -343,6 +361,12 @@ Hostname = Annotated[str, AfterValidator(_hostname), WithJsonSchema({"type": "st
 
 Label = Annotated[str, AfterValidator(_label), WithJsonSchema({"type": "string", "pattern": f"^{_LABEL.pattern}$"})]
 """The name of a Kubernetes object that becomes part of a DNS name (RFC 1123 label)."""
+
+LabelKey = Annotated[str, AfterValidator(_label_key), WithJsonSchema({"type": "string", "pattern": f"^{_LABEL_KEY.pattern}$"})]
+"""The key of a label, a taint or an annotation of Kubernetes, with or without a domain before it."""
+
+LabelValue = Annotated[str, AfterValidator(_label_value), WithJsonSchema({"type": "string", "pattern": f"^{_LABEL_VALUE.pattern}$"})]
+"""The value of a label or a taint of Kubernetes, which may be empty."""
 
 _TEXT_PATTERN = r"\S([\s\S]*\S)?$"
 _NO_PLACEHOLDER = r"^(?![\s\S]*(\$\{|\{\{|\$\(|%\(\w*\)s|<%))"

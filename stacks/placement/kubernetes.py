@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from components.workload import Plan, RoleName, Workload
-    from stacks.environment import sections
+    from stacks.environment.cluster import Kubernetes
     from stacks.environment.model import Environment
     from stacks.placement.outputs import Outputs
 
     Secrets = Mapping[tuple[str, str], pulumi.Output[str]]
 
 
-def deploy(plan: Plan, environment: Environment, target: sections.Kubernetes, secrets: Secrets, certificate: str | None = None) -> Outputs:
+def deploy(plan: Plan, environment: Environment, target: Kubernetes, secrets: Secrets, certificate: str | None = None) -> Outputs:
     """Place every workload of a plan on the cluster that ``target`` names, whatever context is current.
 
     ``secrets`` are values by name of the Secret and entry in it; ``certificate`` is the PEM of the authority behind the intake's own.

@@ -25,7 +25,7 @@ from components.local.supervisor import Supervisor
 from stacks.environment.source import ROOT
 from stacks.placement.local import STATE, Running, outputs_path
 from stacks.placement.outputs import outputs, with_token
-from stacks.placement.surroundings import AUTHORITY_SECRET, ISSUER, PROMETHEUS, Backbone, Layout, Trial, around, lay_out
+from stacks.placement.surroundings import AUTHORITY_SECRET, INGRESS_SECRET, ISSUER, PROMETHEUS, Backbone, Layout, Trial, around, lay_out
 from stacks.plan.addresses import InSmall, OnKubernetes
 from stacks.plan.plan import plan
 
@@ -134,7 +134,7 @@ def _variables(workload: Workload, index: int, filled: Secrets) -> Mapping[str, 
 def _secrets(plan_: Plan, environment: Environment, layout: Layout, authority: Authority) -> Secrets:
     """A value for every entry of a Secret that the plan reads, and for the issuer's authority."""
     filled: Secrets = {(AUTHORITY_SECRET, "ca.crt"): authority.certificate}
-    ingest, access = environment.ingest, environment.access
+    ingest, access = environment.ingest, layout.environment(environment).access
     if ingest.tls_secret is not None:
         reached = (*layout.instances["agent"], *layout.instances["sampling"], layout.services.get("sampling"))
         pair = authority.issue(tuple(address for address in reached if address is not None))
@@ -145,7 +145,7 @@ def _secrets(plan_: Plan, environment: Environment, layout: Layout, authority: A
         # The login proxy takes cookie secrets of 16, 24 or 32 bytes.
         filled |= {(access.secret, "client-secret"): secrets.token_urlsafe(32), (access.secret, "cookie-secret"): secrets.token_hex(16)}
         pair = authority.issue((layout.ingress,))
-        filled |= {(access.tls_secret, "tls.crt"): pair.certificate, (access.tls_secret, "tls.key"): pair.key}
+        filled |= {(INGRESS_SECRET, "tls.crt"): pair.certificate, (INGRESS_SECRET, "tls.key"): pair.key}
         if access.oidc_ca_secret is not None:
             filled[access.oidc_ca_secret, "ca.crt"] = authority.certificate
         pair = authority.issue((layout.issuer,))
@@ -161,6 +161,13 @@ def _given(plan_: Plan, filled: Secrets) -> Secrets:
         raise UnsupportedPlanError(
             f"environment {plan_.environment!r}: only you know the values of {', '.join(missing)}; "
             "set them as environment variables, then run the same command again"
+        )
+    if unknown := [
+        f"{file.secret}.{file.key}" for w in plan_.workloads for file in w.secret_files if (file.secret, file.key) not in filled
+    ]:
+        raise UnsupportedPlanError(
+            f"environment {plan_.environment!r}: {', '.join(unknown)}: is not made on this machine; leave the setting that names it out, "
+            "then run the same command again"
         )
     return {(entry.secret, entry.key): os.environ[entry.variable] for entry in wanted}
 

@@ -28,6 +28,9 @@ PROMETHEUS = Port("prometheus", 9090, "http")
 AUTHORITY_SECRET = "trial-issuer"  # noqa: S105 - the name of a Secret
 """The Secret with the authority behind the issuer's certificate, where the environment names none."""
 
+INGRESS_SECRET = "trial-ingress"  # noqa: S105 - the name of a Secret
+"""The Secret with the certificate of the Ingress, which stands for a Gateway as well."""
+
 STRANGERS = "strangers"
 """A group that is no operators'."""
 
@@ -121,7 +124,7 @@ def around(backbone: Backbone) -> Trial:
     after = [*_services(backbone), *_ingress(backbone), _prometheus(backbone)]
     access = backbone.environment.access
     if access is not None:
-        files |= {backbone.folder / "secrets/ingress" / key: backbone.secrets[access.tls_secret, key] for key in ("tls.crt", "tls.key")}
+        files |= {backbone.folder / "secrets/ingress" / key: backbone.secrets[INGRESS_SECRET, key] for key in ("tls.crt", "tls.key")}
     return Trial(tuple(before), tuple(after), files)
 
 

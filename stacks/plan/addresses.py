@@ -13,7 +13,7 @@ from components.documents.ports import BY_WORKLOAD
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from components.workload import Port, TargetKind
+    from components.workload import Family, Port, TargetKind
 
 
 Shape = Literal["one-host", "cluster"]
@@ -57,11 +57,15 @@ class Addresses(Protocol):
         """The folder of that name with secret files."""
 
 
+_EVERYWHERE, _EVERYWHERE_IPV6 = "0.0.0.0", "::"  # noqa: S104 - inside of a container; who reaches it is decided by the plan's edges
+_ITSELF = {_EVERYWHERE: "127.0.0.1", _EVERYWHERE_IPV6: "::1"}
+
+
 class _Containers:
     """Addresses in containers of any kind: fixed paths and the servers' usual ports on all interfaces."""
 
     def listen_host(self, workload: str) -> str:  # noqa: ARG002 - each container has a network of its own
-        return "0.0.0.0"  # noqa: S104 - inside of a container; who reaches it is decided by the plan's edges
+        return _EVERYWHERE
 
     def ports(self, workload: str) -> tuple[Port, ...]:
         return BY_WORKLOAD[workload]
@@ -83,6 +87,11 @@ class OnKubernetes(_Containers):
     namespace: str
     kind: TargetKind = "kubernetes"
     shape: Shape = "cluster"
+    family: Family = "ipv4"
+
+    def listen_host(self, workload: str) -> str:  # noqa: ARG002 - each pod has a network of its own
+        """All addresses of the pod; the one for IPv6 takes IPv4 too, where there is any."""
+        return _EVERYWHERE if self.family == "ipv4" else _EVERYWHERE_IPV6
 
     def call_host(self, workload: str) -> str:
         """Return the name of the service, which resolves in every namespace of the cluster."""
@@ -229,13 +238,17 @@ class Bound:
 
     def own(self, number: int) -> str:
         """``host:port`` on which a replica is reached by itself alone."""
-        everywhere = "0.0.0.0"  # noqa: S104 - compared, not bound
-        return f"{'127.0.0.1' if self.host == everywhere else self.host}:{number}"
+        return _with_port(_ITSELF.get(self.host, self.host), number)
 
     def bind(self, port: Port | str) -> str:
         """``host:port`` to listen on."""
-        return f"{self.host}:{self[port].number}"
+        return _with_port(self.host, self[port].number)
 
     def call(self, port: Port | str) -> str:
         """``host:port`` under which other workloads reach it."""
-        return f"{self._call}:{self[port].number}"
+        return _with_port(self._call, self[port].number)
+
+
+def _with_port(host: str, number: int) -> str:
+    """``host:port``, with the brackets that an address of IPv6 needs there."""
+    return f"[{host}]:{number}" if ":" in host else f"{host}:{number}"

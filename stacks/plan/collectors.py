@@ -18,7 +18,7 @@ from stacks.environment.sizing import (
     underway_bytes,
 )
 from stacks.plan.addresses import Bound
-from stacks.plan.parts import INGEST, TOKEN, certificate_files, go_memory_limit, milliseconds, resources, security_of
+from stacks.plan.parts import INGEST, TOKEN, certificate_files, go_memory_limit, milliseconds, resources, scheduling, security_of
 
 if TYPE_CHECKING:
     from stacks.environment import sections
@@ -78,6 +78,7 @@ def agent(inputs: Inputs) -> Workload:
         environment=go_memory_limit(section.resources.memory * section.memory_limit),
         node_variable="NODE_NAME",
         secret_files=files,
+        scheduling=scheduling(environment, section.pods),
     )
 
 
@@ -145,6 +146,7 @@ def gateway(inputs: Inputs) -> Workload:
         spread="ordered" if clustered else "single",
         replicas=section.replicas if clustered else 1,
         environment=go_memory_limit(section.resources.memory * section.memory_limit),
+        scheduling=scheduling(environment, section.pods),
     )
 
 

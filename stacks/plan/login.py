@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from components.documents import access, ports
-from components.workload import Document, Health, Identity, SecretFile, SecretVariable, Site, Workload
-from stacks.plan.parts import go_memory_limit, resources
+from components.workload import Document, Gateway, Health, Identity, SecretFile, SecretVariable, Site, Workload
+from stacks.plan.parts import go_memory_limit, resources, scheduling
 
 if TYPE_CHECKING:
     from stacks.environment import sections
+    from stacks.environment.cluster import Gateway as GatewayReference
     from stacks.plan.addresses import Addresses
     from stacks.plan.parts import Inputs
 
@@ -47,14 +48,20 @@ def login_proxy(inputs: Inputs, section: sections.Access, *, upstream: str) -> W
         grace_seconds=30,
         identity=Identity(USER),
         spread="replicated",
+        replicas=section.replicas,
         environment=go_memory_limit(section.resources.memory),
         secret_variables=(
             SecretVariable("OAUTH2_PROXY_CLIENT_SECRET", section.secret, "client-secret"),
             SecretVariable("OAUTH2_PROXY_COOKIE_SECRET", section.secret, "cookie-secret"),
         ),
         secret_files=(authority,) if authority else (),
-        site=Site(section.host, ports.ACCESS.name, section.tls_secret, section.ingress_class),
+        site=Site(section.host, ports.ACCESS.name, section.tls_secret, section.ingress_class, _gateway(section.gateway)),
+        scheduling=scheduling(inputs.environment, section.pods),
     )
+
+
+def _gateway(section: GatewayReference | None) -> Gateway | None:
+    return Gateway(section.name, section.namespace, section.listener) if section is not None else None
 
 
 def _authority(secret: str | None, addresses: Addresses) -> SecretFile | None:

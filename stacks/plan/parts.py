@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from components.documents import jaeger, ports
 from components.documents.images import server
 from components.documents.security import Security
+from components.scheduling import NodeAffinity, PodAffinity, Scheduling, Toleration
 from components.workload import Resources, SecretFile
+from stacks.environment import cluster
 from stacks.plan.addresses import Bound
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import timedelta
 
     from components.workload import RoleName, Server
     from stacks.environment import sections
     from stacks.environment.model import Environment
+    from stacks.environment.section import Section
     from stacks.plan.addresses import Addresses
 
 
@@ -82,6 +86,26 @@ def milliseconds(duration: timedelta) -> int:
 def resources(section: sections.Resources) -> Resources:
     """CPU and memory of a workload, as its section says."""
     return Resources(section.cpu, section.memory)
+
+
+def scheduling(environment: Environment, own: cluster.Pods) -> Scheduling:
+    """Rules for the pods of a workload: those for every workload of the cluster, and its ``own`` beside and before them."""
+    general = environment.target.pods if environment.target.kind == "kubernetes" else cluster.Pods()
+    default = Scheduling()
+    return Scheduling(
+        priority_class=own.priority_class or general.priority_class,
+        node_selector={**general.node_selector, **own.node_selector},
+        tolerations=tuple(Toleration(**one) for one in _entries(general.tolerations, own.tolerations)),
+        node_affinity=tuple(NodeAffinity(**one) for one in _entries(general.node_affinity, own.node_affinity)),
+        pod_affinity=tuple(PodAffinity(**one) for one in _entries(general.pod_affinity, own.pod_affinity)),
+        zones=own.zones or general.zones or default.zones,
+        log_bytes=own.log_space or general.log_space or default.log_bytes,
+    )
+
+
+def _entries(general: Mapping[str, Section], own: Mapping[str, Section]) -> list[dict[str, Any]]:
+    """Entries of mappings by names, in the order of the names: Pulumi sorts the keys of a stack file before the program reads them."""
+    return [entry.model_dump() for _, entry in sorted({**general, **own}.items())]
 
 
 def go_memory_limit(hard_limit_bytes: float) -> dict[str, str]:

@@ -11,6 +11,7 @@ from components.documents.jaeger import STRATEGIES_USER
 from components.workload import Endpoints, HeadSampling, Outside, Plan, Quota, Target
 from stacks.plan import roles
 from stacks.plan.addresses import Bound
+from stacks.plan.issued import certificates, external_secrets
 from stacks.plan.parts import image_of
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def plan(environment: Environment, addresses: Addresses, *, name: str) -> Plan:
     """
     workloads = tuple(roles.workloads(environment, addresses))
     by_name = {workload.name: workload for workload in workloads}
+    edges, target = tuple(roles.edges(environment, by_name)), environment.target
     return Plan(
         environment=name,
         target=addresses.kind,
@@ -33,7 +35,7 @@ def plan(environment: Environment, addresses: Addresses, *, name: str) -> Plan:
         backend=environment.backend.kind,
         retention_seconds=round(environment.retention.traces.total_seconds()),
         workloads=workloads,
-        edges=tuple(roles.edges(environment, by_name)),
+        edges=edges,
         endpoints=_endpoints(environment, addresses, entry="agent" if "agent" in by_name else "gateway"),
         head_sampling=_head_sampling(environment),
         privacy=PRIVACY_RULES,
@@ -41,20 +43,30 @@ def plan(environment: Environment, addresses: Addresses, *, name: str) -> Plan:
         quota=_quota(workloads, nodes=environment.load.nodes),
         toolbox=image_of(TOOLBOX.program, environment),
         pull_secret=environment.images.pull_secret,
+        labels=target.labels if target.kind == "kubernetes" else {},
+        annotations=target.annotations if target.kind == "kubernetes" else {},
+        addresses=target.addresses if target.kind == "kubernetes" else "ipv4",
+        certificates=certificates(environment, addresses, edges),
+        external_secrets=external_secrets(environment, addresses),
     )
+
+
+_INSTANCE_IDENTITY = ("169.254.169.254/32", "169.254.170.23/32", "fd00:ec2::254/128", "fd00:ec2::23/128")
+"""Services of clouds that hand out the identity of a node, and of a pod on EKS, by IPv4 and IPv6."""
 
 
 def _outside(environment: Environment) -> dict[OutsideName, Outside]:
     """Locations of the peers outside of the plan."""
     access, anywhere = environment.access, Outside(anywhere=True)
     return {
-        "consumers": Outside(environment.ingest.namespaces),
+        "consumers": Outside(environment.ingest.namespaces, environment.ingest.namespace_labels),
         # Without a login operators come by port-forward, to which no policy applies.
         "operators": Outside(access.ingress_namespaces, anywhere=not access.ingress_namespaces) if access else Outside(),
         "scrapers": Outside(environment.aggregation.scraper_namespaces),
         "kubernetes-api": anywhere,
         "oidc-issuer": anywhere,
         "object-storage": anywhere,
+        "instance-identity": Outside(networks=_INSTANCE_IDENTITY),
     }
 
 

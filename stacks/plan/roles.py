@@ -144,11 +144,16 @@ def _to_tempo(environment: Environment, placed: Mapping[str, Workload]) -> Itera
         # On one host programs read traces from where it publishes the query API; Jaeger's is on the port of its interface.
         yield Edge("operators", "tempo", tempo.port(TEMPO.port.name))
     if environment.backend.kind == "tempo" and environment.backend.storage.kind == "s3":
-        yield Edge("tempo", "object-storage", Port("https", 443, "http"))
+        storage = environment.backend.storage
+        yield Edge("tempo", "object-storage", Port("http" if storage.plain_http else "https", storage.port, "http"))
+        if storage.credentials_secret is None:
+            yield Edge("tempo", "instance-identity", Port("http", 80, "http"))
 
 
-def _to_grafana(_: Environment, placed: Mapping[str, Workload]) -> Iterator[Edge]:
+def _to_grafana(environment: Environment, placed: Mapping[str, Workload]) -> Iterator[Edge]:
     yield _from_people(placed["grafana"], GRAFANA.port, placed)
+    if environment.backend.kind == "tempo" and environment.backend.grafana.scraped:
+        yield Edge("scrapers", "grafana", placed["grafana"].port(GRAFANA.port.name))
 
 
 def _from_people(workload: Workload, port: Port, placed: Mapping[str, Workload]) -> Edge:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from components.documents import grafana as grafana_documents
 from components.documents import jaeger as jaeger_documents
 from components.documents import ports
 from components.documents import tempo as tempo_documents
-from components.workload import Document, Health, Identity, SecretVariable, Volume, Workload
+from components.workload import Document, Health, Identity, SecretFile, SecretVariable, Volume, Workload
 from stacks.environment.sizing import catching_up_bytes, longest_trace_bytes
 from stacks.plan.addresses import Bound
-from stacks.plan.parts import go_memory_limit, jaeger_operation, resources
+from stacks.plan.parts import go_memory_limit, jaeger_operation, resources, scheduling
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from stacks.environment import sections
     from stacks.environment.model import Environment
     from stacks.plan.parts import Inputs
+
+HTTPS = 443
+"""Port of S3 that an endpoint need not name."""
 
 JAEGER_USER = 10001
 TEMPO_USER = 10001
@@ -63,32 +69,28 @@ def jaeger(inputs: Inputs, section: sections.Jaeger) -> Workload:
         grace_seconds=60,
         identity=Identity(JAEGER_USER),
         environment=go_memory_limit(section.resources.memory),
+        scheduling=scheduling(environment, section.pods),
     )
 
 
 def tempo(inputs: Inputs, section: sections.Tempo) -> Workload:
     """Tempo with its traces on a volume, or in a bucket and its write-ahead log on a volume."""
     bound, folder, storage = inputs.bound, inputs.volume("traces"), section.storage
-    bucket = None
     disk = storage if storage.kind == "volume" else storage.wal
-    secrets: tuple[SecretVariable, ...] = ()
-    if storage.kind == "s3":
-        named = storage.credentials_secret
-        bucket = tempo_documents.Bucket(storage.bucket, storage.endpoint, storage.region, credentials=named is not None)
-        if named is not None:
-            secrets = (SecretVariable("S3_ACCESS_KEY", named, "access-key"), SecretVariable("S3_SECRET_KEY", named, "secret-key"))
+    remote = _remote(inputs, storage) if storage.kind == "s3" else _Remote()
     text = tempo_documents.store(
         intake=bound.bind(ports.OTLP_GRPC),
         query_host=bound.host,
         query_port=bound[ports.TEMPO_QUERY].number,
         grpc_host=bound.host,
         grpc_port=bound[ports.TEMPO_GRPC].number,
+        telemetry_port=bound[ports.TEMPO_METRICS].number,
         folder=folder,
-        bucket=bucket,
+        bucket=remote.bucket,
         retention_seconds=round(inputs.environment.retention.traces.total_seconds()),
         limits=_limits(inputs.environment),
     )
-    expand = ("-config.expand-env=true",) if secrets else ()
+    expand = ("-config.expand-env=true",) if remote.keys else ()
     return Workload(
         name=inputs.workload,
         role=inputs.role,
@@ -102,9 +104,42 @@ def tempo(inputs: Inputs, section: sections.Tempo) -> Workload:
         resources=resources(section.resources),
         # On SIGTERM everything goes to the write-ahead log within a second; then 3.0.3 waits for ever once it has served a query.
         grace_seconds=15,
-        identity=Identity(TEMPO_USER),
+        identity=Identity(TEMPO_USER, annotations=remote.annotations),
         environment=go_memory_limit(section.resources.memory),
-        secret_variables=secrets,
+        secret_variables=remote.keys,
+        secret_files=remote.authority,
+        scheduling=scheduling(inputs.environment, section.pods),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Remote:
+    """A bucket with what reaching it needs: keys, the certificate of its authority, and annotations of the service account."""
+
+    bucket: tempo_documents.Bucket | None = None
+    keys: tuple[SecretVariable, ...] = ()
+    authority: tuple[SecretFile, ...] = ()
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+def _remote(inputs: Inputs, storage: sections.TempoBucket) -> _Remote:
+    named, authority = storage.credentials_secret, storage.ca_secret
+    keys = (("S3_ACCESS_KEY", "access-key"), ("S3_SECRET_KEY", "secret-key"))
+    file = SecretFile(authority, "ca.crt", f"{inputs.addresses.secrets('storage')}/ca.crt") if authority is not None else None
+    bucket = tempo_documents.Bucket(
+        storage.bucket,
+        # The port of TLS goes without saying.
+        storage.endpoint if storage.port == HTTPS else f"{storage.endpoint}:{storage.port}",
+        storage.region,
+        credentials=named is not None,
+        plain_http=storage.plain_http,
+        authority=file.path if file is not None else None,
+    )
+    return _Remote(
+        bucket,
+        tuple(SecretVariable(variable, named, key) for variable, key in keys if named is not None),
+        (file,) if file is not None else (),
+        storage.service_account_annotations,
     )
 
 
@@ -131,6 +166,9 @@ def grafana(inputs: Inputs, section: sections.Tempo) -> Workload:
         resources=resources(section.grafana),
         grace_seconds=30,
         identity=Identity(GRAFANA_USER),
+        # It holds nothing, so that another one takes its place when its node is lost.
+        spread="replicated",
+        scheduling=scheduling(inputs.environment, section.grafana.pods),
         # Its image sets these, and they win over the document.
         environment={
             "GF_PATHS_DATA": scratch.path,

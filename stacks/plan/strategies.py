@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from components.documents import jaeger, ports, sampling
 from components.workload import Document, Health, Identity, Resources, SecretVariable, Workload
-from stacks.plan.parts import TOKEN, certificate_files, go_memory_limit, jaeger_operation, milliseconds, security_of
+from stacks.plan.parts import TOKEN, certificate_files, go_memory_limit, jaeger_operation, milliseconds, scheduling, security_of
 from stacks.plan.stores import JAEGER_USER
 
 if TYPE_CHECKING:
@@ -49,7 +49,9 @@ def strategy_server(inputs: Inputs) -> Workload:
         grace_seconds=10,
         identity=Identity(JAEGER_USER),
         spread="replicated",
+        replicas=head.strategies.replicas if inputs.addresses.shape == "cluster" else 1,
         environment=go_memory_limit(_RESOURCES.memory_bytes),
+        scheduling=scheduling(inputs.environment, head.strategies.pods),
         secret_files=files,
         secret_variables=variables,
     )

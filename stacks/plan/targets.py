@@ -18,7 +18,7 @@ def addresses_of(named: Named) -> Addresses:
     environment = named.environment
     match environment.target.kind:
         case "kubernetes":
-            return OnKubernetes(environment.namespace)
+            return OnKubernetes(environment.namespace, family=environment.target.addresses)
         case "docker":
             return OnDocker(environment.namespace)
         case "local":

@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 
     from components.workload import Plan
     from stacks.environment.model import Environment
-    from stacks.environment.sections import Resources
+    from stacks.environment.sections import Ingest, Resources
     from stacks.plan.addresses import Shape
+
+_NAMED = 5
+"""Namespaces that a description names; of more it gives the number."""
 
 
 def describe(environment: Environment, plan: Plan) -> list[tuple[str, str]]:
@@ -69,7 +72,14 @@ def _intake(environment: Environment) -> str:
     ingest = environment.ingest
     guards = [what for what, there in (("TLS", ingest.tls_secret), ("a token", ingest.token_secret)) if there]
     how = f"with {' and '.join(guards)}" if guards else "in plain text"
-    return f"an agent on each of {environment.load.nodes} nodes, {how}, from {', '.join(ingest.namespaces)}"
+    return f"an agent on each of {environment.load.nodes} nodes, {how}, from {_senders(ingest)}"
+
+
+def _senders(ingest: Ingest) -> str:
+    """The namespaces that may send, of which the first are named."""
+    first, rest = ingest.namespaces[:_NAMED], len(ingest.namespaces) - _NAMED
+    chosen = [f"namespaces with {', '.join(f'{key}={value}' for key, value in ingest.namespace_labels.items())}"]
+    return ", ".join([*first, *([f"{rest:,} more"] if rest > 0 else []), *(chosen if ingest.namespace_labels else [])])
 
 
 def _agent(environment: Environment) -> str:

@@ -77,6 +77,11 @@ function mark() {
     row.classList.toggle("dim", !fits);
     return fits;
   });
+  for (const call of document.querySelectorAll(".call")) {
+    const touched = call.dataset.between.split(" ").some((service) => chosen.has(service));
+    call.classList.toggle("chosen", touched);
+    call.classList.toggle("dim", chosen.size > 0 && !touched);
+  }
   document.getElementById("found").textContent = search.value ? `${found.length} of ${rows.length}` : "";
 }
 
@@ -140,6 +145,10 @@ function follow() {
   const index = rows.findIndex((row) => `#${row.id}` === location.hash);
   if (index >= 0) { go(index); rows[index].open = true; }
 }
+
+// A class, because a style that asks for the state of the box (:has) makes a long page minutes slower to open.
+const narrow = () => root.classList.toggle("folded", fold.checked);
+if (fold) { fold.addEventListener("change", narrow); narrow(); }
 
 search.addEventListener("input", mark);
 document.getElementById("errors")?.addEventListener("click", keys.e);

@@ -34,6 +34,7 @@ _ALLOWED: Final = (
     f"script-src 'sha256-{base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()}'"
 )
 """Content security policy: nothing is loaded, and no script runs but the page's own."""
+_HINT: Final = "An arc is the calls from one service to another, a dashed one by links. Choose services to show them and their calls alone."
 _KEYS: Final = {
     "↑ ↓ or k j": "span above, below",
     "Home End": "first, last span",
@@ -70,7 +71,7 @@ def page(trace: Trace, subject: str = "", beside: Sequence[str] = ()) -> str:
     heading = text(subject or f"trace {trace.trace_id}")
     return "\n".join(
         [
-            '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">',
+            f'<!DOCTYPE html>\n<html lang="en" class="{"folded" if scale.idle > _FOLD_FROM else ""}"><head><meta charset="utf-8">',
             f'<meta http-equiv="Content-Security-Policy" content="{_ALLOWED}">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>{heading}</title><style>{_STYLE}</style></head><body>",
@@ -79,7 +80,7 @@ def page(trace: Trace, subject: str = "", beside: Sequence[str] = ()) -> str:
             _controls(stored, scale),
             "</header>",
             f'<aside><h2>Services</h2>{service_map(services(stored), calls(places), colours)}<p class="hint">',
-            "An arc is the calls from one service to another, a dashed one by links. Choose services to show them alone.</p></aside>",
+            f"{_HINT}</p></aside>",
             f"<main>{_axis(scale)}",
             *_rows(trace, places, scale, colours),
             "</main>",

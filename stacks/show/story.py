@@ -12,7 +12,7 @@ from stacks.show.errors import QueryError, TraceNotFoundError
 from stacks.show.search import Found, find_traces
 from stacks.show.stored import Span, Trace
 from stacks.show.trace import fetch
-from stacks.show.tree import summary, tree_lines
+from stacks.show.tree import counted, summary, tree_lines
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -142,7 +142,7 @@ def joined(story: Story) -> Trace:
 def tell(story: Story) -> str:
     """Return the story as text: a heading, the tree, and the traces beside it. Raises ``ValueError`` as ``joined``."""
     tree, apart = joined(story), asides(story)
-    traces = f"{len(story.traces) - sum(apart.values())} traces" + (f", {len(story.absent)} more not sampled" if story.absent else "")
+    traces = counted(len(story.traces) - sum(apart.values()), "trace") + (f", {len(story.absent)} more not sampled" if story.absent else "")
     return "\n".join([f"{story.subject}: {traces}, {summary(tree)}", "", *tree_lines(tree), *beside(story)])
 
 

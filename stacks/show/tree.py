@@ -80,15 +80,16 @@ def summary(trace: Trace) -> str:
     _, length_ns = _extent(trace)
     errors = sum(span.status == "error" for span in trace.spans)
     parts = [
-        _counted(len(trace.spans), "span"),
-        f"{_counted(len(trace.services), 'service')} ({', '.join(trace.services)})",
-        _counted(errors, "error"),
+        counted(len(trace.spans), "span"),
+        f"{counted(len(trace.services), 'service')} ({', '.join(trace.services)})",
+        counted(errors, "error"),
         f"{_milliseconds(length_ns)} ms",
     ]
     return ", ".join(parts)
 
 
-def _counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun in singular or plural, and `no` for zero."""
     return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from tests.waiting import until
+
 if TYPE_CHECKING:
     import httpx
 
     from components.kubernetes.names import Object
 
-_PLURALS = {"NetworkPolicy": "networkpolicies", "Ingress": "ingresses"}
+_PLURALS = {"NetworkPolicy": "networkpolicies", "Ingress": "ingresses", "PriorityClass": "priorityclasses"}
 
 
 def path_of(mapping: Object) -> str:
@@ -43,6 +45,13 @@ class ApiServer:
     def create(self, mapping: Object) -> httpx.Response:
         """Ask for an object; the answer may be a refusal."""
         return self._http.post(path_of(mapping), params={"fieldValidation": "Strict"}, json=mapping)
+
+    def define(self, definitions: list[Object]) -> None:
+        """Define kinds, and return when objects of them are served."""
+        for definition in definitions:
+            self.apply(definition)
+        paths = [f"/apis/{d['spec']['group']}/{d['spec']['versions'][0]['name']}/{d['spec']['names']['plural']}" for d in definitions]
+        until(lambda: all(self._http.get(path).status_code == 200 for path in paths), ", ".join(paths), every=0.2)
 
     def count_quota(self, quota: Object) -> None:
         """Begin to count against a quota, which is otherwise a controller's work."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from stacks.plan.plan import plan
 from stacks.plan.targets import addresses_of
+from tests.cluster import kinds
 from tests.cluster.test_objects import namespace
 from tests.components.kubernetes import plans
 from tests.servers.edges import environments
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 def test_every_object_at_the_edges_of_the_settings_is_accepted(api_server: ApiServer) -> None:
     tried = 0
+    # Some edges ask for objects of controllers.
+    api_server.define(kinds.definitions())
     for number, named in enumerate(environments(EDGES)):
         if named.environment.target.kind != "kubernetes":
             continue

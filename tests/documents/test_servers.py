@@ -227,6 +227,7 @@ def test_a_bucket_without_a_region_names_none() -> None:
         query_port=2,
         grpc_host="h",
         grpc_port=3,
+        telemetry_port=4,
         folder="/t",
         bucket=tempo.Bucket("b", "e", None, credentials=False),
         retention_seconds=60,

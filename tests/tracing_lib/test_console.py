@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import TextIO
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
@@ -15,7 +16,7 @@ from tracing_lib.console import _MOST_WAITING, ConsoleTraces
 from tracing_lib.privacy.policy import PrivacyPolicy
 
 
-def on_the_console(stream: io.StringIO) -> TracerProvider:
+def on_the_console(stream: TextIO) -> TracerProvider:
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(ConsoleTraces(PrivacyPolicy(), stream))
     return provider
@@ -35,6 +36,18 @@ def test_a_trace_is_written_when_its_first_span_here_ends() -> None:
     assert lines[2].startswith("  pay ")
     assert lines[2].endswith(" ms virtengine.bid.id=bid-1")
     assert "the attribute count stays" in lines[3]
+
+
+def test_a_span_that_outlives_its_parent_is_written_when_it_ends(capsys: pytest.CaptureFixture[str]) -> None:
+    with configure(console=True, set_global=False) as tracing:
+        tracer = tracing.tracer("t")
+        with tracer.start_as_current_span("request"):
+            task = tracer.start_span("task")
+        assert "task" not in capsys.readouterr().err
+        tracer.start_span("step", set_span_in_context(task)).end()
+        assert capsys.readouterr().err == "", "the span above it is open"
+        task.end()
+        assert [line.split()[0] for line in capsys.readouterr().err.splitlines()] == ["trace", "task", "step"]
 
 
 def test_what_waits_is_bounded_and_written_at_the_end() -> None:
@@ -87,3 +100,24 @@ def test_console_is_asked_for_by_argument_or_variable(
     told = capsys.readouterr().err
     assert "\nhello world " in told
     tracing.shutdown()
+
+
+class Closed(io.StringIO):
+    """A console that is gone."""
+
+    def write(self, _text: str) -> int:
+        raise BrokenPipeError
+
+
+def test_a_console_that_cannot_be_written_to_fails_no_service(caplog: pytest.LogCaptureFixture) -> None:
+    ascii_only = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="strict")
+    closed = io.StringIO()
+    closed.close()
+    for stream in (Closed(), closed, ascii_only):
+        provider = on_the_console(stream)
+        provider.get_tracer("t").start_span("café").end()
+        provider.get_tracer("t").start_span(None).end()  # type: ignore[arg-type]  # a fault of the service's
+        provider.shutdown()
+    assert "caf\\xe9 " in ascii_only.buffer.getvalue().decode()
+    told = "a span could not be redacted and written to the console (AttributeError)"
+    assert [record.getMessage() for record in caplog.records] == [told] * 3

@@ -211,7 +211,9 @@ class ExportProcessor(SpanProcessor):
 
     def _is_ours(self, span: ReadableSpan) -> bool:
         """Whether a span started here, and not before the fork in the parent, which sends it."""
-        return (span.start_time or 0) >= self._forked_at
+        started = span.start_time
+        # A service may have given anything for a time. Such a span is found unencodable, and must not end the export thread.
+        return not isinstance(started, int) or started >= self._forked_at
 
     def _drop(self, span: ReadableSpan, reason: str) -> None:
         if self._is_ours(span):

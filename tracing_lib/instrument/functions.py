@@ -155,7 +155,7 @@ def _generator_begin(plan: SpanPlan) -> Begin:
         def end(error: BaseException | None, result: object) -> None:
             if error is None:
                 on_return(span, result)
-            elif not isinstance(error, GeneratorExit):  # then the consumer has enough, and all is well
+            elif not issubclass(type(error), GeneratorExit):  # then the consumer has enough, and all is well
                 fail(span, error)
             span.end()
 

@@ -161,12 +161,19 @@ def record_exception(span: Span, error: BaseException) -> None:
 
 def fail(span: Span, error: BaseException) -> None:
     """Give a span the outcome of an exception: an error, or for a cancellation ``virtengine.cancelled`` and no error."""
+    try:
+        _fail(span, error)
+    except Exception:  # noqa: BLE001  of the exception's own class, which must not take the place of the exception
+        span.set_status(StatusCode.ERROR)
+
+
+def _fail(span: Span, error: BaseException) -> None:
     if not span.is_recording():
         return
     if isinstance(error, asyncio.CancelledError | GeneratorExit):
         span.set_attribute(conventions.CANCELLED, value=True)
         return
-    if isinstance(error, SystemExit) and error.code in {None, 0}:
+    if isinstance(error, SystemExit) and (error.code is None or (isinstance(error.code, int) and error.code == 0)):
         return  # the program ends as it wants to
     record_exception(span, error)
     kind = qualified_type(error)
@@ -195,7 +202,8 @@ class inside(AbstractContextManager[_T]):  # noqa: N801  used like a function
         try:
             self.end(error)
         finally:
-            if not isinstance(error, GeneratorExit) or get_current() is self.active:
+            # By the class itself: an exception may answer wrongly, or with an error, to the question what it is.
+            if kind is None or not issubclass(kind, GeneratorExit) or get_current() is self.active:
                 self.leave(self.token)
 
 
@@ -211,9 +219,10 @@ class ending(inside[Span]):  # noqa: N801  used like a function
     def end(self, error: BaseException | None) -> None:
         """End the span."""
         try:
-            if isinstance(error, Exception):
-                report(error, self.span)
             if error is not None:
+                with suppress(Exception):  # of the exception's own class, see ``fail``
+                    if isinstance(error, Exception):
+                        report(error, self.span)
                 fail(self.span, error)
         finally:
             self.span.end()

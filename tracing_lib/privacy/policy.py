@@ -21,7 +21,7 @@ from opentelemetry.trace import Link, SpanContext, Status, StatusCode, TraceStat
 from tracing_lib.base.conventions import LONGEST_NAME
 from tracing_lib.base.fingerprints import fingerprint_of_text
 from tracing_lib.privacy.attribute import Privacy, Shape
-from tracing_lib.privacy.names import CODE, HOST, ID, path, route, span_name, url
+from tracing_lib.privacy.names import CODE, HOST, ID, IDENTIFYING, path, route, span_name, url
 from tracing_lib.privacy.registry import Registry, library_registry
 from tracing_lib.privacy.rules import MASKED, ValueRules, combined_rules
 from tracing_lib.privacy.statements import shape
@@ -276,7 +276,9 @@ class PrivacyPolicy:
         # The name of a type has a capital or a dot; a single lower-case word can begin any sentence.
         found = _EXCEPTION_LIKE.match(description)
         kept = found[0] if found and (found[0] != found[0].lower() or "." in found[0]) else None
-        return Status(status.status_code, None if kept is None or self.rules.found(kept) else kept)
+        # A message that begins with a token has a capital as well.
+        private = kept is None or IDENTIFYING.search(kept) or self.rules.found(kept)
+        return Status(status.status_code, None if private else kept)
 
     def context(self, context: SpanContext) -> SpanContext:
         """Return a span context with the trace state of known vendors only."""

@@ -5,6 +5,7 @@ Source of the rules: https://kubernetes.io/docs/concepts/services-networking/net
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -24,11 +25,15 @@ Flow = tuple[str, str, Port]
 
 @dataclass(frozen=True)
 class Actor:
-    """A pod of a namespace, or with none an address outside of the cluster."""
+    """A pod of a namespace, or with none an address outside of the cluster.
+
+    ``namespace_labels`` are those that the owner of the namespace gave it.
+    """
 
     namespace: str | None
     labels: Mapping[str, str] = field(default_factory=dict)
     address: str = ""
+    namespace_labels: Mapping[str, str] = field(default_factory=dict)
 
 
 def pods(found: list[Object], namespace: str) -> dict[str, Actor]:
@@ -37,18 +42,21 @@ def pods(found: list[Object], namespace: str) -> dict[str, Actor]:
 
 
 def _selects(selector: Object, labels: Mapping[str, str]) -> bool:
-    assert selector.keys() <= {"matchLabels"}, "teach this test the other kinds of selectors"
-    return all(labels.get(name) == value for name, value in selector.get("matchLabels", {}).items())
+    assert selector.keys() <= {"matchLabels", "matchExpressions"}, "teach this test the other kinds of selectors"
+    expressions = selector.get("matchExpressions", [])
+    assert {expression["operator"] for expression in expressions} <= {"In"}, "teach this test the other operators"
+    listed = all(labels.get(expression["key"]) in expression["values"] for expression in expressions)
+    return listed and all(labels.get(name) == value for name, value in selector.get("matchLabels", {}).items())
 
 
 def _is_peer(peer: Object, actor: Actor, own_namespace: str) -> bool:
     if "ipBlock" in peer:
-        return str(peer["ipBlock"]["cidr"]) == f"{actor.address}/32"
+        return bool(actor.address) and ipaddress.ip_address(actor.address) in ipaddress.ip_network(peer["ipBlock"]["cidr"])
     if actor.namespace is None:
         return False
     if "namespaceSelector" in peer:
-        # The API server gives each namespace this label and no other.
-        if not _selects(peer["namespaceSelector"], {"kubernetes.io/metadata.name": actor.namespace}):
+        # The API server gives each namespace this label itself.
+        if not _selects(peer["namespaceSelector"], {**actor.namespace_labels, "kubernetes.io/metadata.name": actor.namespace}):
             return False
     elif actor.namespace != own_namespace:
         return False

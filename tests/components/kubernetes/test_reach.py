@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import copy
+import ipaddress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.components.kubernetes import plans
+from tests.components.kubernetes import plans, rules
 from tests.components.kubernetes.reach import Actor, Flow, Port, may_receive, may_send, pods, served
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from components.kubernetes.names import Object
-    from components.workload import Edge, Plan
+    from components.workload import Edge, Outside, Plan
+
+RULED = "rules of its own"
+"""Production with every setting of a cluster, its services in several namespaces by name and in others by their labels."""
 
 DNS = {"k8s-app": "kube-dns"}
 OTHERS = {
@@ -31,8 +35,23 @@ OTHERS = {
     "pod of the system": Actor("kube-system"),
     "dns on the node": Actor(None, address="169.254.20.10"),
     "internet": Actor(None, address="198.51.100.7"),
+    "service by label": Actor("shop", namespace_labels={"example.org/tracing": "on"}),
+    "service with half of the labels": Actor("shop-too", namespace_labels={"example.org/tracing": "off"}),
+    "second service": Actor("second"),
+    "identity of the node": Actor(None, address="169.254.169.254"),
+    "identity of the node by IPv6": Actor(None, address="fd00:ec2::254"),
+    "identity of the pod": Actor(None, address="169.254.170.23"),
+    "identity of the pod by IPv6": Actor(None, address="fd00:ec2::23"),
 }
 NAMES = {"dns", "dns on the node"}
+
+
+def planned(variant: str) -> Plan:
+    if variant != RULED:
+        return plans.planned(variant)
+    sections = rules.settings()
+    ingest: Any = sections["ingest"]
+    return plans.planned_with("prod", **sections | {"ingest": ingest | {"namespaces": ["virtengine", "second"]}})
 
 
 def actors(plan: Plan, found: list[Object]) -> tuple[dict[str, Actor], dict[str, Actor]]:
@@ -54,7 +73,15 @@ def members(plan: Plan, end: str, everybody: dict[str, Actor]) -> set[str]:
     outside = plan.outside[end]  # type: ignore[index]  # no workload, hence an OutsideName
     if outside.anywhere:
         return set(everybody)
-    return {name for name, actor in everybody.items() if actor.namespace in outside.namespaces}
+    return {name for name, actor in everybody.items() if stands_there(actor, outside)}
+
+
+def stands_there(actor: Actor, outside: Outside) -> bool:
+    """Whether an actor is one of a peer outside of the plan."""
+    if actor.namespace is None:
+        return any(ipaddress.ip_address(actor.address) in ipaddress.ip_network(network) for network in outside.networks)
+    labelled = bool(outside.namespace_labels) and outside.namespace_labels.items() <= actor.namespace_labels.items()
+    return labelled or actor.namespace in outside.namespaces
 
 
 def expected(plan: Plan, inside: dict[str, Actor], everybody: dict[str, Actor]) -> tuple[set[Flow], set[Flow]]:
@@ -86,9 +113,9 @@ def wanted(plan: Plan, found: list[Object]) -> tuple[set[Flow], set[Flow], set[t
     return (*expected(plan, inside, everybody), called)
 
 
-@pytest.mark.parametrize("variant", plans.VARIANTS)
+@pytest.mark.parametrize("variant", [*plans.VARIANTS, RULED])
 def test_connections_are_possible_along_the_edges_of_the_plan_and_nowhere_else(variant: str) -> None:
-    plan = plans.planned(variant)
+    plan = planned(variant)
     found = plans.objects(plan)
     told, right = answers(plan, found), wanted(plan, found)
     assert [sorted(told[0] - right[0]), sorted(told[1] - right[1]), sorted(told[2] - right[2])] == [[], [], []]
@@ -155,9 +182,9 @@ def weakened(found: list[Object]) -> Iterator[tuple[str, list[Object]]]:
             yield f"{name}: {'.'.join(map(str, place))}", [*found[:index], rest, *found[index + 1 :]]
 
 
-@pytest.mark.parametrize("variant", plans.VARIANTS)
+@pytest.mark.parametrize("variant", [*plans.VARIANTS, RULED])
 def test_without_any_one_policy_rule_or_selector_the_answer_is_another(variant: str) -> None:
-    plan = plans.planned(variant)
+    plan = planned(variant)
     found = plans.objects(plan)
     right = wanted(plan, found)
     unneeded = []

@@ -85,7 +85,7 @@ def test_the_consequence_of_a_change_is_said(line: str) -> None:
     assert part in (told(base, changes)[key] or ""), told(base, changes)
 
 
-def test_tempo_from_a_volume_into_a_bucket_says_that_the_claim_is_refused_and_what_becomes_of_the_traces() -> None:
+def test_tempo_into_a_bucket_tells_of_the_refused_claim_and_of_the_traces() -> None:
     bucket = samples.named("prod-tempo-s3")
     found = {change.key: change.consequence for change in difference(samples.named("prod-tempo"), bucket).changes}
     assert "a claim cannot shrink: the deployment refuses it (write backend.storage.wal.size:" in str(found["backend.storage.kind"])
@@ -143,7 +143,11 @@ def demanded(old: Plan, new: Plan) -> Iterator[str]:
         if old.target == "kubernetes" and set(where.namespaces) - set(new.outside[peer].namespaces) and not new.outside[peer].anywhere:
             yield "can no longer"
     if old.quota.pods > new.quota.pods and len(old.workloads) == len(new.workloads) and old.target == "kubernetes":
-        yield "cut" if old.workload("gateway").replicas == new.workload("gateway").replicas else "queues of those that go"
+        replicas = [{workload.name: workload.replicas for workload in plan.workloads} for plan in (old, new)]
+        if replicas[0] == replicas[1]:
+            yield "cut"
+        elif replicas[0]["gateway"] > replicas[1]["gateway"]:
+            yield "queues of those that go"
 
 
 def untrue(found: Difference, old: Plan, new: Plan) -> Iterator[str]:
@@ -167,7 +171,7 @@ def both_ways(setting: Setting) -> Iterator[tuple[Named, Named]]:
 def test_what_the_objects_of_a_changed_plan_bring_about_is_said(setting: Setting) -> None:
     for old, new in both_ways(setting):
         before, after = planned(old), planned(new)
-        if (old.environment.target, old.environment.namespace) != (new.environment.target, new.environment.namespace):
+        if old.environment.place != new.environment.place:
             continue
         found = difference(old, new)
         said = "\n".join(str(change.consequence) for change in found.changes)

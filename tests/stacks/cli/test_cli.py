@@ -229,3 +229,12 @@ def test_a_folder_of_the_state_that_cannot_be_made_is_told_in_a_line(
     (tmp_path / "file").touch()
     assert main(["run", "dev", "--state", str(tmp_path / below)]) == 2
     assert "name another folder with --state" in capsys.readouterr().err
+
+
+def test_a_reader_that_went_away_is_no_error_in_words() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "wb") as unread:
+        command = [sys.executable, "-m", "stacks", "check", "dev"]
+        done = subprocess.run(command, cwd=ROOT, stdout=unread, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (141, "")

@@ -167,6 +167,9 @@ def test_a_rotated_secret_is_said_with_who_restarts_and_one_that_nobody_reads_is
 
     steps = [step("update", "tracing-access"), step("update", "virtengine-tracing"), step("same", "tracing-ingest-token")]
     assert rotations(deployment, steps) == ["Secret tracing-access has other values: access will restart"]
+    labelled = [replace(one, differing=frozenset({"metadata"})) for one in steps]
+    assert rotations(deployment, labelled) == []
+    assert rotations(deployment, [replace(one, differing=frozenset({"metadata", "stringData"})) for one in steps]) != []
 
 
 def test_what_is_left_of_a_deployment_is_not_said_to_be_the_same(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ import yaml
 from components.kubernetes.place import _KINDS
 from stacks.deploy import rights
 from stacks.deploy.cluster import ClusterError, client
-from stacks.deploy.preflight import check
+from stacks.deploy.preflight import CONTROLLERS, check
 from stacks.environment.source import ROOT
 from stacks.placement.manifests import kubernetes_objects
 from stacks.placement.outputs import consumer_config, outputs
@@ -139,7 +139,7 @@ def test_the_rights_on_the_page_are_enough_and_none_is_too_much(cluster: Cluster
 
 
 def test_each_kind_that_a_plan_can_have_has_rights() -> None:
-    assert set(rights.RESOURCES) == {kind for _, kind in _KINDS}
+    assert set(rights.RESOURCES) == {kind for _, kind in _KINDS} | set(CONTROLLERS)
 
 
 def test_a_right_in_one_namespace_is_enough_for_what_is_in_it(cluster: Cluster) -> None:

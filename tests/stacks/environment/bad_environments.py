@@ -35,6 +35,13 @@ def _file(id_: str, content: str | bytes, wrong: str, right: str, *, key: str = 
 
 
 LONG = "x" * 5000
+LABEL, OURS, AFFINITY = "labels.app.kubernetes.io/name", "annotations.virtengine.io/x", "pods.node_affinity.a.values"
+GREATER = {"key": "x", "operator": "Gt", "values": ["many"]}
+STORE, STORED, TOKEN = {"store": "vault"}, "external_secrets.secrets.", "tracing-ingest-token"
+INGEST = {"namespaces": ["virtengine"], "certificate": {"name": "company"}}
+NOBODY: dict[str, dict[str, dict[str, str]]] = {"a": {"labels": {}}}
+GATEWAY = {"name": "public", "namespace": "gateways"}
+PLAIN = {"kind": "s3", "bucket": "traces", "endpoint": "s3.example.org", "plain_http": True, "ca_secret": "storage-ca"}
 HEAD = "config:\n  virtengine-tracing:environment:\n"
 COMPLETE = text(settings("prod"))
 BOMB = "a: &a [1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
@@ -105,8 +112,8 @@ TYPES = [
 KEYS = [
     _value("unknown section", "retentoin", {"traces": "30d"}, "unknown key", "did you mean retention?"),
     _value("unknown key in a section", "sampling.tail.basline", "5 %", "unknown key", "did you mean baseline?"),
-    _value("unknown key like no other", "backend.zzz", 1, "unknown key", "known here: kind, protect, replicas"),
-    _value("key of another kind", "target.host", "unix:///x", "unknown key", "known here: context, kind"),
+    _value("unknown key like no other", "backend.zzz", 1, "unknown key", "known here: kind, pods, protect, replicas"),
+    _value("key of another kind", "target.host", "unix:///x", "unknown key", "known here: addresses, annotations, context"),
     _value("control characters in a key", "a\x1b[31m\nb", 1, "unknown key", "known here: access", named="a\\x1b[31m\\nb"),
     _value("missing section", "load", ABSENT, "is required and missing", "write its settings below it"),
     _value("missing key", "sampling.tail.baseline", ABSENT, "is required and missing", 'write for example "5 %"'),
@@ -125,7 +132,7 @@ KEYS = [
         ABSENT,
         "is required and missing",
         'write for example "virtengine-prod". Context of the kubeconfig, one that `kubectl config get-contexts` lists. '
-        "Required: a stack never deploys to whatever context",
+        "Required: a stack never deploys to whatever context happens to be current.",
     ),
 ]
 
@@ -188,6 +195,11 @@ FORMS = [
             (NOISE, "/healthz"),
         )
     ),
+    _value("value of a label", "target.labels", {"a": "b c"}, "is not the value of a label", "63 at most", named="target.labels.a"),
+    _value("family of addresses", "target.addresses", "v6", '"v6" is not known', '"ipv4"'),
+    _value(
+        "no neighbours", "target.pods.pod_affinity", NOBODY, "an empty mapping", "one or more", named="target.pods.pod_affinity.a.labels"
+    ),
     _value("empty list of groups", "access.operator_groups", [], "an empty list leaves nothing", "write one or more"),
     _value("name that Kubernetes refuses", "namespace", "Virt_Engine", "is not a name that Kubernetes takes", "write lower-case letters"),
     _value("name that ends with a newline", "namespace", "tracing\n", '"tracing\\n" is not a name', "write lower-case letters"),
@@ -205,6 +217,64 @@ FORMS = [
 ]
 
 RULES = [
+    *(
+        _value(id_, f"target.{key}", value, wrong, right, named=f"target.{named or key}")
+        for id_, key, value, wrong, right, named in (
+            ("label that is set here", "labels", {"app.kubernetes.io/name": "x"}, "is set here already", "leave it out", LABEL),
+            ("annotation of ours", "annotations", {"virtengine.io/x": "x"}, "is set here already", "leave it out", OURS),
+            ("key of a label", "labels", {"a b": "x"}, '"a b" is not the key of a label', '"example.org/team"', "labels.a b"),
+            ("other system", "pods.node_selector", {"kubernetes.io/os": "windows"}, "is linux for every server", "leave it out", ""),
+            (
+                "taint without key",
+                "pods.tolerations",
+                {"a": {"value": "x"}},
+                "without the key",
+                "write key too",
+                "pods.tolerations.a.value",
+            ),
+            ("affinity of nothing", "pods.node_affinity", {"a": {"key": "x"}}, "0 do not go with In", "one or more", AFFINITY),
+            ("affinity of no number", "pods.node_affinity", {"a": GREATER}, "1 do not go with Gt", "one whole number", AFFINITY),
+            (
+                "secret that nothing reads",
+                "external_secrets",
+                STORE | {"secrets": {"x": "y"}},
+                "nothing reads",
+                "tracing-access",
+                STORED + "x",
+            ),
+            (
+                "token in a store",
+                "external_secrets",
+                STORE | {"secrets": {TOKEN: "y"}},
+                "stays with the stack",
+                "leave it out",
+                STORED + TOKEN,
+            ),
+        )
+    ),
+    _value("certificate without a secret", "ingest", INGEST, "has no Secret", "ingest.tls_secret", named="ingest.certificate"),
+    _value("Ingress without a certificate", "access.tls_secret", ABSENT, "is required with an Ingress", '"traces-tls"'),
+    Bad(
+        "certificate behind a Gateway",
+        "environment.access.tls_secret",
+        "is of no use",
+        "leave it out",
+        {"access.gateway": GATEWAY, "access.ingress_class": ABSENT},
+    ),
+    Bad(
+        "class behind a Gateway",
+        "environment.access.ingress_class",
+        "is of no use",
+        "leave it out",
+        {"access.gateway": GATEWAY, "access.tls_secret": ABSENT},
+    ),
+    Bad(
+        "authority with plain HTTP",
+        "environment.backend.storage.ca_secret",
+        "is of no use with plain HTTP",
+        "leave it out",
+        {"backend": BUCKET | {"storage": PLAIN}},
+    ),
     _value("nobody may send", "ingest.namespaces", [], "no namespace may send", "[virtengine]"),
     _value("the backbone sends to itself", "ingest.namespaces", ["virtengine-observability"], "own namespace", "name those of your"),
     _value("Badger with two replicas", "backend.replicas", 2, "opened by one process, not shared by 2", "write 1, or choose kind: tempo"),
@@ -222,7 +292,6 @@ RULES = [
         "80s",
         {"collectors.agent.queue": None, "sampling.tail.wait": "60s"},
     ),
-    _value("a grace period that has no effect", "collectors.gateway.grace_period", "90s", "agents have a queue", "remove it"),
     _value("wait of half a second", "sampling.tail.wait", "10500ms", "10500ms is cut to whole seconds", 'write "10s"'),
     _value("slow as long as the wait", "sampling.tail.slow", "10s", "not shorter than sampling.tail.wait", "write less than 10s"),
     _value("nothing is kept", "sampling.tail", {"baseline": "0 %", "errors": False, "slow": None}, "no trace at all", "errors: true"),

@@ -14,6 +14,7 @@ from stacks.environment.model import Environment
 from stacks.environment.parse import BadEnvironmentError, parse
 from stacks.environment.sizing import too_small
 from stacks.environment.source import Named
+from tests.components.kubernetes import plans, rules
 from tests.stacks import samples
 
 if TYPE_CHECKING:
@@ -26,6 +27,21 @@ RICH = {
     "images": {"registry": "registry.example.org/mirror", "digests": {"jaeger": "sha256:" + "1" * 64}},
 }
 """What prod does not need and a setting may be about."""
+
+
+def ruled(backend: str = "tempo") -> dict[str, Any]:
+    """Every setting that only a cluster has, with rules for the pods of each workload."""
+    sections: dict[str, Any] = rules.settings()
+    pods = {"pods": rules.PODS}
+    stored = plans.settings("prod")
+    sections["backend"] = sections["backend"] | pods | {"grafana": {"scraped": True} | pods}
+    if backend == "jaeger":
+        sections["backend"] = stored["backend"] | pods
+        sections["access"] = stored["access"] | {"certificate": rules.ISSUER}
+    sections["access"] |= pods
+    sections["collectors"] = {name: section | pods for name, section in stored["collectors"].items()}
+    sections["sampling"] = sections["sampling"] | {"strategies": sections["sampling"]["strategies"] | pods}
+    return sections
 
 
 @dataclass(frozen=True)
@@ -47,6 +63,8 @@ def bases() -> Mapping[str, Environment]:
         "prod": samples.named("prod", RICH).environment,
         "prod-tempo": samples.named("prod-tempo").environment,
         "prod-tempo-s3": samples.named("prod-tempo-s3").environment,
+        "ruled": parse(plans.settings("prod", **ruled()), source="ruled", name="ruled"),
+        "ruled by an Ingress": parse(plans.settings("prod", **ruled("jaeger")), source="ruled", name="ruled"),
         "local": samples.named("dev", {"target": {"kind": "local"}}).environment,
     }
 
@@ -62,6 +80,8 @@ def candidates(shape: Mapping[str, Any], was: object) -> Iterator[object]:  # no
         kind, pattern = variant.get("type"), variant.get("pattern", "")
         if kind == "boolean":
             yield not was
+        elif "enum" in variant:
+            yield from variant["enum"]
         elif kind in {"integer", "number"}:
             number = was if isinstance(was, int | float) else variant.get("minimum", 1)
             yield from (number + 1, number * 2, max(number - 1, 1))
@@ -116,7 +136,7 @@ def _matching(setting: Setting, tree: dict[str, Any]) -> Iterator[tuple[tuple[st
 
 def _values(setting: Setting, path: tuple[str, ...], was: object) -> Iterator[tuple[tuple[str, ...], object]]:
     """Where something is put in place, and what: another kind comes with the section that it belongs to."""
-    if setting.path[-1] != "kind":
+    if "const" not in setting.shape:
         yield from ((path, value) for value in candidates(setting.shape, was) if value != was)
         return
     for base in bases():

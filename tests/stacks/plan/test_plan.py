@@ -315,7 +315,7 @@ def test_every_server_stays_within_its_memory_before_the_kernel_acts(base: str, 
 
 
 @each
-def test_a_gateway_decides_on_what_it_acknowledged_before_it_stops_and_else_stops_at_once(base: str, target: str) -> None:
+def test_a_gateway_decides_on_what_it_acknowledged_and_else_stops_at_once(base: str, target: str) -> None:
     gateway = samples.planned(base, target).workload("gateway")
     document = yaml.safe_load(gateway.documents[0].text)
     tail = document["processors"]["tail_sampling"]

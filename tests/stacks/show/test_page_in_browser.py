@@ -140,6 +140,8 @@ def test_a_search_dims_what_does_not_match_and_goes_from_match_to_match(story: P
 def test_a_service_of_the_map_is_shown_alone(story: Page) -> None:
     story.click(".map button[data-service='3']")
     assert story.evaluate("[...document.querySelectorAll('main > .span:not(.dim)')].map(row => row.id)") == ["s17"]
+    arcs = "[...document.querySelectorAll('.call:not(.dim) title')].map(one => one.textContent)"
+    assert story.evaluate(arcs) == ["provider-daemon → waldur: 1 call, 11.0 ms on average"]
     pictured(story, "one-service")
     story.press("Escape")
     assert story.evaluate(DIM) == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stacks.show.stored import Link, Span, Trace
-from stacks.show.story import Story, asides, joined, summaries
+from stacks.show.story import Story, asides, joined, summaries, tell
 from stacks.show.tree import tree_lines
 
 ABSENT = "9" * 32
@@ -37,6 +37,11 @@ def test_a_trace_hangs_from_the_span_of_an_earlier_one_that_its_root_links_to() 
         "chain         └─ chain 2",
         "daemon           └─ ~> daemon 1",
     ]
+
+
+def test_a_story_of_one_trace_says_so_in_the_singular() -> None:
+    told = tell(Story("order 1", (Trace("a" * 32, (span("a", 1, None, "portal", 0, 10),)),), ()))
+    assert told.startswith("order 1: 1 trace, 1 span, 1 service (portal)")
 
 
 def test_a_link_whose_trace_is_not_stored_says_so_in_its_place() -> None:

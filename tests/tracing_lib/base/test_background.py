@@ -111,11 +111,12 @@ def test_a_registration_that_outlives_the_program_says_nothing_at_exit() -> None
     [
         ("from tracing_lib.privacy import Registry; holder = Registry(); lock = holder._lock", "holder.declare_names('child')"),
         (
-            "from tracing_lib.testing import RecordedTraces; holder = RecordedTraces(); lock = holder._recording._lock",
-            "holder.provider.get_tracer('child').start_span('child').end()",
+            "from tracing_lib.sampling.sampler import TargetSampler; from tracing_lib.sampling.strategies import ratio_strategy; "
+            "holder = TargetSampler(ratio_strategy(1.0)); lock = holder._lock",
+            "holder.apply(ratio_strategy(0.5))",
         ),
     ],
-    ids=["registry", "test kit"],
+    ids=["registry", "sampler"],
 )
 def test_a_lock_that_is_held_during_a_fork_is_free_in_the_child(made: str, used: str) -> None:
     program = (

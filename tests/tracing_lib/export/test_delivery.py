@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -189,6 +190,17 @@ def test_a_span_that_cannot_be_made_private_does_not_leave_and_costs_nobody_else
     assert collector.names == ["b"]
     told = [record.getMessage() for record in caplog.records if "could not be redacted" in record.getMessage()]
     assert told == ["portal: a span could not be redacted and encoded (ValueError)"]
+
+
+@pytest.mark.parametrize("wrong", [datetime.now(UTC), "now", 1.5])
+def test_a_span_with_a_time_that_is_none_costs_nobody_else(collector: Collector, wrong: object) -> None:
+    tracing = configure(TracingSettings(service_name="portal", endpoint=collector.url, protocol=collector.protocol), set_global=False)  # type: ignore[arg-type]
+    tracer = tracing.tracer("t")
+    tracer.start_span("a", start_time=wrong).end()  # type: ignore[arg-type]  # a fault of the service's
+    assert tracing.flush(STALL_SECONDS)
+    tracer.start_span("b").end()
+    report = tracing.shutdown()
+    assert (collector.names, report.accounts.dropped) == (["b"], {"encoding": 1})
 
 
 @pytest.mark.parametrize("raw", [b"<html>no OTLP</html>", b"x" * 100_000])

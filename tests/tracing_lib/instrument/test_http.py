@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from tests.tracing_lib.instrument.recorder import Recorder
+    from tracing_lib.instrument.http.asgi import Message, Receive, Scope, Send
 
 SECRETS = ("jane", "s3cret", "virt1qqq", "203.0.113.9")
 
@@ -271,7 +272,7 @@ def test_a_body_that_breaks_off_is_the_clients_error(recorder: Recorder, broken_
     assert attributes(span)["http.response.status_code"] == 200
 
 
-def test_an_error_in_the_block_of_a_stream_is_the_clients_and_leaving_it_early_is_none(recorder: Recorder, address: str) -> None:
+def test_an_error_in_a_streams_block_is_the_clients_and_leaving_early_is_none(recorder: Recorder, address: str) -> None:
     async def run(error: BaseException | None) -> None:
         client = trace_httpx(httpx.AsyncClient(), tracer_provider=recorder.provider)
         async with client, client.stream("GET", f"http://{address}/stream"):
@@ -410,3 +411,23 @@ def test_a_client_is_traced_once_and_its_templates_are_paths() -> None:
         trace_httpx(client)
     with pytest.raises(ValueError, match=r"'orders/\{id\}' is no path\. Wanted: .*Next: "):
         trace_httpx(httpx.Client(), templates=["orders/{id}"])
+
+
+def test_a_message_that_an_application_sends_again_stays_as_it_is(recorder: Recorder) -> None:
+    start = {"type": "http.response.start", "status": 200, "headers": []}
+    sent: list[Any] = []
+
+    async def answer(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send(start)
+        await send({"type": "http.response.body", "body": b""})
+
+    async def keep(message: Message) -> None:
+        sent.append(message)
+
+    async def request() -> None:
+        await AsgiTracing(answer, answer_trace=True, tracer_provider=recorder.provider)({"type": "http", "method": "GET"}, None, keep)  # type: ignore[arg-type]
+
+    for _ in range(2):
+        asyncio.run(request())
+    assert start["headers"] == []
+    assert [len(message["headers"]) for message in sent if "headers" in message] == [1, 1]

@@ -20,6 +20,7 @@ from tracing_lib.logs import JsonFormatter, PrivateEvent, TextFormatter, TraceCo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from tracing_lib.testing.kit import RecordedTraces
 
@@ -263,3 +264,27 @@ def test_the_access_log_of_uvicorn_is_private_as_the_page_says(how: str, *, writ
     told = [line for line in (done.stdout + done.stderr).splitlines() if "HTTP/" in line]
     assert len(told) == written
     assert any(secret in line for line in told for secret in ("jane", "s3cret")) is not private
+
+
+def test_the_keys_of_an_argument_are_not_written(log: Log) -> None:
+    log.logger.info("balances %s", {JANE: 5, "jane.roe@example.org": 2})
+    assert log.last["message"] == "balances <dict>"
+    log.logger.info("balance %(balance)s", {"balance": 5})
+    assert log.last["message"] == "balance 5"
+
+
+def test_a_record_that_cannot_be_written_is_not_shown_elsewhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    try:
+        with (tmp_path / "log").open("w", encoding="utf-8") as stream:
+            configure_logging(stream=stream)
+            root.info("sign \udcff from %s", JANE)
+            root.info("sign %c", 0x110000)
+        root.info("too late for %s", JANE)  # the stream is closed
+    finally:
+        root.handlers[:] = before
+        root.setLevel(level)
+    lines = (tmp_path / "log").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["message"] for line in lines] == ["sign ? from *", "sign %c"]
+    assert capsys.readouterr().err == "a log record could not be written (ValueError)\n"

@@ -86,7 +86,8 @@ def test_the_first_span_of_the_page_is_a_tree_on_the_console(environment: Path) 
     line = 'tracing_lib.declare(tracing_lib.Attribute("greeting.count", "what it means", tracing_lib.Shape.NUMBER))'
     assert re.search(r"^trace [0-9a-f]{32}\nhello world [0-9.]+ ms\n  say it [0-9.]+ ms\n", told, re.MULTILINE)
     assert line in told
-    text = f"import tracing_lib\n{line}\n" + BLOCKS["hello.py"]
+    imports, blank, rest = BLOCKS["hello.py"].partition("\n\n")
+    text = f"{imports}\n{line}{blank}{rest}"
     (environment / "declared.py").write_text(text, encoding="utf-8")
     again = run("venv/bin/python", "declared.py", cwd=environment).stderr
     assert re.search(r"^  say it [0-9.]+ ms greeting.count=1$", again, re.MULTILINE)

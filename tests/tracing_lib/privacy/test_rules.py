@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -88,3 +91,16 @@ def test_literals_are_named_for_own_rules_and_for_no_changed_one() -> None:
     assert looked_for == {"assigned-secret", "email", "jwt", "phone"}
     for rule in VALUE_RULES:
         assert literals(rule.model_copy(update={"pattern": rule.pattern + "|x"})) == ("",)
+
+
+BEGINNINGS = ("", "(020) 123", "0123 123", "0123/123", "+44", "bearer ", "eyJaaaaaaaa.", "token=", "://a:", "a@", "-----BEGIN ")
+REPEATED = ("1", "a", "A", "1a", "1-", "1 ", "11 ", "111-", "abc ", " ", ".", "a.", "a@", "%40", "'", "pass", "eyJ", "://", "A-")
+ENDS = ("", "x", "!", "1", "@")
+SEARCH = "import re, sys\npattern, *texts = sys.stdin.read().split('\\0')\nfor text in texts: re.search(pattern, text)"
+
+
+@pytest.mark.parametrize("rule", [rule for rule in PRIVACY_RULES if rule.matches == "value"], ids=lambda rule: rule.name)
+def test_no_text_makes_the_search_of_a_rule_take_exponential_time(rule: PrivacyRule) -> None:
+    texts = [begin + part * (400 // len(part)) + end for begin, part, end in itertools.product(BEGINNINGS, REPEATED, ENDS)]
+    # In a process of its own, because a search cannot be interrupted. All of them take less than half a second.
+    subprocess.run([sys.executable, "-c", SEARCH], input="\0".join([rule.pattern, *texts]), text=True, check=True, timeout=60)

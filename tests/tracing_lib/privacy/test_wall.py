@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from opentelemetry.trace import Link, SpanContext, TraceState
+from opentelemetry.trace import Link, SpanContext, Status, StatusCode, TraceState
 
 from tests.tracing_lib.samples_of_spans import Source
 from tracing_lib import SettingsError, TracingSettings
@@ -274,3 +274,13 @@ def test_the_wall_leaves_the_recorded_span_as_it_was() -> None:
     PrivacyPolicy().span(traces.spans[0])
     assert traces.spans[0].to_json() == before
     assert Privacy("hash") is Privacy.HASH
+
+
+@pytest.mark.parametrize(
+    "token", ["DYw8jCTfwHNRJhhmFcbXvVDTqWMEVFBX6ZKUmG5CNSKK", "A1B2C3D4E5F60718293A4B5C6D7E8F90", "DE89370400440532013000"]
+)
+def test_a_status_that_begins_with_a_token_has_no_description(token: str) -> None:
+    policy = PrivacyPolicy()
+    for text in (token, f"{token}: refused"):
+        assert policy.status(Status(StatusCode.ERROR, text)).description is None
+    assert policy.status(Status(StatusCode.ERROR, "KeyError: jane")).description == "KeyError"

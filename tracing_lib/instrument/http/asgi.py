@@ -171,7 +171,8 @@ class _Request(_Exchange):
             self._status = message["status"]
             self._trailers = bool(message.get("trailers"))
             if self._answer_trace:
-                message["headers"] = [*message.get("headers", ()), (b"traceresponse", _traceresponse(self.span))]
+                # A copy: an application may send the same message with every response.
+                message = {**message, "headers": [*message.get("headers", ()), (b"traceresponse", _traceresponse(self.span))]}
             await self._send(message)
             return
         await self._send(message)
