@@ -42,6 +42,9 @@ blank, a colon, an upper letter, a second underscore, or a run of twenty letters
 HARMLESS_TEXT = rf"^((GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) )?(/?{_PART}([./]{_PART})*)?$"
 """Names of routes and methods in which, without "eyJ", no rule finds anything, and empty text."""
 
+NO_NUMBERS = r"^(NaN|-?Infinity)$"
+"""Numbers for which JSON has no form, as the collector spells them. A backend that answers in JSON fails a whole search for one of them."""
+
 _YEAR_2000 = 946_684_800_000_000_000
 """Nanoseconds since 1970. A span that begins earlier has no start: no clock that was ever set is so far behind."""
 
@@ -54,7 +57,7 @@ def processors() -> Part:
         "redaction": {
             "allow_all_keys": True,
             "blocked_key_patterns": patterns("key"),
-            "blocked_values": patterns("value"),
+            "blocked_values": [*patterns("value"), NO_NUMBERS],
             "redact_all_types": True,
             # A list of what was redacted would itself tell something.
             "summary": "silent",

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from components.local.runnable import Runnable
 
+LOCK = "lock"
+"""Name of the file in the folder of an environment that is locked while it runs, with the id of the process that holds it."""
+
 LOCK_POLL_SECONDS = 0.05
 
 
@@ -79,7 +82,7 @@ def hold_folder(path: Path) -> Iterator[HeldFolder]:
 
     Raises FolderInUseError when another process holds it. The lock is the kernel's (flock), so it ends with the process.
     """
-    lock = make_private(path.absolute()) / "lock"
+    lock = make_private(path.absolute()) / LOCK
     file = _try_lock(lock)
     if file is None:
         holder = holder_of(lock)
@@ -111,6 +114,17 @@ def holder_of(lock: Path) -> int | None:
     with suppress(OSError, ValueError):
         return int(lock.read_text(encoding="utf-8"))
     return None
+
+
+def lives(pid: int) -> bool:
+    """Whether there is a process of that id."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _try_lock(path: Path) -> IO[str] | None:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from components.local.errors import NotRunningError, UnsupportedPlanError
-from components.local.files import write_atomically
+from components.local.files import LOCK, holder_of, lives, write_atomically
 from components.local.order import start_order
 
 if TYPE_CHECKING:
@@ -72,8 +72,11 @@ def read_listing(folder: Path) -> tuple[Listed, ...]:
     """
     try:
         listed = [Listed(**entry) for entry in json.loads((folder / LISTING).read_text(encoding="utf-8"))]
-    except FileNotFoundError:
-        raise NotRunningError(f"{folder}: no environment runs here; start it with: python -m stacks run {folder.name}") from None
+    except (FileNotFoundError, NotADirectoryError):
+        listed = []
+    # A supervisor that was killed leaves its files behind, and the process ids in them may be those of strangers by now.
+    if not listed or not _runs(folder):
+        raise NotRunningError(f"{folder}: no environment runs here; start it with: python -m stacks run {folder.name}")
     return tuple(Listed(**asdict(entry) | {"pid": _pid(folder, entry.instance)}) for entry in listed)
 
 
@@ -112,6 +115,12 @@ def _pid(folder: Path, instance: str) -> int | None:
     with suppress(OSError, ValueError):
         return int(pid_path(folder, instance).read_text(encoding="utf-8"))
     return None
+
+
+def _runs(folder: Path) -> bool:
+    """Whether the process that holds the folder lives."""
+    holder = holder_of(folder / LOCK)
+    return holder is not None and lives(holder)
 
 
 def _refuse_secrets(plan: Plan) -> None:

@@ -17,7 +17,7 @@ import zlib
 from typing import TYPE_CHECKING, TypeAlias
 
 from components.local.errors import PortsError
-from components.local.files import cache_folder, locked, write_atomically
+from components.local.files import cache_folder, lives, locked, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -129,18 +129,8 @@ def _live_reservations(registry: Path, memory: Path) -> dict[str, dict[str, obje
         return {
             number: {"memory": holder["memory"], "pid": holder["pid"]}
             for number, holder in content.items()
-            if holder["memory"] != str(memory.absolute()) and _lives(holder["pid"])
+            if holder["memory"] != str(memory.absolute()) and lives(holder["pid"])
         }
     except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
         # A cache that cannot be read is an empty one: a listening server is noticed anyway.
         return {}
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

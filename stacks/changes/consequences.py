@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from components.documents.tempo import upkeep
+from stacks.environment.sizing import answers_late
 from stacks.environment.units import approximate_bytes, format_bytes, format_duration
 
 if TYPE_CHECKING:
@@ -163,7 +164,9 @@ def _poll(_was: object, _becomes: object, _old: Environment, new: Environment) -
     return f"running services follow within {format_duration(new.sampling.strategies.poll_interval)}"
 
 
-def _tail(_was: object, _becomes: object, _old: Environment, _new: Environment) -> str:
+def _tail(_was: object, _becomes: object, old: Environment, _new: Environment) -> str:
+    if answers_late(old):
+        return "agents send the traces that wait as the gateways restart again, and the new rules hold for them"
     return "traces that wait as the gateways restart are decided at once, on what has come"
 
 

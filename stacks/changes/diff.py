@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
+from components.damage import queue_folders
 from stacks.changes.consequences import consequence
 from stacks.environment.schema import Setting, settings
 from stacks.plan.plan import plan
@@ -122,6 +123,8 @@ def _value(setting: Setting, value: object) -> str:
 def _workloads(before: Plan, after: Plan, *, moved: bool) -> Iterator[WorkloadChange]:
     """Effects on workloads; where the backbone has ``moved``, all are removed there and created here."""
     old, new = ({w.name: w for w in side.workloads} for side in (before, after))
+    # On Docker the toolbox is a container of its own.
+    tools = after.target == "kubernetes" and before.toolbox != after.toolbox
     # Pods carry the marks of all objects.
     marks = [name for name in ("labels", "annotations") if getattr(before, name) != getattr(after, name)]
     for name in dict.fromkeys([*old, *new]):
@@ -129,8 +132,10 @@ def _workloads(before: Plan, after: Plan, *, moved: bool) -> Iterator[WorkloadCh
             yield WorkloadChange(name, "removed", ("target",) if name in new else ("plan",))
         if name not in old or (moved and name in new):
             yield WorkloadChange(name, "created", ("target",) if name in old else ("plan",))
-        elif name in new and (change := _same_place(old[name], new[name], marks)):
-            yield change
+        elif name in new:
+            started_by = ["toolbox"] if tools and queue_folders(new[name]) else []
+            if change := _same_place(old[name], new[name], [*marks, *started_by]):
+                yield change
 
 
 _AT_START = ("server", "arguments", "resources", "environment", "secret_files", "secret_variables", "grace_seconds", "scheduling")

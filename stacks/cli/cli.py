@@ -248,6 +248,11 @@ def _run(arguments: argparse.Namespace) -> int:
     except LocalError as error:
         _complain(str(error))
         return FAILED
+    except OSError as error:
+        # Servers are stopped by now. A full disk and a folder that cannot be made come here from any file of the state.
+        place = error.filename or arguments.state or "the folder of the state"
+        _complain(f"{place}: {error.strerror or error}; make room there, or name another folder with --state")
+        return FAILED
 
 
 def _count(text: str) -> int:
@@ -277,9 +282,10 @@ def _servers(_: argparse.Namespace) -> int:
 
 def _running(arguments: argparse.Namespace) -> Path | None:
     """The outputs file of an environment that runs on this machine; none, and a complaint, where it does not."""
+    from stacks.environment.source import name_of
     from stacks.placement.local import outputs_path
 
-    path = outputs_path(arguments.environment, state=arguments.state)
+    path = outputs_path(name_of(arguments.environment), state=arguments.state)
     if path.is_file():
         return path
     _complain(f"{arguments.environment}: does not run on this machine; start it: python -m stacks run {arguments.environment}")

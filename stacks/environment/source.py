@@ -134,7 +134,13 @@ def read(wanted: str, *, root: Path = ROOT) -> Named:
         path = root / f"Pulumi.{wanted}.yaml"
     source = str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
     content = _decoded(_content(path, source, wanted, root), source, wanted)
-    return _parse(content, source=source, name=path.stem.removeprefix("Pulumi."), wanted=wanted)
+    return _parse(content, source=source, name=name_of(str(path)), wanted=wanted)
+
+
+def name_of(wanted: str) -> str:
+    """The name that an environment has by its stack file, when ``wanted`` is the path of one, else ``wanted`` itself."""
+    path = Path(wanted)
+    return path.stem.removeprefix("Pulumi.") if path.suffix in {".yaml", ".yml"} or _is_file(path) else wanted
 
 
 def _is_file(path: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 import urllib.error
@@ -158,6 +159,25 @@ def test_secrets_are_masked_in_every_text_that_a_span_has(running: Running) -> N
     for place in ("resource", "scope", "version", "seen", "event"):
         assert f"{place} ****" in told
     assert set(keys) <= set(told.replace('"', " ").split())
+
+
+def test_a_number_that_json_has_no_form_for_spoils_no_search(running: Running) -> None:
+    sending, service = Sending(), [attribute("service.name", "numbers")]
+    odd = [KeyValue(key=f"odd{at}", value=AnyValue(double_value=value)) for at, value in enumerate((math.nan, math.inf, -math.inf))]
+    even = KeyValue(key="even", value=AnyValue(double_value=1.5))
+    bad = sending.add("bad", service, attributes=[*odd, even], events=[Span.Event(name="event", attributes=odd)])
+    good = sending.add("good", service)
+    sending.to(running.outputs)
+    stored(running.outputs, good)
+    stored(running.outputs, bad)
+    found = fetched(running.outputs, "/api/traces?service=numbers&lookback=1h&limit=10")["data"]
+    told = {tag["key"]: tag["value"] for trace in found for span in trace["spans"] for tag in span["tags"]}
+    assert {name: told.get(name) for name in ("odd0", "odd1", "odd2", "even")} == {
+        "odd0": "****",
+        "odd1": "****",
+        "odd2": "****",
+        "even": 1.5,
+    }
 
 
 def test_a_span_without_times_adds_nothing_to_the_durations_of_its_service(running: Running) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from components.local import liveness
 from components.local.disks import can_mount, mounted, resize
 from components.local.errors import DiskError, FaultError, NotRunningError
 from components.local.faults import DAMAGES, Faults, damage_file
+from components.local.instances import pid_path
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -30,6 +32,23 @@ def test_a_killed_server_is_another_process_soon(stage: Stage) -> None:
         first = faults.find("backend").pid
         faults.kill("backend")
         until(lambda: faults.find("backend").pid not in {None, first}, "another process")
+
+
+def test_what_a_killed_supervisor_has_left_is_no_environment_that_runs(stage: Stage) -> None:
+    stage.add("backend")
+    with stage.running():
+        left = {path: path.read_text() for path in (stage.folder / "state").glob("*.json")}
+    with subprocess.Popen(["true"]) as ended:
+        ended.wait()
+    for path, text in left.items():
+        path.write_text(text)
+    (stage.folder / "state" / "lock").write_text(str(ended.pid))
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as stranger:
+        pid_path(stage.folder / "state", "backend").write_text(str(stranger.pid))
+        with pytest.raises(NotRunningError):
+            Faults(stage.folder / "state").kill("backend")
+        assert stranger.poll() is None
+        stranger.kill()
 
 
 def test_a_refusing_server_is_down_until_released(stage: Stage) -> None:

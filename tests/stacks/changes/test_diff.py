@@ -170,6 +170,7 @@ def test_a_sentence_reads_as_a_person_would_say_it(changes: samples.Changes, sen
         ("prod", {"ingest.namespaces": ["a"]}, []),
         ("prod", {"ingest.token_secret": None}, [("agent", "restarts"), ("sampling", "restarts")]),
         ("prod", {"images.digests": {"otelcol-contrib": "sha256:" + "0" * 64}}, [("agent", "restarts"), ("gateway", "restarts")]),
+        ("prod", {"images.digests": {"busybox": "sha256:" + "0" * 64}}, [("agent", "restarts"), ("gateway", "restarts")]),
     ],
 )
 def test_what_a_change_touches_restarts_or_reloads_and_nothing_else_does(
@@ -260,7 +261,7 @@ def test_the_table_and_the_json_say_the_same(two: tuple[str, str], capsys: pytes
                 "old": "5 %",
                 "new": "1 %",
                 "sentence": "baseline sampling 5 % → 1 %",
-                "consequence": "traces that wait as the gateways restart are decided at once, on what has come",
+                "consequence": "agents send the traces that wait as the gateways restart again, and the new rules hold for them",
             }
         ],
         "workloads": [{"workload": "gateway", "effect": "restarts", "because": ["collector.yaml"]}],

@@ -198,6 +198,39 @@ def test_check_and_render_import_neither_pulumi_nor_tables_nor_telemetry(tmp_pat
     assert done.stderr == "[]\n"
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["fault", "dev", "hang", "jaeger", "--seconds", "-1"],
+        ["fault", "dev", "hang", "jaeger", "--seconds", "nan"],
+        ["fault", "dev", "slow", "jaeger", "--share", "2"],
+        ["load", "dev", "--spans", "0"],
+        ["load", "dev", "--traces-per-second", "0"],
+        ["load", "dev", "--seconds", "inf"],
+    ],
+)
+def test_a_number_that_a_trial_cannot_use_is_refused_before_anything_is_done(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as refused:
+        main(arguments)
+    assert refused.value.code == 2
+
+
+def test_what_runs_is_found_by_the_path_of_its_stack_file_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "Pulumi.own.yaml"
+    file.write_text((ROOT / "Pulumi.dev.yaml").read_text())
+    assert main(["ps", str(file), "--state", str(tmp_path / "state")]) == 2
+    assert f"{tmp_path / 'state' / 'own'}: no environment runs here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("below", ["file", "file/deeper"])
+def test_a_folder_of_the_state_that_cannot_be_made_is_told_in_a_line(
+    below: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert main(["run", "dev", "--state", str(tmp_path / below)]) == 2
+    assert "name another folder with --state" in capsys.readouterr().err
+
+
 def test_a_reader_that_went_away_is_no_error_in_words() -> None:
     read, write = os.pipe()
     os.close(read)
