@@ -42,14 +42,14 @@ debian: ## as root on Debian: install what the tests of SLURM, Kubernetes, the l
 
 .PHONY: test
 test: lint debian servers ## all tests, on real servers
-	@$(PY) -m pytest --numprocesses 2 --dist worksteal $(ARGS)
+	@$(PY) -m pytest --numprocesses 3 --dist worksteal $(ARGS)
 	@$(MAKE) --no-print-directory test-without-fast
 
 .PHONY: test-fast
 test-fast: .venv/ready ## the tests that start no server
-	@$(PY) -m pytest --numprocesses 2 --dist worksteal -m "not server" $(ARGS)
+	@$(PY) -m pytest --numprocesses 3 --dist worksteal -m "not server" $(ARGS)
 
-LIBRARY_TESTS = -m pytest --numprocesses 2 --dist worksteal -p no:cacheprovider tests/tracing_lib --ignore tests/tracing_lib/fast $(ARGS)
+LIBRARY_TESTS = -m pytest --numprocesses 3 --dist worksteal -p no:cacheprovider tests/tracing_lib --ignore tests/tracing_lib/fast $(ARGS)
 
 .PHONY: test-without-fast
 test-without-fast: .venv/ready ## the library's tests, but those of its package (of files that Git knows), in a copy of the tree that has no tracing_lib/fast
@@ -75,7 +75,7 @@ OLDEST_OPENTELEMETRY = $(foreach name,api sdk proto exporter-otlp-proto-common e
 
 .PHONY: test-oldest
 test-oldest: .venv-oldest/ready ## the library's tests, those of tracing_lib/fast too, with the oldest OpenTelemetry of the range
-	@.venv-oldest/bin/python -m pytest --numprocesses 2 --dist worksteal -p no:cacheprovider tests/tracing_lib $(ARGS)
+	@.venv-oldest/bin/python -m pytest --numprocesses 3 --dist worksteal -p no:cacheprovider tests/tracing_lib $(ARGS)
 
 .PHONY: lint
 lint: .venv/ready ## format, rules, types, import contracts

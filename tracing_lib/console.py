@@ -52,7 +52,6 @@ class ConsoleTraces(SpanProcessor):
         except Exception as error:  # noqa: BLE001  whoever ends a span must not fail for it
             if not self._said_unwritable:
                 self._said_unwritable = True
-                # The type alone: the text may hold what must not leave the process.
                 _logger.warning("a span could not be redacted and written to the console (%s)", type(error).__name__)
 
     def _take(self, span: ReadableSpan) -> None:

@@ -129,19 +129,14 @@ class Tracing:
         if others is not None:
             others.join(max(0.0, deadline_seconds - report.seconds))
         if not report.complete:
-            _logger.warning(
-                "%s: %d of %d spans were not delivered to %s (shutdown took %.1f s; %s)",
-                self.settings.service_name,
-                report.lost,
-                report.ended,
-                self.settings.endpoint,
-                report.seconds,
-                ", ".join(f"{reason}: {count}" for reason, count in sorted(report.accounts.dropped.items())),
-            )
+            dropped = ", ".join(f"{reason}: {count}" for reason, count in sorted(report.accounts.dropped.items()))
+            values = (self.settings.service_name, report.lost, report.ended, self.settings.endpoint, report.seconds, dropped)
+            _logger.warning("%s: %d of %d spans were not delivered to %s (shutdown took %.1f s; %s)", *values)
         if live := report.accounts.live:
             unended = {each.name for each in gc.get_objects() if issubclass(type(each), ReadableSpan) and each.end_time is None}
             names = ", ".join(sorted(map(self._policy.name, unended))[:5]) if self._policy else ""
-            _logger.warning("%s: %d spans had not ended and are not sent: %s", self.settings.service_name, live, names)
+            said = "%s: %d spans had not ended and are not sent" + (": %s" if names else "%s")
+            _logger.warning(said, self.settings.service_name, live, names)
         return report
 
     def __enter__(self) -> Self:

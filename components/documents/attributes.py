@@ -24,28 +24,30 @@ PRIVACY_RULES: tuple[PrivacyRule, ...] = (
     PrivacyRule(
         "personal-keys",
         "key",
-        r"(?i)(^|[._-])(e-?mail|phone|(first|last|full|given|family)[_-]?name|birth[_-]?(date|day)|street|postcode|passport|document[_-]?number)($|[._-])",
+        r"(?i)(^|[._-])(e-?mail|phone|(first|last|full|given|family)[_-]?name|birth[_-]?(date|day)|date[_-]?of[_-]?birth|street|postcode|passport"
+        r"|document[_-]?number|ssn|social[_-]?security([_-]?number)?|iban|credit[_-]?card([_-]?number)?|card[_-]?number)($|[._-])",
         "attributes that are named after personal data",
     ),
     PrivacyRule(
         "credential-words",
         "key",
-        r"(?i)pass(word|wd|phrase)|mnemonic|credential|(^|[._-])(secret|api[_-]?key|private[_-]?key|cookie|authorization)s?[0-9]*($|[._-])",
+        r"(?i)pass(word|wd|phrase)|mnemonic|credential|seed[_-]?phrase|priv[_-]?key|auth[_-]?header"
+        r"|(^|[._-])(secret|api[_-]?key|private[_-]?key|cookie|authorization|(user|db|admin|smtp)[._-]?pass|pwd|jwt|pin|cvv|cvc)s?[0-9]*($|[._-])",
         "attributes whose names hold a word that names nothing but a credential",
     ),
     PrivacyRule(
         "credential-camel-case",
         "key",
-        r"((^|[._-])(secret|cookie|authorization|apiKey|privateKey|signingKey|accessKey|(access|refresh|id|auth|bearer|session|api)Token)"
-        r"|Secret|Cookie|Authorization|(Api|API|Private|Signing|Access)_?Key|(Access|Refresh|Id|ID|Auth|Bearer|Session|Api|API)_?Token)"
+        r"((^|[._-])(secret|cookie|authorization|apiKey|privateKey|signingKey|accessKey|(access|refresh|id|auth|bearer|session|api|user)Token)"
+        r"|Secret|Cookie|Authorization|Pwd|Jwt|JWT|(Api|API|Private|Signing|Access)_?Key|(Access|Refresh|Id|ID|Auth|Bearer|Session|Api|API|User)_?Token)"
         r"s?($|[._0-9A-Z-])",
         "attributes that are named after a credential in camel case",
     ),
     PrivacyRule(
         "personal-camel-case",
         "key",
-        r"((^|[._-])(email|phone|street|postcode|passport|(first|last|full|given|family)Name|birth(Date|Day)|documentNumber)"
-        r"|E[Mm]ail|Phone|Street|Postcode|Passport|(First|Last|Full|Given|Family)Name|Birth(Date|day|Day)|DocumentNumber)"
+        r"((^|[._-])(email|phone|street|postcode|passport|(first|last|full|given|family)Name|birth(Date|Day)|dateOfBirth|documentNumber|creditCard|cardNumber|socialSecurity)"
+        r"|E[Mm]ail|Phone|Street|Postcode|Passport|(First|Last|Full|Given|Family)Name|Birth(Date|day|Day)|DateOfBirth|DocumentNumber|CreditCard|CardNumber|SocialSecurity|Ssn|SSN|Iban|IBAN)"
         r"s?($|[._0-9A-Z-])",
         "attributes that are named after personal data in camel case",
     ),

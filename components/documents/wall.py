@@ -45,8 +45,8 @@ HARMLESS_TEXT = rf"^((GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) )?(/?{_PART}([./]{
 NO_NUMBERS = r"^(NaN|-?Infinity)$"
 """Numbers for which JSON has no form, as the collector spells them. A backend that answers in JSON fails a whole search for one of them."""
 
-_YEAR_2000 = 946_684_800_000_000_000
-"""Nanoseconds since 1970. A span that begins earlier has no start: no clock that was ever set is so far behind."""
+_LONGEST_SPAN = "720h"
+"""A span that would be longer has a wrong start, and would spoil the sum of all durations. A job may well take days."""
 
 
 def processors() -> Part:
@@ -98,6 +98,6 @@ def _mending(context: str) -> Iterator[str]:
         yield f"set({name}, {ottl(_UNNAMED)}) where not IsMatch({name}, {ottl(_NAME)})"
     elif context == "span":
         start, end = "span.start_time_unix_nano", "span.end_time_unix_nano"
-        yield f"set({start}, {end}) where {start} < {_YEAR_2000}"
+        yield f"set({start}, {end}) where span.end_time - span.start_time > Duration({ottl(_LONGEST_SPAN)})"
         # A clock that is a day ahead is wrong, while a job may well take days.
         yield f'set({end}, {start}) where {end} < {start} or span.end_time > Now() + Duration("24h")'

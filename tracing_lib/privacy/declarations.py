@@ -73,10 +73,10 @@ _IDS: Final = """
 _NAMES: Final = """
     code.function.name code.file.path code.namespace code.function error.type exception.type
     rpc.system rpc.system.name rpc.service rpc.method rpc.response.status_code rpc.grpc.status_code
-    db.system db.system.name db.operation db.operation.name db.collection.name db.namespace db.query.summary db.response.status_code
+    db.system db.system.name db.operation db.operation.name db.collection.name db.query.summary db.response.status_code
     messaging.system messaging.operation messaging.operation.name messaging.operation.type messaging.destination.name
     messaging.consumer.group.name messaging.client.id messaging.destination messaging.destination_kind
-    celery.action celery.state celery.task_name celery.routing_key db.name db.sql.table
+    celery.action celery.state celery.task_name celery.routing_key db.sql.table
     http.request.method http.method http.flavor url.scheme http.scheme
     network.protocol.name network.transport network.type net.transport net.protocol.name
     otel.status_code otel.scope.name otel.library.name thread.name sampler.type
@@ -98,7 +98,8 @@ _VERSIONS: Final = (
     "service.version telemetry.sdk.version telemetry.distro.version process.runtime.version otel.scope.version os.version "
     "network.protocol.version net.protocol.version"
 )
-_HOSTS: Final = "server.address host.name net.host.name net.peer.name http.host"
+# The name of a database as well, which is a path where SQLite has it, and then stays.
+_HOSTS: Final = "server.address host.name net.host.name net.peer.name http.host db.name db.namespace"
 
 
 def _conventions() -> tuple[Attribute, ...]:

@@ -13,10 +13,8 @@ if TYPE_CHECKING:
 
 MASK: Final = "*"
 """Replacement for an identifier, and for a word that may be a person's name, in a name."""
-
 HOLE: Final = "{}"
 """Replacement for a segment of a path that looks like a value."""
-
 _METHODS: Final = frozenset(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY", "HTTP", "WEBSOCKET"])
 _MESSAGING: Final = frozenset({"publish", "send", "receive", "process", "settle", "create", "peek", "ack", "nack"})
 _VERBS: Final = _MESSAGING | {"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "BEGIN", "COMMIT", "CALL"}
@@ -143,6 +141,8 @@ def _worded(word: str, registry: Registry) -> str:
     bare = word.strip(_AROUND).rstrip(_AFTER).strip(_AROUND)
     if word in _METHODS or (word and set(word) <= _SIGNS):
         return word
+    if word.startswith("/"):
+        return _path(word, registry)
     parts = [part for part in re.split(r"[-_.:/]", bare) if part]
     if not parts or IDENTIFYING.search(bare):
         return MASK

@@ -142,14 +142,9 @@ class _ClientInterceptor(
         return call
 
     def _carrying(self, details: grpc.ClientCallDetails) -> _Details:
-        return _Details(
-            details.method,
-            details.timeout,
-            list(self._calls.metadata(details.metadata)),
-            details.credentials,
-            getattr(details, "wait_for_ready", None),
-            getattr(details, "compression", None),
-        )
+        metadata = list(self._calls.metadata(details.metadata))
+        optional = getattr(details, "wait_for_ready", None), getattr(details, "compression", None)
+        return _Details(details.method, details.timeout, metadata, details.credentials, *optional)
 
     # grpcio calls them by position.
     intercept_unary_unary = intercept_unary_stream = intercept_stream_unary = intercept_stream_stream = _trace  # type: ignore[assignment]
