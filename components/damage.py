@@ -80,6 +80,8 @@ set_aside() {{
         emptied=1
       fi
       aside="$folder/{FOLDER}/${{file##*/}}.$("$busybox" date -u +%Y%m%dT%H%M%SZ)"
+      # Two in one second: an earlier one is kept, because their number is told.
+      while [ -e "$aside" ]; do aside=$aside.; done
       bytes=$("$busybox" stat -c %s "$file")
       "$busybox" mv "$file" "$aside" || return 1
       found=0

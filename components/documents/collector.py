@@ -346,6 +346,8 @@ FLUSH_SECONDS = 1
 are under way at once, and those that come later may be decided apart from the rest of their traces."""
 
 LEAST_BATCH_BYTES, USUAL_BATCH_BYTES, MOST_BATCH_BYTES = 8_192, 65_536, 1_048_576
+_MOST_CONSUMERS = 10_000
+"""Batches that an agent has under way at once to a gateway, whatever the wait: the collector starts a goroutine for each at its start."""
 MEMORY_BYTES_PER_BYTE = 3
 """Bytes of memory that an agent takes for each byte of a batch that waits for its acknowledgement."""
 

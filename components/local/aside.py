@@ -33,7 +33,11 @@ def set_aside(folders: Sequence[Path]) -> Aside | None:
         for earlier in aside.iterdir():
             earlier.write_bytes(b"")
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        moved += [path.rename(aside / f"{path.name}.{stamp}") for path in found]
+        for path in found:
+            name = f"{path.name}.{stamp}"
+            while (aside / name).exists():  # two in one second: an earlier one is kept, because their number is told
+                name += "."
+            moved.append(path.rename(aside / name))
     return Aside(tuple(moved), sum(path.stat().st_size for path in moved)) if moved else None
 
 

@@ -26,8 +26,6 @@ _ORDINARY_CPUS: Final = (1, 16)
 _POLL_SECONDS: Final = 0.5
 _MOST_AT_ONCE: Final = 100
 """Orders that are followed at a time. Where the machine is slower than the wanted rate, the next order waits, so that no work piles up."""
-_KEPT_SECONDS: Final = 1.0
-"""How long an idle connection is used again: less than the portal keeps it, so that no request is sent while the portal closes it."""
 _SAMPLED: Final = 1
 
 
@@ -113,7 +111,8 @@ class Load:
 
     async def run(self, number: int, *, per_second: float, kinds: tuple[str, ...] = ()) -> Outcome:
         """Register the customers and place the orders, the first of the given kinds; return when all have come to their end."""
-        limits = httpx.Limits(max_connections=200, keepalive_expiry=_KEPT_SECONDS)
+        # A connection for each request, because a portal may close one that is kept while the next request is on its way.
+        limits = httpx.Limits(max_connections=200, max_keepalive_connections=0)
         async with httpx.AsyncClient(base_url=self._portal, timeout=self._stall, limits=limits) as self._client:
             self.customers = tuple([await self._register(person) for person in self._persons])
             began, followed = time.monotonic(), asyncio.Semaphore(_MOST_AT_ONCE)
