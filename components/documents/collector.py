@@ -383,7 +383,7 @@ def _to_gateway(operation: Operation, queue: Queue | None, gateways: Gateways, e
     # At a small load a batch goes every second. Twice as many have room as are acknowledged meanwhile.
     fewest = 2 * gateways.acknowledge_seconds // FLUSH_SECONDS
     size = min(USUAL_BATCH_BYTES, max(LEAST_BATCH_BYTES, underway // fewest))
-    consumers = max(fewest, underway // size)
+    consumers = min(_MOST_CONSUMERS, max(fewest, underway // size))
     batch = {"flush_timeout": f"{FLUSH_SECONDS}s", "min_size": size, "max_size": MOST_BATCH_BYTES}
     pause = go_duration(_pause_milliseconds(gateways))
     return reach | {
