@@ -95,19 +95,9 @@ def _killed(name: str) -> Break:
     return lambda faults, _times: faults.wait_successor(name, faults.kill(name))
 
 
-def _away(name: str) -> Break:
+def _held(fault: Callable[[Faults, str], object], name: str) -> Break:
     def make(faults: Faults, times: Times) -> float:
-        faults.refuse(name)
-        time.sleep(times.last)
-        faults.release(name)
-        return faults.wait_healthy(name)
-
-    return make
-
-
-def _hanging(name: str) -> Break:
-    def make(faults: Faults, times: Times) -> float:
-        faults.hang(name)
+        fault(faults, name)
         time.sleep(times.last)
         faults.release(name)
         return faults.wait_healthy(name)
@@ -159,9 +149,11 @@ SCENARIOS = {
     "nothing": Scenario(title="Nothing fails", make=_none, times=Times(60, 1)),
     "gateway-killed": Scenario(title="A gateway is killed and started again", make=_killed(GATEWAY), times=Times(60, 20), hit=GATEWAY),
     "gateway-away": Scenario(
-        title="A gateway is killed and down for {last:g} s", make=_away(GATEWAY), times=Times(180, 30, 90), hit=GATEWAY
+        title="A gateway is killed and down for {last:g} s", make=_held(Faults.refuse, GATEWAY), times=Times(180, 30, 90), hit=GATEWAY
     ),
-    "gateway-hangs": Scenario(title="A gateway hangs for {last:g} s", make=_hanging(GATEWAY), times=Times(180, 30, 90), hit=GATEWAY),
+    "gateway-hangs": Scenario(
+        title="A gateway hangs for {last:g} s", make=_held(Faults.hang, GATEWAY), times=Times(180, 30, 90), hit=GATEWAY
+    ),
     "gateway-slow": Scenario(
         title="A gateway has a tenth of its time for {last:g} s", make=_slow(GATEWAY, 0.1), times=Times(75, 15, 30), hit=GATEWAY
     ),
@@ -184,7 +176,9 @@ SCENARIOS = {
         "in pieces. A rollout on a cluster starts the new agent before the old one stops, which one machine cannot show.",
     ),
     "backend-killed": Scenario(title="The backend is killed and started again", make=_killed(BACKEND), times=Times(60, 20), any_late=True),
-    "backend-away": Scenario(title="The backend is away for {last:g} s", make=_away(BACKEND), times=Times(180, 30, 120), any_late=True),
+    "backend-away": Scenario(
+        title="The backend is away for {last:g} s", make=_held(Faults.refuse, BACKEND), times=Times(180, 30, 120), any_late=True
+    ),
     "disk-full": Scenario(
         title="The backend is away for {last:g} s, and the disk of a gateway's queue is full",
         make=_full(GATEWAY, "queue", BACKEND),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from abc import abstractmethod
 from contextlib import AbstractContextManager, suppress
 from importlib import metadata
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar, runtime_checkable
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from tracing_lib.propagation.headers import Pairs
 
 _MARK: Final = "__virtengine_traces__"
+_NOTHING: Final = NoOpTracer()
 _T = TypeVar("_T")
 
 
@@ -119,9 +121,6 @@ def _no_child(_name: str, _kind: SpanKind, _attributes: Mapping[str, AnyValue] |
     """Start no span: the provider makes none."""
 
 
-_NOTHING: Final = NoOpTracer()
-
-
 def _pass_on(name: str, pairs: Pairs, attributes: Mapping[str, AnyValue]) -> tuple[Span, Context] | None:
     """Return the caller's span, so that the trace goes on through a service without tracing; None where the request has none."""
     span, active = headers.start_server_span(_NOTHING, name, pairs, attributes)
@@ -194,9 +193,9 @@ class inside(AbstractContextManager[_T]):  # noqa: N801  used like a function
     """Ends it, by ``leave``."""
     leave: Callable[[Token[Context]], None]
 
+    @abstractmethod
     def end(self, error: BaseException | None) -> None:
         """Take the exception that left the block; None where there was none."""
-        raise NotImplementedError
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         try:
