@@ -41,14 +41,15 @@ class _Ending:
     """Ends all that is live when SIGTERM comes, and then the process."""
 
     def __init__(self) -> None:
-        self._handling: threading.Thread | None = None
+        self.handling: threading.Thread | None = None
+        """Delivers what is left; None before SIGTERM."""
         after_fork(self._after_fork)
 
     def on_sigterm(self, number: int, _frame: FrameType | None) -> None:
         """Shut down in a thread: the main thread may hold a lock that it needs. The main thread is interrupted again when that is done."""
-        if self._handling is None:
-            self._handling = start_thread("sigterm", lambda: self._end(number))
-        elif not self._handling.is_alive():
+        if self.handling is None:
+            self.handling = start_thread("sigterm", lambda: self._end(number))
+        elif not self.handling.is_alive():
             _set_handler(number, signal.SIG_DFL)
             signal.raise_signal(number)
 
@@ -61,13 +62,8 @@ class _Ending:
             ended = threading.current_thread()
             start_thread("sigterm-again", lambda: _again(ended, number))
 
-    @property
-    def under_way(self) -> bool:
-        """Whether SIGTERM came."""
-        return self._handling is not None
-
     def _after_fork(self) -> None:
-        self._handling = None
+        self.handling = None
 
 
 class ExitHandlers:
@@ -100,7 +96,7 @@ class ExitHandlers:
         atexit.unregister(self.shutdown)
         if self in _live:
             _live.remove(self)
-        if not _live and not _ending.under_way:
+        if not _live and _ending.handling is None:
             if signal.signal is _signal:
                 signal.signal = _set_handler
             main = threading.current_thread() is threading.main_thread()

@@ -189,7 +189,7 @@ class ExportProcessor(SpanProcessor):
         with self._encoding:
             for _ in range(min(most, len(pending))):
                 span = pending.popleft()
-                if not self._is_ours(span):
+                if self._forked_at and not self._is_ours(span):
                     continue
                 failed = span.status.status_code is StatusCode.ERROR
                 if not failed and queue.refuses():

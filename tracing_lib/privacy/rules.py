@@ -58,7 +58,11 @@ class ValueRules:
         """Says whether a rule matches in a string."""
 
     def _search(self, value: str) -> bool:
-        return any(pattern.search(value) for needed, pattern in self._values if any(literal in value for literal in needed))
+        for needed, pattern in self._values:
+            for literal in needed:
+                if literal in value and pattern.search(value):
+                    return True
+        return False
 
     def masked(self, value: str) -> str:
         """Return the string with every match of a rule replaced by ``****``."""
