@@ -403,8 +403,8 @@ class Ingest(TypedDict):
     namespace decides alone."""
     instrumentation: NotRequired[bool]
     """Whether an Instrumentation of the OpenTelemetry operator stands beside each ConfigMap: the operator then configures pods that ask
-    for it by its annotation, `instrumentation.opentelemetry.io/inject-java: "true"` or that of another language. Kubernetes only.
-    Default: false, because a cluster without the operator does not know the kind."""
+    for it by its annotation, `instrumentation.opentelemetry.io/inject-java` or that of another language. Kubernetes only. Default:
+    false, because a cluster without the operator does not know the kind."""
 
 
 class Images(TypedDict):

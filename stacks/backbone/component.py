@@ -86,7 +86,11 @@ class TracingBackbone(pulumi.ComponentResource):
         registered, with every problem of the arguments and the next step.
         """
         origin = origin or arguments(name)
-        wanted = accepted(args, args.get("environment_name") or pulumi.get_stack(), origin)
+        try:
+            wanted = accepted(args, args.get("environment_name") or pulumi.get_stack(), origin)
+        except pulumi.RunError as error:
+            # The host of the package prints the frames of an error that it passes on; here there is but one.
+            raise pulumi.RunError(str(error)) from None
         super().__init__(TYPE, name, {}, _descendants_wait(opts))
         told = _told(wanted, _place(wanted, Under(self, origin.prefix, origin.moved)))
         self.told = told

@@ -448,7 +448,7 @@ class Ingest(Section):
     namespace decides alone."""
     instrumentation: bool = Field(default=False, title="instrumentation by the operator")
     """Whether an Instrumentation of the OpenTelemetry operator stands beside each ConfigMap: the operator then configures pods that ask for
-    it by its annotation, `instrumentation.opentelemetry.io/inject-java: "true"` or that of another language. Kubernetes only. Default: false,
+    it by its annotation, `instrumentation.opentelemetry.io/inject-java` or that of another language. Kubernetes only. Default: false,
     because a cluster without the operator does not know the kind."""
 
 

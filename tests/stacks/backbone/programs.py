@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -17,6 +18,7 @@ from stacks.environment.source import ROOT
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+PAGE = ROOT / "docs" / "any-program.md"
 SECRETS = {"tracing-access.client-secret": "a-client-secret", "tracing-access.cookie-secret": "a-cookie-secret-"}
 TOKEN = {"tracing-ingest-token.token": "a-token"}
 
@@ -78,6 +80,12 @@ def refused() -> None:
         except pulumi.RunError as error:
             said[what] = str(error)
     pulumi.export("said", said)
+
+
+def documented() -> None:
+    """The Python program of the page, as it stands there."""
+    (program,) = re.findall(r'^```python title="__main__.py"\n(.*?)^```$', PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    exec(compile(program, str(PAGE), "exec"), {})  # noqa: S102 - a page of this repository
 
 
 def _camel(value: Any, at: str = "") -> Any:  # noqa: ANN401 - any part of an environment

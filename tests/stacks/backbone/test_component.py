@@ -21,7 +21,7 @@ PLACED = ("otel", "settings", "plan")
 
 @cache
 def ran(name: str) -> Deployed:
-    return program.run("dev", program=f"tests.stacks.backbone.programs:{name}")
+    return program.run("dev", program=f"tests.stacks.backbone.programs:{name}", secrets={"token": "a-token"})
 
 
 def test_backbones_of_one_program_are_named_after_their_components() -> None:
@@ -105,3 +105,12 @@ def test_the_host_of_the_package_places_what_a_python_program_places() -> None:
     state, outputs = found.outputs["hosted"], found.outputs["imported"]
     assert {name.lower(): value for name, value in state.items()} == {name.replace("_", ""): value for name, value in outputs.items()}
     assert settings("prod")["sampling"]["targets"], "names that a user chose, of a section below another"
+
+
+def test_the_program_of_the_page_places_a_backbone_on_its_own_cluster() -> None:
+    found = ran("documented")
+    assert found.outputs["endpoint"] == "https://agent.virtengine-observability.svc:4318"
+    assert found.secret_outputs == {"variables"}
+    (agent,) = found.by_type("kubernetes:apps/v1:DaemonSet").values()
+    assert agent.provider.endswith("::cluster-id")
+    assert "shop" in agent.depends_on

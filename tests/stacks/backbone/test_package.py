@@ -73,7 +73,7 @@ def test_every_output_is_documented() -> None:
     assert [name for name, shape in outputs.items() if not shape.get("description")] == []
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "pyproject.toml"])
+@pytest.mark.parametrize("name", ["requirements.txt", "python/pyproject.toml"])
 def test_the_package_needs_what_the_repository_has(name: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     ours = {
