@@ -1,4 +1,4 @@
-"""Host of the component package ``tracing-backbone``; `pulumi package add` starts it, for programs in any language."""
+"""Host of the component package ``tracingbackbone``; `pulumi package add` starts it, for programs in any language."""
 
 import sys
 import tomllib
@@ -13,4 +13,4 @@ sys.path.insert(0, str(ROOT))
 from stacks.backbone import TracingBackbone  # noqa: E402
 
 version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-component_provider_host([TracingBackbone], "tracing-backbone", namespace="virtengine", version=version)
+component_provider_host([TracingBackbone], "tracingbackbone", namespace="virtengine", version=version)

@@ -106,10 +106,10 @@ def _in_camel_case(key: str) -> str:
 
 def hosted() -> None:
     """A backbone as the host of the package makes it for a program in another language, and the same in Python."""
-    provider: Any = ComponentProvider([TracingBackbone], "tracing-backbone", "virtengine", "0.1.0")
+    provider: Any = ComponentProvider([TracingBackbone], "tracingbackbone", "virtengine", "0.1.0")
     secrets: dict[str, pulumi.Input[str]] = {**SECRETS, **TOKEN}
     inputs = {"environment": _camel(settings("prod")), "environmentName": "prod", "secrets": secrets}
-    made = provider.construct("bank", "tracing-backbone:index:TracingBackbone", inputs, None)
+    made = provider.construct("bank", "tracingbackbone:index:TracingBackbone", inputs, None)
     pulumi.export("hosted", made.state)
     shop = TracingBackbone("shop", {"environment": settings("prod"), "secrets": secrets, "environment_name": "prod"})
     pulumi.export("imported", _outputs(shop))

@@ -19,7 +19,7 @@ from stacks.environment.schema import settings
 from stacks.environment.source import ROOT
 
 PACKAGE = ROOT / "package"
-TYPE = "tracing-backbone:index"
+TYPE = "tracingbackbone:index"
 
 
 @cache
