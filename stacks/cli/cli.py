@@ -12,6 +12,7 @@ from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stacks.cli.copying import add_copying
 from stacks.cli.trying import add_trying
 from stacks.cli.verbs import add_verbs
 from stacks.environment.parse import BadEnvironmentError
@@ -115,6 +116,7 @@ def parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
 
     _add_running(verbs)
     add_trying(verbs)
+    add_copying(verbs)
     add_verbs(verbs)
     return whole, verbs.choices
 
