@@ -36,6 +36,7 @@ from stacks.environment.units import (
     SiteName,
     Text,
     Value,
+    Wait,
     cores,
     size,
 )
@@ -292,9 +293,9 @@ class Noise(Section):
 class Tail(Section):
     """Rules by which the gateways store whole traces. A trace is stored when any rule keeps it, unless it is noise."""
 
-    wait: Duration = Field(default=timedelta(seconds=10), title="tail-sampling wait")
-    """Time from a trace's first span to the decision, in whole seconds. Default: 10 s; longer requests are decided on what has come by
-    then."""
+    wait: Wait = Field(default=timedelta(seconds=10), title="tail-sampling wait")
+    """Time from a trace's first span to the decision, in whole seconds, 30 min at most, because memory holds it so long. Default: 10 s;
+    longer requests are decided on what has come by then, and a shorter wait cuts the traces of the seconds in which an agent restarts."""
     errors: bool = Field(default=True, title="keeping of failed traces")
     """Whether every trace with a span of status ERROR is kept. Default: true, they are what tracing is for."""
     slow: Duration | None = Field(default=timedelta(seconds=2), title="threshold of slow traces")

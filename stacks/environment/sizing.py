@@ -140,8 +140,9 @@ def answers_late(environment: Environment) -> bool:
 
 
 USUAL_GRACE_SECONDS, PROMPT_STOP_SECONDS = 60, 2
-"""Time to stop after SIGTERM for a gateway that has acknowledged what it has not decided on, and for one whose agents keep that. A gateway
-that closes takes no more spans, so those that it still decided on would be decided on apart from the rest of their traces."""
+"""Time to stop after SIGTERM for a collector that alone has what it has acknowledged, and for one that loses nothing of it: a gateway whose
+agents keep it, or an agent whose successor finds its queue. A collector that closes takes no more spans while it waits, so what comes
+meanwhile comes late, and is decided on apart from the rest of its traces."""
 
 
 def grace_seconds(environment: Environment, *, late: bool) -> int:
@@ -196,6 +197,22 @@ def underway_bytes(environment: Environment) -> int:
     # The answer comes after wait + 2 s, and after half of wait + 3 s on average before those.
     answered = (wait + 2) + (wait + 3) / 2
     return math.floor(most_spans_per_second(environment) * environment.load.bytes_per_span * answered / environment.load.nodes)
+
+
+def away_seconds(environment: Environment) -> float:
+    """Seconds for which an agent's queue takes the spans of a gateway that is away; 0 without a queue.
+
+    Each gateway has an equal share of the queue and of the spans of a node.
+    """
+    queue, node = environment.collectors.agent.queue, flow(environment).recorded / environment.load.nodes
+    if queue is None:
+        return 0.0
+    return queue.size * (1 - FREE_SHARE) / (node * environment.load.bytes_per_span) if node else math.inf
+
+
+RESTART_SECONDS = 10
+"""Tail-sampling wait that covers the restart of an agent: 2 s to stop, 2 s to start, and the pause before senders repeat, up to 5 s. What
+comes later than the wait after the first span of a trace is decided on apart from it."""
 
 
 def start_seconds(queue_bytes: int) -> int:

@@ -59,9 +59,9 @@ def print_difference(found: Difference, old: str, new: str) -> None:
     if not found.workloads:
         _print(changes, Text("nothing restarts"))
         return
-    effects = _table("workload", "", "because of")
+    effects = _table("workload", "", "because of", "what it means")
     for effect in found.workloads:
-        effects.add_row(effect.workload, effect.effect, Text(", ".join(effect.because)))
+        effects.add_row(effect.workload, effect.effect, Text(", ".join(effect.because)), Text(effect.loses or ""))
     _print(changes, effects)
 
 
