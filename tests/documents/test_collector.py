@@ -339,7 +339,7 @@ def test_redaction_carries_every_privacy_rule_and_masks_names_and_messages_too()
     assert redaction["allow_all_keys"] is True
     statements = str(processors["transform/privacy"]["trace_statements"])
     for field in ("span.name", "span.status.message", "span.trace_state", "spanevent.name", "scope.name", "scope.version"):
-        assert statements.count(f"replace_pattern({field}, ") == 1
+        assert statements.count(f"replace_pattern({field}, ") == (2 if field == "span.name" else 1), "the second cuts its length"
     for context in ("resource", "scope", "span", "spanevent"):
         assert statements.count(f'replace_all_patterns({context}.attributes, "key", ') == 1
 

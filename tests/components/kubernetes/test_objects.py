@@ -210,7 +210,7 @@ def test_any_workload_can_be_placed_whatever_its_role() -> None:
     assert _pod(_workload())["terminationGracePeriodSeconds"] == 3
 
 
-def test_a_probe_that_restarts_a_container_gives_it_the_time_of_one_whose_volumes_stay() -> None:
+def test_a_probe_ends_a_container_within_the_time_of_one_whose_volumes_stay() -> None:
     pod = _pod(_workload(grace_seconds=45, restart_grace_seconds=2))
     (container,) = pod["containers"]
     graces = [container[f"{probe}Probe"].get("terminationGracePeriodSeconds") for probe in ("startup", "liveness", "readiness")]
