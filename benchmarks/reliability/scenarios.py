@@ -168,7 +168,7 @@ SCENARIOS = {
         times=Times(150, 10, 90),
         hit=GATEWAY,
         agent_queue=2**22,
-        cause="A full queue refuses the whole request of a sender, which repeats it, and with it what the others have taken.",
+        loses="what came for the gateway when its queues were full",
     ),
     "gateway-hangs": Scenario(
         title="A gateway hangs for {last:g} s", make=_held(Faults.hang, GATEWAY), times=Times(180, 30, 90), hit=GATEWAY
@@ -223,6 +223,7 @@ SCENARIOS = {
         times=Times(90, 10, 30),
         hit=GATEWAY,
         loses="what the queue file held",
+        any_late=True,
         miscounts="the agent's counts of up to `aggregation.flush_interval`",
     ),
     "expected-load": Scenario(
