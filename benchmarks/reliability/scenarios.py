@@ -163,11 +163,12 @@ SCENARIOS = {
         title="A gateway is killed and down for {last:g} s", make=_held(Faults.refuse, GATEWAY), times=Times(180, 30, 90), hit=GATEWAY
     ),
     "gateway-away-long": Scenario(
-        title="A gateway is killed and down for {last:g} s, and its queues at the agents are full after 25 s",
+        title="A gateway is killed and down for {last:g} s, and its queues at the agents are full after 60 s",
         make=_held(Faults.refuse, GATEWAY),
-        times=Times(150, 10, 90),
+        times=Times(180, 10, 120),
         hit=GATEWAY,
-        agent_queue=2**22,
+        # 60 s of a third of 500 spans/s of 270 bytes from each of two agents.
+        agent_queue=10 * 2**20,
         loses="what came for the gateway when its queues were full",
     ),
     "gateway-hangs": Scenario(
