@@ -114,8 +114,8 @@ def test_a_digest_is_taken_of_what_the_plan_runs_and_of_nothing_else(base: str) 
 
 
 def test_two_settings_may_name_one_certificate_unless_two_issuers_would_write_it() -> None:
-    same = {"access.tls_secret": "one", "ingest.tls_secret": "one"}
-    issued = {f"{section}.certificate": {"name": "company"} for section in ("access", "ingest")}
+    same: dict[str, object] = {"access.tls_secret": "one", "ingest.tls_secret": "one"}
+    issued: dict[str, object] = {f"{section}.certificate": {"name": "company"} for section in ("access", "ingest")}
     assert refused("prod", same) == []
     assert refused("prod", same | {"access.certificate": {"name": "company"}}) == []
     assert "is the Secret of access.tls_secret already" in str(refused("prod", same | issued))
