@@ -188,8 +188,9 @@ class Workload:
     """A server, replicated or not. The plan decided the needs of its role; a placement needs no more than this record to run it.
 
     ``spread`` tells where replicas go: ``single`` (one, never two at a time), ``replicated`` (interchangeable, any node), ``ordered``
-    (each with its own volume), ``every-node``. ``grace_seconds`` is how long it may take to stop after SIGTERM. ``node_variable`` is the
-    environment variable that tells it the name of its node, if it needs to know.
+    (each with its own volume), ``every-node``. ``grace_seconds`` is how long it may take to stop after SIGTERM, where volumes that survive
+    an instance go with it; ``restart_grace_seconds`` is the same where they stay, None where that is no other time. ``node_variable`` is
+    the environment variable that tells it the name of its node, if it needs to know.
     """
 
     name: str
@@ -206,12 +207,18 @@ class Workload:
     identity: Identity
     spread: Literal["single", "replicated", "ordered", "every-node"] = "single"
     replicas: int = 1
+    restart_grace_seconds: int | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     node_variable: str | None = None
     secret_files: tuple[SecretFile, ...] = ()
     secret_variables: tuple[SecretVariable, ...] = ()
     site: Site | None = None
     scheduling: Scheduling = field(default_factory=Scheduling)
+
+    @property
+    def grace_in_place(self) -> int:
+        """Seconds to stop after SIGTERM where a successor finds the same volumes."""
+        return self.grace_seconds if self.restart_grace_seconds is None else self.restart_grace_seconds
 
     def port(self, name: str) -> Port:
         """The port of that name.

@@ -80,7 +80,7 @@ EDGES: dict[str, object] = {
             for weight in (None, 1, 100)
         },
         "zones": "required",
-        "log_space": "1Mi",
+        "log_space": "16Mi",
     },
 }
 
