@@ -104,6 +104,9 @@ def parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
     what = schema.add_mutually_exclusive_group()
     what.add_argument("--outputs", action="store_true", help="the JSON schema of the outputs")
     what.add_argument("--reference", action="store_true", help="the reference of settings, in Markdown")
+    what.add_argument(
+        "--types", choices=("arguments", "cluster_arguments"), help="a module of the types of a component's settings, in Python"
+    )
     schema.set_defaults(verb=_schema)
 
     diff = verbs.add_parser("diff", help="say what changes from one environment to another; exits with 1 when something does")
@@ -238,6 +241,11 @@ def _schema(arguments: argparse.Namespace) -> int:
         from stacks.environment.reference import reference
 
         _print(reference())
+        return OK
+    if arguments.types:
+        from stacks.environment.typed import source
+
+        sys.stdout.write(source(arguments.types))
         return OK
     if arguments.outputs:
         from stacks.placement.outputs import outputs_schema as schema
