@@ -96,6 +96,10 @@ render: .venv/ready ## write every document of ENV to rendered/ENV
 diff: .venv/ready ## say what changes from A to B, for example A=prod@HEAD~1 B=prod
 	@$(PY) -m stacks diff $(A) $(B) $(ARGS)
 
+.PHONY: verify
+verify: .venv/ready ## hold the promises of ENV against what runs
+	@$(PY) -m stacks verify $(ENV) $(ARGS)
+
 .PHONY: preview
 preview: .venv/ready ## say what deploying ENV would change, and what that means
 	@$(PY) -m stacks preview $(ENV) $(ARGS)

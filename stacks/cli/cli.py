@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from stacks.cli.trying import add_trying
 from stacks.cli.verbs import add_verbs
+from stacks.cli.verifying import add_verifying
 from stacks.environment.parse import BadEnvironmentError
 from stacks.environment.source import read
 
@@ -106,6 +107,7 @@ def parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
 
     _add_running(verbs)
     add_trying(verbs)
+    add_verifying(verbs)
     add_verbs(verbs)
     return whole, verbs.choices
 

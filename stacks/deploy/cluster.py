@@ -84,8 +84,16 @@ def labels_of(context: str, mapping: Mapping[str, Any]) -> dict[str, str] | None
 
     Raises ``ClusterError``.
     """
-    found = _object(context, "GET", mapping)
+    found = object_of(context, mapping)
     return None if found is None else found["metadata"].get("labels") or {}
+
+
+def object_of(context: str, mapping: Mapping[str, Any]) -> dict[str, Any] | None:
+    """An object as the cluster has it, or None when it is not there. ``mapping`` needs its kind, version and name only.
+
+    Raises ``ClusterError``.
+    """
+    return _object(context, "GET", mapping)
 
 
 def remove(context: str, mapping: Mapping[str, Any]) -> None:
@@ -132,8 +140,15 @@ def forwarded(context: str, namespace: str, service: str, port: int) -> Iterator
 
     Raises ``ClusterError`` when no pod is ready.
     """
-    api = client(context)
     pod, number = _ready_pod(context, namespace, service, port)
+    with forwarded_pod(context, namespace, pod, number) as found:
+        yield found
+
+
+@contextmanager
+def forwarded_pod(context: str, namespace: str, pod: str, number: int) -> Iterator[int]:
+    """A port on loopback that leads to a port of a pod, as ``forwarded`` does for one behind a Service."""
+    api = client(context)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=_serve, args=(listener, api, namespace, pod, number), daemon=True).start()
         yield listener.getsockname()[1]

@@ -16,7 +16,7 @@ from stacks.show.trace import links, render_tree
 from stacks.show.walk import services
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from components.documents.series import Series
@@ -89,6 +89,14 @@ def print_pairs(heading: str, rows: Mapping[str, object]) -> None:
     for what, value in rows.items():
         table.add_row(what, str(value))
     _print(table)
+
+
+def print_rows(columns: Sequence[str], rows: Iterable[Sequence[str]], heading: str, closing: Sequence[str] = ()) -> None:
+    """Print rows of text under their columns, below a heading, and sentences after them."""
+    table = _table(*columns)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    _print(Text(heading), table, *map(Text, closing))
 
 
 def print_trace(outputs: Outputs, trace: Trace, pages: Path) -> None:
