@@ -48,6 +48,17 @@ def _table(*columns: str) -> Table:
     return table
 
 
+def print_findings(found: Sequence[tuple[str, ...]]) -> None:
+    """Print what policies found: of each finding policy, level, resource, what is wrong with it, and what would be right."""
+    if not found:
+        _print(Text("every policy is kept"))
+        return
+    table = _table("policy", "level", "resource", "what is wrong", "what would be right")
+    for finding in found:
+        table.add_row(*map(Text, finding))
+    _print(table)
+
+
 def print_difference(found: Difference, old: str, new: str) -> None:
     """Print changed settings, their consequences, and the effect on each workload."""
     if not found:
