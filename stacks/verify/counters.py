@@ -79,17 +79,20 @@ def queues(look: Look, account: Account) -> None:
     for workload in look.site.plan.workloads:
         if not any(volume.holds == "queue" for volume in workload.volumes):
             continue
-        for instance in look.running(workload.name):
-            try:
-                fills = [*_fills(look, instance), *_volumes(look, instance)]
-            except CannotTellError as error:
-                account.unseen.append(str(error))
-                continue
+        if not (running := look.running(workload.name)):
+            account.unseen.append(f"no {workload.name} runs")
+        for instance in running:
+            fills: list[tuple[float, str]] = []
+            # What holds a queue may be out of sight where its counters are not.
+            for part in (_fills, _volumes):
+                try:
+                    fills += part(look, instance)
+                except CannotTellError as error:
+                    account.unseen.append(str(error))
             account.faults += [told for fill, told in fills if fill >= FULL]
             account.facts += [told for fill, told in fills if SOON <= fill < FULL]
             fullest = max([fullest, *(fill for fill, _ in fills)])
-    if not account.faults and not account.unseen:
-        account.facts.append(f"the fullest queue is at {format_percent(round(fullest, 3))}")
+    account.facts.append(f"the fullest is at {format_percent(round(fullest, 3))}")
 
 
 def _fills(look: Look, instance: Instance) -> Iterator[tuple[float, str]]:

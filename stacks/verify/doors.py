@@ -29,6 +29,8 @@ _MOST = 3
 _OK, _BAD_REQUEST, _UNAUTHORIZED, _FORBIDDEN = 200, 400, 401, 403
 _EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 _GRPC_SECONDS = 10.0
+_UNREACHED = "UNAVAILABLE"
+"""Status of gRPC where nobody answers, or where the certificate is not trusted."""
 _WRONG = "no-token-of-this-stack"
 
 
@@ -128,11 +130,11 @@ def _try(account: Account, door: _Door) -> None:
     trust = ssl.create_default_context(cadata=door.authority) if door.secured else None
     if door.asks and door.token is None:
         account.unseen.append(f"{door.place}: the token is not to be had here, so that nobody knows whether it would be taken")
-    else:
-        status = _knocked(door, door.token, trust)
-        if status != _OK:
-            account.faults.append(f"{door.place} answers {status or 'nothing'} to one who has all that is asked for")
-            return
+    elif (status := _knocked(door, door.token, trust)) == 0:
+        account.unseen.append(f"{door.place} cannot be reached with all that is asked for")
+    elif status != _OK:
+        account.faults.append(f"{door.place} answers {status} to one who has all that is asked for")
+        return
     strangers: list[tuple[str, str | None, ssl.SSLContext | None]] = []
     if door.asks:
         strangers += [("without the token", None, trust), ("with a wrong token", _WRONG, trust)]
@@ -143,7 +145,8 @@ def _try(account: Account, door: _Door) -> None:
         if status // 100 == 2:  # noqa: PLR2004 - 2xx
             account.faults.append(f"{door.place} takes one who comes {who}")
         else:
-            account.facts.append(f"{door.place}: {who} refused" + (f" ({status})" if status else ""))
+            # Without an answer it is a refusal where others are answered; where none is, that was said.
+            account.facts.append(f"{door.place}: {who} refused ({status or 'no answer'})")
     if door.secured and door.authority is not None:
         _untrusted(account, door)
 
@@ -191,6 +194,8 @@ def _try_grpc(look: Look, account: Account, place: str, way: Way, *, asks: bool,
             expected = taken and with_tls == secured
             if (code := _exported(way, door, token, secured=with_tls)) == "OK" and not expected:
                 account.faults.append(f"{place} takes one who comes {who}" + ("" if with_tls == secured else " in plain text"))
+            elif code == _UNREACHED and expected:
+                account.unseen.append(f"{place} cannot be reached with all that is asked for")
             elif code != "OK" and expected:
                 account.faults.append(f"{place} answers {code} to one who has all that is asked for")
     account.facts.append(f"{place}: the same")

@@ -38,6 +38,11 @@ class Look:
         elif not self.differing[account.promise]:
             account.facts.append(what)
 
+    def absent(self) -> list[str]:
+        """Workloads of the plan of which nothing runs, in sentences: what is said of the others is not said of them."""
+        there = {instance.workload.name for instance in self.site.instances()}
+        return [f"no {workload.name} runs" for workload in self.site.plan.workloads if workload.name not in there]
+
     def running(self, workload: str) -> list[Instance]:
         """The running instances of a workload."""
         return [instance for instance in self.site.instances() if instance.workload.name == workload]

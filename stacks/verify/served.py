@@ -34,8 +34,7 @@ def strategies(look: Look, account: Account) -> None:
         named = {entry["service"]: entry for entry in wanted["service_strategies"]}
         for service, entry in {**named, _OTHER: wanted["default_strategy"]}.items():
             _asked(look, account, instance, service, entry)
-    if not account.faults and not account.unseen:
-        names = ", ".join(instance.name for instance in look.running("sampling"))
+    if names := ", ".join(instance.name for instance in look.running("sampling")):
         account.facts.append(f"told by {names} as the environment has them")
 
 

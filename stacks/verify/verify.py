@@ -58,11 +58,12 @@ def _versions(seen: Look, account: Account) -> None:
         else:
             account.faults.append(f"{instance.name} runs {program} {version.running}, planned {version.right[0]}")
     account.facts += [f"{count} × {what}" for what, count in told.items()]
+    account.unseen += seen.absent()
 
 
 def _documents(seen: Look, account: Account) -> None:
     account.faults += seen.site.deviations()
-    account.unseen += sorted(set(seen.unread.values()))
+    account.unseen += [*sorted(set(seen.unread.values())), *seen.absent()]
     account.facts.append(f"{sum(seen.read.values())} documents are those of the plan")
 
 
@@ -70,6 +71,7 @@ def _ports(seen: Look, account: Account) -> None:
     told, fact = seen.site.openings()
     account.faults += told
     account.facts.append(fact)
+    account.unseen += seen.absent()
 
 
 def _sampling(seen: Look, account: Account) -> None:

@@ -16,10 +16,12 @@ from stacks.plan.targets import addresses_of
 from stacks.verify.cluster import Cluster as Site
 from stacks.verify.findings import CannotTellError
 from stacks.verify.look import look
+from stacks.verify.verify import verify
 
 if TYPE_CHECKING:
     from components.kubernetes.names import Object
     from stacks.environment.source import Named
+    from stacks.verify.findings import Name
     from tests.stacks.deploy.clusters import Cluster
 
 
@@ -105,6 +107,22 @@ def test_each_thing_that_is_changed_by_hand_on_a_cluster_is_told(cluster: Cluste
 def image_changed(cluster: Cluster, inside: str) -> Object:
     container: Object = cluster.ask("GET", f"/api/v1/{inside}/pods/gateway-2")["spec"]["containers"][0]
     return container | {"image": "docker.io/otel/opentelemetry-collector-contrib:0.1.0"}
+
+
+def test_of_an_empty_namespace_nothing_is_kept(cluster: Cluster) -> None:
+    found = verify(Site(cluster.environment(cluster.namespace("empty"))))
+    assert [one.promise for one in found if one.verdict == "kept"] == []
+    # What is not there cannot keep a promise, but it does not break those that nobody could look at.
+    assert {one.promise for one in found if one.verdict == "broken"} == {"servers", "documents", "ports"}
+
+
+def test_pods_that_nobody_can_reach_are_told_as_such(cluster: Cluster, deployed: Named) -> None:
+    # No kubelet is there, so that every way to a pod ends at the API server.
+    names: tuple[Name, ...] = ("intake", "strategies", "share", "queue", "disk", "delivery", "privacy", "certificates")
+    assert cluster.context
+    found = {one.promise: one.verdict for one in verify(Site(deployed), names)}
+    assert found == dict.fromkeys(names, "cannot be told") | {"delivery": found["delivery"]}
+    assert found["delivery"] != "kept"
 
 
 def test_a_namespace_that_is_not_there_is_told_with_the_command_that_deploys(cluster: Cluster) -> None:
