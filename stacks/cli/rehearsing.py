@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stacks.cli.trying import positive
 from stacks.environment.source import read
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def add_rehearsing(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
     source = rehearse.add_mutually_exclusive_group(required=True)
     source.add_argument("--traces", type=Path, metavar="FILE", help="OTLP JSON, one document a line")
     source.add_argument("--from", dest="running", metavar="ENVIRONMENT", help="read them from the store of this running environment")
-    rehearse.add_argument("--hours", type=float, default=1.0, metavar="N", help="with --from: how far back (default: 1)")
+    rehearse.add_argument("--hours", type=positive, default=1.0, metavar="N", help="with --from: how far back (default: 1)")
     rehearse.add_argument("--save", type=Path, metavar="FILE", help="with --from: write them there too, as --traces reads them")
     rehearse.add_argument("--state", type=Path, metavar="DIR", help="with --from: folder that it runs in, as given to `run`")
     form = rehearse.add_mutually_exclusive_group()

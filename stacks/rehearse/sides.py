@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from components.documents.shards import shard_of
@@ -69,8 +69,6 @@ class Rehearsal:
 
     def as_mapping(self) -> dict[str, Any]:
         """The rehearsal for programs."""
-        from dataclasses import asdict
-
         return asdict(self)
 
 

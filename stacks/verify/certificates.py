@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -70,5 +69,4 @@ def _doors(look: Look) -> Iterator[tuple[str, AbstractContextManager[Way]]]:
 @contextmanager
 def _site(url: str) -> Iterator[Way]:
     parts = urlsplit(url)
-    with contextlib.nullcontext():
-        yield Way(str(parts.hostname), parts.port or 443, str(parts.hostname))
+    yield Way(str(parts.hostname), parts.port or 443, str(parts.hostname))
