@@ -103,6 +103,14 @@ def print_pairs(heading: str, rows: Mapping[str, object]) -> None:
     _print(table)
 
 
+def print_rows(columns: Sequence[str], rows: Iterable[Sequence[str]], heading: str, closing: Sequence[str] = ()) -> None:
+    """Print rows of text under their columns, below a heading, and sentences after them."""
+    table = _table(*columns)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    _print(Text(heading), table, *map(Text, closing))
+
+
 def print_trace(outputs: Outputs, trace: Trace, pages: Path) -> None:
     """Print a trace as a tree, a table by service, and where to look at it; its page goes into the folder ``pages``."""
     table = _table("service", "spans", "errors", "own time")
