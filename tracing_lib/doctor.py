@@ -46,7 +46,7 @@ _SECRET: Final = frozenset({"token", "hash_key", "headers"})
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting with the source of its value."""
+    """Setting with the source of its value."""
 
     name: str
     value: str

@@ -42,5 +42,5 @@ def set_aside(folders: Sequence[Path]) -> Aside | None:
 
 
 def count(folders: Sequence[Path]) -> int:
-    """How many queue files in the folders were set aside so far."""
+    """Number of queue files in the folders that were set aside so far."""
     return sum(path.is_file() for folder in folders for path in (folder / FOLDER).glob("*"))

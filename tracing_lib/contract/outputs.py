@@ -86,20 +86,20 @@ def _check_pattern(value: str) -> str:
 
 
 class PrivacyRule(Model):
-    """What may not be stored: attributes whose key, or whose value, matches a pattern."""
+    """Rule that forbids the storage of attributes whose key, or whose value, matches a pattern."""
 
     name: str = Field(min_length=1)
-    """What the rule is called in reports. Required."""
+    """Name of the rule in reports. Required."""
     matches: Literal["key", "value"]
     """Whether the pattern is looked for in an attribute's key or in its value. Required."""
     pattern: Annotated[str, AfterValidator(_check_pattern)]
     """Regular expression, searched anywhere, in the syntax that Python's ``re`` and Go's RE2 share. Required."""
     meaning: str
-    """What the rule protects, in one sentence. Required."""
+    """Object that the rule protects, in one sentence. Required."""
 
 
 class Outputs(Model):
-    """What a tracing stack tells its services: where to send, how much, with what token, and where to look.
+    """Outputs of a tracing stack, for its services: endpoints, ratios, the token, and the address of the user interface.
 
     Every field is a stack output of the same name.
     """
@@ -113,33 +113,33 @@ class Outputs(Model):
     backend: Backend
     """The store behind ``query_url``. Required."""
     otlp_grpc_endpoint: Url
-    """Where spans are sent by OTLP over gRPC, as scheme://host:port; https means TLS. Required."""
+    """Address of the intake for OTLP over gRPC, as scheme://host:port; https means TLS. Required."""
     otlp_http_endpoint: Url
     """Base URL for OTLP over HTTP; ``/v1/traces`` is appended (OTLP specification, "OTLP/HTTP Request"). Required."""
     strategies_url: Url
-    """Where sampling strategies are polled (Jaeger remote sampling over HTTP). Required."""
+    """Address of the sampling strategies (Jaeger remote sampling over HTTP). Required."""
     strategies_user: str | None = Field(default=None, pattern="^[A-Za-z0-9._-]+$")
     """User name for ``strategies_url`` by HTTP basic authentication, with ``otlp_token`` as password. Default none: none is asked for."""
     query_url: Url
     """Base URL of the API that traces are read from. Required."""
     ui_url: Url
-    """Where a person looks at traces. Required."""
+    """Address of the user interface, in which a person looks at traces. Required."""
     span_metrics_url: Url
-    """Where the metrics made from spans are scraped (Prometheus text). Required."""
+    """Address at which the metrics made from spans are scraped (Prometheus text). Required."""
     otlp_certificate: Certificate | None = None
     """CA certificates that the endpoints' own are checked against, PEM. Default none: plain text, or a public CA."""
     otlp_token: Token | None = None
     """Bearer token that the endpoints ask for. Default none: they ask for none."""
     retention_seconds: int = Field(gt=0)
-    """How long a trace can be read after it was stored, in seconds. Required."""
+    """Time for which a trace can be read after it was stored, in seconds. Required."""
     head_ratio: Ratio
     """Share of new traces that services sample, 0 to 1. Required."""
     strategies_poll_seconds: float = Field(gt=0)
-    """How often services poll ``strategies_url``, in seconds. Required."""
+    """Interval at which services poll ``strategies_url``, in seconds. Required."""
     targets: tuple[OperationTarget, ...] = ()
     """Rates by service and operation. Default none: ``head_ratio`` alone decides."""
     privacy: tuple[PrivacyRule, ...] = ()
-    """What may not be stored, first wall in the services, second in the collector. Default none."""
+    """Rules for data that may not be stored, applied in the services and again in the collector. Default none."""
 
     @classmethod
     def parse(cls, data: object, *, place: str = "outputs", without_token: bool = False) -> Self:

@@ -23,7 +23,7 @@ _FIRST_OF_ALL: Final = 100
 
 
 _live: Final[list[ExitHandlers]] = []
-"""Those that are told of SIGTERM, oldest first."""
+"""Exit handlers that SIGTERM calls, oldest first."""
 _set_handler: Final = signal.signal
 
 

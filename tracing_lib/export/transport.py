@@ -1,4 +1,4 @@
-"""One attempt to send a request, by OTLP over HTTP or gRPC, and the meaning of its response.
+"""Transport of one request, by OTLP over HTTP or gRPC, and the meaning of its response.
 
 Whether to try again, and after which pause, follows the OTLP specification ("OTLP/HTTP Response" and "OTLP/gRPC Response"). The
 processor tries again.

@@ -34,7 +34,7 @@ _LATEST: Final = 2**40 - 1
 """Hundredths of a second that five bytes hold: enough until the year 2318."""
 _HUNDREDTHS: Final = 100
 _HUNDREDTH: Final = 1_000_000_000 // _HUNDREDTHS
-"""One of them in nanoseconds."""
+"""Hundredth of a second, in nanoseconds."""
 
 _SCOPE: Final = "tracing_lib.instrument.jobs"
 _NO_TRACER: Final = NoOpTracer()
@@ -42,7 +42,7 @@ _source: Final = TracerSource(_SCOPE, None)
 
 
 class JobContext(NamedTuple):
-    """Who asked for a job, and when: what is to be stored beside it. It holds ids and a time, nothing of the job."""
+    """Context of a job, to be stored beside it: the ids of the span that asked for it, and the time. Nothing of the job is in it."""
 
     trace_id: int
     """Trace of the producer."""
@@ -51,7 +51,7 @@ class JobContext(NamedTuple):
     sampled: bool
     """Whether the producer's trace was sampled at its head."""
     made_at: float
-    """When it was made, seconds since 1970 (UTC), to a hundredth."""
+    """Time at which the context was made, in seconds since 1970 (UTC), to a hundredth."""
 
     @classmethod
     def of(cls, span: Span) -> Self | None:

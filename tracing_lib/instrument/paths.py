@@ -33,7 +33,7 @@ _PATH: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
 class _Reading(NamedTuple):
-    """One attribute and where its value is found."""
+    """Attribute with the path of its value."""
 
     key: str
     root: str
