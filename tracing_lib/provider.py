@@ -28,7 +28,6 @@ from tracing_lib.privacy.policy import policy_of
 from tracing_lib.propagation.baggage import OwnPropagator
 from tracing_lib.propagation.ids import ContextIdGenerator
 from tracing_lib.sampling.links import FollowsLinks
-from tracing_lib.sampling.poller import StrategyPoller
 from tracing_lib.sampling.sampler import build_sampler
 
 if TYPE_CHECKING:
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from tracing_lib.export.redactor import Redactor
     from tracing_lib.privacy.policy import PrivacyPolicy
     from tracing_lib.privacy.withheld import Withheld
+    from tracing_lib.sampling.poller import StrategyPoller
 
 _logger: Final = logging.getLogger("tracing_lib")
 
@@ -156,11 +156,7 @@ _global: list[Tracing] = []  # at most one: OpenTelemetry takes a global provide
 
 
 def configure(
-    settings: TracingSettings | None = None,
-    *,
-    console: bool = False,
-    set_global: bool = True,
-    meter_provider: MeterProvider | None = None,
+    settings: TracingSettings | None = None, *, console: bool = False, set_global: bool = True, meter_provider: MeterProvider | None = None
 ) -> Tracing:
     """Make this process traced as the settings say, and return the handle.
 
@@ -239,7 +235,10 @@ def _build(settings: TracingSettings, meter_provider: MeterProvider | None) -> T
     if processor is not None:
         provider.add_span_processor(processor)
         observe(processor, settings, meter_provider or get_meter_provider())
-        poller = StrategyPoller(settings, sampler.apply) if settings.strategies_url else None
+        if settings.strategies_url:
+            from tracing_lib.sampling.poller import StrategyPoller
+
+            poller = StrategyPoller(settings, sampler.apply)
     return Tracing(settings, provider, processor, poller, policy=policy, processors=processors)
 
 

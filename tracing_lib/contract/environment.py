@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
 from urllib.parse import unquote
@@ -23,22 +24,16 @@ if TYPE_CHECKING:
 
 OUTPUTS: Final = "VIRTENGINE_TRACING_OUTPUTS"
 """Path of the JSON file with the outputs of the tracing stack."""
-
 OUTPUTS_JSON: Final = "VIRTENGINE_TRACING_OUTPUTS_JSON"
 """The outputs of the tracing stack as JSON text."""
-
 TOKEN: Final = "VIRTENGINE_TRACING_TOKEN"  # noqa: S105  the name of a variable
 """Bearer token of the collector. It overrides a token in the outputs, so that the outputs can be public."""
-
 EXCEPTION_TEXT: Final = "VIRTENGINE_TRACING_EXCEPTION_TEXT"
 """``true`` exports messages and stack traces of exceptions as masked text."""
-
 HASH_KEY: Final = "VIRTENGINE_TRACING_HASH_KEY"
 """Key of the digests that replace the values of hashed attributes."""
-
 OWN_HOSTS: Final = "VIRTENGINE_TRACING_OWN_HOSTS"
 """Hosts to which baggage may be sent, separated by commas."""
-
 _RATIOS: Final[Mapping[str, float | None]] = {
     "always_on": 1.0,
     "always_off": 0.0,
@@ -48,7 +43,6 @@ _RATIOS: Final[Mapping[str, float | None]] = {
     "parentbased_traceidratio": None,
 }
 """Samplers of the specification that a head ratio can express, with the ratio; None: the sampler's argument is the ratio."""
-
 _RESOURCE: Final = {
     "service.name": "service_name",
     "service.version": "service_version",
@@ -57,7 +51,6 @@ _RESOURCE: Final = {
     "deployment.environment.name": "environment",
 }
 """Resource attributes that are settings. The SDK reads the others of ``OTEL_RESOURCE_ATTRIBUTES``."""
-
 _BATCH_SIZE: Final = 512
 _logger: Final = logging.getLogger("tracing_lib")
 
@@ -78,7 +71,6 @@ UNUSED: Final[Mapping[str, str]] = {
     "OTEL_LOG_LEVEL": "the level is that of the logger tracing_lib",
 }
 """Variables of the specification that have no effect, with the reason or what to do instead. One that is set is named in a warning."""
-
 _EXPORTER: Final = "OTEL_TRACES_EXPORTER"
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _RESTART: Final = "correct the variable, or unset it, and start the service again"
@@ -290,20 +282,12 @@ def _flag(name: str, value: str) -> bool:
     return value.lower() == "true"
 
 
-def _compression(name: str, value: str) -> str | None:
-    return _word(name, value, ("none", "gzip"))
-
-
-def _text(_name: str, value: str) -> str:
-    return value
-
-
 _VARIABLES: Final[Mapping[str, tuple[str, Callable[[str, str], object]]]] = {
-    "OTEL_SERVICE_NAME": ("service_name", _text),
+    "OTEL_SERVICE_NAME": ("service_name", lambda _name, value: value),
     "OTEL_EXPORTER_OTLP_CERTIFICATE": ("certificate", _file),
     "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE": ("certificate", _file),
-    "OTEL_EXPORTER_OTLP_COMPRESSION": ("compression", _compression),
-    "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION": ("compression", _compression),
+    "OTEL_EXPORTER_OTLP_COMPRESSION": ("compression", partial(_word, known=("none", "gzip"))),
+    "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION": ("compression", partial(_word, known=("none", "gzip"))),
     "OTEL_BSP_EXPORT_TIMEOUT": ("export_timeout_seconds", _seconds),
     "OTEL_EXPORTER_OTLP_TIMEOUT": ("export_timeout_seconds", _seconds),
     "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT": ("export_timeout_seconds", _seconds),

@@ -59,13 +59,10 @@ def _check_token(value: SecretStr) -> SecretStr:
 
 Seconds = Annotated[float, Field(gt=0, le=GREATEST / 1000)]
 """A time in seconds, of at most 24 days."""
-
 Url = Annotated[str, AfterValidator(_check_url), WithJsonSchema({"type": "string", "format": "uri", "pattern": "^https?://"})]
 """An http or https URL with a host and without credentials, query or fragment."""
-
 Certificate = Annotated[str, AfterValidator(_check_certificate)]
 """PEM text of the CA certificates that verify a server's certificate."""
-
 Token = Annotated[SecretStr, AfterValidator(_check_token)]
 """A bearer token as in RFC 6750; masked wherever it is printed."""
 

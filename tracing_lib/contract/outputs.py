@@ -23,16 +23,12 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION: Final = 1
 """Version that this library reads and writes. It changes only when a reader of the former version would misread the outputs."""
-
 PLACEHOLDER: Final = "[secret]"
 """Text that ``pulumi stack output`` prints for a secret without ``--show-secrets``."""
-
 Protocol = Literal["grpc", "http/protobuf"]
 """Transports of OTLP, named as in ``OTEL_EXPORTER_OTLP_PROTOCOL``."""
-
 Backend = Literal["jaeger", "tempo"]
 """Stores that a stack can have. Their query APIs differ."""
-
 _SECRET_FIELDS: Final = frozenset({"otlp_token"})
 _SHOW_SECRETS: Final = "pulumi stack output --json --show-secrets > outputs.json"
 _UNQUOTED: Final = re.compile(r"[A-Za-z0-9_%+=:,./\[\]-]*")
@@ -53,6 +49,7 @@ class Model(BaseModel):
         use_attribute_docstrings=True,
         hide_input_in_errors=True,
         allow_inf_nan=False,
+        defer_build=True,  # many a service needs one of the models alone
     )
 
 
@@ -150,17 +147,13 @@ class Outputs(Model):
         placeholder, or a field that is missing or wrong.
         """
         if not isinstance(data, dict):
-            raise ContractError(
-                explain(place, f"holds a {type(data).__name__}", "a JSON object with the outputs of a tracing stack", _SHOW_SECRETS)
-            )
+            raise _refused(place, f"holds a {type(data).__name__}", "a JSON object with the outputs of a tracing stack", _SHOW_SECRETS)
         _check_version(data, place)
         if without_token:
             data = {key: value for key, value in data.items() if key != "otlp_token"}
         for field in cls.model_fields:
             for path in _placeholders(data.get(field), field):
-                raise ContractError(
-                    explain(f"{place}: {path}", f"is the placeholder {PLACEHOLDER!r}", "the secret itself", f"run {_SHOW_SECRETS}")
-                )
+                raise _refused(f"{place}: {path}", f"is the placeholder {PLACEHOLDER!r}", "the secret itself", f"run {_SHOW_SECRETS}")
         try:
             return cls.model_validate({**data, "schema_version": SCHEMA_VERSION})
         except ValidationError as error:
@@ -186,9 +179,8 @@ class Outputs(Model):
             text = Path(path).read_bytes()
         except OSError as error:
             wrong = f"cannot be read ({error.strerror or type(error).__name__})"
-            raise ContractError(
-                explain(place, wrong, "a file with the outputs of a tracing stack", f"start the stack, or run {_SHOW_SECRETS}")
-            ) from None
+            then = f"start the stack, or run {_SHOW_SECRETS}"
+            raise _refused(place, wrong, "a file with the outputs of a tracing stack", then) from None
         return cls.parse_json(text, place=place, without_token=without_token)
 
     @classmethod
@@ -216,11 +208,7 @@ class Outputs(Model):
         return json.dumps(self.to_mapping(secrets=secrets), sort_keys=True, indent=2, ensure_ascii=False) + "\n"
 
     def to_otel_environment(
-        self,
-        *,
-        protocol: Protocol = "http/protobuf",
-        secrets: bool = False,
-        certificate_path: str | None = None,
+        self, *, protocol: Protocol = "http/protobuf", secrets: bool = False, certificate_path: str | None = None
     ) -> dict[str, str]:
         """Return the ``OTEL_*`` variables that configure any OpenTelemetry SDK for this stack, sorted by name.
 
@@ -232,9 +220,7 @@ class Outputs(Model):
         """
         if self.otlp_certificate is not None and certificate_path is None:
             right = "the path at which services find the certificate in otlp_certificate"
-            raise ContractError(
-                explain("certificate_path", "is missing", right, "write otlp_certificate to a file and pass its path as certificate_path")
-            )
+            raise _refused("certificate_path", "is missing", right, "write otlp_certificate to a file and pass its path")
         variables = {
             "OTEL_EXPORTER_OTLP_ENDPOINT": self.otlp_grpc_endpoint if protocol == "grpc" else self.otlp_http_endpoint,
             "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
@@ -250,13 +236,7 @@ class Outputs(Model):
             variables["OTEL_EXPORTER_OTLP_HEADERS"] = f"authorization={value}"
         return dict(sorted(variables.items()))
 
-    def to_dotenv(
-        self,
-        *,
-        protocol: Protocol = "http/protobuf",
-        secrets: bool = False,
-        certificate_path: str | None = None,
-    ) -> str:
+    def to_dotenv(self, *, protocol: Protocol = "http/protobuf", secrets: bool = False, certificate_path: str | None = None) -> str:
         """Return the same variables as ``NAME=value`` lines, for ``docker run --env-file`` and for a shell's ``.`` alike.
 
         The two differ in how they read quotes, so no value may need any; ``ContractError`` names one that does.
@@ -267,6 +247,10 @@ class Outputs(Model):
                 right = "letters, digits and _%+=:,./[]- only, because shells and docker disagree about quotes"
                 raise ContractError(explain(name, "needs quotes", right, "use a path or address without such characters"))
         return "".join(f"{name}={value}\n" for name, value in variables.items())
+
+
+def _refused(*parts: str) -> ContractError:
+    return ContractError(explain(*parts))
 
 
 def _check_version(data: Mapping[str, object], place: str) -> None:

@@ -149,11 +149,7 @@ class TracingSettings(Model):
 
     @classmethod
     def from_environment(
-        cls,
-        environ: Mapping[str, str] | None = None,
-        *,
-        service_name: str | None = None,
-        service_version: str | None = None,
+        cls, environ: Mapping[str, str] | None = None, *, service_name: str | None = None, service_version: str | None = None
     ) -> Self:
         """Return the settings of a service from environment variables; default: those of this process.
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 _FIRST_OF_ALL: Final = 100
 """Priority among multiprocessing's finalizers: before the queues and managers that a program may have."""
 
-
 _live: Final[list[ExitHandlers]] = []
 """Exit handlers that SIGTERM calls, oldest first."""
 _set_handler: Final = signal.signal

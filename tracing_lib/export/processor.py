@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 _logger: Final = logging.getLogger("tracing_lib")
 _RANDOM: Final = random.SystemRandom()
 """Not the generator of ``random``, whose sequence is the service's own once it is seeded."""
-
 _SHARE_FOR_FLUSHING: Final = 0.9
 """Part of the deadline given to delivering; the rest is for closing connections and for a busy machine."""
 _SHARE_FOR_JOINING: Final = 0.95

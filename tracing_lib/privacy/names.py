@@ -21,10 +21,8 @@ _METHODS: Final = frozenset(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "O
 _MESSAGING: Final = frozenset({"publish", "send", "receive", "process", "settle", "create", "peek", "ack", "nack"})
 _VERBS: Final = _MESSAGING | {"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "BEGIN", "COMMIT", "CALL"}
 """Operations that name a span together with a target (semantic conventions, "Messaging spans" and "Database spans")."""
-
 CODE: Final = re.compile(r"[A-Za-z_$</][A-Za-z0-9_.$:/<>\[\]*-]{0,159}")
 """A name from source code or a protocol."""
-
 IDENTIFYING: Final = re.compile(
     r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){1,3}(-[0-9a-fA-F]{1,12})?"  # a UUID, or its beginning
     r"|[a-z]{1,83}1[02-9ac-hj-np-z]{20,}"  # an address in bech32 (BIP 173)
@@ -34,10 +32,8 @@ IDENTIFYING: Final = re.compile(
     r"|[0-9]{5,}"
 )
 """An identifier inside a name. A name that has one belongs to one object, not to a kind of object."""
-
 ID: Final = re.compile(r"(?=[^0-9]*[0-9])[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
 """An identifier made by a program."""
-
 _PARAMETER: Final = re.compile(r"\{[A-Za-z_][A-Za-z0-9_:.*-]{0,39}\}|<[A-Za-z0-9_:]{1,40}>|:[a-z][A-Za-z0-9_]{0,39}|\*{1,2}|\{\}")
 _LITERAL: Final = re.compile(r"[a-z][a-z._~-]{0,39}|v[0-9]{1,2}((alpha|beta)[0-9]{1,2})?|[A-Z][A-Za-z]{2,39}(?=:)")
 _PLAIN: Final = re.compile(r"[\w.~$:,()*-]{0,60}|@")

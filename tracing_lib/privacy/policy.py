@@ -41,14 +41,7 @@ _VERSION: Final = re.compile(r"v?[0-9][A-Za-z0-9.+_-]{0,31}|[0-9a-f]{7,40}")
 _NUMBER: Final = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,12})?")
 _SHORT_NUMBER: Final = re.compile(r"[0-9]{1,5}")
 _FLAG: Final = re.compile(r"[Tt]rue|[Ff]alse")
-_PATTERNS: Final = {
-    Shape.ID: ID,
-    Shape.CODE: CODE,
-    Shape.NUMBER: _NUMBER,
-    Shape.VERSION: _VERSION,
-    Shape.FLAG: _FLAG,
-    Shape.HOST: HOST,
-}
+_PATTERNS: Final = {Shape.ID: ID, Shape.CODE: CODE, Shape.NUMBER: _NUMBER, Shape.VERSION: _VERSION, Shape.FLAG: _FLAG, Shape.HOST: HOST}
 _FLAGS: Final = frozenset({Shape.FLAG, Shape.TEXT})
 _NUMBERS: Final = frozenset({Shape.NUMBER, Shape.ID, Shape.CODE, Shape.TEXT})
 """Shapes that allow numbers."""

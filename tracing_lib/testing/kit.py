@@ -35,7 +35,6 @@ __all__ = ["RecordedTraces", "SequentialIds", "as_global", "attributes_of", "lin
 
 START: Final = 1_700_000_000_000_000_000
 """Time of the first tick in nanoseconds since 1970: 2023-11-14T22:13:20Z."""
-
 TICK: Final = 1_000_000
 """Nanoseconds between two ticks. Each start and each end of a span takes one tick."""
 
@@ -139,11 +138,7 @@ class RecordedTraces:
         self._recording.ended.clear()
 
     def tree(self, *, attributes: Sequence[str] = ()) -> str:
-        """Return the spans as text: one line each, children below their parent, in the order in which they started.
-
-        A line has the span's name, its kind unless internal (``(client)``), the chosen ``attributes`` (``key=value``), ``! TYPE`` for
-        an error, and ``~> NAME`` for each link to another span of the test (``~> elsewhere`` for others).
-        """
+        """Return the spans as text: one line each, children below their parent, as ``render`` writes them."""
         return render(self.spans, attributes=attributes)
 
     def assert_tree(self, expected: str, *, attributes: Sequence[str] = ()) -> None:

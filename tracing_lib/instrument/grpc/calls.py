@@ -32,7 +32,6 @@ _DEADLINE_SECONDS: Final = 0.02
 _DEADLINE_SHARE: Final = 0.02
 """Time before its deadline from which a call counts as overdue: a client has its own clock, and gRPC rounds the time it sends up by 1 %."""
 
-
 _served: Final[contextvars.ContextVar[tuple[object, Span] | None]] = contextvars.ContextVar("virtengine_rpc", default=None)
 """The ``ServicerContext`` of the call that is served here, and its span."""
 
