@@ -190,7 +190,7 @@ def _resource(given: Mapping[str, str]) -> _Found:
 def _single(given: Mapping[str, str]) -> _Found:
     """Read the variables that give one setting each."""
     found: set[str] = set()
-    for name, (setting, convert) in reversed(_VARIABLES.items()):
+    for name, (setting, convert) in reversed(list(_VARIABLES.items())):
         if name in given and setting not in found and (value := convert(name, given[name])) is not None:
             found.add(setting)
             yield setting, value, name
@@ -242,7 +242,8 @@ def _word(name: str, value: str, known: Collection[str]) -> str | None:
     """Return a value that is one of the known words, in lower case. Another is ignored."""
     if value.lower() in known:
         return value.lower()
-    return _ignored(name, value, f"one of {', '.join(known)}")
+    _ignored(name, value, f"one of {', '.join(known)}")
+    return None
 
 
 def _ratio(name: str, value: str) -> float:
@@ -259,7 +260,8 @@ def _number(name: str, value: str) -> int | None:
     with suppress(ValueError):
         if 0 < (number := int(value)) <= GREATEST:
             return number
-    return _ignored(name, value, f"a whole number from 1 to {GREATEST}")
+    _ignored(name, value, f"a whole number from 1 to {GREATEST}")
+    return None
 
 
 def _seconds(name: str, value: str) -> float | None:

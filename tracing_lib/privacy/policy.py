@@ -198,7 +198,7 @@ class PrivacyPolicy:
                 self._names[value] = known
         return known
 
-    def learn_routes(self, name: str, attributes: Mapping[str, object]) -> None:
+    def learn_routes(self, name: object, attributes: Mapping[str, object]) -> None:
         """Keep the route in the name of a span whose attributes say that it is one; a path that nobody matched has no such attribute."""
         _, blank, tail = name.partition(" ") if isinstance(name, str) else ("", "", "")
         if blank and tail.startswith("/") and not self.registry.knows_route(tail):
@@ -335,7 +335,7 @@ def rebuilt(span: ReadableSpan, **changed: Any) -> ReadableSpan:  # noqa: ANN401
     parts |= {"instrumentation_scope": span.instrumentation_scope, **changed}
     for part, dropped in (("events", span.dropped_events), ("links", span.dropped_links)):
         if dropped:
-            parts[part] = BoundedList.from_seq(None, parts[part])  # type: ignore[no-untyped-call]  # the SDK's
+            parts[part] = BoundedList.from_seq(None, parts[part])
             parts[part].dropped = dropped
     return ReadableSpan(**parts)
 
