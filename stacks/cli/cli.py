@@ -328,13 +328,14 @@ def _servers(_: argparse.Namespace) -> int:
 
 def _running(arguments: argparse.Namespace) -> Path | None:
     """The outputs file of an environment that runs on this machine; none, and a complaint, where it does not."""
+    from components.local.instances import command_for
     from stacks.environment.source import name_of
     from stacks.placement.local import outputs_path
 
     path = outputs_path(name_of(arguments.environment), state=arguments.state)
     if path.is_file():
         return path
-    _complain(f"{arguments.environment}: does not run on this machine; start it: python -m stacks run {arguments.environment}")
+    _complain(f"{arguments.environment}: does not run on this machine; start it: {command_for('run', path.parent, arguments.environment)}")
     return None
 
 
