@@ -49,7 +49,7 @@ class Parts(PackCore):
             memory.clear()
         self._state, self._state_bytes = None, b""
 
-    def _name_field(self, name: Any, attributes: dict[str, AnyValue]) -> bytes:
+    def _name_field(self, name: Any, attributes: dict[str, AnyValue]) -> bytes:  # noqa: ANN401  a service may give anything
         redactor = self._redactor
         path = isinstance(name, str) and "/" in name
         if redactor is not None and path:
