@@ -114,7 +114,7 @@ def _listed(instance: Instance, folder: Path) -> Listed:
         health=health,
         log=str(log_path(folder, instance.name)),
         volumes={volume.name: volume.path for volume in workload.volumes},
-        grace_seconds=workload.grace_seconds,
+        grace_seconds=workload.grace_in_place,
     )
 
 

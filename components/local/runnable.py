@@ -46,8 +46,8 @@ class Runnable(Protocol):
         """The request that tells whether it takes traffic."""
 
     @property
-    def grace_seconds(self) -> int:
-        """Time that it has to stop after SIGTERM."""
+    def grace_in_place(self) -> int:
+        """Seconds that it has to stop after SIGTERM, where a successor finds its volumes."""
 
     @property
     def environment(self) -> Mapping[str, str]:

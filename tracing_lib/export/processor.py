@@ -175,8 +175,8 @@ class ExportProcessor(SpanProcessor):
         # Never waited for: a finalizer that ends a span may hold what the thread that encodes is waiting for.
         elif self._encoding.acquire(blocking=False):
             try:
-                # More than the one that came, so that fewer are pending afterwards.
-                self._encode(min(waiting - _MOST_PENDING + 1, _AT_ONCE))
+                # More than the one that came, so that the next ends of spans only append.
+                self._encode(_AT_ONCE)
             finally:
                 self._encoding.release()
         elif waiting > _TOO_MANY_PENDING:
