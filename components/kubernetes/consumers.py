@@ -38,6 +38,7 @@ class Consumers(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         for mapping in consumer_objects(plan, variables):
             place(mapping, f"{name}-{mapping['metadata']['namespace']}", child)
-        for namespace in plan.told_namespaces if secrets is not None else ():
-            place(secret_object(plan, namespace, PART_OF, secrets), f"{name}-{namespace}", child)
+        if secrets is not None:
+            for namespace in plan.told_namespaces:
+                place(secret_object(plan, namespace, PART_OF, secrets), f"{name}-{namespace}", child)
         self.register_outputs({"namespaces": list(plan.told_namespaces)})

@@ -27,6 +27,6 @@ def from_wire(value: Any, path: Path = ()) -> Any:  # noqa: ANN401 - any part of
     return value
 
 
-def _name(name: str, known: tuple[str, ...]) -> str:
+def _name(name: Any, known: tuple[str, ...]) -> Any:  # noqa: ANN401 - a key of any mapping
     as_in_file = re.sub(r"[A-Z]", lambda letter: f"_{letter[0].lower()}", name) if isinstance(name, str) else name
     return as_in_file if as_in_file in known and name not in known else name

@@ -72,7 +72,7 @@ def status(call: Any, *arguments: Any) -> grpc.StatusCode:  # noqa: ANN401 - gen
     """The status with which a call is refused."""
     with pytest.raises(grpc.RpcError) as refused:
         call(*arguments, timeout=STALL_SECONDS)
-    found: grpc.StatusCode = refused.value.code()  # type: ignore[attr-defined]  # grpc's errors are calls
+    found: grpc.StatusCode = refused.value.code()
     return found
 
 
