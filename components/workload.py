@@ -15,7 +15,7 @@ from components.scheduling import Scheduling
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from components.issued import Certificate, ExternalSecret
+    from components.issued import Certificate, ExternalSecret, Instrumentation
 
 TargetKind = Literal["local", "docker", "kubernetes"]
 
@@ -188,8 +188,9 @@ class Workload:
     """A server, replicated or not. The plan decided the needs of its role; a placement needs no more than this record to run it.
 
     ``spread`` tells where replicas go: ``single`` (one, never two at a time), ``replicated`` (interchangeable, any node), ``ordered``
-    (each with its own volume), ``every-node``. ``grace_seconds`` is how long it may take to stop after SIGTERM. ``node_variable`` is the
-    environment variable that tells it the name of its node, if it needs to know.
+    (each with its own volume), ``every-node``. ``grace_seconds`` is how long it may take to stop after SIGTERM, where volumes that survive
+    an instance go with it; ``restart_grace_seconds`` is the same where they stay, None where that is no other time. ``node_variable`` is
+    the environment variable that tells it the name of its node, if it needs to know.
     """
 
     name: str
@@ -206,12 +207,18 @@ class Workload:
     identity: Identity
     spread: Literal["single", "replicated", "ordered", "every-node"] = "single"
     replicas: int = 1
+    restart_grace_seconds: int | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     node_variable: str | None = None
     secret_files: tuple[SecretFile, ...] = ()
     secret_variables: tuple[SecretVariable, ...] = ()
     site: Site | None = None
     scheduling: Scheduling = field(default_factory=Scheduling)
+
+    @property
+    def grace_in_place(self) -> int:
+        """Seconds to stop after SIGTERM where a successor finds the same volumes."""
+        return self.grace_seconds if self.restart_grace_seconds is None else self.restart_grace_seconds
 
     def port(self, name: str) -> Port:
         """The port of that name.
@@ -321,7 +328,7 @@ class Plan:
     """Workloads of one environment, who may talk to whom, and all else that a placement needs.
 
     ``labels`` and ``annotations`` are on every object of a cluster, pods included. Controllers of the cluster fill the Secrets of
-    ``certificates`` and ``external_secrets``.
+    ``certificates`` and ``external_secrets``. With ``instrumentation`` the OpenTelemetry operator configures services.
     ``toolbox`` is a static busybox for containers of servers whose own images hold no other program.
     """
 
@@ -344,6 +351,7 @@ class Plan:
     addresses: Family = "ipv4"
     certificates: tuple[Certificate, ...] = ()
     external_secrets: tuple[ExternalSecret, ...] = ()
+    instrumentation: Instrumentation | None = None
 
     @property
     def told_namespaces(self) -> tuple[str, ...]:

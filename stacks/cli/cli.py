@@ -12,6 +12,7 @@ from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stacks.cli.copying import add_copying
 from stacks.cli.rehearsing import add_rehearsing
 from stacks.cli.trying import add_trying
 from stacks.cli.verbs import add_verbs
@@ -105,6 +106,9 @@ def parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
     what = schema.add_mutually_exclusive_group()
     what.add_argument("--outputs", action="store_true", help="the JSON schema of the outputs")
     what.add_argument("--reference", action="store_true", help="the reference of settings, in Markdown")
+    what.add_argument(
+        "--types", choices=("arguments", "cluster_arguments"), help="a module of the types of a component's settings, in Python"
+    )
     schema.set_defaults(verb=_schema)
 
     diff = verbs.add_parser("diff", help="say what changes from one environment to another; exits with 1 when something does")
@@ -119,6 +123,7 @@ def parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
     _add_running(verbs)
     add_rehearsing(verbs)
     add_trying(verbs)
+    add_copying(verbs)
     add_verifying(verbs)
     add_verbs(verbs)
     return whole, verbs.choices
@@ -242,6 +247,11 @@ def _schema(arguments: argparse.Namespace) -> int:
 
         _print(reference())
         return OK
+    if arguments.types:
+        from stacks.environment.typed import source
+
+        sys.stdout.write(source(arguments.types))
+        return OK
     if arguments.outputs:
         from stacks.placement.outputs import outputs_schema as schema
     else:
@@ -318,13 +328,14 @@ def _servers(_: argparse.Namespace) -> int:
 
 def _running(arguments: argparse.Namespace) -> Path | None:
     """The outputs file of an environment that runs on this machine; none, and a complaint, where it does not."""
+    from components.local.instances import command_for
     from stacks.environment.source import name_of
     from stacks.placement.local import outputs_path
 
     path = outputs_path(name_of(arguments.environment), state=arguments.state)
     if path.is_file():
         return path
-    _complain(f"{arguments.environment}: does not run on this machine; start it: python -m stacks run {arguments.environment}")
+    _complain(f"{arguments.environment}: does not run on this machine; start it: {command_for('run', path.parent, arguments.environment)}")
     return None
 
 

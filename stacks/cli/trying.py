@@ -123,6 +123,7 @@ def _ps(arguments: argparse.Namespace) -> int:
 
 def _fault(arguments: argparse.Namespace) -> int:
     from components.local.faults import Faults
+    from components.local.instances import command_for
 
     faults, name, since = Faults(_folder(arguments)), arguments.instance, time.monotonic()
     match arguments.fault:
@@ -147,9 +148,8 @@ def _fault(arguments: argparse.Namespace) -> int:
                     faults.release(name)
         case "slow" | "full-disk" as kind:
             _during(_lasting(faults, kind, arguments), arguments.seconds)
-    sys.stdout.write(
-        f"{arguments.fault} {name}: done after {time.monotonic() - since:.1f} s; see: python -m stacks ps {arguments.environment}\n"
-    )
+    see = command_for("ps", _folder(arguments), arguments.environment)
+    sys.stdout.write(f"{arguments.fault} {name}: done after {time.monotonic() - since:.1f} s; see: {see}\n")
     return OK
 
 

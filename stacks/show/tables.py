@@ -70,9 +70,10 @@ def print_difference(found: Difference, old: str, new: str) -> None:
     if not found.workloads:
         _print(changes, Text("nothing restarts"))
         return
-    effects = _table("workload", "", "because of")
+    loses = any(effect.loses for effect in found.workloads)
+    effects = _table("workload", "", "because of", *(["what it means"] if loses else []))
     for effect in found.workloads:
-        effects.add_row(effect.workload, effect.effect, Text(", ".join(effect.because)))
+        effects.add_row(effect.workload, effect.effect, Text(", ".join(effect.because)), *([Text(effect.loses or "")] if loses else []))
     _print(changes, effects)
 
 

@@ -74,6 +74,10 @@ class Counters:
                 found[where] += value
         return found
 
+    def now(self, metric: str) -> float:
+        """The sum of all series of a gauge, as each was read last."""
+        return sum(value for (_, series), value in list(self._last.items()) if series.partition("{")[0] == metric)
+
     def still_seconds(self, metric: str) -> float:
         """Seconds since any series of a metric last moved; infinity where none has."""
         return time.monotonic() - self._moved.get(metric, -math.inf)

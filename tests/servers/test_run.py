@@ -87,4 +87,4 @@ def test_a_trace_of_an_environment_that_does_not_run_says_how_to_start_it(tmp_pa
         stacks("trace", "1" * 32, "dev", "--state", str(tmp_path)), cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert answer.returncode == 2
-    assert answer.stderr.strip() == "dev: does not run on this machine; start it: python -m stacks run dev"
+    assert answer.stderr.strip() == f"dev: does not run on this machine; start it: python -m stacks run dev --state {tmp_path}"
