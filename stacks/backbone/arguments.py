@@ -134,10 +134,12 @@ class AgentQueue(TypedDict):
     """
 
     size: NotRequired[str]
-    """Bytes, in equal shares for each gateway. Default: 1Gi, an hour of 1,000 spans/s on one node."""
+    """Bytes, in equal shares for each gateway; `check` says for how long a gateway may be away. When its share is full, what comes next
+    for that gateway is lost and counted, and the others have theirs. Default: 1Gi, an hour of 1,000 spans/s on one node."""
     sync_writes: NotRequired[bool]
     """Whether an agent's queue is written through to the disk before a span is acknowledged (fsync). Default: false, which survives a
-    crash of the process and not a power cut: each request of a service would wait for the disk, once for each gateway."""
+    crash of the process and not a power cut: each request of a service would wait for the disk, once for each gateway. With true a
+    full share refuses whole requests, which senders repeat, so that the other gateways and the span metrics have them several times."""
 
 
 class Agent(TypedDict):
@@ -255,8 +257,9 @@ class Tail(TypedDict):
     """
 
     wait: NotRequired[str]
-    """Time from a trace's first span to the decision, in whole seconds. Default: 10 s; longer requests are decided on what has come by
-    then."""
+    """Time from a trace's first span to the decision, in whole seconds, 30 min at most, because memory holds it so long. Default: 10 s;
+    longer requests are decided on what has come by then, and a shorter wait cuts the traces of the seconds in which an agent
+    restarts."""
     errors: NotRequired[bool]
     """Whether every trace with a span of status ERROR is kept. Default: true, they are what tracing is for."""
     slow: NotRequired[str]
