@@ -63,7 +63,7 @@ class Site(Protocol):
 
     @property
     def where(self) -> str:
-        """Place of the site, in a phrase."""
+        """Place of the backbone, in a phrase."""
 
     @property
     def environment(self) -> Environment:

@@ -24,7 +24,7 @@ from stacks.verify.findings import NAMES
 from stacks.verify.machine import Machine
 from stacks.verify.verify import verify
 from tests.servers.conftest import named
-from tests.waiting import load_per_core, until
+from tests.waiting import STALL_SECONDS, load_per_core, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -68,7 +68,9 @@ class Shape:
         return Faults(self.folder)
 
     def verified(self, *only: Name) -> dict[str, Finding]:
-        return {finding.promise: finding for finding in verify(Machine(self.named, self.folder.parent), only or NAMES)}
+        return {
+            finding.promise: finding for finding in verify(Machine(self.named, self.folder.parent), only or NAMES, seconds=STALL_SECONDS)
+        }
 
     def document(self, instance: str, name: str = "collector.yaml") -> Path:
         return self.folder / instance / "documents" / name
