@@ -15,7 +15,7 @@ from components.scheduling import Scheduling
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from components.issued import Certificate, ExternalSecret
+    from components.issued import Certificate, ExternalSecret, Instrumentation
 
 TargetKind = Literal["local", "docker", "kubernetes"]
 
@@ -328,7 +328,7 @@ class Plan:
     """Workloads of one environment, who may talk to whom, and all else that a placement needs.
 
     ``labels`` and ``annotations`` are on every object of a cluster, pods included. Controllers of the cluster fill the Secrets of
-    ``certificates`` and ``external_secrets``.
+    ``certificates`` and ``external_secrets``. With ``instrumentation`` the OpenTelemetry operator configures services.
     ``toolbox`` is a static busybox for containers of servers whose own images hold no other program.
     """
 
@@ -351,6 +351,7 @@ class Plan:
     addresses: Family = "ipv4"
     certificates: tuple[Certificate, ...] = ()
     external_secrets: tuple[ExternalSecret, ...] = ()
+    instrumentation: Instrumentation | None = None
 
     @property
     def told_namespaces(self) -> tuple[str, ...]:

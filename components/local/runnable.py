@@ -15,7 +15,7 @@ class Runnable(Protocol):
 
     @property
     def name(self) -> str:
-        """Its name."""
+        """Name of the workload."""
 
     @property
     def server(self) -> Server:
@@ -51,7 +51,7 @@ class Runnable(Protocol):
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """Its environment variables."""
+        """Environment variables of the workload."""
 
     def port(self, name: str) -> Port:
         """The port of that name."""

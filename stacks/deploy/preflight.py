@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 CONTROLLERS = {
     "HTTPRoute": ("access.gateway", "the Gateway API", "https://gateway-api.sigs.k8s.io/guides/"),
     "Certificate": ("ingest.certificate or access.certificate", "cert-manager", "https://cert-manager.io/docs/installation/"),
+    "Instrumentation": (
+        "ingest.instrumentation",
+        "the OpenTelemetry operator",
+        "https://opentelemetry.io/docs/platforms/kubernetes/operator/",
+    ),
     "ExternalSecret": ("target.external_secrets", "the External Secrets Operator", "https://external-secrets.io/latest/"),
 }
 """By each kind that a controller brings: the setting that asks for it, the controller, and its page."""

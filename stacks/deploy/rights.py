@@ -35,6 +35,7 @@ RESOURCES: Mapping[str, str] = {
     "HTTPRoute": "httproutes",
     "Certificate": "certificates",
     "ExternalSecret": "externalsecrets",
+    "Instrumentation": "instrumentations",
 }
 """The name in paths and rules of each kind that a plan has."""
 

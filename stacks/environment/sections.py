@@ -11,8 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from stacks.environment.cluster import Gateway as GatewayReference
-from stacks.environment.cluster import Issuer, Pods
+from stacks.environment.cluster import GatewayReference, Issuer, Pods
 from stacks.environment.section import Section
 from stacks.environment.units import (
     Age,
@@ -454,6 +453,10 @@ class Ingest(Section):
     token_secret: ObjectName | None = Field(default=None, title="token secret of the intake")
     """Secret with the entry `token` that senders, and those who ask for strategies, must know; the stack fills it. Default: none, the
     namespace decides alone."""
+    instrumentation: bool = Field(default=False, title="instrumentation by the operator")
+    """Whether an Instrumentation of the OpenTelemetry operator stands beside each ConfigMap: the operator then configures pods that ask for
+    it by its annotation, `instrumentation.opentelemetry.io/inject-java` or that of another language. Kubernetes only. Default: false,
+    because a cluster without the operator does not know the kind."""
 
 
 class Images(Section):

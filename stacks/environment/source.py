@@ -211,29 +211,30 @@ def _parse(text: str, *, source: str, name: str, wanted: str) -> Named:
     document = loaded(text, source, wanted)
     found = named(_settings(document, source, wanted), source=source, name=name, wanted=wanted)
     key = f"{PROJECT}:{found.environment.ingest.tls_secret}.ca.crt"
-    return replace(found, certificate=_certificate(document["config"].get(key), source, wanted, key))
+    return replace(found, certificate=certificate(document["config"].get(key), source=source, key=key, then=_again(wanted)))
 
 
-def _certificate(value: object, source: str, wanted: str, key: str) -> str | None:
-    """The authority behind the intake. An encrypted value is not read here, and it is no secret."""
+def certificate(value: object, *, source: str, key: str, then: str) -> str | None:
+    """The authority behind the intake. An encrypted value is not read here, and it is no secret. Raises ``BadEnvironmentError``."""
     if not isinstance(value, str):
         return None
     try:
         ssl.create_default_context(cadata=value)
     except (ssl.SSLError, ValueError):
         problem = Problem(key, f"{shown(value)} is no certificate; write its PEM, -----BEGIN CERTIFICATE----- and on")
-        raise BadEnvironmentError(source, [problem], _again(wanted)) from None
+        raise BadEnvironmentError(source, [problem], then) from None
     return value
 
 
-def named(settings: object, *, source: str, name: str, wanted: str | None = None) -> Named:
+def named(settings: object, *, source: str, name: str, wanted: str | None = None, then: str | None = None) -> Named:
     """The environment ``name`` that a mapping of settings describes, its volumes and memory found large enough.
 
-    ``wanted`` is how the user named it, for the command that a message advises. Raises ``BadEnvironmentError``.
+    ``wanted`` is how the user named it, for the command that a message advises, unless that is ``then``. Raises ``BadEnvironmentError``.
     """
-    environment = parse(settings, source=source, name=wanted or name)
+    again = then or _again(wanted or name)
+    environment = parse(settings, source=source, name=wanted or name, then=again)
     if small := [Problem(f"environment.{key}", message) for key, message in too_small(environment)]:
-        raise BadEnvironmentError(source, small, _again(wanted or name))
+        raise BadEnvironmentError(source, small, again)
     return Named(name, source, environment)
 
 

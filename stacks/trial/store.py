@@ -92,7 +92,7 @@ class Store:
         return missing
 
     def in_pieces(self) -> int:
-        """How many traces were there in part for a while, or still are."""
+        """Number of traces that were there in part for a while, or still are."""
         late = [read for read in self.found.values() if read.in_part is not None and read.first - read.in_part > PIECES_SECONDS]
         return len(late) + len(self.parts)
 
