@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 CONTROLLERS = {
     "HTTPRoute": ("access.gateway", "the Gateway API", "https://gateway-api.sigs.k8s.io/guides/"),
     "Certificate": ("ingest.certificate or access.certificate", "cert-manager", "https://cert-manager.io/docs/installation/"),
+    "PodMonitor": ("monitoring.scraping", "the Prometheus operator", "https://prometheus-operator.dev/docs/getting-started/installation/"),
+    "PrometheusRule": (
+        "monitoring.alerts",
+        "the Prometheus operator",
+        "https://prometheus-operator.dev/docs/getting-started/installation/",
+    ),
     "ExternalSecret": ("target.external_secrets", "the External Secrets Operator", "https://external-secrets.io/latest/"),
 }
 """By each kind that a controller brings: the setting that asks for it, the controller, and its page."""

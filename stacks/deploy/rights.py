@@ -35,6 +35,8 @@ RESOURCES: Mapping[str, str] = {
     "HTTPRoute": "httproutes",
     "Certificate": "certificates",
     "ExternalSecret": "externalsecrets",
+    "PodMonitor": "podmonitors",
+    "PrometheusRule": "prometheusrules",
 }
 """The name in paths and rules of each kind that a plan has."""
 
