@@ -77,6 +77,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.alerts", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=SCENARIOS, default=list(SCENARIOS), metavar="NAME", help=f"of {', '.join(SCENARIOS)}")
     given = parser.parse_args()
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
     kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"healthy": {}, "fired": {}}
     problems: list[str] = []
     for environment, one in environments().items():
@@ -93,7 +94,7 @@ def _run(one: Named, environment: str, wanted: dict[str, Scenario], kept: dict[s
     problems = []
     with tempfile.TemporaryDirectory(prefix="alerts-") as folder:
         state = Path(folder)
-        times = Times(FACTOR, least_seconds=6)
+        times = Times(FACTOR, least_seconds=20)
         with deploy(one, nodes=2, say=_tell, state=state, disks=os.geteuid() == 0, times=times) as running:
             stage = Stage(running, state / one.name)
             if environment == "usual":

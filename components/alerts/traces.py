@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 _MINUTES_5, _MINUTES_15 = 300, 900
 
 ON_MEMORY = "otelcol_processor_tail_sampling_sampling_traces_on_memory"
-LATE = "otelcol_processor_tail_sampling_sampling_late_span_age_seconds_count"
+LATE = "otelcol_processor_tail_sampling_early_releases_from_cache_decision_total"
+"""Spans that come after the decision on their trace, which the sampler remembers. Its `late_span_age` is of those that it has forgotten."""
 ACCEPTED = "otelcol_receiver_accepted_spans_total"
 CALLS = "traces_span_metrics_calls_total"
 DROPPED_EDGES = "otelcol_connector_servicegraph_dropped_spans_total"
@@ -60,8 +61,10 @@ def _held(found: Collector, held: int) -> Rule:
 
 def _late(found: Collector, times: Times) -> Rule:
     pod, window = f"{found.name}-0", times.range(_MINUTES_15)
-    late, taken = (selected(name, **_own(found, pod=pod)) for name in (LATE, ACCEPTED))
-    rates = (f"sum by (pod) (rate({selected(name, **_own(found))}[{window}]))" for name in (LATE, ACCEPTED))
+    # Its other receivers are a gateway's own.
+    own = _own(found, receiver="otlp")
+    late, taken = selected(LATE, **_own(found, pod=pod), sampled="true"), selected(ACCEPTED, **own, pod=pod)
+    rates = (f"sum by (pod) (rate({series}[{window}]))" for series in (selected(LATE, **_own(found)), selected(ACCEPTED, **own)))
     return Rule(
         name=f"{PREFIX}LateSpans",
         workload=found.name,
@@ -69,8 +72,8 @@ def _late(found: Collector, times: Times) -> Rule:
         pending=0,
         severity="warning",
         summary="{{ $labels.pod }} gets spans of traces that it has decided on",
-        description="They follow the decision and are not looked at, so a failure among them keeps nothing. Traces that take longer than "
-        "the tail-sampling wait, and an agent that was down, cause it.",
+        description="They follow the decision and are not looked at, so a trace with a failure among them may be lost. Traces that take "
+        "longer than the tail-sampling wait, and an agent that was down, cause it.",
         firing=Trial({late: _RISING, taken: "0+600x150"}, {"pod": pod}),
         quiet={late: _STILL, taken: "0+600x150"},
     )

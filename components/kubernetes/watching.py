@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Monitoring(pulumi.ComponentResource):
-    """Monitors, rules and dashboards, after the resources ``after``. It has no children where the plan asks for none."""
+    """Monitors, rules and dashboards, after the resources ``after``."""
 
     def __init__(self, name: str, plan: Plan, *, after: Sequence[pulumi.Resource], opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("virtengine:tracing:Monitoring", name, {}, opts)

@@ -32,7 +32,8 @@ until = partial(until_, every=0.5)
 AFTER_A_FAULT = {
     "otelcol_processor_memory_limiter_refused_spans_total",
     "otelcol_exporter_enqueue_failed_spans_total",
-    "otelcol_processor_tail_sampling_sampling_late_span_age_seconds_count",
+    "otelcol_exporter_send_failed_spans_total",
+    "otelcol_processor_tail_sampling_early_releases_from_cache_decision_total",
     "otelcol_connector_servicegraph_dropped_spans_total",
 }
 """Counters that a collector serves from the first failure on. Their alerts are fired by their faults in ``benchmarks/alerts``."""
