@@ -28,11 +28,14 @@ from tests.servers.conftest import named
 
 if TYPE_CHECKING:
     from benchmarks.alerts.scenarios import Scenario
+    from stacks.environment.model import Environment
 
 RESULTS, PAGE = ROOT / "benchmarks" / "results" / "alerts.json", ROOT / "docs" / "alerts.md"
 FACTOR = 1 / 60
+QUEUE_BYTES = 16 * 2**20
 HEALTHY_SECONDS = 60
-LONGEST_SECONDS = 300
+WARM_SECONDS = 20
+LONGEST_SECONDS = 240
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +52,8 @@ def environments() -> dict[str, Named]:
     usual = named(
         "prod",
         sampling={"tail": {"wait": "2s", "slow": "1s", "baseline": "100 %", "baseline_limit": None}},
-        aggregation={"flush_interval": "1s"},
-        collectors={
-            "agent": {"queue": {"size": "64Mi"}},
-            "gateway": {"queue": {"size": "64Mi"}},
-        },
+        aggregation={"flush_interval": "2s"},
+        collectors={"gateway": {"replicas": 1, "queue": {"size": "64Mi"}}},
         backend={"volume": {"size": "4Gi"}, "sync_writes": False},
         ingest={"certificate": {"name": "company"}},
         load={"spans_per_second": 10, "nodes": 2},
@@ -63,13 +63,20 @@ def environments() -> dict[str, Named]:
     tight = named(
         "prod",
         sampling={"tail": {"wait": "2s", "slow": "1s", "baseline": "100 %", "baseline_limit": None}},
-        aggregation={"flush_interval": "1s", "span_metrics": {"cardinality_limit": 10}, "service_graph": {"max_edges": 100}},
+        aggregation={"flush_interval": "2s", "span_metrics": {"cardinality_limit": 10}, "service_graph": {"max_edges": 100}},
         collectors={"agent": least, "gateway": {**least, "replicas": 1}},
         backend={"volume": {"size": "4Gi"}, "sync_writes": False},
         load={"spans_per_second": 1, "bytes_per_span": 16_384, "nodes": 1},
         retention={"traces": "1d"},
     )
-    return {"usual": usual, "tight": tight}
+    return {"usual": replace(usual, environment=_small_queues(usual.environment)), "tight": tight}
+
+
+def _small_queues(environment: Environment) -> Environment:
+    """The environment with agents' queues smaller than an environment may have, so that they are full after minutes."""
+    both = environment.collectors
+    agent = both.agent.model_copy(update={"queue": both.agent.queue and both.agent.queue.model_copy(update={"size": QUEUE_BYTES})})
+    return environment.model_copy(update={"collectors": both.model_copy(update={"agent": agent})})
 
 
 def main() -> int:
@@ -99,6 +106,8 @@ def _run(one: Named, environment: str, wanted: dict[str, Scenario], kept: dict[s
             stage = Stage(running, state / one.name)
             if environment == "usual":
                 with stage.load(USUAL):
+                    # Until every server was scraped a few times.
+                    time.sleep(WARM_SECONDS)
                     stage.quiet(LONGEST_SECONDS, but=set())
                     begun = time.monotonic()
                     seen: set[str] = set()

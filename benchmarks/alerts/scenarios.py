@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from benchmarks.alerts.stage import Stage
 
 USUAL = Pace(10, 3600)
-HEAVY = Pace(40, 3600, span_bytes=6000, give_up_seconds=5)
-"""A load that fills the queues of the environment within a minute."""
+HEAVY = Pace(60, 3600, span_bytes=700, give_up_seconds=5)
+"""A load that fills the queues of the environment within two minutes."""
 MANY = Pace(1500, 3600, spans=1, span_bytes=150, give_up_seconds=5)
 """Traces of one small span."""
 FLOOD = Pace(40, 3600, span_bytes=40_000, give_up_seconds=5)
@@ -99,8 +99,8 @@ def _stranger(stage: Stage) -> Iterator[None]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the overridden method
             """Say nothing."""
 
-    listed = stage.faults.find("gateway-1")
-    with _refused("gateway-1")(stage), ThreadingHTTPServer((listed.address, listed.ports["otlp-http"]), Handler) as server:
+    listed = stage.faults.find("gateway-0")
+    with _refused("gateway-0")(stage), ThreadingHTTPServer((listed.address, listed.ports["otlp-http"]), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         try:
@@ -182,7 +182,7 @@ def _filled_volume(stage: Stage) -> Iterator[None]:
 
     def fill() -> None:
         with filler.open("wb") as file:
-            while not ended.is_set() and shutil.disk_usage(folder).free > 3 * 2**20:
+            while not ended.is_set() and shutil.disk_usage(folder).free > 2**20:
                 file.write(bytes(2**19))
                 file.flush()
                 ended.wait(1)
@@ -248,7 +248,7 @@ SCENARIOS = {
             "TracingAgentQueueFull",
             "TracingSpansRefused",
         ),
-        make=_refused("gateway-1"),
+        make=_refused("gateway-0"),
         load=HEAVY,
     ),
     "stranger": Scenario(
@@ -267,21 +267,21 @@ SCENARIOS = {
         make=_backend_away,
         load=HEAVY,
     ),
-    "volume": Scenario(title="A volume fills up", alerts=("TracingVolumeFillsUp", "TracingVolumeFull"), make=_filled_volume),
     "no-spans": Scenario(title="No service sends", alerts=("TracingNoSpans",), make=_none, load=None),
     "gateway-queue": Scenario(
         title="A gateway's queue file is overwritten",
         alerts=("TracingGatewayQueueDamaged",),
-        make=_damaged("gateway-1", "jaeger-0"),
+        make=_damaged("gateway-0", "jaeger-0"),
         stays=True,
     ),
     "agent-queue": Scenario(
         title="An agent's queue file is overwritten",
         alerts=("TracingAgentQueueDamaged",),
-        make=_damaged("agent-1", "gateway-1"),
+        make=_damaged("agent-1", "gateway-0"),
         stays=True,
     ),
     "store-fails": Scenario(title="The disk of the store is full", alerts=("TracingStoreFails",), make=_full_store, stays=True),
+    "volume": Scenario(title="A volume fills up", alerts=("TracingVolumeFillsUp", "TracingVolumeFull"), make=_filled_volume, stays=True),
     "names": Scenario(
         title="A service has ids in the names of its spans", alerts=("TracingSpanMetricsFull",), make=_many_names, environment="tight"
     ),

@@ -59,7 +59,7 @@ def tried(promtool: Path, folder: Path, plan: Plan, found: Sequence[Rule], **cha
         text = text.replace(was, becomes)
     (folder / "alerts.yaml").write_text(text)
     (folder / "alerts_test.yaml").write_text(trials_file(plan, found, "alerts.yaml"))
-    command = [promtool, "test", "rules", "alerts_test.yaml"]
+    command = [str(promtool), "test", "rules", "alerts_test.yaml"]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
@@ -112,6 +112,13 @@ def test_every_alert_has_its_section_in_the_runbook_and_the_other_way_round() ->
     assert sections.keys() == names()
     for name, section in sections.items():
         assert re.findall(r"^- (\w+): ", section, re.MULTILINE) == ["Cause", "Check", "Cure"], name
+
+
+def test_every_alert_of_production_was_fired_by_its_fault() -> None:
+    text = (ROOT / "docs" / "alerts.md").read_text()
+    rows = dict(re.findall(rf"^\| \[({PREFIX}\w+)\][^|]*\| \w+ \| ([^|]*) \|", text, re.MULTILINE))
+    assert rows.keys() == {rule.name for rule in rules(planned("a cluster with certificates"))}
+    assert [name for name, fault in rows.items() if "not fired" in fault] == []
 
 
 def test_an_alert_leads_to_its_section_on_the_page_that_the_environment_names() -> None:
