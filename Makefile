@@ -96,6 +96,18 @@ render: .venv/ready ## write every document of ENV to rendered/ENV
 diff: .venv/ready ## say what changes from A to B, for example A=prod@HEAD~1 B=prod
 	@$(PY) -m stacks diff $(A) $(B) $(ARGS)
 
+.PHONY: review
+review: .venv/ready ## write to build/review.md what changes from A to B, for a pull request, and with TRACES=recording.jsonl what B loses
+	@mkdir -p build
+	@$(PY) -m stacks check $(B) > /dev/null
+	@$(PY) -m stacks diff $(A) $(B) --format markdown > build/review.md || test $$? -eq 1
+	@test ! -f "$(TRACES)" || $(PY) -m stacks rehearse $(A) $(B) --traces "$(TRACES)" --format markdown >> build/review.md || test $$? -eq 1
+	@echo build/review.md
+
+.PHONY: verify
+verify: .venv/ready ## hold the promises of ENV against what runs
+	@$(PY) -m stacks verify $(ENV) $(ARGS)
+
 .PHONY: preview
 preview: .venv/ready ## say what deploying ENV would change, and what that means
 	@$(PY) -m stacks preview $(ENV) $(ARGS)
@@ -147,6 +159,10 @@ benchmark: .venv-benchmarks/ready ## measure the library beside its peers; table
 .PHONY: reliability
 reliability: .venv/ready ## break the shape of a cluster on purpose and write docs/reliability.md; an hour (ARGS="--only NAME", --missing)
 	@$(PY) -m benchmarks.reliability $(ARGS)
+
+.PHONY: alerts
+alerts: .venv/ready ## fire each alert by its fault on the shape of a cluster and write docs/alerts.md; half an hour, as root (ARGS="--only NAME")
+	@$(PY) -m benchmarks.alerts $(ARGS)
 
 .PHONY: benchmark-orders
 benchmark-orders: .venv/ready ## measure what tracing adds to placing an order (ARGS="--orders 1000")

@@ -69,9 +69,9 @@ class Heavy:
 class Scenario:
     """A fault under load.
 
-    ``hit`` is the gateway whose share may be late, if it is one. ``loses`` says in words what of that share may be lost, or with
-    ``loses_of_all`` of every share; ``miscounts`` why the counts may differ; ``cause`` explains what does not hold. ``disks`` tells that
-    volumes must have their size, ``any_late`` that every trace may be late.
+    ``hit`` is the gateway whose share may be late, if it is one. ``loses`` says in words what of that share may be lost, ``miscounts`` why
+    the counts may differ; ``cause`` explains what does not hold. ``disks`` tells that volumes must have their size, ``any_late`` that
+    every trace may be late.
     """
 
     title: str
@@ -82,7 +82,6 @@ class Scenario:
     miscounts: str = ""
     disks: bool = False
     any_late: bool = False
-    loses_of_all: bool = False
     cause: str = ""
     heavy: Heavy | None = None
 
@@ -171,9 +170,9 @@ SCENARIOS = {
         title="All agents are restarted, one after the other",
         make=_restarted("agent"),
         times=Times(120, 20),
+        miscounts="the agents' counts of up to `aggregation.flush_interval`",
         any_late=True,
-        cause="An agent that stops closes its intake and waits up to 25 s for its answers, so its senders repeat what is then decided on "
-        "in pieces. A rollout on a cluster starts the new agent before the old one stops, which one machine cannot show.",
+        cause="They were decided in pieces: on a busy machine a restart and the repetitions of senders take longer than the wait.",
     ),
     "backend-killed": Scenario(title="The backend is killed and started again", make=_killed(BACKEND), times=Times(60, 20), any_late=True),
     "backend-away": Scenario(
@@ -204,10 +203,8 @@ SCENARIOS = {
         make=_damaged(AGENT, "garbage", GATEWAY),
         times=Times(90, 10, 30),
         hit=GATEWAY,
-        cause="An agent that cannot read one file waits for the answers to the others before it ends, and takes no spans meanwhile.",
-        loses="what the agent's queue files held, for all gateways because all of them are set aside, and what was decided on without the "
-        "spans that the agent's senders repeated while it was down for longer than the tail-sampling wait,",
-        loses_of_all=True,
+        loses="what the queue file held",
+        any_late=True,
         miscounts="the agent's counts of up to `aggregation.flush_interval`",
     ),
     "expected-load": Scenario(

@@ -12,8 +12,11 @@ from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stacks.cli.copying import add_copying
+from stacks.cli.rehearsing import add_rehearsing
 from stacks.cli.trying import add_trying
 from stacks.cli.verbs import add_verbs
+from stacks.cli.verifying import add_verifying
 from stacks.environment.parse import BadEnvironmentError
 from stacks.environment.source import read
 from stacks.policies.settings import BadPolicySettingsError
@@ -114,10 +117,14 @@ def parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
     form = diff.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print it for programs")
     form.add_argument("--documents", action="store_true", help="print the difference of the servers' documents instead")
+    form.add_argument("--format", choices=("text", "markdown"), default="text", help="markdown: for a pull request (default: text)")
     diff.set_defaults(verb=_diff)
 
     _add_running(verbs)
+    add_rehearsing(verbs)
     add_trying(verbs)
+    add_copying(verbs)
+    add_verifying(verbs)
     add_verbs(verbs)
     return whole, verbs.choices
 
@@ -206,7 +213,7 @@ def _metrics(arguments: argparse.Namespace) -> int:
     from components.documents.series import series
     from stacks.plan.collectors import trace_metrics
 
-    found = series(trace_metrics(read(arguments.environment).environment.aggregation, ""))
+    found = series(trace_metrics(read(arguments.environment).environment, ""))
     if arguments.json:
         _print(json.dumps([asdict(one) for one in found], indent=2))
     else:
@@ -261,6 +268,10 @@ def _diff(arguments: argparse.Namespace) -> int:
         _print(json.dumps(as_json(found), indent=2, ensure_ascii=False))
     elif arguments.documents:
         sys.stdout.write(found.documents)
+    elif arguments.format == "markdown":
+        from stacks.show.markdown import difference as markdown
+
+        _print(markdown(found, arguments.old, arguments.new))
     else:
         from stacks.show.tables import print_difference
 
@@ -317,13 +328,14 @@ def _servers(_: argparse.Namespace) -> int:
 
 def _running(arguments: argparse.Namespace) -> Path | None:
     """The outputs file of an environment that runs on this machine; none, and a complaint, where it does not."""
+    from components.local.instances import command_for
     from stacks.environment.source import name_of
     from stacks.placement.local import outputs_path
 
     path = outputs_path(name_of(arguments.environment), state=arguments.state)
     if path.is_file():
         return path
-    _complain(f"{arguments.environment}: does not run on this machine; start it: python -m stacks run {arguments.environment}")
+    _complain(f"{arguments.environment}: does not run on this machine; start it: {command_for('run', path.parent, arguments.environment)}")
     return None
 
 

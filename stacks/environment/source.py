@@ -50,8 +50,11 @@ _FORMS = {
     f"{_TAG}bool": (r"true|True|TRUE|false|False|FALSE", "tTfF"),
     f"{_TAG}null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     _DOUBTFUL: (
-        r"[-+]?0[0-9_]+|[-+]?0[xXoObB][0-9a-fA-F_]+|[-+]?[0-9][0-9]*_[0-9_.]*([eE][-+]?[0-9]+)?|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ].*)?",
-        "-+0123456789",
+        (
+            r"[-+]?0[0-9_]+|[-+]?0[xXoObB][0-9a-fA-F_]+|(?=.*_)[-+]?[0-9_.]*[0-9][0-9_.]*([eE][-+]?[0-9_]+)?"
+            r"|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ].*)?"
+        ),
+        "-+.0123456789",
     ),
     f"{_TAG}int": (r"[-+]?(0|[1-9][0-9]*)", "-+0123456789"),
     f"{_TAG}float": (r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", "-+.0123456789"),
@@ -187,20 +190,25 @@ def _again(wanted: str) -> str:
     return f"python -m stacks check {shlex.quote(wanted)}"
 
 
-def _parse(text: str, *, source: str, name: str, wanted: str) -> Named:
-    """The environment in the text of a stack file."""
+def loaded(text: str, source: str, wanted: str) -> Any:  # noqa: ANN401 - YAML
+    """The value of a YAML text as Pulumi's engine reads it. Raises ``BadEnvironmentError`` for what is none, or what readers differ in."""
     if other := _OTHER_BREAKS.search(text):
         line = text.count("\n", 0, other.start()) + 1
         shown_ = f"\\u{ord(other[0]):04x}"
         raise _refused(source, wanted, f"line {line}: the character {shown_} ends a line to some readers of YAML alone; write it without")
     try:
-        document = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
     except yaml.MarkedYAMLError as error:
         raise _refused(source, wanted, _not_yaml(error)) from None
     except yaml.YAMLError as error:
         raise _refused(source, wanted, f"is not YAML: {str(error).splitlines()[0]}; compare with Pulumi.dev.yaml") from None
     except RecursionError:
         raise _refused(source, wanted, "nests deeper than any setting; compare with Pulumi.dev.yaml") from None
+
+
+def _parse(text: str, *, source: str, name: str, wanted: str) -> Named:
+    """The environment in the text of a stack file."""
+    document = loaded(text, source, wanted)
     found = named(_settings(document, source, wanted), source=source, name=name, wanted=wanted)
     key = f"{PROJECT}:{found.environment.ingest.tls_secret}.ca.crt"
     return replace(found, certificate=certificate(document["config"].get(key), source=source, key=key, then=_again(wanted)))

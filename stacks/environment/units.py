@@ -30,7 +30,7 @@ _QUANTITY = re.compile(r"(\d+) ?(Ki|Mi|Gi|Ti|k|M|G|T)")
 _CORES = re.compile(r"(\d+)m|(\d+(?:\.\d{1,3})?)")
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-_HTTPS = re.compile(r"https://[!-~]+")
+_HTTPS, _HTTP = re.compile(r"https://[!-~]+"), re.compile(r"https?://[!-~]+")
 _DISCOVERY = "/.well-known/openid-configuration"
 _PLACEHOLDER = re.compile(r"\$\{[^}]*\}?|\{\{.*?(?:\}\}|$)|\$\(|%\(\w*\)s|<%.*")
 _WILDCARD = re.compile(r"\^?[*.?%]*\*[*.?%]*\$?")
@@ -113,7 +113,7 @@ def format_cores(millicores: int) -> str:
     return str(millicores // 1000) if millicores % 1000 == 0 else f"{millicores}m"
 
 
-def _duration(big: str, small: str, minimum: timedelta) -> Callable[[object], timedelta]:
+def _duration(big: str, small: str, minimum: timedelta, maximum: timedelta = _LONGEST) -> Callable[[object], timedelta]:
     """A parser of durations whose advice for a bare number is written in the units ``big`` and ``small``."""
 
     def parse(value: object) -> timedelta:
@@ -126,8 +126,8 @@ def _duration(big: str, small: str, minimum: timedelta) -> Callable[[object], ti
         if not isinstance(value, str) or not found:
             raise refuse(f'{shown(value)} is not a duration; write a number and one of ms, s, m, h, d, for example "1{big}"')
         milliseconds = float(found[1]) * _MILLISECONDS[found[2]]
-        if milliseconds > _LONGEST.total_seconds() * 1000:
-            raise refuse(f'{shown(value)} is too long; write "{format_duration(_LONGEST)}" or less')
+        if milliseconds > maximum.total_seconds() * 1000:
+            raise refuse(f'{shown(value)} is too long; write "{format_duration(maximum)}" or less')
         if milliseconds != int(milliseconds):
             near = max(1, round(milliseconds))
             raise refuse(f'{shown(value)} is finer than a millisecond; write whole milliseconds, for example "{near}ms"')
@@ -283,14 +283,25 @@ def _https(value: str) -> str:
         raise refuse(
             f"{shown(value)} is the address of the issuer's description; write the issuer, {shown(value.removesuffix(_DISCOVERY))}"
         )
-    try:
-        parts = urlsplit(value if _HTTPS.fullmatch(value) else "")
-        usable = parts.hostname and parts.port != 0 and not (parts.query or parts.fragment or parts.username)
-    except ValueError:
-        usable = None
-    if not usable:
+    if not (_HTTPS.fullmatch(value) and _is_base(value)):
         raise refuse(f'{shown(value)} is not an https address; write for example "https://login.example.org/realms/virtengine"')
     return value
+
+
+def _http(value: str) -> str:
+    _identifier(value)
+    if not (_HTTP.fullmatch(value) and _is_base(value)):
+        raise refuse(f'{shown(value)} is not an http address; write for example "http://prometheus.monitoring.svc:9090"')
+    return value
+
+
+def _is_base(value: str) -> bool:
+    """Whether an address has a host, and neither query nor fragment nor user."""
+    try:
+        parts = urlsplit(value)
+        return bool(parts.hostname) and parts.port != 0 and not (parts.query or parts.fragment or parts.username)
+    except ValueError:
+        return False
 
 
 def _network(value: str) -> str:
@@ -315,6 +326,14 @@ Duration = Annotated[
     WithJsonSchema(_DURATION_SCHEMA | {"examples": ["10s", "250ms", "15m"]}),
 ]
 """A length of time: a number and one of ``ms``, ``s``, ``m``, ``h``, ``d``."""
+
+Wait = Annotated[
+    timedelta,
+    BeforeValidator(_duration("s", "ms", timedelta(milliseconds=1), timedelta(minutes=30))),
+    PlainSerializer(format_duration, return_type=str),
+    WithJsonSchema(_DURATION_SCHEMA | {"examples": ["10s", "1m"]}),
+]
+"""A ``Duration`` of half an hour at most, for what is held in memory meanwhile."""
 
 Interval = Annotated[
     timedelta,
@@ -411,6 +430,11 @@ HttpsUrl = Annotated[
     WithJsonSchema({"type": "string", "format": "uri", "pattern": rf"{_NO_PLACEHOLDER}(?!.*/\.well-known/openid-configuration$)https://"}),
 ]
 """An absolute https address without query or fragment."""
+
+HttpUrl = Annotated[
+    str, AfterValidator(_http), WithJsonSchema({"type": "string", "format": "uri", "pattern": rf"{_NO_PLACEHOLDER}https?://"})
+]
+"""An absolute http or https address without query or fragment."""
 
 Network = Annotated[
     str,

@@ -9,6 +9,7 @@ from components.documents import collector, held, ports
 from components.workload import Document, Health, Identity, SecretFile, Volume, Workload
 from stacks.environment.sizing import (
     FREE_SHARE,
+    PROMPT_STOP_SECONDS,
     acknowledge_seconds,
     burst_spans,
     expected_traces,
@@ -18,7 +19,17 @@ from stacks.environment.sizing import (
     underway_bytes,
 )
 from stacks.plan.addresses import Bound
-from stacks.plan.parts import INGEST, TOKEN, certificate_files, go_memory_limit, milliseconds, resources, scheduling, security_of
+from stacks.plan.parts import (
+    INGEST,
+    TOKEN,
+    certificate_files,
+    go_memory_limit,
+    metrics_of,
+    milliseconds,
+    resources,
+    scheduling,
+    security_of,
+)
 
 if TYPE_CHECKING:
     from stacks.environment import sections
@@ -39,8 +50,8 @@ def _operation(bound: Bound, section: sections.Agent | sections.Gateway) -> coll
     )
 
 
-def _queue(volume: Volume, *, sync_writes: bool) -> collector.Queue:
-    return collector.Queue(volume.path, round(volume.size_bytes * (1 - FREE_SHARE)), sync_writes)
+def _queue(volume: Volume, *, sync_writes: bool, loses: bool = False) -> collector.Queue:
+    return collector.Queue(volume.path, round(volume.size_bytes * (1 - FREE_SHARE)), sync_writes, loses)
 
 
 def agent(inputs: Inputs) -> Workload:
@@ -54,8 +65,8 @@ def agent(inputs: Inputs) -> Workload:
     text = collector.agent(
         collector.Intake(bound.bind(ports.OTLP_GRPC), bound.bind(ports.OTLP_HTTP), security_of(files), token),
         _operation(bound, section),
-        _queue(queue, sync_writes=waiting.sync_writes) if queue and waiting else None,
-        trace_metrics(environment.aggregation, bound.bind(ports.SPAN_METRICS)),
+        _queue(queue, sync_writes=waiting.sync_writes, loses=waiting.when_full == "lose") if queue and waiting else None,
+        trace_metrics(environment, bound.bind(ports.SPAN_METRICS)),
         gateways=_gateways(inputs),
         enriched=inputs.addresses.kind == "kubernetes",
     )
@@ -67,11 +78,13 @@ def agent(inputs: Inputs) -> Workload:
         documents=(Document("collector.yaml", text),),
         documents_path=inputs.documents,
         ports=bound.all,
+        metrics=metrics_of(bound.all),
         volumes=(queue,) if queue else (),
         health=Health(ports.HEALTH.name, "/", start_seconds=start_seconds(waiting.size if waiting else 0)),
         resources=resources(section.resources),
         # What was sent is waited for, so that a pod that is replaced takes nothing along that a gateway has.
         grace_seconds=acknowledge_seconds(environment) + 20,
+        restart_grace_seconds=PROMPT_STOP_SECONDS if waiting else None,
         # The pods that send, in whatever namespace.
         identity=Identity(USER, {"": ("pods",)}),
         spread="every-node",
@@ -125,7 +138,7 @@ def gateway(inputs: Inputs) -> Workload:
         _operation(bound, section),
         _queue(queue, sync_writes=section.queue.sync_writes),
         _tail_sampling(environment),
-        trace_metrics(environment.aggregation, bound.bind(ports.SPAN_METRICS)),
+        trace_metrics(environment, bound.bind(ports.SPAN_METRICS)),
         backend=Bound(inputs.addresses, environment.backend.kind).call(ports.OTLP_GRPC),
         entry=not clustered,
         hold=hold,
@@ -138,6 +151,7 @@ def gateway(inputs: Inputs) -> Workload:
         documents=(Document("collector.yaml", text),),
         documents_path=inputs.documents,
         ports=bound.all,
+        metrics=metrics_of(bound.all),
         volumes=(queue,),
         health=Health(ports.HEALTH.name, "/", start_seconds=start_seconds(queue.size_bytes)),
         resources=resources(section.resources),
@@ -166,8 +180,9 @@ def _tail_sampling(environment: Environment) -> collector.TailSampling:
     )
 
 
-def trace_metrics(section: sections.Aggregation, endpoint: str) -> collector.TraceMetrics:
+def trace_metrics(environment: Environment, endpoint: str) -> collector.TraceMetrics:
     """The metrics that collectors make of traces, scraped at ``endpoint``."""
+    section = environment.aggregation
     return collector.TraceMetrics(
         endpoint=endpoint,
         flush_milliseconds=milliseconds(section.flush_interval),
@@ -179,4 +194,5 @@ def trace_metrics(section: sections.Aggregation, endpoint: str) -> collector.Tra
         graph_buckets_milliseconds=tuple(milliseconds(bucket) for bucket in section.service_graph.buckets),
         graph_wait_milliseconds=milliseconds(section.service_graph.wait),
         graph_max_items=section.service_graph.max_edges,
+        exemplars=environment.monitoring.exemplars,
     )

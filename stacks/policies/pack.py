@@ -57,12 +57,13 @@ def _schema(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _stack(given: Sequence[pulumi_policy.PolicyResource]) -> Stack:
     found = [of_engine(one.resource_type, one.name, one.props, protected=bool(one.opts.protect)) for one in given]
-    environments = [one.props.get("settings") for one in given if one.resource_type == _BACKBONE]
-    return Stack([resource for resource in found if resource is not None], _environment(environments[0]) if environments else None)
+    settings = next((one.props.get("settings") for one in given if one.resource_type == _BACKBONE), None)
+    return Stack([resource for resource in found if resource is not None], _environment(settings) if isinstance(settings, str) else None)
 
 
-def _environment(settings: object) -> Environment | None:
+def _environment(settings: str) -> Environment | None:
+    """Return the environment of a component, which tells all of its settings as an output."""
     try:
-        return parse(json.loads(settings) if isinstance(settings, str) else None, source=_BACKBONE, name=PACK)
-    except BadEnvironmentError:
-        return None  # the program itself refuses it, with words
+        return parse(json.loads(settings), source=_BACKBONE, name=PACK)
+    except (BadEnvironmentError, ValueError):
+        return None  # of a component of another version

@@ -70,9 +70,10 @@ def print_difference(found: Difference, old: str, new: str) -> None:
     if not found.workloads:
         _print(changes, Text("nothing restarts"))
         return
-    effects = _table("workload", "", "because of")
+    loses = any(effect.loses for effect in found.workloads)
+    effects = _table("workload", "", "because of", *(["what it means"] if loses else []))
     for effect in found.workloads:
-        effects.add_row(effect.workload, effect.effect, Text(", ".join(effect.because)))
+        effects.add_row(effect.workload, effect.effect, Text(", ".join(effect.because)), *([Text(effect.loses or "")] if loses else []))
     _print(changes, effects)
 
 
@@ -100,6 +101,14 @@ def print_pairs(heading: str, rows: Mapping[str, object]) -> None:
     for what, value in rows.items():
         table.add_row(what, str(value))
     _print(table)
+
+
+def print_rows(columns: Sequence[str], rows: Iterable[Sequence[str]], heading: str, closing: Sequence[str] = ()) -> None:
+    """Print rows of text under their columns, below a heading, and sentences after them."""
+    table = _table(*columns)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    _print(Text(heading), table, *map(Text, closing))
 
 
 def print_trace(outputs: Outputs, trace: Trace, pages: Path) -> None:

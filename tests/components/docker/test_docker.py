@@ -111,7 +111,7 @@ def test_every_server_is_confined_limited_and_asked_for_its_health(deployed: Dep
         assert inputs["memory"] * 2**20 == inputs["memorySwap"] * 2**20 == workload.resources.memory_bytes
         assert inputs["healthcheck"]["tests"][-1].endswith(f":{workload.port(workload.health.port).number}{workload.health.path}")
         assert inputs["wait"] is True
-        assert inputs["destroyGraceSeconds"] == inputs["stopTimeout"] == workload.grace_seconds
+        assert inputs["destroyGraceSeconds"] == inputs["stopTimeout"] == workload.grace_in_place
 
 
 def test_a_server_reads_its_documents_and_cannot_write_them(deployed: Deployed) -> None:

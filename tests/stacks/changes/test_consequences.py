@@ -69,7 +69,7 @@ LINES: dict[str, tuple[str, samples.Changes, str, str]] = {
     "ingress open": ("prod", {"access.ingress_namespaces": []}, "access.ingress_namespaces", "from every namespace"),
     "scrapers removed": (
         "prod",
-        {"aggregation.scraper_namespaces": []},
+        {"aggregation.scraper_namespaces": [], "monitoring.scraping": "off"},
         "aggregation.scraper_namespaces",
         "can no longer be scraped from monitoring",
     ),
@@ -177,6 +177,10 @@ def test_what_the_objects_of_a_changed_plan_bring_about_is_said(setting: Setting
         said = "\n".join(str(change.consequence) for change in found.changes)
         assert not [words for words in demanded(before, after) if words not in said], said
         assert not [words for words in untrue(found, before, after) if words in said], said
+        # The queue of an agent goes with its pod, whatever replaces it.
+        queued = old.environment.target.kind == "kubernetes" and old.environment.collectors.agent.queue is not None
+        for effect in found.workloads:
+            assert (effect.loses is not None) is (queued and (effect.workload, effect.effect) == ("agent", "restarts")), effect
 
 
 def test_a_smaller_claim_is_an_object_that_the_api_server_is_asked_to_shrink() -> None:

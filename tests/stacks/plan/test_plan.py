@@ -325,6 +325,15 @@ def test_a_gateway_decides_on_what_it_acknowledged_and_else_stops_at_once(base: 
     assert tail["num_traces"] >= tail["expected_new_traces_per_sec"]
 
 
+@pytest.mark.parametrize("queue", [{"size": "1Gi"}, None])
+def test_an_agent_stops_at_once_where_its_queue_stays_and_else_waits_for_answers(queue: dict[str, str] | None) -> None:
+    agent = samples.planned("prod", "kubernetes", {"collectors.agent.queue": queue}).workload("agent")
+    exporters = yaml.safe_load(agent.documents[0].text)["exporters"]
+    longest = int(exporters["otlp_http/gateway-0"]["timeout"].removesuffix("s")) - 120 if queue else 8
+    assert agent.grace_seconds > longest
+    assert agent.grace_in_place == (2 if queue else agent.grace_seconds)
+
+
 @each
 def test_a_queue_leaves_room_on_its_volume(base: str, target: str) -> None:
     for workload in samples.planned(base, target).workloads:
@@ -350,6 +359,8 @@ def test_a_rendered_plan_names_every_document_and_can_be_read_again(base: str, t
     tree = json.loads(rendered["plan.json"])
     objects = {name for name in rendered if name.startswith("kubernetes/")}
     assert bool(objects) == (target == "kubernetes")
-    assert {f"{w['name']}/{d}" for w in tree["workloads"] for d in w["documents"]} == rendered.keys() - {"plan.json"} - objects
+    watching = {name for name in rendered if name.startswith("monitoring/")}
+    assert ("monitoring/scrape.yaml" in watching) == (target != "kubernetes")
+    assert {f"{w['name']}/{d}" for w in tree["workloads"] for d in w["documents"]} == rendered.keys() - {"plan.json"} - objects - watching
     assert "text" not in set(_walk(tree))
     assert [w["image"] for w in tree["workloads"]] == [w.server.image for w in found.workloads]

@@ -44,8 +44,10 @@ def analyzer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[analyzer_pb2_
             process.kill()
 
 
-def ask(analyzer: analyzer_pb2_grpc.AnalyzerStub, changes: dict[str, object], config: dict[str, dict[str, Any]]) -> set[tuple[str, str]]:
-    """Ask for a stack's violations: the name of each policy, and its message."""
+def ask(
+    analyzer: analyzer_pb2_grpc.AnalyzerStub, changes: dict[str, object], config: dict[str, dict[str, Any]], *, busier: int = 1
+) -> set[tuple[str, str]]:
+    """Ask for a stack's violations: the name of each policy, and its message. Its component tells of so many times the load."""
     analyzer.Configure(
         analyzer_pb2.ConfigureAnalyzerRequest(
             policyConfig={
@@ -67,6 +69,10 @@ def ask(analyzer: analyzer_pb2_grpc.AnalyzerStub, changes: dict[str, object], co
         for objects in kubernetes_objects(plan).values()
         for mapping in objects
     ]
+    settings = samples.named(changes=changes).environment.model_dump(mode="json")
+    settings["load"]["spans_per_second"] *= busier
+    told = json_format.ParseDict({"settings": json.dumps(settings)}, Struct())
+    resources.append(analyzer_pb2.AnalyzerResource(type="virtengine:tracing:TracingBackbone", properties=told, name="tracing"))
     answer = analyzer.AnalyzeStack(analyzer_pb2.AnalyzeStackRequest(resources=resources))
     assert not [one.message for one in answer.diagnostics if "can't run" in one.message]
     return {(one.policyName, one.message) for one in answer.diagnostics}
@@ -87,6 +93,12 @@ def test_a_bad_stack_is_refused_by_the_policy_that_it_breaks(analyzer: analyzer_
     found = ask(analyzer, changes, {})
     assert {name for name, _ in found} == {"image-digests", "protected-store", "intake", "retention"}
     assert any("set environment.retention.traces between 1d and 90d" in message for _, message in found)
+
+
+def test_a_load_that_the_component_tells_of_is_held_against_the_disk(analyzer: analyzer_pb2_grpc.AnalyzerStub) -> None:
+    (found,) = (message for name, message in ask(analyzer, {}, {}, busier=10) if name == "disk")
+    assert "PersistentVolumeClaim traces-jaeger-0 has 500Gi" in found
+    assert "environment.backend.volume.size" in found
 
 
 def test_the_engine_s_configuration_moves_the_bounds(analyzer: analyzer_pb2_grpc.AnalyzerStub) -> None:
