@@ -108,3 +108,10 @@ def test_the_outputs_alone_put_the_keeper_in_go_into_the_trace_of_who_asks(progr
     kinds = {attributes(span.attributes).get("error.type") for _, span in spans if span.name.startswith("oracle.keeper")}
     assert kinds == {None, "OutOfBounds", "UnknownSymbol"}
     assert "jane@example.org" not in str(spans)
+
+
+def test_without_go_the_story_goes_without_the_oracle_and_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    said: list[str] = []
+    assert find_oracle(said.append) is None
+    assert said == ["without the oracle, whose keeper is written in Go: there is no `go` on PATH (1.26.0 or later is needed)"]
