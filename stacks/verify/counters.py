@@ -100,16 +100,21 @@ def _fills(look: Look, instance: Instance) -> Iterator[tuple[float, str]]:
     found = metrics(look, instance)
     sizes = {sample.labels.get("exporter", ""): sample.value for sample in found if sample.name == "otelcol_exporter_queue_size"}
     rooms = {sample.labels.get("exporter", ""): sample.value for sample in found if sample.name == "otelcol_exporter_queue_capacity"}
-    queued = [exporter for exporter in sizes if exporter.split("/")[0] in {"otlp_grpc", "otlp_http"} and rooms.get(exporter)]
-    for exporter in queued:
-        # Those by which a gateway waits for its decisions are counted in spans, and have no end.
-        if exporter.partition("/")[2] not in {"copy", "flush"}:
+    for exporter in filter(rooms.get, sizes):
+        if _delivers(exporter):
             fill = sizes[exporter] / rooms[exporter]
             told = f"{approximate_bytes(sizes[exporter])} of {approximate_bytes(rooms[exporter])}"
             yield fill, f"{instance.name}: its queue {exporter} holds {told} ({format_percent(round(fill, 3))})"
-    lost = sum(sample.value for sample in found if sample.name == "otelcol_exporter_enqueue_failed_spans_total")
+    failed = [sample for sample in found if sample.name == "otelcol_exporter_enqueue_failed_spans_total"]
+    lost = sum(sample.value for sample in failed if _delivers(sample.labels.get("exporter", "")))
     if lost:
         yield 1.0, f"{instance.name}: {lost:,.0f} spans were lost to a full queue since it started"
+
+
+def _delivers(exporter: str) -> bool:
+    """Whether an exporter delivers spans; those by which a gateway waits for its decisions hold copies, and fail when an agent goes."""
+    kind, _, name = exporter.partition("/")
+    return kind in {"otlp_grpc", "otlp_http"} and name not in {"copy", "flush"}
 
 
 def _volumes(look: Look, instance: Instance) -> Iterator[tuple[float, str]]:
