@@ -160,6 +160,10 @@ benchmark: .venv-benchmarks/ready ## measure the library beside its peers; table
 reliability: .venv/ready ## break the shape of a cluster on purpose and write docs/reliability.md; an hour (ARGS="--only NAME", --missing)
 	@$(PY) -m benchmarks.reliability $(ARGS)
 
+.PHONY: alerts
+alerts: .venv/ready ## fire each alert by its fault on the shape of a cluster and write docs/alerts.md; half an hour, as root (ARGS="--only NAME")
+	@$(PY) -m benchmarks.alerts $(ARGS)
+
 .PHONY: benchmark-orders
 benchmark-orders: .venv/ready ## measure what tracing adds to placing an order (ARGS="--orders 1000")
 	@$(PY) -m benchmarks.place_order $(ARGS)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from components.issued import Certificate, ExternalSecret, Instrumentation
+    from components.monitoring import Monitoring
 
 TargetKind = Literal["local", "docker", "kubernetes"]
 
@@ -25,7 +26,17 @@ RoleName = Literal["agent", "gateway", "backend", "sampling", "ui", "access"]
 Family = Literal["ipv4", "ipv6", "dual"]
 """Families of addresses on which servers listen."""
 
-OutsideName = Literal["consumers", "operators", "scrapers", "kubernetes-api", "oidc-issuer", "object-storage", "instance-identity"]
+OutsideName = Literal[
+    "consumers",
+    "operators",
+    "scrapers",
+    "kubernetes-api",
+    "oidc-issuer",
+    "object-storage",
+    "instance-identity",
+    "prometheus",
+    "loki",
+]
 """Peers outside of a plan that take part in it.
 
 ``consumers`` are the services that send spans, ``operators`` the people who look at traces, ``scrapers`` the metric collectors;
@@ -94,6 +105,14 @@ class Health:
     path: str
     start_seconds: int = 60
     alive_seconds: int = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """A page of metrics in the text format of Prometheus: the name of its port, and its path."""
+
+    port: str
+    path: str = "/metrics"
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +209,7 @@ class Workload:
     ``spread`` tells where replicas go: ``single`` (one, never two at a time), ``replicated`` (interchangeable, any node), ``ordered``
     (each with its own volume), ``every-node``. ``grace_seconds`` is how long it may take to stop after SIGTERM, where volumes that survive
     an instance go with it; ``restart_grace_seconds`` is the same where they stay, None where that is no other time. ``node_variable`` is
-    the environment variable that tells it the name of its node, if it needs to know.
+    the environment variable that tells it the name of its node, if it needs to know. ``metrics`` are the pages that scrapers may read.
     """
 
     name: str
@@ -214,6 +233,7 @@ class Workload:
     secret_variables: tuple[SecretVariable, ...] = ()
     site: Site | None = None
     scheduling: Scheduling = field(default_factory=Scheduling)
+    metrics: tuple[Metrics, ...] = ()
 
     @property
     def grace_in_place(self) -> int:
@@ -345,6 +365,7 @@ class Plan:
     outside: Mapping[OutsideName, Outside]
     quota: Quota
     toolbox: Server
+    monitoring: Monitoring
     pull_secret: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)

@@ -102,7 +102,10 @@ class TailSampling:
 
 @dataclass(frozen=True, slots=True)
 class TraceMetrics:
-    """Metrics made of traces, and the ``host:port`` where they are scraped."""
+    """Metrics made of traces, and the ``host:port`` where they are scraped.
+
+    ``exemplars`` says whether gateways count kept traces as well, with ids of such traces as exemplars.
+    """
 
     endpoint: str
     flush_milliseconds: int
@@ -114,6 +117,11 @@ class TraceMetrics:
     graph_buckets_milliseconds: tuple[int, ...]
     graph_wait_milliseconds: int
     graph_max_items: int
+    exemplars: bool = True
+
+
+KEPT = "span_metrics/kept"
+"""Connector that counts the spans of kept traces: behind tail sampling, because an exemplar of a trace that is not kept leads nowhere."""
 
 
 def agent(intake: Intake, operation: Operation, queue: Queue | None, metrics: TraceMetrics, *, gateways: Gateways, enriched: bool) -> str:
@@ -171,13 +179,14 @@ def gateway(
     extensions = _extensions(operation, intake, queue)
     first = ["memory_limiter", *(wall.NAMES if entry else [])]
     counted = ["span_metrics", "service_graph"] if entry else ["service_graph"]
-    counters = {"span_metrics": _span_metrics(metrics), "service_graph": _service_graph(metrics)}
+    kept = [KEPT] if metrics.exemplars else []
+    counters = {"span_metrics": _span_metrics(metrics), "service_graph": _service_graph(metrics), KEPT: _kept_metrics(metrics)}
     processors = _memory_limiter(operation) | (wall.processors() if entry else {}) | (held.processors() if hold else {})
     return expanded_text(
         {
             "receivers": _receivers(intake, late=hold is not None) | (held.receivers(hold) if hold else {}),
             "processors": processors | {"tail_sampling": _tail_sampling(tail), "batch": _decided()},
-            "connectors": {name: counters[name] for name in counted} | {"forward": {}},
+            "connectors": {name: counters[name] for name in [*counted, *kept]} | {"forward": {}},
             "exporters": {"otlp_grpc": _delivery(queue, backend), "prometheus": _prometheus(metrics)}
             | (held.exporters(hold) if hold else {}),
             "extensions": extensions,
@@ -193,10 +202,10 @@ def gateway(
                     "traces/sampled": {
                         "receivers": ["forward"],
                         "processors": [*(["resource/first"] if hold else []), "tail_sampling", "batch"],
-                        "exporters": ["otlp_grpc"],
+                        "exporters": ["otlp_grpc", *kept],
                     },
                     **(held.pipelines() if hold else {}),
-                    "metrics": {"receivers": counted, "exporters": ["prometheus"]},
+                    "metrics": {"receivers": [*counted, *kept], "exporters": ["prometheus"]},
                 },
             ),
         }
@@ -314,6 +323,15 @@ def _span_metrics(metrics: TraceMetrics) -> Part:
     }
 
 
+def _kept_metrics(metrics: TraceMetrics) -> Part:
+    # One id for each series and flush is what a diagram can show. Without dimensions there are few series of them.
+    return _span_metrics(metrics) | {
+        "namespace": "traces.kept",
+        "dimensions": [],
+        "exemplars": {"enabled": True, "max_per_data_point": 1},
+    }
+
+
 def _service_graph(metrics: TraceMetrics) -> Part:
     return {
         "dimensions": list(metrics.graph_dimensions),
@@ -427,8 +445,9 @@ def _storage(queue: Queue) -> Part:
     }
 
 
-SET_ASIDE = "virtengine.queue.files_set_aside"
-"""Attribute of a collector itself, and as a label of ``target_info`` among its metrics: how many queue files were set aside so far."""
+SET_ASIDE = "virtengine_queue_files_set_aside"
+"""Attribute of a collector itself, and a label of ``target_info`` among its metrics: how many queue files were set aside so far. It has no
+dots, because Prometheus 3 keeps those in a label and earlier ones do not."""
 
 
 def _service(operation: Operation, extensions: Part, pipelines: Part) -> Part:

@@ -23,8 +23,20 @@ class Operation:
     telemetry_port: int
 
 
-def store(operation: Operation, *, intake: str, query: str, query_grpc: str, folder: str, retention_seconds: int, sync_writes: bool) -> str:
+def store(
+    operation: Operation,
+    *,
+    intake: str,
+    query: str,
+    query_grpc: str,
+    folder: str,
+    retention_seconds: int,
+    sync_writes: bool,
+    prometheus: str | None = None,
+) -> str:
     """The document of Jaeger with Badger in ``folder``; ``intake``, ``query`` and ``query_grpc`` are ``host:port``.
+
+    ``prometheus`` is the URL of a server that has the span metrics, for the tab Monitor; None for no such tab.
 
     Badger stamps the expiry on a span when it is written. There is neither a batch processor nor an exporter queue: what the server
     acknowledged and still held in memory would die with it.
@@ -35,15 +47,16 @@ def store(operation: Operation, *, intake: str, query: str, query_grpc: str, fol
         "ttl": {"spans": go_duration(retention_seconds * 1000)},
         "consistency": sync_writes,
     }
+    counted = {"metric_backends": {"spans": {"prometheus": _span_metrics(prometheus)}}} if prometheus is not None else {}
     return expanded_text(
         {
             "receivers": {"otlp": {"protocols": {"grpc": {"endpoint": intake, "max_recv_msg_size_mib": 16}}}},
             "exporters": {"jaeger_storage_exporter": {"trace_storage": "traces"}},
             "extensions": {
                 "healthcheckv2": _health(operation),
-                "jaeger_storage": {"backends": {"traces": {"badger": badger}}},
+                "jaeger_storage": {"backends": {"traces": {"badger": badger}}} | counted,
                 "jaeger_query": {
-                    "storage": {"traces": "traces"},
+                    "storage": {"traces": "traces"} | ({"metrics": "spans"} if counted else {}),
                     "http": {"endpoint": query},
                     "grpc": {"endpoint": query_grpc},
                     # Each query would be a trace of Jaeger's own, sent to whatever listens on its loopback.
@@ -57,6 +70,17 @@ def store(operation: Operation, *, intake: str, query: str, query_grpc: str, fol
             },
         }
     )
+
+
+def _span_metrics(prometheus: str) -> Part:
+    # The names that the collector's connector gives its metrics behind the Prometheus exporter.
+    return {
+        "endpoint": prometheus,
+        "metric_namespace": "traces_span_metrics",
+        "latency_unit": "s",
+        "normalize_calls": True,
+        "normalize_duration": True,
+    }
 
 
 STRATEGIES_USER = "services"

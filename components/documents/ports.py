@@ -25,6 +25,9 @@ GRAFANA = Port("grafana", 3000, "http")
 ACCESS = Port("access", 4180, "http")
 ACCESS_METRICS = Port("telemetry", 44180, "http")
 
+METRICS = (TELEMETRY.name, SPAN_METRICS.name)
+"""Names of the ports on which servers serve metrics and nothing else: of their own state, then of traces."""
+
 COPY, FLUSH = 4319, 4320
 """Ports on which a gateway calls itself, on loopback: nobody else reaches them, so they are no ports of the workload."""
 

@@ -39,10 +39,15 @@ class Series:
 
 
 def series(metrics: TraceMetrics) -> tuple[Series, ...]:
-    """Series at a gateway's metrics port, except ``target_info``."""
+    """Series that are made of traces, except ``target_info``: those of an agent and of a gateway together."""
     span = (*_SPAN, *_RESOURCE, *map(prometheus_label, metrics.span_dimensions))
     edge = (*_EDGE, *(prometheus_label(f"{side}_{name}") for side in ("client", "server") for name in metrics.graph_dimensions))
     spans, edges = _seconds(metrics.span_buckets_milliseconds), _seconds(metrics.graph_buckets_milliseconds)
+    kept = (*_SPAN, *_RESOURCE)
+    of_kept = (
+        Series("traces_kept_calls_total", "counter", kept),
+        Series("traces_kept_duration_seconds", "histogram", kept, spans),
+    )
     return (
         Series("traces_span_metrics_calls_total", "counter", span),
         Series("traces_span_metrics_duration_seconds", "histogram", span, spans),
@@ -50,6 +55,7 @@ def series(metrics: TraceMetrics) -> tuple[Series, ...]:
         Series("traces_service_graph_request_failed_total", "counter", edge),
         Series("traces_service_graph_request_client_seconds", "histogram", edge, edges),
         Series("traces_service_graph_request_server_seconds", "histogram", edge, edges),
+        *(of_kept if metrics.exemplars else ()),
     )
 
 

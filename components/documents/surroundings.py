@@ -8,10 +8,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from components.documents.scraping import scrape_configs
 from components.documents.text import json_text, yaml_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+
+    from components.documents.scraping import Page
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,43 @@ def network(*, health: str, services: Sequence[Service], ingress: Ingress | None
     )
 
 
-def prometheus(*, scraped: Mapping[str, Sequence[str]], interval_seconds: int) -> str:
-    """The document of Prometheus: the ``host:port`` of each target by the name of its job, scraped at ``/metrics``."""
-    jobs = [{"job_name": name, "static_configs": [{"targets": list(targets)}]} for name, targets in scraped.items()]
-    return yaml_text({"global": {"scrape_interval": f"{interval_seconds}s"}, "scrape_configs": jobs})
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A claim, and the folder that stands for it."""
+
+    claim: str
+    folder: str
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFile:
+    """A Certificate of cert-manager by its name, and the PEM that stands for its Secret."""
+
+    name: str
+    file: str
+
+
+def cluster(*, listen: str, namespace: str, volumes: Sequence[Volume], certificates: Sequence[CertificateFile]) -> str:
+    """The document of what stands for kubelets and cert-manager, as far as alerts ask them."""
+    return json_text(
+        {
+            "listen": listen,
+            "namespace": namespace,
+            "volumes": [asdict(volume) for volume in volumes],
+            "certificates": [asdict(certificate) for certificate in certificates],
+        }
+    )
+
+
+def prometheus(*, pages: Sequence[Page], cluster: str, rules: str, interval_seconds: int) -> str:
+    """The document of Prometheus: it scrapes ``pages`` and the ``host:port`` of what stands for the cluster, and evaluates ``rules``."""
+    every = f"{interval_seconds}s"
+    # What a kubelet tells of has its own namespace, and keeps it.
+    told = {"job_name": "cluster", "honor_labels": True, "static_configs": [{"targets": [cluster]}]}
+    return yaml_text(
+        {
+            "global": {"scrape_interval": every, "evaluation_interval": every},
+            "rule_files": [rules],
+            "scrape_configs": [*scrape_configs(pages), told],
+        }
+    )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from components.workload import Plan, Workload
+    from components.workload import Family, Plan, Workload
 
 Object = dict[str, Any]
 """A Kubernetes object as its API has it, in plain values."""
@@ -17,6 +17,15 @@ PART_OF = "virtengine-tracing"
 
 NAMESPACE_LABEL = "kubernetes.io/metadata.name"
 """The label that the API server itself puts on each namespace, and that nobody can take for another."""
+
+FAMILIES: Mapping[Family, Object] = {
+    # Nothing is said where the cluster's own default does, so that Services which are there stay as they are.
+    "ipv4": {},
+    "ipv6": {"ipFamilyPolicy": "SingleStack", "ipFamilies": ["IPv6"]},
+    # Not required: a cluster with one family would refuse the Service.
+    "dual": {"ipFamilyPolicy": "PreferDualStack"},
+}
+"""Fields of a Service by the families of addresses."""
 
 _BINARY = (("Ti", 2**40), ("Gi", 2**30), ("Mi", 2**20), ("Ki", 2**10))
 _DECIMAL = (("T", 10**12), ("G", 10**9), ("M", 10**6), ("k", 10**3))

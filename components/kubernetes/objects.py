@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from components.kubernetes.instrumentation import instrumentation_objects
 from components.kubernetes.issued import issued_objects
-from components.kubernetes.names import PART_OF, claim_name, common_metadata, cpu, metadata, quantity, selector
+from components.kubernetes.names import FAMILIES, PART_OF, claim_name, common_metadata, cpu, metadata, quantity, selector
 from components.kubernetes.pods import document_key, template
 from components.kubernetes.policies import deny_all, workload_policies
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from components.kubernetes.names import Object
-    from components.workload import Family, Gateway, Plan, Site, Volume, Workload
+    from components.workload import Gateway, Plan, Site, Volume, Workload
 
 CONTROLLERS = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 """The kinds that make pods."""
@@ -28,15 +28,6 @@ _RBAC = "rbac.authorization.k8s.io"
 
 _UNAWAITED = {"pulumi.com/skipAwait": "true"}
 """Annotation that tells Pulumi's provider not to wait until an object is in use."""
-
-_FAMILIES: Mapping[Family, Object] = {
-    # Nothing is said where the cluster's own default does, so that Services which are there stay as they are.
-    "ipv4": {},
-    "ipv6": {"ipFamilyPolicy": "SingleStack", "ipFamilies": ["IPv6"]},
-    # Not required: a cluster with one family would refuse the Service.
-    "dual": {"ipFamilyPolicy": "PreferDualStack"},
-}
-"""Fields of a Service by the families of addresses."""
 
 _TEMPLATE_BYTES = 2**30
 """Size in the claim template of a StatefulSet. It never changes, since Kubernetes lets no template change, and is used for no replica
@@ -168,7 +159,7 @@ def _service(plan: Plan, workload: Workload) -> Iterator[Object]:
     ]
     if not ports:
         return
-    spec: Object = {"type": "ClusterIP", "selector": selector(workload), "ports": ports, **_FAMILIES[plan.addresses]}
+    spec: Object = {"type": "ClusterIP", "selector": selector(workload), "ports": ports, **FAMILIES[plan.addresses]}
     if workload.spread == "every-node":
         spec["internalTrafficPolicy"] = "Local"
     if workload.spread == "ordered":

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.damage import guarded, queue_folders
 from components.documents.text import kubernetes
+from components.kubernetes.monitoring import scrape_annotations
 from components.kubernetes.names import claim_name, cpu, labels, quantity
 from components.kubernetes.scheduling import scheduling
 
@@ -47,9 +48,13 @@ def document_key(name: str) -> str:
 def template(plan: Plan, workload: Workload) -> Object:
     """The pod template of a workload."""
     return {
-        "metadata": {"labels": labels(plan, workload), "annotations": {**plan.annotations, CHECKSUM: workload.restart_checksum}},
+        "metadata": {"labels": labels(plan, workload), "annotations": _annotations(plan, workload)},
         "spec": _pod(workload, plan.toolbox),
     }
+
+
+def _annotations(plan: Plan, workload: Workload) -> dict[str, str]:
+    return {**plan.annotations, **scrape_annotations(plan, workload), CHECKSUM: workload.restart_checksum}
 
 
 def secrets_digest(salt: str, values: Mapping[str, str]) -> str:

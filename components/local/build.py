@@ -64,6 +64,14 @@ RECIPES: Mapping[str, Recipe] = {
         # Targets are given by name here; the clients of all clouds are most of its code.
         "remove_all_sd",
     ),
+    "promtool": Recipe(
+        "prometheus",
+        "github.com/prometheus/prometheus/cmd/promtool",
+        "v3.16.0",
+        2,
+        "-s -w -X github.com/prometheus/common/version.Version=3.16.0",
+        "remove_all_sd",
+    ),
     "trial": Recipe("trial", ".", "1", 1),
     "actionlint": Recipe("actionlint", "github.com/rhysd/actionlint/cmd/actionlint", "1.7.12", 1),
     "kube-apiserver": Recipe(

@@ -213,7 +213,7 @@ def _metrics(arguments: argparse.Namespace) -> int:
     from components.documents.series import series
     from stacks.plan.collectors import trace_metrics
 
-    found = series(trace_metrics(read(arguments.environment).environment.aggregation, ""))
+    found = series(trace_metrics(read(arguments.environment).environment, ""))
     if arguments.json:
         _print(json.dumps([asdict(one) for one in found], indent=2))
     else:

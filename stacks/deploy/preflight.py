@@ -26,6 +26,12 @@ CONTROLLERS = {
         "the OpenTelemetry operator",
         "https://opentelemetry.io/docs/platforms/kubernetes/operator/",
     ),
+    "PodMonitor": ("monitoring.scraping", "the Prometheus operator", "https://prometheus-operator.dev/docs/getting-started/installation/"),
+    "PrometheusRule": (
+        "monitoring.alerts",
+        "the Prometheus operator",
+        "https://prometheus-operator.dev/docs/getting-started/installation/",
+    ),
     "ExternalSecret": ("target.external_secrets", "the External Secrets Operator", "https://external-secrets.io/latest/"),
 }
 """By each kind that a controller brings: the setting that asks for it, the controller, and its page."""

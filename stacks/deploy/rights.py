@@ -36,6 +36,8 @@ RESOURCES: Mapping[str, str] = {
     "Certificate": "certificates",
     "ExternalSecret": "externalsecrets",
     "Instrumentation": "instrumentations",
+    "PodMonitor": "podmonitors",
+    "PrometheusRule": "prometheusrules",
 }
 """The name in paths and rules of each kind that a plan has."""
 

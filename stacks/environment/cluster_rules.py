@@ -38,6 +38,7 @@ def broken_cluster_rules(environment: Environment) -> Iterator[Broken]:
     if environment.target.kind == "kubernetes":
         if environment.namespace in _OF_EVERY_CLUSTER:
             yield "namespace", f"{shown(environment.namespace)} is there on every cluster and not ours to make; write a name of its own"
+        yield from _scraping(environment)
         yield from _metadata(environment.target)
         yield from _external(environment, environment.target)
 
@@ -121,6 +122,15 @@ def _storage(environment: Environment) -> Iterator[Broken]:
     backend = environment.backend
     if backend.kind == "tempo" and backend.storage.kind == "s3" and backend.storage.plain_http and backend.storage.ca_secret is not None:
         yield "backend.storage.ca_secret", "is of no use with plain HTTP; leave it out, or write plain_http: false"
+
+
+def _scraping(environment: Environment) -> Iterator[Broken]:
+    scraping = environment.monitoring.scraping
+    if scraping != "off" and not environment.aggregation.scraper_namespaces:
+        yield (
+            "aggregation.scraper_namespaces",
+            f"is required with monitoring.scraping: {scraping}, because no scraper would be let in; name the namespace of your Prometheus",
+        )
 
 
 def _metadata(target: Kubernetes) -> Iterator[Broken]:

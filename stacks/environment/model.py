@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from stacks.environment.cluster import Kubernetes
+from stacks.environment.monitoring import Monitoring
 from stacks.environment.section import Section
 from stacks.environment.sections import (
     Access,
@@ -43,6 +44,8 @@ class Environment(Section):
     """Share of traces that are recorded, and the rules for storing them."""
     aggregation: Aggregation = Aggregation()
     """Metrics made of traces."""
+    monitoring: Monitoring = Monitoring()
+    """Scraping, alerts and dashboards."""
     retention: Retention = Retention()
     """Retention of stored data."""
     access: Access | None = None

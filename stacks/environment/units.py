@@ -30,7 +30,7 @@ _QUANTITY = re.compile(r"(\d+) ?(Ki|Mi|Gi|Ti|k|M|G|T)")
 _CORES = re.compile(r"(\d+)m|(\d+(?:\.\d{1,3})?)")
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-_HTTPS = re.compile(r"https://[!-~]+")
+_HTTPS, _HTTP = re.compile(r"https://[!-~]+"), re.compile(r"https?://[!-~]+")
 _DISCOVERY = "/.well-known/openid-configuration"
 _PLACEHOLDER = re.compile(r"\$\{[^}]*\}?|\{\{.*?(?:\}\}|$)|\$\(|%\(\w*\)s|<%.*")
 _WILDCARD = re.compile(r"\^?[*.?%]*\*[*.?%]*\$?")
@@ -283,14 +283,25 @@ def _https(value: str) -> str:
         raise refuse(
             f"{shown(value)} is the address of the issuer's description; write the issuer, {shown(value.removesuffix(_DISCOVERY))}"
         )
-    try:
-        parts = urlsplit(value if _HTTPS.fullmatch(value) else "")
-        usable = parts.hostname and parts.port != 0 and not (parts.query or parts.fragment or parts.username)
-    except ValueError:
-        usable = None
-    if not usable:
+    if not (_HTTPS.fullmatch(value) and _is_base(value)):
         raise refuse(f'{shown(value)} is not an https address; write for example "https://login.example.org/realms/virtengine"')
     return value
+
+
+def _http(value: str) -> str:
+    _identifier(value)
+    if not (_HTTP.fullmatch(value) and _is_base(value)):
+        raise refuse(f'{shown(value)} is not an http address; write for example "http://prometheus.monitoring.svc:9090"')
+    return value
+
+
+def _is_base(value: str) -> bool:
+    """Whether an address has a host, and neither query nor fragment nor user."""
+    try:
+        parts = urlsplit(value)
+        return bool(parts.hostname) and parts.port != 0 and not (parts.query or parts.fragment or parts.username)
+    except ValueError:
+        return False
 
 
 def _network(value: str) -> str:
@@ -419,6 +430,11 @@ HttpsUrl = Annotated[
     WithJsonSchema({"type": "string", "format": "uri", "pattern": rf"{_NO_PLACEHOLDER}(?!.*/\.well-known/openid-configuration$)https://"}),
 ]
 """An absolute https address without query or fragment."""
+
+HttpUrl = Annotated[
+    str, AfterValidator(_http), WithJsonSchema({"type": "string", "format": "uri", "pattern": rf"{_NO_PLACEHOLDER}https?://"})
+]
+"""An absolute http or https address without query or fragment."""
 
 Network = Annotated[
     str,

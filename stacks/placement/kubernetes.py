@@ -8,7 +8,9 @@ import pulumi_kubernetes
 
 from components.kubernetes.consumers import Consumers
 from components.kubernetes.group import Access, Backend, Collectors
+from components.kubernetes.monitoring import monitoring_objects
 from components.kubernetes.namespace import Namespace
+from components.kubernetes.watching import Monitoring
 from stacks.placement.outputs import consumer_config, consumer_secret, outputs
 
 if TYPE_CHECKING:
@@ -44,6 +46,8 @@ def deploy(plan: Plan, environment: Environment, secrets: Secrets, under: Under,
     token = secrets.get((str(environment.ingest.token_secret), "token"))
     told = None if token is None else token.apply(lambda value: consumer_secret(contract, value))
     Consumers(under.name("consumers"), plan, variables=consumer_config(contract), secrets=told, opts=options)
+    if monitoring_objects(plan):
+        Monitoring(under.name("monitoring"), plan, after=[namespace], opts=options)
     return contract
 
 

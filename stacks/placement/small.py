@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from components.alerts.rule import Times
 from components.local.addresses import SIZE, Block, hold_block
 from components.local.disks import mounted
 from components.local.errors import UnsupportedPlanError
@@ -61,12 +62,13 @@ def deploy(
     stopping: threading.Event | None = None,
     state: Path | None = None,
     disks: bool = False,
+    times: Times | None = None,
 ) -> Iterator[Running]:
     """Run an environment in the shape of a cluster with ``nodes`` agents for as long as the context lasts.
 
     Its traces and queues outlive it in ``state``; certificates, token and secrets of the login are made anew. With
-    ``disks`` each volume of the plan is a file system in memory of the volume's size, which ends with the run. Raises ``LocalError`` as the
-    placement on one host does.
+    ``disks`` each volume of the plan is a file system in memory of the volume's size, which ends with the run. ``times`` scales those of
+    the alerts. Raises ``LocalError`` as the placement on one host does.
     """
     from components.local.authority import Authority
 
@@ -78,7 +80,7 @@ def deploy(
         authority = Authority(f"virtengine-tracing {named.name} on this machine")
         filled = _secrets(cluster, named.environment, layout, authority)
         small = instances(named, layout, folder.path, filled)
-        trial = around(Backbone(small.plan, small.instances, named.environment, layout, folder.path, filled))
+        trial = around(Backbone(small.plan, cluster, small.instances, named.environment, layout, folder.path, filled, times or Times()))
         every = [*trial.before, *small.instances, *trial.after]
         programs = find_programs([instance.workload.server for instance in every], toolchain=ROOT / "toolchain", say=say, stopping=stopping)
         try:

@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING
 
+from components.alerts.file import rules_file
+from components.alerts.rules import rules
 from components.documents import surroundings
 from components.documents.images import SURROUNDINGS
+from components.documents.scraping import Page
 from components.local.instances import Instance
 from components.workload import Document, Health, Port, Volume
 
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from components.alerts.rule import Times
     from components.local.addresses import Block
     from components.workload import Plan, Server, Workload
     from stacks.environment.model import Environment
@@ -24,6 +28,10 @@ HEALTH = Port("health", 13133, "http")
 ISSUER = Port("issuer", 5556, "http")
 INGRESS = Port("ingress", 8443, "http")
 PROMETHEUS = Port("prometheus", 9090, "http")
+CLUSTER = Port("cluster", 10250, "http")
+
+RULES = "alerts.yaml"
+"""The file of the alerts, beside the document of Prometheus."""
 
 AUTHORITY_SECRET = "trial-issuer"  # noqa: S105 - the name of a Secret
 """The Secret with the authority behind the issuer's certificate, where the environment names none."""
@@ -47,9 +55,14 @@ class Layout:
     ingress: str
     issuer: str
     prometheus: str
+    cluster: str
 
     def environment(self, environment: Environment) -> Environment:
-        """The environment with the host, the issuer and the proxies of this machine; all else is as it was."""
+        """The environment with the host, the issuer, the proxies and the Prometheus of this machine; all else is as it was."""
+        monitoring = environment.monitoring
+        if monitoring.prometheus is not None:
+            own = monitoring.model_copy(update={"prometheus": f"http://{self.prometheus}:{PROMETHEUS.number}"})
+            environment = environment.model_copy(update={"monitoring": own})
         access = environment.access
         if access is None:
             return environment
@@ -84,14 +97,19 @@ class Surrounding:
 
 @dataclass(frozen=True, slots=True)
 class Backbone:
-    """A backbone in small: the plan as its first instances have it, all instances, and where and with which secrets they run."""
+    """A backbone in small: the plan as its first instances have it, all instances, and where and with which secrets they run.
+
+    ``cluster`` is the plan as a cluster has it, from which the alerts follow; ``times`` scales these.
+    """
 
     plan: Plan
+    cluster: Plan
     instances: Sequence[Instance]
     environment: Environment
     layout: Layout
     folder: Path
     secrets: Mapping[tuple[str, str], str]
+    times: Times
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +129,7 @@ def lay_out(plan: Plan, block: Block, *, nodes: int) -> Layout:
     instances = {workload.name: tuple(block[next(numbers)] for _ in range(_count(workload, nodes))) for workload in ordered}
     several = [workload.name for workload in plan.workloads if workload.spread == "replicated" and workload.replicas > 1]
     services = {name: block[number] for number, name in enumerate(several, start=5)}
-    return Layout(instances, services, network=block[1], ingress=block[2], issuer=block[3], prometheus=block[4])
+    return Layout(instances, services, network=block[1], ingress=block[2], issuer=block[3], prometheus=block[4], cluster=block[9])
 
 
 def _count(workload: Workload, nodes: int) -> int:
@@ -121,7 +139,7 @@ def _count(workload: Workload, nodes: int) -> int:
 def around(backbone: Backbone) -> Trial:
     """Surroundings of these instances: issuer and Ingress where there is a login, Services where there are several, Prometheus."""
     before, files = _issuer(backbone)
-    after = [*_services(backbone), *_ingress(backbone), _prometheus(backbone)]
+    after = [*_services(backbone), *_ingress(backbone), _cluster(backbone), _prometheus(backbone)]
     access = backbone.environment.access
     if access is not None:
         files |= {backbone.folder / "secrets/ingress" / key: backbone.secrets[INGRESS_SECRET, key] for key in ("tls.crt", "tls.key")}
@@ -210,18 +228,63 @@ def _network(
     return Instance(f"{name}-0", network, address)
 
 
+def _cluster(backbone: Backbone) -> Instance:
+    """The metrics that kubelets serve of volumes, and cert-manager of certificates."""
+    folder, address = backbone.folder / "cluster-0" / "documents", backbone.layout.cluster
+    read = {(file.secret, file.key): file.path for workload in backbone.plan.workloads for file in workload.secret_files}
+    text = surroundings.cluster(
+        listen=f"{address}:{CLUSTER.number}",
+        namespace=backbone.plan.namespace,
+        volumes=[
+            surroundings.Volume(f"{volume.name}-{instance.name}", volume.path)
+            for instance in backbone.instances
+            for volume in instance.workload.volumes
+            if volume.survives == "workload"
+        ],
+        certificates=[
+            surroundings.CertificateFile(issued.secret, read[issued.secret, "tls.crt"])
+            for issued in backbone.cluster.certificates
+            if (issued.secret, "tls.crt") in read
+        ],
+    )
+    cluster = Surrounding(
+        name="cluster",
+        server=SURROUNDINGS["trial"],
+        arguments=("cluster", str(folder / "cluster.json")),
+        documents=(Document("cluster.json", text),),
+        documents_path=str(folder),
+        ports=(CLUSTER,),
+        health=Health(CLUSTER.name, "/"),
+    )
+    return Instance("cluster-0", cluster, address)
+
+
+def _pages(backbone: Backbone) -> list[Page]:
+    """Every page of metrics of every instance."""
+    return [
+        Page(
+            backbone.plan.namespace,
+            workload.name,
+            instance.name,
+            page.port,
+            f"{instance.address}:{workload.port(page.port).number}",
+            page.path,
+        )
+        for instance in backbone.instances
+        for workload in [backbone.plan.workload(instance.workload.name)]
+        for page in workload.metrics
+    ]
+
+
 def _prometheus(backbone: Backbone) -> Instance:
-    """Prometheus, which scrapes each port that the plan lets scrapers reach."""
+    """Prometheus, which scrapes each page of metrics of the plan and evaluates the alerts."""
     layout, folder = backbone.layout, backbone.folder
-    scraped = {
-        f"{edge.destination}-{edge.port.name}": [
-            f"{instance.address}:{edge.port.number}" for instance in backbone.instances if instance.workload.name == edge.destination
-        ]
-        for edge in backbone.plan.edges
-        if edge.source == "scrapers"
-    }
     documents, data = folder / "prometheus-0" / "documents", folder / "prometheus-0" / "data"
     interval = max(1, math.floor(backbone.environment.aggregation.flush_interval.total_seconds()))
+    text = surroundings.prometheus(
+        pages=_pages(backbone), cluster=f"{layout.cluster}:{CLUSTER.number}", rules=RULES, interval_seconds=interval
+    )
+    alerts = rules(backbone.cluster, backbone.times) if backbone.cluster.monitoring.alerts else ()
     prometheus = Surrounding(
         name="prometheus",
         server=SURROUNDINGS["prometheus"],
@@ -230,8 +293,9 @@ def _prometheus(backbone: Backbone) -> Instance:
             f"--storage.tsdb.path={data}",
             "--storage.tsdb.retention.time=1d",
             f"--web.listen-address={layout.prometheus}:{PROMETHEUS.number}",
+            "--enable-feature=exemplar-storage",
         ),
-        documents=(Document("prometheus.yaml", surroundings.prometheus(scraped=scraped, interval_seconds=interval)),),
+        documents=(Document("prometheus.yaml", text), Document(RULES, rules_file(backbone.cluster, alerts, backbone.times))),
         documents_path=str(documents),
         ports=(PROMETHEUS,),
         health=Health(PROMETHEUS.name, "/-/ready"),

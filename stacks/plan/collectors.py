@@ -19,7 +19,17 @@ from stacks.environment.sizing import (
     underway_bytes,
 )
 from stacks.plan.addresses import Bound
-from stacks.plan.parts import INGEST, TOKEN, certificate_files, go_memory_limit, milliseconds, resources, scheduling, security_of
+from stacks.plan.parts import (
+    INGEST,
+    TOKEN,
+    certificate_files,
+    go_memory_limit,
+    metrics_of,
+    milliseconds,
+    resources,
+    scheduling,
+    security_of,
+)
 
 if TYPE_CHECKING:
     from stacks.environment import sections
@@ -56,7 +66,7 @@ def agent(inputs: Inputs) -> Workload:
         collector.Intake(bound.bind(ports.OTLP_GRPC), bound.bind(ports.OTLP_HTTP), security_of(files), token),
         _operation(bound, section),
         _queue(queue, sync_writes=waiting.sync_writes, loses=waiting.when_full == "lose") if queue and waiting else None,
-        trace_metrics(environment.aggregation, bound.bind(ports.SPAN_METRICS)),
+        trace_metrics(environment, bound.bind(ports.SPAN_METRICS)),
         gateways=_gateways(inputs),
         enriched=inputs.addresses.kind == "kubernetes",
     )
@@ -68,6 +78,7 @@ def agent(inputs: Inputs) -> Workload:
         documents=(Document("collector.yaml", text),),
         documents_path=inputs.documents,
         ports=bound.all,
+        metrics=metrics_of(bound.all),
         volumes=(queue,) if queue else (),
         health=Health(ports.HEALTH.name, "/", start_seconds=start_seconds(waiting.size if waiting else 0)),
         resources=resources(section.resources),
@@ -127,7 +138,7 @@ def gateway(inputs: Inputs) -> Workload:
         _operation(bound, section),
         _queue(queue, sync_writes=section.queue.sync_writes),
         _tail_sampling(environment),
-        trace_metrics(environment.aggregation, bound.bind(ports.SPAN_METRICS)),
+        trace_metrics(environment, bound.bind(ports.SPAN_METRICS)),
         backend=Bound(inputs.addresses, environment.backend.kind).call(ports.OTLP_GRPC),
         entry=not clustered,
         hold=hold,
@@ -140,6 +151,7 @@ def gateway(inputs: Inputs) -> Workload:
         documents=(Document("collector.yaml", text),),
         documents_path=inputs.documents,
         ports=bound.all,
+        metrics=metrics_of(bound.all),
         volumes=(queue,),
         health=Health(ports.HEALTH.name, "/", start_seconds=start_seconds(queue.size_bytes)),
         resources=resources(section.resources),
@@ -168,8 +180,9 @@ def _tail_sampling(environment: Environment) -> collector.TailSampling:
     )
 
 
-def trace_metrics(section: sections.Aggregation, endpoint: str) -> collector.TraceMetrics:
+def trace_metrics(environment: Environment, endpoint: str) -> collector.TraceMetrics:
     """The metrics that collectors make of traces, scraped at ``endpoint``."""
+    section = environment.aggregation
     return collector.TraceMetrics(
         endpoint=endpoint,
         flush_milliseconds=milliseconds(section.flush_interval),
@@ -181,4 +194,5 @@ def trace_metrics(section: sections.Aggregation, endpoint: str) -> collector.Tra
         graph_buckets_milliseconds=tuple(milliseconds(bucket) for bucket in section.service_graph.buckets),
         graph_wait_milliseconds=milliseconds(section.service_graph.wait),
         graph_max_items=section.service_graph.max_edges,
+        exemplars=environment.monitoring.exemplars,
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from components.documents import access, ports
 from components.workload import Document, Gateway, Health, Identity, SecretFile, SecretVariable, Site, Workload
-from stacks.plan.parts import go_memory_limit, resources, scheduling
+from stacks.plan.parts import go_memory_limit, metrics_of, resources, scheduling
 
 if TYPE_CHECKING:
     from stacks.environment import sections
@@ -42,6 +42,7 @@ def login_proxy(inputs: Inputs, section: sections.Access, *, upstream: str) -> W
         documents=(Document("oauth2-proxy.cfg", text),),
         documents_path=documents,
         ports=bound.all,
+        metrics=metrics_of(bound.all),
         volumes=(),
         health=Health(ports.ACCESS.name, "/ready"),
         resources=resources(section.resources),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from components.documents import jaeger, ports
 from components.documents.images import server
 from components.documents.security import Security
 from components.scheduling import NodeAffinity, PodAffinity, Scheduling, Toleration
-from components.workload import Resources, SecretFile
+from components.workload import Metrics, Port, Resources, SecretFile
 from stacks.environment import cluster
 from stacks.plan.addresses import Bound
 
@@ -106,6 +107,18 @@ def scheduling(environment: Environment, own: cluster.Pods) -> Scheduling:
 def _entries(general: Mapping[str, Section], own: Mapping[str, Section]) -> list[dict[str, Any]]:
     """Entries of mappings by names, in the order of the names: Pulumi sorts the keys of a stack file before the program reads them."""
     return [entry.model_dump() for _, entry in sorted({**general, **own}.items())]
+
+
+def port_of(url: str) -> Port:
+    """The port of a server outside of the plan, by its URL."""
+    parts = urlsplit(url)
+    return Port(parts.scheme, parts.port or {"http": 80, "https": 443}[parts.scheme], "http")
+
+
+def metrics_of(listening: tuple[Port, ...]) -> tuple[Metrics, ...]:
+    """The pages of metrics of a server that listens on these ports: one for each port that serves nothing else."""
+    names = {port.name for port in listening}
+    return tuple(Metrics(name) for name in ports.METRICS if name in names)
 
 
 def go_memory_limit(hard_limit_bytes: float) -> dict[str, str]:

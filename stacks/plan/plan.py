@@ -13,6 +13,7 @@ from stacks.plan import roles
 from stacks.plan.addresses import Bound
 from stacks.plan.issued import certificates, external_secrets, instrumentation
 from stacks.plan.parts import image_of
+from stacks.plan.watching import location, monitoring
 
 if TYPE_CHECKING:
     from components.workload import OutsideName, Port, Workload
@@ -42,6 +43,7 @@ def plan(environment: Environment, addresses: Addresses, *, name: str) -> Plan:
         outside=_outside(environment),
         quota=_quota(workloads, nodes=environment.load.nodes),
         toolbox=image_of(TOOLBOX.program, environment),
+        monitoring=monitoring(environment, addresses),
         pull_secret=environment.images.pull_secret,
         labels=target.labels if target.kind == "kubernetes" else {},
         annotations=target.annotations if target.kind == "kubernetes" else {},
@@ -68,6 +70,8 @@ def _outside(environment: Environment) -> dict[OutsideName, Outside]:
         "oidc-issuer": anywhere,
         "object-storage": anywhere,
         "instance-identity": Outside(networks=_INSTANCE_IDENTITY),
+        "prometheus": location(environment.monitoring.prometheus),
+        "loki": location(environment.monitoring.loki),
     }
 
 

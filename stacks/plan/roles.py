@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, assert_never, get_args
-from urllib.parse import urlsplit
 
 from components.documents import ports
 from components.workload import Edge, OutsideName, Port
 from stacks.plan import collectors, login, stores, strategies
 from stacks.plan.addresses import Bound
-from stacks.plan.parts import Inputs
+from stacks.plan.parts import Inputs, port_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -105,9 +104,20 @@ def user_interface(environment: Environment) -> Role:
 def _scraped(placed: Mapping[str, Workload]) -> Iterator[Edge]:
     """Every port with metrics, reached by the scrapers."""
     for workload in placed.values():
-        for port in workload.ports:
-            if port.name in {ports.TELEMETRY.name, ports.SPAN_METRICS.name}:
-                yield Edge("scrapers", workload.name, port)
+        for page in workload.metrics:
+            yield Edge("scrapers", workload.name, workload.port(page.port))
+
+
+def _asked(workload: str, environment: Environment) -> Iterator[Edge]:
+    """The servers of metrics and logs that a user interface asks."""
+    monitoring = environment.monitoring
+    named: tuple[tuple[OutsideName, str | None], ...] = (
+        ("prometheus", monitoring.prometheus),
+        ("loki", monitoring.loki if workload == GRAFANA.workload else None),
+    )
+    for server, url in named:
+        if url is not None:
+            yield Edge(workload, server, port_of(url))
 
 
 def _from_services(workload: Workload) -> Iterator[Edge]:
@@ -130,10 +140,11 @@ def _to_gateway(_: Environment, placed: Mapping[str, Workload]) -> Iterator[Edge
         yield from _from_services(gateway)
 
 
-def _to_jaeger(_: Environment, placed: Mapping[str, Workload]) -> Iterator[Edge]:
+def _to_jaeger(environment: Environment, placed: Mapping[str, Workload]) -> Iterator[Edge]:
     jaeger = placed["jaeger"]
     yield Edge("gateway", "jaeger", jaeger.port(ports.OTLP_GRPC.name))
     yield _from_people(jaeger, JAEGER.port, placed)
+    yield from _asked("jaeger", environment)
 
 
 def _to_tempo(environment: Environment, placed: Mapping[str, Workload]) -> Iterator[Edge]:
@@ -152,8 +163,7 @@ def _to_tempo(environment: Environment, placed: Mapping[str, Workload]) -> Itera
 
 def _to_grafana(environment: Environment, placed: Mapping[str, Workload]) -> Iterator[Edge]:
     yield _from_people(placed["grafana"], GRAFANA.port, placed)
-    if environment.backend.kind == "tempo" and environment.backend.grafana.scraped:
-        yield Edge("scrapers", "grafana", placed["grafana"].port(GRAFANA.port.name))
+    yield from _asked("grafana", environment)
 
 
 def _from_people(workload: Workload, port: Port, placed: Mapping[str, Workload]) -> Edge:
@@ -169,7 +179,7 @@ def _to_sampling(_: Environment, placed: Mapping[str, Workload]) -> Iterator[Edg
 def _to_access(environment: Environment, placed: Mapping[str, Workload]) -> Iterator[Edge]:
     yield Edge("operators", "access", placed["access"].port(ACCESS.port.name))
     if environment.access is not None:
-        yield Edge("access", "oidc-issuer", Port("https", urlsplit(environment.access.oidc_issuer).port or 443, "http"))
+        yield Edge("access", "oidc-issuer", port_of(environment.access.oidc_issuer))
 
 
 def _jaeger(inputs: Inputs) -> Workload | None:

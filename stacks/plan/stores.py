@@ -9,10 +9,11 @@ from components.documents import grafana as grafana_documents
 from components.documents import jaeger as jaeger_documents
 from components.documents import ports
 from components.documents import tempo as tempo_documents
-from components.workload import Document, Health, Identity, SecretFile, SecretVariable, Volume, Workload
+from components.workload import Document, Health, Identity, Metrics, SecretFile, SecretVariable, Volume, Workload
 from stacks.environment.sizing import catching_up_bytes, longest_trace_bytes
 from stacks.plan.addresses import Bound
-from stacks.plan.parts import go_memory_limit, jaeger_operation, resources, scheduling
+from stacks.plan.parts import go_memory_limit, jaeger_operation, metrics_of, resources, scheduling
+from stacks.plan.watching import dashboards
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,6 +53,7 @@ def jaeger(inputs: Inputs, section: sections.Jaeger) -> Workload:
         folder=folder,
         retention_seconds=round(environment.retention.traces.total_seconds()),
         sync_writes=section.sync_writes,
+        prometheus=environment.monitoring.prometheus,
     )
     disk = section.volume
     return Workload(
@@ -62,6 +64,7 @@ def jaeger(inputs: Inputs, section: sections.Jaeger) -> Workload:
         documents=(Document("jaeger.yaml", text),),
         documents_path=inputs.documents,
         ports=bound.all,
+        metrics=metrics_of(bound.all),
         volumes=(_traces(folder, disk, protect=section.protect),),
         # Badger replays its log before it answers.
         health=Health(ports.HEALTH.name, "/status", start_seconds=300),
@@ -99,6 +102,7 @@ def tempo(inputs: Inputs, section: sections.Tempo) -> Workload:
         documents=(Document("tempo.yaml", text),),
         documents_path=inputs.documents,
         ports=bound.all,
+        metrics=metrics_of(bound.all),
         volumes=(_traces(folder, disk, protect=section.protect),),
         health=Health(ports.TEMPO_QUERY.name, "/ready", start_seconds=300),
         resources=resources(section.resources),
@@ -152,15 +156,22 @@ def grafana(inputs: Inputs, section: sections.Tempo) -> Workload:
     settings = grafana_documents.settings(
         host=bound.host, port=bound[ports.GRAFANA].number, root_url=root_url, folder=scratch.path, provisioning=documents
     )
-    source = grafana_documents.tempo_source(tempo_url=tempo_url)
+    watching = inputs.environment.monitoring
+    source = grafana_documents.sources(tempo=tempo_url, prometheus=watching.prometheus, loki=watching.loki)
+    shown = dashboards(inputs.environment, inputs.addresses) if watching.prometheus is not None else {}
+    boards = [Document(f"boards/{name}", board) for name, board in shown.items()]
+    if boards:
+        boards.append(Document("dashboards/virtengine-tracing.yaml", grafana_documents.dashboards(folder=f"{documents}/boards")))
     return Workload(
         name=inputs.workload,
         role=inputs.role,
         server=inputs.server,
         arguments=("server", f"--config={documents}/grafana.ini", "--homepath=/usr/share/grafana"),
-        documents=(Document("grafana.ini", settings), Document("datasources/tempo.yaml", source)),
+        documents=(Document("grafana.ini", settings), Document("datasources/tempo.yaml", source), *boards),
         documents_path=documents,
         ports=bound.all,
+        # On the port of its pages: who reaches that past the login sees every trace.
+        metrics=(Metrics(ports.GRAFANA.name),) if section.grafana.scraped else (),
         volumes=(scratch,),
         health=Health(ports.GRAFANA.name, "/api/health"),
         resources=resources(section.grafana),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from components.documents import jaeger, ports, sampling
 from components.workload import Document, Health, Identity, Resources, SecretVariable, Workload
-from stacks.plan.parts import TOKEN, certificate_files, go_memory_limit, jaeger_operation, milliseconds, scheduling, security_of
+from stacks.plan.parts import TOKEN, certificate_files, go_memory_limit, jaeger_operation, metrics_of, milliseconds, scheduling, security_of
 from stacks.plan.stores import JAEGER_USER
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def strategy_server(inputs: Inputs) -> Workload:
         ),
         documents_path=folder,
         ports=bound.all,
+        metrics=metrics_of(bound.all),
         volumes=(),
         health=Health(ports.HEALTH.name, "/status"),
         resources=_RESOURCES,

@@ -109,6 +109,8 @@ def test_services_have_addresses_of_the_families_of_the_target(cluster: ApiServe
         ("Certificate", ("spec", "issuerRef")),
         ("ExternalSecret", ("spec", "data", 0, "secretKey")),
         ("Instrumentation", ("spec", "env", 0, "name")),
+        ("PodMonitor", ("spec", "selector")),
+        ("PrometheusRule", ("spec", "groups", 0, "rules", 0, "expr")),
     ],
 )
 def test_an_object_of_a_controller_without_what_it_needs_is_refused(cluster: ApiServer, kind: str, path: tuple[str | int, ...]) -> None:

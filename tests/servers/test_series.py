@@ -55,7 +55,7 @@ def test_the_series_that_are_scraped_are_those_that_the_plan_names(deployed: Dep
     dimensions = {"dimensions": list(DIMENSIONS)}
     changes = {"flush_interval": "1s", "span_metrics": {**dimensions, "buckets": ["10ms", "1s"]}, "service_graph": dimensions}
     environment = named("dev", aggregation=changes)
-    wanted = series(trace_metrics(environment.environment.aggregation, ""))
+    wanted = series(trace_metrics(environment.environment, ""))
     names = {one.name for one in wanted if one.kind == "counter"}
     names |= {f"{one.name}_{part}" for one in wanted if one.kind == "histogram" for part in ("sum", "count", "bucket")}
     with deployed(environment) as running:

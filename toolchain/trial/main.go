@@ -1,7 +1,8 @@
-// Command trial runs the two things that stand around a backbone and that no stack deploys, so that the whole can be tried on one machine:
+// Command trial runs the things that stand around a backbone and that no stack deploys, so that the whole can be tried on one machine:
 //
 //	trial issuer FILE   an OpenID Connect issuer, whose users the file lists and anybody may choose from
 //	trial network FILE  Services of several instances as TCP relays, and the Ingress of the user interface
+//	trial cluster FILE  the metrics that kubelets serve of volumes, and cert-manager of certificates
 //
 // It is for trying alone: the issuer asks for no password.
 package main
@@ -17,7 +18,7 @@ import (
 
 func main() {
 	if len(os.Args) != 3 {
-		log.Fatal("usage: trial issuer|network FILE")
+		log.Fatal("usage: trial issuer|network|cluster FILE")
 	}
 	var err error
 	switch os.Args[1] {
@@ -25,8 +26,10 @@ func main() {
 		err = runIssuer(os.Args[2])
 	case "network":
 		err = runNetwork(os.Args[2])
+	case "cluster":
+		err = runCluster(os.Args[2])
 	default:
-		err = fmt.Errorf("%q is neither issuer nor network", os.Args[1])
+		err = fmt.Errorf("%q is none of issuer, network and cluster", os.Args[1])
 	}
 	log.Fatal(err)
 }

@@ -21,6 +21,15 @@ IDENTITY = {
     },
     "grafana": {"scraped": True},
 }
+WATCHED = {
+    "scraping": "monitors",
+    "interval": "15s",
+    "labels": {"release": "prometheus", "example.org/team": "tracing"},
+    "runbook": "https://docs.example.org/tracing/operating.html",
+    "dashboards": {"labels": {"grafana_dashboard": "1"}},
+    "prometheus": "http://prometheus-operated.monitoring.svc:9090",
+    "loki": "https://logs.example.org",
+}
 PODS: dict[str, Any] = {
     "priority_class": "business-critical",
     "node_selector": {"example.org/pool": "tracing"},
@@ -65,5 +74,6 @@ def settings(**more: object) -> dict[str, object]:
         "ingest": ingest,
         "sampling": sampling,
         "images": {"pull_secret": "mirror"},
+        "monitoring": WATCHED,
     }
     return sections | more

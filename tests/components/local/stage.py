@@ -14,6 +14,7 @@ from components.local.files import hold_folder
 from components.local.instances import one_each
 from components.local.ports import FIRST_REPLACEMENT, choose_ports
 from components.local.supervisor import Supervisor
+from components.monitoring import Monitoring
 from components.workload import (
     Document,
     Edge,
@@ -55,6 +56,7 @@ def plan_of(workloads: Iterable[Workload], edges: Iterable[Edge] = ()) -> Plan:
         privacy=(),
         outside={},
         quota=Quota(pods=0, cpu_millicores=0, memory_bytes=0, storage_bytes=0, claims=0),
+        monitoring=Monitoring(),
         toolbox=server("busybox"),
     )
 

@@ -111,7 +111,7 @@ def assert_the_graph_agrees(outcome: Outcome, samples: Iterable[Sample], waldur_
 
 
 def assert_series_are_those_of_the_plan(found: Mapping[str, list[Sample]]) -> None:
-    wanted = series(trace_metrics(named("dev", **SETTINGS).environment.aggregation, ""))
+    wanted = series(trace_metrics(named("dev", **SETTINGS).environment, ""))
     names = {one.name for one in wanted if one.kind == "counter"}
     names |= {f"{one.name}_{part}" for one in wanted if one.kind == "histogram" for part in ("sum", "count", "bucket")}
     assert set(found) == names

@@ -21,7 +21,7 @@ def test_each_instance_of_each_workload_runs_on_an_address_of_its_own(production
     plan, listed = production.running.plan, production.instances()
     wanted = {w.name: NODES if w.spread == "every-node" else w.replicas for w in plan.workloads}
     assert Counter(one.workload for one in listed if one.workload in wanted) == wanted
-    assert {one.workload for one in listed} - wanted.keys() == {"issuer", "ingress", "prometheus"}
+    assert {one.workload for one in listed} - wanted.keys() == {"issuer", "ingress", "prometheus", "cluster"}
     assert len({one.address for one in listed}) == len(listed)
     assert all(one.pid for one in listed)
     for one in listed:
@@ -52,6 +52,7 @@ def test_prometheus_scrapes_every_port_that_the_plan_lets_it_reach(production: C
         if edge.source == "scrapers"
         for one in production.instances(edge.destination)
     }
+    wanted |= {f"{one.address}:{one.ports['cluster']}" for one in production.instances("cluster")}
 
     def up() -> set[str]:
         targets = json.loads(production.client().get(f"{url}/targets").text)["data"]["activeTargets"]

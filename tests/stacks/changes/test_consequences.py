@@ -69,7 +69,7 @@ LINES: dict[str, tuple[str, samples.Changes, str, str]] = {
     "ingress open": ("prod", {"access.ingress_namespaces": []}, "access.ingress_namespaces", "from every namespace"),
     "scrapers removed": (
         "prod",
-        {"aggregation.scraper_namespaces": []},
+        {"aggregation.scraper_namespaces": [], "monitoring.scraping": "off"},
         "aggregation.scraper_namespaces",
         "can no longer be scraped from monitoring",
     ),

@@ -359,6 +359,8 @@ def test_a_rendered_plan_names_every_document_and_can_be_read_again(base: str, t
     tree = json.loads(rendered["plan.json"])
     objects = {name for name in rendered if name.startswith("kubernetes/")}
     assert bool(objects) == (target == "kubernetes")
-    assert {f"{w['name']}/{d}" for w in tree["workloads"] for d in w["documents"]} == rendered.keys() - {"plan.json"} - objects
+    watching = {name for name in rendered if name.startswith("monitoring/")}
+    assert ("monitoring/scrape.yaml" in watching) == (target != "kubernetes")
+    assert {f"{w['name']}/{d}" for w in tree["workloads"] for d in w["documents"]} == rendered.keys() - {"plan.json"} - objects - watching
     assert "text" not in set(_walk(tree))
     assert [w["image"] for w in tree["workloads"]] == [w.server.image for w in found.workloads]

@@ -1,0 +1,302 @@
+"""The faults, each with the alerts that it is to fire."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+import threading
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
+
+from stacks.trial.load import Pace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+    from benchmarks.alerts.stage import Stage
+
+USUAL = Pace(10, 3600)
+HEAVY = Pace(60, 3600, span_bytes=700, give_up_seconds=5)
+"""A load that fills the queues of the environment within two minutes."""
+MANY = Pace(1500, 3600, spans=1, span_bytes=150, give_up_seconds=5)
+"""Traces of one small span."""
+FLOOD = Pace(40, 3600, span_bytes=40_000, give_up_seconds=5)
+"""More than the memory of a small collector takes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """A fault. ``alerts`` are to fire while it lasts, ``after`` once it has ended; ``tight`` asks for the environment with low limits.
+
+    ``stays`` says that the alerts do not end with the fault.
+    """
+
+    title: str
+    alerts: tuple[str, ...]
+    make: Callable[[Stage], AbstractContextManager[None]]
+    after: tuple[str, ...] = ()
+    load: Pace | None = USUAL
+    environment: Literal["usual", "tight"] = "usual"
+    stays: bool = False
+
+
+def _refused(*names: str) -> Callable[[Stage], AbstractContextManager[None]]:
+    @contextmanager
+    def make(stage: Stage) -> Iterator[None]:
+        for name in names:
+            stage.faults.refuse(name)
+        try:
+            yield
+        finally:
+            for name in names:
+                stage.faults.release(name)
+                stage.faults.wait_healthy(name)
+
+    return make
+
+
+@contextmanager
+def _backend_away(stage: Stage) -> Iterator[None]:
+    with stage.people(), _refused("jaeger-0")(stage):
+        yield
+
+
+@contextmanager
+def _killed_again_and_again(stage: Stage) -> Iterator[None]:
+    for _ in range(3):
+        # Each start is seen by a scrape.
+        stage.faults.wait_successor("sampling-0", stage.faults.kill("sampling-0"))
+        time.sleep(2.5)
+    yield
+
+
+@contextmanager
+def _stranger(stage: Stage) -> Iterator[None]:
+    """Another server in place of a gateway, which refuses what it is sent for good."""
+
+    class Handler(BaseHTTPRequestHandler):
+        """Answers 400."""
+
+        def do_POST(self) -> None:
+            """Take the body and refuse it."""
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(400)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the overridden method
+            """Say nothing."""
+
+    listed = stage.faults.find("gateway-0")
+    with _refused("gateway-0")(stage), ThreadingHTTPServer((listed.address, listed.ports["otlp-http"]), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def _request(spans: Sequence[Span]) -> bytes:
+    scope, whole = ScopeSpans(spans=spans), ResourceSpans()
+    whole.resource.attributes.append(KeyValue(key="service.name", value=AnyValue(string_value="orders")))
+    whole.scope_spans.append(scope)
+    return ExportTraceServiceRequest(resource_spans=[whole]).SerializeToString()
+
+
+def _span(number: int, name: str, filling: str = "", kind: Span.SpanKind.ValueType = Span.SPAN_KIND_CLIENT) -> Span:
+    now = time.time_ns()
+    filled = [KeyValue(key="virtengine.filling", value=AnyValue(string_value=filling))] if filling else []
+    identity = (now + number).to_bytes(16, "big")
+    return Span(
+        trace_id=identity,
+        span_id=identity[8:],
+        name=name,
+        kind=kind,
+        start_time_unix_nano=now,
+        end_time_unix_nano=now + 10**7,
+        attributes=filled,
+    )
+
+
+def _sent(stage: Stage, spans: Callable[[], Sequence[Span]], every: float) -> AbstractContextManager[None]:
+    """Send spans of its own again and again while the context lasts."""
+
+    @contextmanager
+    def sending() -> Iterator[None]:
+        ended = threading.Event()
+
+        def send() -> None:
+            while not ended.is_set():
+                stage.post(_request(spans()))
+                ended.wait(every)
+
+        thread = threading.Thread(target=send, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
+    return sending()
+
+
+def _too_long(stage: Stage) -> AbstractContextManager[None]:
+    # Below the 20 MiB that a collector takes by HTTP, above the 16 MiB that Jaeger takes by gRPC.
+    return _sent(stage, lambda: [_span(0, "too long", "x y " * 4_400_000)], 5)
+
+
+def _many_names(stage: Stage) -> AbstractContextManager[None]:
+    return _sent(stage, lambda: [_span(number, f"order {number}") for number in range(50)], 1)
+
+
+def _half_calls(stage: Stage) -> AbstractContextManager[None]:
+    return _sent(stage, lambda: [_span(number, "call") for number in range(500)], 1)
+
+
+@contextmanager
+def _full_store(stage: Stage) -> Iterator[None]:
+    with stage.faults.full_disk("jaeger-0", "traces"):
+        yield
+
+
+@contextmanager
+def _filled_volume(stage: Stage) -> Iterator[None]:
+    """A file beside a gateway's queue that grows until there is no room."""
+    folder = Path(stage.faults.find("gateway-0").volumes["queue"])
+    filler, ended = folder / "filler", threading.Event()
+
+    def fill() -> None:
+        with filler.open("wb") as file:
+            while not ended.is_set() and shutil.disk_usage(folder).free > 2**20:
+                file.write(bytes(2**19))
+                file.flush()
+                ended.wait(1)
+
+    thread = threading.Thread(target=fill, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        filler.unlink()
+
+
+@contextmanager
+def _old_certificate(stage: Stage) -> Iterator[None]:
+    """A certificate that ends in three days in place of the intake's."""
+    path = Path(next(file.path for file in stage.running.plan.workload("agent").secret_files if file.key == "tls.crt"))
+    before = path.read_text(encoding="utf-8")
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "old")])
+    now = dt.datetime.now(dt.UTC)
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
+    made = made.not_valid_before(now - dt.timedelta(days=87)).not_valid_after(now + dt.timedelta(days=3))
+    path.write_bytes(made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    try:
+        yield
+    finally:
+        path.write_text(before, encoding="utf-8")
+
+
+def _damaged(name: str, away: str) -> Callable[[Stage], AbstractContextManager[None]]:
+    """A queue file that is overwritten while it holds spans, because what is behind it is away."""
+
+    @contextmanager
+    def make(stage: Stage) -> Iterator[None]:
+        with ExitStack() as stack:
+            stack.enter_context(_refused(away)(stage))
+            time.sleep(5)
+            stage.faults.damage(name, "queue", "garbage")
+            stage.faults.wait_healthy(name)
+        yield
+
+    return make
+
+
+@contextmanager
+def _none(_: Stage) -> Iterator[None]:
+    yield
+
+
+SCENARIOS = {
+    "sampling-down": Scenario(title="The strategy server is away", alerts=("TracingSamplingDown",), make=_refused("sampling-0")),
+    "access-down": Scenario(title="The login proxy is away", alerts=("TracingAccessDown",), make=_refused("access-0")),
+    "agent-down": Scenario(title="An agent is away", alerts=("TracingAgentDown",), after=("TracingLateSpans",), make=_refused("agent-1")),
+    "restarts": Scenario(title="A server is killed three times", alerts=("TracingServerRestarts",), make=_killed_again_and_again),
+    "certificate": Scenario(title="A certificate was not renewed", alerts=("TracingCertificateExpires",), make=_old_certificate),
+    "gateway-away": Scenario(
+        title="A gateway is away until the agents' queues are full",
+        alerts=(
+            "TracingGatewayDown",
+            "TracingAgentDeliveryStalled",
+            "TracingAgentQueueFilling",
+            "TracingAgentQueueFull",
+            "TracingSpansRefused",
+        ),
+        make=_refused("gateway-0"),
+        load=HEAVY,
+    ),
+    "stranger": Scenario(
+        title="Another server answers in place of a gateway", alerts=("TracingAgentDeliveryFailed",), make=_stranger, load=USUAL
+    ),
+    "too-long": Scenario(title="A span is longer than the store takes", alerts=("TracingGatewayDeliveryFailed",), make=_too_long),
+    "backend-away": Scenario(
+        title="The backend is away until the gateways' queues are full",
+        alerts=(
+            "TracingJaegerDown",
+            "TracingGatewayDeliveryStalled",
+            "TracingGatewayQueueFilling",
+            "TracingGatewayQueueFull",
+            "TracingLoginFails",
+        ),
+        make=_backend_away,
+        load=HEAVY,
+    ),
+    "no-spans": Scenario(title="No service sends", alerts=("TracingNoSpans",), make=_none, load=None),
+    "gateway-queue": Scenario(
+        title="A gateway's queue file is overwritten",
+        alerts=("TracingGatewayQueueDamaged",),
+        make=_damaged("gateway-0", "jaeger-0"),
+        stays=True,
+    ),
+    "agent-queue": Scenario(
+        title="An agent's queue file is overwritten",
+        alerts=("TracingAgentQueueDamaged",),
+        make=_damaged("agent-1", "gateway-0"),
+        stays=True,
+    ),
+    "store-fails": Scenario(title="The disk of the store is full", alerts=("TracingStoreFails",), make=_full_store, stays=True),
+    "volume": Scenario(title="A volume fills up", alerts=("TracingVolumeFillsUp", "TracingVolumeFull"), make=_filled_volume, stays=True),
+    "names": Scenario(
+        title="A service has ids in the names of its spans", alerts=("TracingSpanMetricsFull",), make=_many_names, environment="tight"
+    ),
+    "half-calls": Scenario(
+        title="Calls whose other side is not traced", alerts=("TracingServiceGraphFull",), make=_half_calls, environment="tight"
+    ),
+    "many-traces": Scenario(
+        title="Traces are smaller and more than expected", alerts=("TracingSamplingFull",), make=_none, load=MANY, environment="tight"
+    ),
+    "flood": Scenario(
+        title="More comes than the memory of agents and gateways holds",
+        alerts=("TracingAgentMemoryFull", "TracingGatewayMemoryFull"),
+        make=_none,
+        load=FLOOD,
+        environment="tight",
+    ),
+}
+"""In the order in which they are run."""

@@ -1,0 +1,82 @@
+"""Alerts of the store and of the login: spans that are not written, and people who do not get in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from components.alerts.rule import PREFIX, Rule, Trial, grown, selected
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from components.alerts.rule import Times
+    from components.workload import Plan
+
+_MINUTES_5 = 300
+
+UNWRITTEN = "otelcol_exporter_send_failed_spans_total"
+DISCARDED = "tempo_discarded_spans_total"
+"""Read in the source of Tempo 3.0.3 (modules/overrides/discarded_spans.go)."""
+REQUESTS = "oauth2_proxy_requests_total"
+
+_RISING, _STILL = "0+60x150", "5x150"
+
+
+def backends(plan: Plan, times: Times) -> Iterator[Rule]:
+    """The alerts of the store and of the login proxy."""
+    there = {workload.name for workload in plan.workloads}
+    if "jaeger" in there:
+        yield _unwritten(plan, times)
+    if "tempo" in there:
+        yield _discarded(plan, times)
+    if "access" in there:
+        yield _no_login(plan, times)
+
+
+def _unwritten(plan: Plan, times: Times) -> Rule:
+    own = {"namespace": plan.namespace, "job": "jaeger"}
+    series = selected(UNWRITTEN, **own, pod="jaeger-0", exporter="jaeger_storage_exporter")
+    return Rule(
+        name=f"{PREFIX}StoreFails",
+        workload="jaeger",
+        expression=grown(selected(UNWRITTEN, **own), "pod", times.range(_MINUTES_5)),
+        pending=0,
+        severity="critical",
+        summary="Jaeger cannot write spans",
+        description="Gateways are told and send again, so nothing is lost while their queues have room. A full volume does not heal.",
+        firing=Trial({series: _RISING}, {"pod": "jaeger-0"}),
+        quiet={series: _STILL},
+    )
+
+
+def _discarded(plan: Plan, times: Times) -> Rule:
+    own = {"namespace": plan.namespace, "job": "tempo"}
+    series = selected(DISCARDED, **own, pod="tempo-0", reason="trace_too_large")
+    return Rule(
+        name=f"{PREFIX}StoreDiscards",
+        workload="tempo",
+        expression=grown(selected(DISCARDED, **own), "reason", times.range(_MINUTES_5)),
+        pending=0,
+        severity="critical",
+        summary="Tempo discards spans: {{ $labels.reason }}",
+        description="These spans are lost: Tempo took them and left them out of their traces because of a limit.",
+        firing=Trial({series: _RISING}, {"reason": "trace_too_large"}),
+        quiet={series: _STILL},
+    )
+
+
+def _no_login(plan: Plan, times: Times) -> Rule:
+    own = {"namespace": plan.namespace, "job": "access"}
+    failed = selected(REQUESTS, **own, code="5.*")
+    series, good = (selected(REQUESTS, **own, pod="access-0", code=code) for code in ("502", "200"))
+    return Rule(
+        name=f"{PREFIX}LoginFails",
+        workload="access",
+        expression=grown(failed, "code", times.range(_MINUTES_5)),
+        pending=_MINUTES_5,
+        severity="warning",
+        summary="The login proxy answers people with status {{ $labels.code }}",
+        description="No span is lost. With 502 the user interface is away, with 500 the issuer cannot be asked: nobody can look at traces.",
+        firing=Trial({series: _RISING}, {"code": "502"}),
+        quiet={good: _RISING},
+    )

@@ -1,0 +1,1 @@
+"""Dashboards of Grafana as code: what a backbone counts, in panels."""

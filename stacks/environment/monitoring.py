@@ -1,0 +1,52 @@
+"""Settings of monitoring: how servers are scraped, the alerts and dashboards, and the servers of metrics and logs that are there."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Literal
+
+from pydantic import Field
+
+from stacks.environment.section import Section
+from stacks.environment.units import HttpsUrl, HttpUrl, Interval, LabelKey, LabelValue
+
+
+class Dashboards(Section):
+    """Dashboards as ConfigMaps, which the Grafana that is there loads by their labels."""
+
+    labels: dict[LabelKey, LabelValue] = Field(
+        default_factory=lambda: {"grafana_dashboard": "1"}, title="label of dashboards", min_length=1
+    )
+    """Labels of the ConfigMaps. Default: `grafana_dashboard: "1"`, by which the sidecar of Grafana's Helm chart finds them; it has to watch
+    the backbone's namespace."""
+
+
+class Monitoring(Section):
+    """Scraping, alerts and dashboards."""
+
+    scraping: Literal["off", "annotations", "monitors"] = Field(default="off", title="scraping of the servers")
+    """How the cluster's Prometheus is told what to scrape: by `annotations` of the pods (`prometheus.io/scrape`, `port`, `path`), or by
+    `monitors`, which are PodMonitors of the Prometheus operator. Kubernetes only. Default: `off`, because who may scrape is named in
+    `aggregation.scraper_namespaces`, and that has no default either."""
+    interval: Interval = Field(default=timedelta(seconds=30), title="scrape interval")
+    """Interval at which PodMonitors have servers scraped. Default: 30 s, as the Prometheus operator's own."""
+    labels: dict[LabelKey, LabelValue] = Field(default_factory=dict, title="label of monitors and rules")
+    """Labels of PodMonitors and PrometheusRules, for a Prometheus that selects by them, such as `release: prometheus`. Default: none."""
+    alerts: bool = Field(default=True, title="alerts")
+    """Whether there are alerts: a PrometheusRule where `scraping` is `monitors`, and the file `monitoring/alerts.yaml` wherever the plan is
+    rendered. Default: true; a rule costs its evaluation alone."""
+    runbook: HttpsUrl | None = Field(default=None, title="page of the alerts", examples=["https://docs.example.org/tracing/operating.html"])
+    """Address of the page with a section for each alert, to which its `runbook_url` leads: `docs/operating.md` of this repository, where
+    you publish it. Default: none; `runbook_url` then names that file."""
+    dashboards: Dashboards | None = None
+    """Dashboards for a Grafana that is there. Default: none; the Grafana that comes with Tempo has them where `prometheus` is named."""
+    prometheus: HttpUrl | None = Field(default=None, title="Prometheus", examples=["http://prometheus-operated.monitoring.svc:9090"])
+    """URL of the Prometheus that scrapes the backbone, with the port on which its pods listen, because policies see that one. With it
+    Jaeger shows its tab Monitor, and the Grafana that comes with Tempo has the dashboards and a link from each span to its metrics.
+    Default: none."""
+    loki: HttpUrl | None = Field(default=None, title="Loki", examples=["http://loki.logging.svc:3100"])
+    """URL of the Loki with the logs of the services, with the port on which its pods listen. With it Grafana has a link from each span to
+    its logs. Default: none."""
+    exemplars: bool = Field(default=True, title="exemplars")
+    """Whether gateways count kept traces as well, in `traces_kept_*`, with the ids of such traces as exemplars. Default: true, so that a
+    point of a diagram leads to a trace that is stored; the span metrics of the agents know none, because they are of all traces."""

@@ -1,0 +1,139 @@
+"""Every alert: fires and stays quiet by promtool, belongs to something in the plan, and has its section in the runbook."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from functools import cache
+from typing import TYPE_CHECKING
+
+import pytest
+
+from components.alerts.file import groups, rules_file, trials_file
+from components.alerts.rule import PREFIX, Times
+from components.alerts.rules import rules
+from components.documents.images import TEST_SERVERS
+from stacks.environment.source import ROOT
+from tests.components.kubernetes import plans
+from tests.components.kubernetes import rules as settings
+from tests.servers.conftest import built
+from tests.stacks import samples
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from components.alerts.rule import Rule
+    from components.workload import Plan
+
+KINDS = ("a cluster with certificates", "Tempo", "one host", "agents without queues")
+
+
+@cache
+def planned(kind: str) -> Plan:
+    match kind:
+        case "one host":
+            return samples.planned("dev", "docker")
+        case "a cluster with certificates":
+            return plans.planned_with("prod", ingest=settings.settings()["ingest"])
+        case "Tempo":
+            return samples.planned("prod-tempo", "kubernetes", {"backend.grafana.scraped": True})
+        case "agents without queues":
+            return samples.planned("prod", "kubernetes", {"collectors.agent.queue": None})
+    raise KeyError(kind)
+
+
+def names() -> set[str]:
+    return {rule.name for kind in KINDS for rule in rules(planned(kind))}
+
+
+@pytest.fixture(scope="session")
+def promtool() -> Path:
+    return built({"promtool": TEST_SERVERS["promtool"]})["promtool"]
+
+
+def tried(promtool: Path, folder: Path, plan: Plan, found: Sequence[Rule], **changed: str) -> subprocess.CompletedProcess[str]:
+    """Try rules by promtool; texts in the file of the rules are ``changed`` before."""
+    text = rules_file(plan, found)
+    for was, becomes in changed.items():
+        text = text.replace(was, becomes)
+    (folder / "alerts.yaml").write_text(text)
+    (folder / "alerts_test.yaml").write_text(trials_file(plan, found, "alerts.yaml"))
+    command = [str(promtool), "test", "rules", "alerts_test.yaml"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.server
+def test_every_alert_fires_with_its_series_and_stays_quiet_with_others(promtool: Path, tmp_path: Path) -> None:
+    seen: set[tuple[str, str]] = set()
+    for kind in KINDS:
+        # What the plan before had word by word need not be tried again.
+        found = [rule for rule in rules(planned(kind)) if (rule.name, rule.expression) not in seen]
+        seen |= {(rule.name, rule.expression) for rule in found}
+        done = tried(promtool, tmp_path, planned(kind), found)
+        assert done.returncode == 0, f"{kind}: {done.stdout}{done.stderr}"
+
+
+@pytest.mark.server
+def test_a_trial_that_a_rule_does_not_pass_fails(promtool: Path, tmp_path: Path) -> None:
+    found = [rule for rule in rules(planned("one host")) if rule.name == "TracingGatewayQueueFilling"]
+    # A threshold that no queue reaches.
+    done = tried(promtool, tmp_path, planned("one host"), found, **{"> 0.5": "> 1.5"})
+    assert done.returncode != 0
+    assert "TracingGatewayQueueFilling fires" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_alerts_have_names_of_their_own_and_tell_what_is_lost(kind: str) -> None:
+    found = rules(planned(kind))
+    assert len({rule.name for rule in found}) == len(found)
+    for rule in found:
+        assert re.fullmatch(rf"{PREFIX}[A-Z][A-Za-z]+", rule.name)
+        assert re.search(r"\blost\b|\bloses\b|Nothing is lost|No span is lost|refused", rule.description), rule.name
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_server_queue_and_claim_of_a_plan_has_its_alerts(kind: str) -> None:
+    plan = planned(kind)
+    found = {rule.name: rule for rule in rules(plan)}
+    for workload in plan.workloads:
+        assert bool(workload.metrics) == (f"{PREFIX}{workload.name.title()}Down" in found)
+        for volume in workload.volumes:
+            if volume.holds == "queue":
+                assert f"{PREFIX}{workload.name.title()}QueueFull" in found
+            if volume.survives == "workload" and plan.target == "kubernetes":
+                assert f"{volume.name}-{workload.name}" in found[f"{PREFIX}VolumeFull"].expression
+    assert (f"{PREFIX}CertificateExpires" in found) == bool(plan.certificates)
+
+
+def test_every_alert_has_its_section_in_the_runbook_and_the_other_way_round() -> None:
+    text = (ROOT / "docs" / "operating.md").read_text()
+    sections = dict(re.findall(rf"^### ({PREFIX}\w+)\n(.*?)(?=^##|\Z)", text, re.MULTILINE | re.DOTALL))
+    assert sections.keys() == names()
+    for name, section in sections.items():
+        assert re.findall(r"^- (\w+): ", section, re.MULTILINE) == ["Cause", "Check", "Cure"], name
+
+
+def test_every_alert_of_production_was_fired_by_its_fault() -> None:
+    text = (ROOT / "docs" / "alerts.md").read_text()
+    rows = dict(re.findall(rf"^\| \[({PREFIX}\w+)\][^|]*\| \w+ \| ([^|]*) \|", text, re.MULTILINE))
+    assert rows.keys() == {rule.name for rule in rules(planned("a cluster with certificates"))}
+    assert [name for name, fault in rows.items() if "not fired" in fault] == []
+
+
+def test_an_alert_leads_to_its_section_on_the_page_that_the_environment_names() -> None:
+    for kind, page in (("one host", "docs/operating.md"), ("Tempo", "https://docs.virtengine.example/tracing/operating.html")):
+        plan = planned(kind)
+        for rule in groups(plan, rules(plan))["groups"][0]["rules"]:
+            assert rule["annotations"]["runbook_url"] == f"{page}#{rule['alert'].lower()}"
+
+
+def test_one_factor_scales_every_time_of_the_rules() -> None:
+    plan = planned("a cluster with certificates")
+    usual, quick = (groups(plan, rules(plan, times), times)["groups"][0]["rules"] for times in (Times(), Times(1 / 60)))
+    assert [rule["alert"] for rule in usual] == [rule["alert"] for rule in quick]
+    scaled = {"5m": "5s", "10m": "10s", "15m": "15s", "1h": "1m", "6h": "6m", "24h": "24m"}
+    for one, other in zip(usual, quick, strict=True):
+        assert scaled.get(one.get("for", "")) == other.get("for"), one["alert"]
+        ranges = re.findall(r"\[(\w+)\]|offset (\w+)", one["expr"])
+        assert [scaled["".join(found)] for found in ranges] == ["".join(f) for f in re.findall(r"\[(\w+)\]|offset (\w+)", other["expr"])]

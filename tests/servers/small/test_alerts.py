@@ -1,0 +1,122 @@
+"""Alerts and dashboards on the real servers: they ask for what is served, are quiet while all is well, and fire when it is not."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from components.alerts.rules import rules
+from components.dashboards.boards import Subject, boards
+from components.dashboards.panels import WINDOW
+from components.documents.collector import SET_ASIDE
+from stacks.plan.addresses import OnKubernetes
+from stacks.plan.plan import plan
+from stacks.trial.account import intake
+from stacks.trial.load import Load, Pace
+from tests.servers.conftest import named
+from tests.servers.small.metrics import Prometheus
+from tests.waiting import until as until_
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.servers.small.conftest import Cluster
+
+SERVICE = "orders"
+until = partial(until_, every=0.5)
+AFTER_A_FAULT = {
+    "otelcol_processor_memory_limiter_refused_spans_total",
+    "otelcol_exporter_enqueue_failed_spans_total",
+    "otelcol_exporter_send_failed_spans_total",
+    "otelcol_processor_tail_sampling_early_releases_from_cache_decision_total",
+    "otelcol_connector_servicegraph_dropped_spans_total",
+}
+"""Counters that a collector serves from the first failure on. Their alerts are fired by their faults in ``benchmarks/alerts``."""
+OF_A_FAULT = {SET_ASIDE, "otel_metric_overflow", "code"}
+"""Labels of which an alert asks for a value that only a fault gives."""
+
+
+@pytest.fixture(scope="module")
+def loaded(production: Cluster) -> Iterator[Prometheus]:
+    """Prometheus while services send."""
+    from stacks.placement.outputs import Outputs
+
+    told = intake(production.instances(), Outputs.read(production.folder / "outputs.json"))
+    load = Load(told, Pace(10, 600), SERVICE).start()
+    prometheus = Prometheus(production)
+    try:
+        until(lambda: prometheus.query("traces_kept_calls_total"), "kept traces")
+        yield prometheus
+    finally:
+        load.stop()
+
+
+def asked_for() -> list[tuple[str, str, dict[str, str]]]:
+    """Each alert of prod with the metrics that it asks for, and their labels as it chooses them."""
+    environment = named("prod").environment
+    found = []
+    for rule in rules(plan(environment, OnKubernetes(environment.namespace), name="prod")):
+        for name, labels in re.findall(r"([a-z_]+)\{([^}]*)\}", rule.expression):
+            found.append((rule.name, name, dict(re.findall(r'(\w+)=~?"([^"]*)"', labels))))
+    return found
+
+
+def test_no_alert_asks_for_a_metric_or_a_label_that_is_not_served(loaded: Prometheus) -> None:
+    for alert, name, labels in asked_for():
+        if name in AFTER_A_FAULT | {"oauth2_proxy_requests_total"}:
+            continue
+        chosen = ",".join(f'{label}=~"{value}"' for label, value in labels.items() if label not in OF_A_FAULT)
+        series = until(lambda chosen=chosen, name=name: loaded.query(f"{name}{{{chosen}}}"), f"{name}{{{chosen}}} of {alert}")  # type: ignore[misc]
+        if SET_ASIDE in labels:
+            assert any(SET_ASIDE in one["metric"] for one in series), alert
+    assert {name for _, name, _ in asked_for()} >= AFTER_A_FAULT
+
+
+def test_no_alert_fires_while_nothing_fails(loaded: Prometheus) -> None:
+    until(lambda: not loaded.firing(), loaded.firing)
+    begin = time.time()
+    # Longer than most alerts have to hold.
+    until(lambda: time.time() > begin + 20, "the time", progress=time.time)
+    assert loaded.fired_since(begin) == set()
+
+
+def test_every_panel_of_every_dashboard_is_answered_with_data(loaded: Prometheus, production: Cluster) -> None:
+    subject = Subject(production.running.plan.namespace, "agent", "jaeger", clustered=True, exemplars=True)
+    for board in boards(subject):
+        for panel in board.panels:
+            for query in panel.queries:
+                expression = query.expression.replace(WINDOW, "10s").replace("$service", SERVICE)
+                until(lambda expression=expression: loaded.query(expression), f"{board.title}, {panel.title}: {expression}")  # type: ignore[misc]
+
+
+def test_an_exemplar_leads_to_a_trace_that_is_stored(loaded: Prometheus, production: Cluster) -> None:
+    query = f'traces_kept_duration_seconds_bucket{{service_name="{SERVICE}"}}'
+
+    def traces() -> list[str]:
+        found = loaded.get("query_exemplars", query=query, start=time.time() - 60, end=time.time())
+        return [exemplar["labels"]["trace_id"] for series in found for exemplar in series["exemplars"]]
+
+    trace = until(traces, "an exemplar")[0]
+    until(lambda: production.client().get(f"{production.running.outputs.query_url}/api/traces/{trace}").status == 200, trace)
+
+
+def test_the_tab_monitor_of_jaeger_shows_the_calls_of_a_service(loaded: Prometheus, production: Cluster) -> None:
+    assert loaded
+    url = f"{production.running.outputs.query_url}/api/metrics/calls?service={SERVICE}&lookback=60000&step=2000&ratePer=10000"
+    until(lambda: json.loads(production.client().get(url).text)["metrics"][0]["metricPoints"], "points")
+
+
+def test_a_backend_that_is_away_fires_its_alerts_and_they_end_when_it_is_back(loaded: Prometheus, production: Cluster) -> None:
+    expected = {"TracingJaegerDown", "TracingGatewayDeliveryStalled"}
+    assert not loaded.firing() & expected
+    production.faults.refuse("jaeger-0")
+    try:
+        until(lambda: loaded.firing() >= expected, loaded.firing)
+    finally:
+        production.faults.release("jaeger-0")
+    until(lambda: not loaded.firing() & expected, loaded.firing)
