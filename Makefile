@@ -96,6 +96,18 @@ render: .venv/ready ## write every document of ENV to rendered/ENV
 diff: .venv/ready ## say what changes from A to B, for example A=prod@HEAD~1 B=prod
 	@$(PY) -m stacks diff $(A) $(B) $(ARGS)
 
+.PHONY: review
+review: .venv/ready ## write to build/review.md what changes from A to B, for a pull request, and with TRACES=recording.jsonl what B loses
+	@mkdir -p build
+	@$(PY) -m stacks check $(B) > /dev/null
+	@$(PY) -m stacks diff $(A) $(B) --format markdown > build/review.md || test $$? -eq 1
+	@test ! -f "$(TRACES)" || $(PY) -m stacks rehearse $(A) $(B) --traces "$(TRACES)" --format markdown >> build/review.md || test $$? -eq 1
+	@echo build/review.md
+
+.PHONY: verify
+verify: .venv/ready ## hold the promises of ENV against what runs
+	@$(PY) -m stacks verify $(ENV) $(ARGS)
+
 .PHONY: preview
 preview: .venv/ready ## say what deploying ENV would change, and what that means
 	@$(PY) -m stacks preview $(ENV) $(ARGS)
@@ -122,6 +134,7 @@ reference: .venv/ready ## write the generated reference and schemas
 	@$(PY) -m stacks schema > docs/reference/stack-file.schema.json
 	@$(PY) -m stacks schema --reference > docs/reference/settings.md
 	@$(PY) -m stacks schema --outputs > docs/reference/outputs.schema.json
+	@for name in cluster_arguments arguments; do $(PY) -m stacks schema --types $$name > stacks/backbone/$$name.py; done
 	@$(PY) -m components.documents.attributes > tracing_lib/privacy/rules.json
 
 .PHONY: site

@@ -1,4 +1,4 @@
-"""Secrets that controllers of a cluster fill: certificates by cert-manager, others by the External Secrets Operator."""
+"""Objects whose controllers come with the cluster: certificates of cert-manager, secrets of the External Secrets Operator, and others."""
 
 from __future__ import annotations
 
@@ -24,3 +24,13 @@ class ExternalSecret:
     store: str
     store_kind: str
     refresh_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Instrumentation:
+    """Instrumentation of the OpenTelemetry operator, by which it configures pods that ask for it by an annotation.
+
+    ``token`` says that the intake asks for one.
+    """
+
+    token: bool

@@ -15,7 +15,7 @@ from components.scheduling import Scheduling
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from components.issued import Certificate, ExternalSecret
+    from components.issued import Certificate, ExternalSecret, Instrumentation
     from components.monitoring import Monitoring
 
 TargetKind = Literal["local", "docker", "kubernetes"]
@@ -207,8 +207,10 @@ class Workload:
     """A server, replicated or not. The plan decided the needs of its role; a placement needs no more than this record to run it.
 
     ``spread`` tells where replicas go: ``single`` (one, never two at a time), ``replicated`` (interchangeable, any node), ``ordered``
-    (each with its own volume), ``every-node``. ``grace_seconds`` is how long it may take to stop after SIGTERM. ``node_variable`` is the
-    environment variable that tells it the name of its node, if it needs to know. ``metrics`` are the pages that scrapers may read.
+    (each with its own volume), ``every-node``. ``grace_seconds`` is how long it may take to stop after SIGTERM, where volumes that survive
+    an instance go with it; ``restart_grace_seconds`` is the same where they stay, None where that is no other time. ``node_variable`` is
+    the environment variable that tells it the name of its node, if it needs to know. ``metrics`` are the pages that
+    scrapers may read.
     """
 
     name: str
@@ -225,6 +227,7 @@ class Workload:
     identity: Identity
     spread: Literal["single", "replicated", "ordered", "every-node"] = "single"
     replicas: int = 1
+    restart_grace_seconds: int | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     node_variable: str | None = None
     secret_files: tuple[SecretFile, ...] = ()
@@ -232,6 +235,11 @@ class Workload:
     site: Site | None = None
     scheduling: Scheduling = field(default_factory=Scheduling)
     metrics: tuple[Metrics, ...] = ()
+
+    @property
+    def grace_in_place(self) -> int:
+        """Seconds to stop after SIGTERM where a successor finds the same volumes."""
+        return self.grace_seconds if self.restart_grace_seconds is None else self.restart_grace_seconds
 
     def port(self, name: str) -> Port:
         """The port of that name.
@@ -341,7 +349,7 @@ class Plan:
     """Workloads of one environment, who may talk to whom, and all else that a placement needs.
 
     ``labels`` and ``annotations`` are on every object of a cluster, pods included. Controllers of the cluster fill the Secrets of
-    ``certificates`` and ``external_secrets``.
+    ``certificates`` and ``external_secrets``. With ``instrumentation`` the OpenTelemetry operator configures services.
     ``toolbox`` is a static busybox for containers of servers whose own images hold no other program.
     """
 
@@ -365,6 +373,7 @@ class Plan:
     addresses: Family = "ipv4"
     certificates: tuple[Certificate, ...] = ()
     external_secrets: tuple[ExternalSecret, ...] = ()
+    instrumentation: Instrumentation | None = None
 
     @property
     def told_namespaces(self) -> tuple[str, ...]:

@@ -43,7 +43,10 @@ class _Echo(Mocks):
 
 @dataclass(frozen=True)
 class Registered:
-    """A resource as the engine is asked for it. ``secret`` are the names of its inputs that are secrets, however deep."""
+    """A resource as the engine is asked for it. ``secret`` are the names of its inputs that are secrets, however deep.
+
+    ``former_root`` says that it has an alias without a parent, under its own name.
+    """
 
     type: str
     name: str
@@ -54,6 +57,7 @@ class Registered:
     delete_before_replace: bool
     depends_on: frozenset[str]
     provider: str
+    former_root: bool
 
 
 @dataclass
@@ -116,6 +120,7 @@ class _Recorder(MockMonitor):
                 request.deleteBeforeReplace,
                 frozenset(urn.rpartition("::")[2] for urn in request.dependencies),
                 request.provider,
+                [(alias.spec.name, alias.spec.noParent) for alias in request.aliases] == [("", True)],
             )
         return answer
 

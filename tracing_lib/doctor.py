@@ -10,13 +10,14 @@ import os
 import socket
 import ssl
 import time
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final, Literal
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from tracing_lib.base.errors import ContractError, SettingsError
-from tracing_lib.base.http_session import SettingsSession, basic
+from tracing_lib.base.http_session import UNREACHABLE, SettingsSession, basic
 from tracing_lib.contract import environment
 from tracing_lib.contract.settings import TracingSettings
 from tracing_lib.export.transport import request_headers
@@ -25,20 +26,22 @@ from tracing_lib.sampling.strategies import StrategyError, parse_strategy
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from urllib3 import BaseHTTPResponse
+
     from tracing_lib.contract.outputs import Outputs
 
 Verdict = Literal["ok", "warning", "failed", "skipped"]
 """Result of a check. ``failed`` makes the exit status 1; a check is ``skipped`` when it cannot be run."""
-
 SERVICE: Final = "tracing-doctor"
 """Service name of the test span, by which alerts and dashboards can exclude it."""
-
 _SECONDS: Final = 5.0
 _SKEW_SECONDS: Final = 2.0
 _CERTIFICATE_DAYS: Final = 14
 _DAY: Final = 86_400
 _UNAUTHORIZED: Final = (401, 403)
 _NOT_FOUND: Final = 404
+_ERRORS: Final = 400
+"""First status that HTTP calls an error."""
 _TRACES: Final = {"jaeger": "/api/v3/traces/", "tempo": "/api/v2/traces/"}
 _POLL_SECONDS: Final = 0.2
 _SECRET: Final = frozenset({"token", "hash_key", "headers"})
@@ -46,7 +49,7 @@ _SECRET: Final = frozenset({"token", "hash_key", "headers"})
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting with the source of its value."""
+    """Setting with the source of its value."""
 
     name: str
     value: str
@@ -111,11 +114,7 @@ def diagnose_environment(environ: Mapping[str, str] | None = None, *, wait_secon
 
 
 def diagnose(
-    settings: TracingSettings,
-    outputs: Outputs | None = None,
-    *,
-    sources: Mapping[str, str] | None = None,
-    wait_seconds: float = 10.0,
+    settings: TracingSettings, outputs: Outputs | None = None, *, sources: Mapping[str, str] | None = None, wait_seconds: float = 10.0
 ) -> Diagnosis:
     """Diagnose the path from a service with these settings to its collector and, given ``outputs``, to the store and the strategies.
 
@@ -203,14 +202,24 @@ def _collector(settings: TracingSettings) -> Iterator[Check]:
     url = f"{settings.endpoint.rstrip('/')}/v1/traces"
     headers = {**request_headers(settings), "content-type": "application/x-protobuf"}
     try:
-        with SettingsSession(settings.certificate) as session:
-            answer = session.post(url, b"", headers=headers, timeout=_SECONDS, allow_redirects=False)
-    except OSError as error:  # `requests` derives its own from it
+        started = time.monotonic()
+        answer = _answer("POST", url, b"", headers=headers, certificate=settings.certificate)
+    except UNREACHABLE as error:
         then = "check that the port is that of OTLP over HTTP (4318), not of gRPC (4317)"
         yield Check("token", "failed", f"{url} does not respond as HTTP ({type(error).__name__})", then)
         return
-    yield _token(answer.status_code, given=settings.token is not None)
-    yield _clock(answer.headers.get("date"), answer.elapsed.total_seconds())
+    yield _token(answer.status, given=settings.token is not None)
+    yield _clock(answer.headers.get("date"), time.monotonic() - started)
+
+
+def _answer(
+    method: str, url: str, body: bytes | None = None, *, headers: Mapping[str, str] | None = None, certificate: str | None = None
+) -> BaseHTTPResponse:
+    """Return a response with its body. Raises ``UNREACHABLE``."""
+    with closing(SettingsSession(certificate)) as session:
+        answer = session.request(method, url, body, headers=headers, seconds=_SECONDS)
+        answer.read(cache_content=True)
+        return answer
 
 
 def _token(status: int, *, given: bool) -> Check:
@@ -221,7 +230,7 @@ def _token(status: int, *, given: bool) -> Check:
         return Check(
             "token", "failed", "the endpoint has no /v1/traces (status 404)", "set the endpoint to the base URL, without /v1/traces"
         )
-    if status >= 400:  # noqa: PLR2004  what HTTP calls an error
+    if status >= _ERRORS:
         return Check("token", "failed", f"an empty export is refused (status {status})", "read the log of the collector")
     return Check("token", "ok", "accepted" if given else "none is set, and none is required")
 
@@ -276,13 +285,12 @@ def _span_out(outputs: Outputs | None, trace_id: str | None, wait_seconds: float
 def _not_stored(url: str) -> str:
     """Return why the query API does not have the test span, in words; an empty string when it has."""
     try:
-        with SettingsSession() as session:
-            answer = session.get(url, timeout=_SECONDS, allow_redirects=False)
-    except OSError as error:
+        answer = _answer("GET", url)
+    except UNREACHABLE as error:
         return f"cannot be reached ({type(error).__name__})"
-    if not answer.ok and answer.status_code != _NOT_FOUND:
-        return f"answered with status {answer.status_code}"
-    return "" if SERVICE in answer.text else "has no trace: it is not stored yet, or this is not the address of the query API"
+    if answer.status >= _ERRORS and answer.status != _NOT_FOUND:
+        return f"answered with status {answer.status}"
+    return "" if SERVICE.encode() in answer.data else "has no trace: it is not stored yet, or this is not the address of the query API"
 
 
 def _recorder() -> Check:
@@ -313,12 +321,11 @@ def _strategies(outputs: Outputs | None, settings: TracingSettings) -> Check:
     if outputs is None:
         return Check("strategies", "skipped", "the address of sampling strategies is unknown")
     try:
-        with SettingsSession(outputs.otlp_certificate) as session:
-            asked = basic(outputs.strategies_user, settings.token)
-            answer = session.get(outputs.strategies_url, params={"service": settings.service_name}, auth=asked, timeout=_SECONDS)
-        answer.raise_for_status()
-        served = parse_strategy(answer.content)
-    except (OSError, StrategyError) as error:
+        url = f"{outputs.strategies_url}?{urlencode({'service': settings.service_name})}"
+        headers = basic(outputs.strategies_user, settings.token)
+        answer = _answer("GET", url, headers=headers, certificate=outputs.otlp_certificate)
+        served = parse_strategy(answer.data if answer.status < _ERRORS else b"")
+    except (*UNREACHABLE, StrategyError) as error:
         then = "check the sampling workload; until it responds, services keep the ratio that they started with"
         return Check("strategies", "failed", f"{outputs.strategies_url} serves no strategy ({type(error).__name__})", then)
     goal, several = served.default, "by operation, otherwise " if served.operations else ""

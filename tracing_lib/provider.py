@@ -1,4 +1,4 @@
-"""One call that makes a service traced, and the handle that ends it."""
+"""``configure``, which makes a service traced, and the handle that ends it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 
 from tracing_lib.base.background import after_fork
 from tracing_lib.base.errors import AlreadyConfiguredError, explain
+from tracing_lib.base.variables import readable
 from tracing_lib.export.accounts import NO_SPANS
 from tracing_lib.export.exit import ExitHandlers
 from tracing_lib.export.metrics import observe
@@ -27,7 +28,6 @@ from tracing_lib.privacy.policy import policy_of
 from tracing_lib.propagation.baggage import OwnPropagator
 from tracing_lib.propagation.ids import ContextIdGenerator
 from tracing_lib.sampling.links import FollowsLinks
-from tracing_lib.sampling.poller import StrategyPoller
 from tracing_lib.sampling.sampler import build_sampler
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from tracing_lib.export.redactor import Redactor
     from tracing_lib.privacy.policy import PrivacyPolicy
     from tracing_lib.privacy.withheld import Withheld
+    from tracing_lib.sampling.poller import StrategyPoller
 
 _logger: Final = logging.getLogger("tracing_lib")
 
@@ -66,10 +67,10 @@ class Tracing:
         self._processor = processor
         self._poller = poller
         self._policy = policy
-        self._processors = processors
+        self._processors = processors or Processors()
         self._lock = threading.RLock()
         self._report: ShutdownReport | None = None
-        self._exit_handlers = ExitHandlers(self.shutdown, on_sigterm=settings.end_on_sigterm and processor is not None)
+        self._exit_handlers = ExitHandlers(self.shutdown, on_sigterm=settings.end_on_sigterm and processors is not None)
         after_fork(self._after_fork)
 
     def _after_fork(self) -> None:
@@ -104,8 +105,7 @@ class Tracing:
 
     def flush(self, timeout_seconds: float = 5.0) -> bool:
         """Wait until every span that has ended is delivered or dropped, for at most so long; return whether that came true."""
-        flushed = self._processors or self._processor
-        return flushed is None or flushed.force_flush(int(timeout_seconds * 1000))
+        return self._processors.force_flush(int(timeout_seconds * 1000))
 
     def shutdown(self, deadline_seconds: float | None = None) -> ShutdownReport:
         """Deliver what is queued and close; return what was delivered and what was lost.
@@ -122,10 +122,8 @@ class Tracing:
     def _end(self, deadline_seconds: float) -> ShutdownReport:
         if self._poller is not None:
             self._poller.stop()
-        if self._processor is None:
-            return ShutdownReport(ended=0, delivered=0, seconds=0.0)
-        others = None if self._processors is None else self._processors.end_others()
-        report = self._processor.end(deadline_seconds)
+        others = self._processors.end_others()
+        report = ShutdownReport(0, 0, 0.0) if self._processor is None else self._processor.end(deadline_seconds)
         if others is not None:
             others.join(max(0.0, deadline_seconds - report.seconds))
         if not report.complete:
@@ -133,8 +131,8 @@ class Tracing:
             values = (self.settings.service_name, report.lost, report.ended, self.settings.endpoint, report.seconds, dropped)
             _logger.warning("%s: %d of %d spans were not delivered to %s (shutdown took %.1f s; %s)", *values)
         if live := report.accounts.live:
-            unended = {each.name for each in gc.get_objects() if issubclass(type(each), ReadableSpan) and each.end_time is None}
-            names = ", ".join(sorted(map(self._policy.name, unended))[:5]) if self._policy else ""
+            unended = (each for each in gc.get_objects() if issubclass(type(each), ReadableSpan) and each.end_time is None)
+            names = ", ".join(sorted({self._policy.name(each.name) for each in unended})[:5]) if self._policy else ""
             said = "%s: %d spans had not ended and are not sent" + (": %s" if names else "%s")
             _logger.warning(said, self.settings.service_name, live, names)
         return report
@@ -158,11 +156,7 @@ _global: list[Tracing] = []  # at most one: OpenTelemetry takes a global provide
 
 
 def configure(
-    settings: TracingSettings | None = None,
-    *,
-    console: bool = False,
-    set_global: bool = True,
-    meter_provider: MeterProvider | None = None,
+    settings: TracingSettings | None = None, *, console: bool = False, set_global: bool = True, meter_provider: MeterProvider | None = None
 ) -> Tracing:
     """Make this process traced as the settings say, and return the handle.
 
@@ -223,24 +217,28 @@ def _build(settings: TracingSettings, meter_provider: MeterProvider | None) -> T
     processor = ExportProcessor(settings, lambda: make_encoder(policy)) if settings.export else None
     sampler = build_sampler(settings, None if processor is None else processor.load)
     # A WebSocket event or a job is sampled with the spans that it is linked to.
-    provider = make_provider(
-        sampler=FollowsLinks(sampler),
-        resource=build_resource(settings),
-        id_generator=ContextIdGenerator(),
-        shutdown_on_exit=processor is None,
-        active_span_processor=processors,
-    )
+    with readable():
+        provider = make_provider(
+            sampler=FollowsLinks(sampler),
+            resource=build_resource(settings),
+            id_generator=ContextIdGenerator(),
+            shutdown_on_exit=False,
+            active_span_processor=processors,
+        )
     if settings.console:
         from tracing_lib.console import ConsoleTraces
 
         # Beside the export with a policy of its own, because a policy counts what it withholds.
         beside, url = (policy, None) if processor is None else (policy_of(settings), settings.trace_url)
         provider.add_span_processor(ConsoleTraces(beside, trace_url=url))
-    if processor is None:
-        return Tracing(settings, provider, policy=policy)
-    provider.add_span_processor(processor)
-    observe(processor, settings, meter_provider or get_meter_provider())
-    poller = StrategyPoller(settings, sampler.apply) if settings.strategies_url else None
+    poller = None
+    if processor is not None:
+        provider.add_span_processor(processor)
+        observe(processor, settings, meter_provider or get_meter_provider())
+        if settings.strategies_url:
+            from tracing_lib.sampling.poller import StrategyPoller
+
+            poller = StrategyPoller(settings, sampler.apply)
     return Tracing(settings, provider, processor, poller, policy=policy, processors=processors)
 
 
@@ -248,7 +246,7 @@ class Configurator:
     """Configures a process that ``opentelemetry-instrument`` starts, and instruments what the library serves; the command does the rest."""
 
     def configure(self, **_: object) -> None:
-        """Do so, as the entry point ``opentelemetry_configurator`` wants it."""
+        """Configure the process, as the entry point ``opentelemetry_configurator`` wants it."""
         from tracing_lib.instrument.installed import COMMUNITY
 
         configure().instrument(skip=COMMUNITY)

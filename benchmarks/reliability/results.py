@@ -77,7 +77,7 @@ def lost_elsewhere(result: Result, scenario: Scenario) -> int:
     account = result.account
     if not scenario.loses:
         return account.lost
-    return 0 if scenario.loses_of_all else sum(share.lost for name, share in account.shares.items() if name != scenario.hit)
+    return sum(share.lost for name, share in account.shares.items() if name != scenario.hit)
 
 
 def late_elsewhere(result: Result, scenario: Scenario) -> int:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from components.local.faults import DAMAGES, Damage, Faults
+from stacks.environment import sections
 from stacks.environment.sizing import most_spans_per_second
 
 if TYPE_CHECKING:
@@ -69,9 +70,9 @@ class Heavy:
 class Scenario:
     """A fault under load.
 
-    ``hit`` is the gateway whose share may be late, if it is one. ``loses`` says in words what of that share may be lost, or with
-    ``loses_of_all`` of every share; ``miscounts`` why the counts may differ; ``cause`` explains what does not hold. ``disks`` tells that
-    volumes must have their size, ``any_late`` that every trace may be late.
+    ``hit`` is the gateway whose share may be late, if it is one. ``loses`` says in words what of that share may be lost, ``miscounts`` why
+    the counts may differ; ``cause`` explains what does not hold. ``disks`` tells that volumes must have their size, ``any_late`` that
+    every trace may be late. ``agent_queue`` is another size of the agents' queues, in bytes.
     """
 
     title: str
@@ -82,8 +83,8 @@ class Scenario:
     miscounts: str = ""
     disks: bool = False
     any_late: bool = False
-    loses_of_all: bool = False
     cause: str = ""
+    agent_queue: int | None = None
     heavy: Heavy | None = None
 
 
@@ -145,11 +146,30 @@ def _damaged(name: str, how: Damage, away: str) -> Break:
     return make
 
 
+def environment_of(scenario: Scenario, usual: Environment, nodes: int) -> Environment:
+    """The environment that a scenario is run on."""
+    environment = usual if scenario.heavy is None else scenario.heavy.environment(usual, nodes)
+    if scenario.agent_queue is None:
+        return environment
+    agent = environment.collectors.agent
+    smaller = agent.model_copy(update={"queue": sections.AgentQueue.model_construct(size=scenario.agent_queue, sync_writes=False)})
+    return environment.model_copy(update={"collectors": environment.collectors.model_copy(update={"agent": smaller})})
+
+
 SCENARIOS = {
     "nothing": Scenario(title="Nothing fails", make=_none, times=Times(60, 1)),
     "gateway-killed": Scenario(title="A gateway is killed and started again", make=_killed(GATEWAY), times=Times(60, 20), hit=GATEWAY),
     "gateway-away": Scenario(
         title="A gateway is killed and down for {last:g} s", make=_held(Faults.refuse, GATEWAY), times=Times(180, 30, 90), hit=GATEWAY
+    ),
+    "gateway-away-long": Scenario(
+        title="A gateway is killed and down for {last:g} s, and its queues at the agents are full after 60 s",
+        make=_held(Faults.refuse, GATEWAY),
+        times=Times(180, 10, 120),
+        hit=GATEWAY,
+        # 60 s of a third of 500 spans/s of 270 bytes from each of two agents.
+        agent_queue=10 * 2**20,
+        loses="what came for the gateway when its queues were full",
     ),
     "gateway-hangs": Scenario(
         title="A gateway hangs for {last:g} s", make=_held(Faults.hang, GATEWAY), times=Times(180, 30, 90), hit=GATEWAY
@@ -171,9 +191,8 @@ SCENARIOS = {
         title="All agents are restarted, one after the other",
         make=_restarted("agent"),
         times=Times(120, 20),
+        miscounts="the agents' counts of up to `aggregation.flush_interval`",
         any_late=True,
-        cause="An agent that stops closes its intake and waits up to 25 s for its answers, so its senders repeat what is then decided on "
-        "in pieces. A rollout on a cluster starts the new agent before the old one stops, which one machine cannot show.",
     ),
     "backend-killed": Scenario(title="The backend is killed and started again", make=_killed(BACKEND), times=Times(60, 20), any_late=True),
     "backend-away": Scenario(
@@ -204,10 +223,8 @@ SCENARIOS = {
         make=_damaged(AGENT, "garbage", GATEWAY),
         times=Times(90, 10, 30),
         hit=GATEWAY,
-        cause="An agent that cannot read one file waits for the answers to the others before it ends, and takes no spans meanwhile.",
-        loses="what the agent's queue files held, for all gateways because all of them are set aside, and what was decided on without the "
-        "spans that the agent's senders repeated while it was down for longer than the tail-sampling wait,",
-        loses_of_all=True,
+        loses="what the queue file held",
+        any_late=True,
         miscounts="the agent's counts of up to `aggregation.flush_interval`",
     ),
     "expected-load": Scenario(

@@ -91,8 +91,9 @@ def server(plan: Plan, workload: Workload) -> dict[str, Any]:
         "wait": True,
         "wait_timeout": workload.health.start_seconds,
         "restart": "unless-stopped",
-        "destroy_grace_seconds": workload.grace_seconds,
-        "stop_timeout": workload.grace_seconds,
+        # The volumes are the host's and outlive the container.
+        "destroy_grace_seconds": workload.grace_in_place,
+        "stop_timeout": workload.grace_in_place,
         "labels": [belonging(plan), {"label": RESTARTS_WITH, "value": workload.restart_checksum}],
         **_CONFINED,
         **_LOGS,

@@ -64,9 +64,10 @@ PRIVACY_RULES: tuple[PrivacyRule, ...] = (
     PrivacyRule(
         "issued-token",
         "value",
-        r"\b(gh[opusr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{20,}|xox[abeprs]-[A-Za-z0-9-]{10,}"
-        r"|(AKIA|ASIA)[0-9A-Z]{16}|[prs]k_(live|test)_[A-Za-z0-9]{10,}|AIza[A-Za-z0-9_-]{35})",
-        "access tokens that their issuer marks by a prefix (GitHub, GitLab, Slack, AWS, Stripe, Google)",
+        r"\b(gh[opusr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{20,}|(xox[abeprs]|xapp)-[A-Za-z0-9-]{10,}"
+        r"|(AKIA|ASIA)[0-9A-Z]{16}([^A-Za-z0-9/+]{1,8}[A-Za-z0-9/+]{40})?|[prs]k_(live|test)_[A-Za-z0-9]{10,}|AIza[A-Za-z0-9_-]{35}"
+        r"|sk-((ant|admin|or|proj|svcacct)-[A-Za-z0-9_-]{20,}|[A-Za-z0-9]{20,})|hf_[A-Za-z0-9]{30,}|npm_[A-Za-z0-9]{36}|hvs\.[A-Za-z0-9_-]{20,})",
+        "access tokens that their issuer marks by a prefix (GitHub, GitLab, Slack, AWS, Stripe, Google, OpenAI, Anthropic, npm, Vault)",
     ),
     PrivacyRule("url-credentials", "value", r"://[^/\s:@?#]*:[^/\s@]+@", "user name and password in a URL (RFC 3986, section 3.2.1)"),
     PrivacyRule("email", "value", r"[A-Za-z0-9._%+-]{1,64}(@|%40)[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", "e-mail addresses, also in URLs"),

@@ -124,10 +124,14 @@ def agent(intake: Intake, operation: Operation, queue: Queue | None, metrics: Tr
     """Render the document of the collector on each node, which enriches, redacts, counts and sends each trace to one gateway.
 
     ``enriched`` tells whether a Kubernetes API is there to ask which pod a span comes from. With a queue it acknowledges what is in the
-    queue, without one what a gateway has taken.
+    queue, without one what a gateway has taken. A full queue refuses where it is the only one or is written through to the disk, and else
+    loses what comes next for its gateway.
     """
     count, extensions = len(gateways.endpoints), _extensions(operation, intake, queue)
     enrichment = _enrichment() if enriched else {}
+    # Of one gateway no other has anything to repeat. What is written through to the disk is answered for when it is there, and not before.
+    refuses = queue is None or queue.sync_writes or count == 1
+    handover = {} if refuses else shards.handover()
     exporters = {
         f"otlp_http/{name}": _to_gateway(operation, queue, gateways, endpoint)
         for name, endpoint in zip(shards.names(count), gateways.endpoints, strict=True)
@@ -138,13 +142,13 @@ def agent(intake: Intake, operation: Operation, queue: Queue | None, metrics: Tr
             "processors": ["memory_limiter", *enrichment, *wall.NAMES],
             "exporters": ["span_metrics", "forward"],
         },
-        **shards.pipelines(count, receives="forward", exporter="otlp_http"),
+        **shards.pipelines(count, receives="forward", exporter="otlp_http", refuses=refuses),
         "metrics": {"receivers": ["span_metrics"], "exporters": ["prometheus"]},
     }
     return expanded_text(
         {
             "receivers": _receivers(intake),
-            "processors": _memory_limiter(operation) | enrichment | wall.processors() | shards.filters(count),
+            "processors": _memory_limiter(operation) | enrichment | wall.processors() | shards.filters(count) | handover,
             "connectors": {"span_metrics": _span_metrics(metrics), "forward": {}},
             "exporters": exporters | {"prometheus": _prometheus(metrics)},
             "extensions": extensions,

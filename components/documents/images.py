@@ -37,8 +37,9 @@ SURROUNDINGS: Mapping[str, Server] = {
 TEST_SERVERS: Mapping[str, Server] = {
     "kube-apiserver": Server("kube-apiserver", "registry.k8s.io/kube-apiserver", "v1.36.3"),
     "promtool": Server("promtool", "docker.io/prom/prometheus", "v3.16.0"),
+    "actionlint": Server("actionlint", "", "1.7.12"),
 }
-"""Programs that only tests run."""
+"""Servers and programs that only tests run. The last one checks workflows of GitHub Actions."""
 
 
 def server(program: str, *, registry: str | None, digests: Mapping[str, str]) -> Server:

@@ -51,13 +51,28 @@ def filters(count: int) -> Part:
     }
 
 
-def pipelines(count: int, *, receives: str, exporter: str) -> Part:
-    """A pipeline for each shard, from the connector ``receives`` to the ``exporter`` of its name."""
+HANDOVER = "batch/handover"
+
+
+def handover() -> Part:
+    """The processor behind which a full queue loses what comes for its gateway, and refuses nothing.
+
+    It hands on at once, and answers before the next component has. Without it one full queue would refuse whole requests, which senders
+    repeat, so that the other gateways and all counts would have them several times.
+    """
+    return {HANDOVER: {"timeout": "0s", "send_batch_size": 0}}
+
+
+def pipelines(count: int, *, receives: str, exporter: str, refuses: bool) -> Part:
+    """A pipeline for each shard, from the connector ``receives`` to the ``exporter`` of its name.
+
+    ``refuses`` tells whether a request is refused when one of the queues is full.
+    """
     filtered = filters(count)
     return {
         f"traces/{name}": {
             "receivers": [receives],
-            "processors": [f"filter/{name}"] if filtered else [],
+            "processors": [*([f"filter/{name}"] if filtered else []), *([] if refuses else [HANDOVER])],
             "exporters": [f"{exporter}/{name}"],
         }
         for name in names(count)

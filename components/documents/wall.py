@@ -49,6 +49,10 @@ _LONGEST_SPAN = "720h"
 """A span that would be longer has a wrong start, and would spoil the sum of all durations. A job may well take days."""
 
 
+LONGEST_LABEL = 256
+"""Characters of the name of a span or of a service, which become labels of every series: what is over is cut off."""
+
+
 def processors() -> Part:
     """The processors by name."""
     # One group for each context: in a flat list the statements on spans would run only for spans that have events.
@@ -62,7 +66,8 @@ def processors() -> Part:
             # A list of what was redacted would itself tell something.
             "summary": "silent",
         },
-        "transform/privacy": _transform({context: list(_masking(context)) for context in _TEXTS}),
+        # Cut after masking: no rule would know half of a secret.
+        "transform/privacy": _transform({context: [*_masking(context), *_cutting(context)] for context in _TEXTS}),
     }
 
 
@@ -80,6 +85,14 @@ def _masking(context: str) -> Iterator[str]:
     yield f'replace_all_patterns({context}.attributes, "key", {rules}, "****") where not IsMatch(Keys({context}.attributes), {harmless})'
     for text in _TEXTS[context]:
         yield f'replace_pattern({text}, {rules}, "****") where not IsMatch({text}, {ottl(HARMLESS_TEXT)}) or IsMatch({text}, "eyJ")'
+
+
+def _cutting(context: str) -> Iterator[str]:
+    """Statements that cut what becomes a label to a length."""
+    labels = {"resource": 'resource.attributes["service.name"]', "span": "span.name"}
+    if (text := labels.get(context)) is not None:
+        pattern = ottl(f"(?s)^(.{{{LONGEST_LABEL}}}).+$")
+        yield f'replace_pattern({text}, {pattern}, "$1") where IsString({text}) and Len({text}) > {LONGEST_LABEL}'
 
 
 def _replacing(context: str, pattern: str, replacement: str) -> Iterator[str]:

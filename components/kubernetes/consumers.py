@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 class Consumers(pulumi.ComponentResource):
     """A ConfigMap with ``variables``, and a Secret with ``secrets`` unless that is None, in each namespace that is told where to send.
 
+    Beside them is the Instrumentation of the OpenTelemetry operator, where the plan has one.
+
     These namespaces belong to the services and have to exist, but for the backbone's own.
     """
 
@@ -35,8 +37,8 @@ class Consumers(pulumi.ComponentResource):
         super().__init__("virtengine:tracing:Consumers", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
         for mapping in consumer_objects(plan, variables):
-            namespace = mapping["metadata"]["namespace"]
-            place(mapping, f"{name}-{namespace}", child)
-            if secrets is not None:
+            place(mapping, f"{name}-{mapping['metadata']['namespace']}", child)
+        if secrets is not None:
+            for namespace in plan.told_namespaces:
                 place(secret_object(plan, namespace, PART_OF, secrets), f"{name}-{namespace}", child)
         self.register_outputs({"namespaces": list(plan.told_namespaces)})

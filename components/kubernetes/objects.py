@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from components.kubernetes.instrumentation import instrumentation_objects
 from components.kubernetes.issued import issued_objects
 from components.kubernetes.names import FAMILIES, PART_OF, claim_name, common_metadata, cpu, metadata, quantity, selector
 from components.kubernetes.pods import document_key, template
@@ -85,16 +86,16 @@ def workload_objects(plan: Plan, workload: Workload) -> list[Object]:
 
 
 def consumer_objects(plan: Plan, variables: Mapping[str, str]) -> list[Object]:
-    """A ConfigMap in each namespace that is told where to send: the ``variables`` that configure a service, for its ``envFrom``."""
-    return [
-        {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": common_metadata(plan, PART_OF, namespace),
-            "data": dict(variables),
-        }
-        for namespace in plan.told_namespaces
-    ]
+    """A ConfigMap in each namespace that is told where to send: the ``variables`` that configure a service, for its ``envFrom``.
+
+    Where the plan has the OpenTelemetry operator configure services, its Instrumentation stands beside each.
+    """
+    found: list[Object] = []
+    for namespace in plan.told_namespaces:
+        head = common_metadata(plan, PART_OF, namespace)
+        found.append({"apiVersion": "v1", "kind": "ConfigMap", "metadata": head, "data": dict(variables)})
+        found += instrumentation_objects(plan, namespace, variables)
+    return found
 
 
 def _account(plan: Plan, workload: Workload) -> Object:

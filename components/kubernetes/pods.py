@@ -153,10 +153,13 @@ def _probes(workload: Workload) -> Object:
     """Probes of the one request that tells health: it may take its time at the start, and a long failure restarts the server."""
     health, every = workload.health, 5
     request = {"httpGet": {"path": health.path, "port": health.port}, "timeoutSeconds": 3, "periodSeconds": every}
+    # A probe that fails restarts the container within its pod, whose volumes stay.
+    in_place = workload.grace_in_place != workload.grace_seconds
+    ending = {"terminationGracePeriodSeconds": workload.grace_in_place} if in_place else {}
     return {
-        "startupProbe": request | {"failureThreshold": math.ceil(health.start_seconds / every)},
+        "startupProbe": request | {"failureThreshold": math.ceil(health.start_seconds / every)} | ending,
         "readinessProbe": request | {"failureThreshold": 3},
-        "livenessProbe": request | {"periodSeconds": 10, "failureThreshold": math.ceil(health.alive_seconds / 10)},
+        "livenessProbe": request | {"periodSeconds": 10, "failureThreshold": math.ceil(health.alive_seconds / 10)} | ending,
     }
 
 

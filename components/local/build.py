@@ -73,6 +73,7 @@ RECIPES: Mapping[str, Recipe] = {
         "remove_all_sd",
     ),
     "trial": Recipe("trial", ".", "1", 1),
+    "actionlint": Recipe("actionlint", "github.com/rhysd/actionlint/cmd/actionlint", "1.7.12", 1),
     "kube-apiserver": Recipe(
         "kubernetes",
         "k8s.io/kubernetes/cmd/kube-apiserver",

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from components.local.disks import resize, used
 from components.local.errors import FaultError
 from components.local.health import answers_url
-from components.local.instances import held_path, read_listing
+from components.local.instances import command_for, held_path, read_listing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -184,18 +184,18 @@ class Faults:
         """Send a signal to an instance, and return its process id. Raises FaultError when it does not run."""
         pid = self.find(name).pid
         if pid is None:
-            raise FaultError(f"{name} does not run; see: python -m stacks ps {self._folder.name}")
+            raise FaultError(f"{name} does not run; see: {command_for('ps', self._folder)}")
         try:
             os.killpg(pid, number)
         except ProcessLookupError:
-            raise FaultError(f"{name} has just ended; see: python -m stacks ps {self._folder.name}") from None
+            raise FaultError(f"{name} has just ended; see: {command_for('ps', self._folder)}") from None
         return pid
 
     def _wait(self, condition: Callable[[], bool], seconds: float = 120.0) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > deadline:
-                raise FaultError(f"{self._folder.name}: not as expected after {seconds:g} s; see: python -m stacks ps {self._folder.name}")
+                raise FaultError(f"{self._folder.name}: not as expected after {seconds:g} s; see: {command_for('ps', self._folder)}")
             time.sleep(POLL_SECONDS)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
@@ -76,8 +77,14 @@ def read_listing(folder: Path) -> tuple[Listed, ...]:
         listed = []
     # A supervisor that was killed leaves its files behind, and the process ids in them may be those of strangers by now.
     if not listed or not _runs(folder):
-        raise NotRunningError(f"{folder}: no environment runs here; start it with: python -m stacks run {folder.name}")
+        raise NotRunningError(f"{folder}: no environment runs here; start it with: {command_for('run', folder)}")
     return tuple(Listed(**asdict(entry) | {"pid": _pid(folder, entry.instance)}) for entry in listed)
+
+
+def command_for(verb: str, folder: Path, environment: str | None = None) -> str:
+    """The command that a hint names, for the environment in ``folder``, which ``environment`` is another name of."""
+    state = "" if folder.parent.parts[-2:] == (".state", "local") else f" --state {shlex.quote(str(folder.parent))}"
+    return f"python -m stacks {verb} {shlex.quote(environment or folder.name)}{state}"
 
 
 def log_path(folder: Path, instance: str) -> Path:
@@ -107,7 +114,7 @@ def _listed(instance: Instance, folder: Path) -> Listed:
         health=health,
         log=str(log_path(folder, instance.name)),
         volumes={volume.name: volume.path for volume in workload.volumes},
-        grace_seconds=workload.grace_seconds,
+        grace_seconds=workload.grace_in_place,
     )
 
 

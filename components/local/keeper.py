@@ -14,8 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from components.damage import COUNT, LAST_WORDS, tells_of_damage
-from components.local.aside import count, set_aside
+from components.damage import LAST_WORDS, named_file, tells_of_damage
+from components.local.aside import Queues
 from components.local.errors import StartError
 from components.local.process import Process, describe_exit
 
@@ -53,8 +53,8 @@ class Member:
     """An instance as a process: how to run it, what is wanted of it, and how it is.
 
     ``supervised`` tells whether its death is answered with a restart; while ``held_file`` exists, the restart waits. ``due`` is when
-    it is to be started, ``deadline`` when it is killed because it has not stopped: seconds of the monotonic clock. ``queues`` are
-    the folders of its queues on disk.
+    it is to be started, ``deadline`` when it is killed because it has not stopped: seconds of the monotonic clock. ``begun`` is when it
+    was started, in nanoseconds since 1970. ``unread`` is the name of the queue file that it says it could not read.
     """
 
     name: str
@@ -64,12 +64,15 @@ class Member:
     pid_file: Path
     grace_seconds: float
     held_file: Path | None = None
-    queues: tuple[Path, ...] = ()
+    queues: Queues = field(default_factory=lambda: Queues(()))
     wanted: bool = False
     supervised: bool = False
     process: Process | None = None
     log_start: int = 0
+    log_read: int = 0
     started_at: float = 0.0
+    begun: int = 0
+    unread: str | None = None
     due: float | None = None
     deadline: float | None = None
     restarts: int = 0
@@ -222,9 +225,9 @@ class Keeper:
                 self._spawn(member, now)
         elif not member.wanted and process.is_gone():
             self._bury(member, process, "stopped")
-        elif member.wanted and process.exit_status() is not None:
+        elif member.wanted and (status := process.exit_status()) is not None:
             process.kill()  # what it has started must not be in the way of its successor
-            aside = self._set_aside(member)
+            aside = self._set_aside(member, status)
             self._bury(member, process, "died")
             if aside:
                 member.due = now
@@ -235,14 +238,17 @@ class Keeper:
             self._tell(f"{member.name} did not stop within {member.grace_seconds:g} s of SIGTERM: killed")
             self._note(member, "killed")
             process.signal(signal.SIGKILL)
+        elif self._cannot_read(member):
+            # It would wait for the answers to its other queues before it ends, and take no spans meanwhile.
+            process.signal(signal.SIGKILL)
 
     def _spawn(self, member: Member, now: float) -> None:
-        member.due, member.started_at = None, now
+        member.due, member.started_at, member.begun, member.unread = None, now, time.time_ns(), None
         try:
             with member.log.open("ab") as log:
-                member.log_start = log.tell()
-                counted = {COUNT: str(count(member.queues))} if member.queues else {}
-                member.process = Process(member.command, environment={**member.environment, **counted}, output=log.fileno())
+                member.log_start = member.log_read = log.tell()
+                variables = {**member.environment, **member.queues.variables()}
+                member.process = Process(member.command, environment=variables, output=log.fileno())
         except OSError as error:
             member.ending = str(error)
             self._plan_restart(member, now)
@@ -259,17 +265,34 @@ class Keeper:
         member.pid_file.unlink(missing_ok=True)
         self._changed.notify_all()
 
-    def _set_aside(self, member: Member) -> bool:
-        """Whether the process ended of a damaged queue file, which its successor will not find."""
-        if not member.queues or not tells_of_damage(self.last_lines(member.name, LAST_WORDS)):
+    def _cannot_read(self, member: Member) -> bool:
+        """Whether the process says that it could not read the file of a queue, by the lines that it has written since the last look."""
+        if not member.queues.folders or member.unread or time.monotonic() - member.started_at > STEADY_SECONDS:
+            return False
+        with member.log.open("rb") as log:
+            log.seek(member.log_read)
+            whole, end, _ = log.read().rpartition(b"\n")
+        member.log_read += len(whole + end)
+        member.unread = named_file(whole.decode(errors="replace").splitlines())
+        return member.unread is not None
+
+    def _set_aside(self, member: Member, status: int) -> bool:
+        """Whether the process ended of a damaged queue file, which its successor will not find.
+
+        An end by a signal that is not the keeper's own says nothing of the files, whatever the log says.
+        """
+        self._cannot_read(member)
+        if not member.queues.folders or not (member.unread or (status > 0 and tells_of_damage(self.last_lines(member.name, LAST_WORDS)))):
             return False
         try:
-            aside = set_aside(member.queues)
+            aside = member.queues.blame(member.unread, since=member.begun)
         except OSError as error:
             self._tell(f"{member.name}: its queue is damaged and cannot be set aside: {error}")
             return False
         if aside is None:
             return False
+        if aside.put_back:
+            self._tell(f"{member.name}: {aside.put_back} is whole and is put back")
         detail = f"{aside.size_bytes:,} bytes in {', '.join(str(path) for path in aside.files)}"
         self._tell(f"{member.name}: its queue could not be read and is set aside, with what was in it: {detail}; started again without it")
         self._note(member, "set aside", detail)

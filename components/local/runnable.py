@@ -15,7 +15,7 @@ class Runnable(Protocol):
 
     @property
     def name(self) -> str:
-        """Its name."""
+        """Name of the workload."""
 
     @property
     def server(self) -> Server:
@@ -46,12 +46,12 @@ class Runnable(Protocol):
         """The request that tells whether it takes traffic."""
 
     @property
-    def grace_seconds(self) -> int:
-        """Time that it has to stop after SIGTERM."""
+    def grace_in_place(self) -> int:
+        """Seconds that it has to stop after SIGTERM, where a successor finds its volumes."""
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """Its environment variables."""
+        """Environment variables of the workload."""
 
     def port(self, name: str) -> Port:
         """The port of that name."""

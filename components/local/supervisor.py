@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from components.local.aside import Queues
 from components.local.errors import InterruptedStartError, PortsError, StartError
 from components.local.files import make_private, make_volumes, write_documents
 from components.local.health import answers
@@ -192,8 +193,8 @@ class Supervisor:
             log=self.log(instance.name),
             pid_file=pid_path(self._folder, instance.name),
             held_file=held_path(self._folder, instance.name),
-            grace_seconds=workload.grace_seconds,
-            queues=tuple(Path(volume.path) for volume in workload.volumes if volume.holds == "queue"),
+            grace_seconds=workload.grace_in_place,
+            queues=Queues([Path(volume.path) for volume in workload.volumes if volume.holds == "queue"]),
         )
 
     def _failure(self, instance: Instance, what: str) -> StartError:

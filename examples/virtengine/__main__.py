@@ -20,7 +20,8 @@ import httpx
 from components.local.errors import LocalError
 from components.local.files import hold_folder
 from examples.virtengine.load import SHARES, Load, LoadError
-from examples.virtengine.system import SERVICES, Options, System
+from examples.virtengine.oracle_program import find_oracle
+from examples.virtengine.system import Options, System
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,12 +52,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not (outputs := os.environ.get(OUTPUTS)):
         _say(f"{OUTPUTS} is not set; run: python -m stacks run dev -- python -m examples.virtengine")
         return 2
-    options = Options(adapter=parsed.adapter)
+    options = Options(adapter=parsed.adapter, oracle=find_oracle(_say))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with hold_folder(Path(outputs).absolute().parent / "virtengine") as folder:
-            _say(f"starting {', '.join(SERVICES)}; logs in {os.path.relpath(folder.path / 'logs')}")
-            with System(folder.path, Path(outputs), _say, options) as system:
+            starting = System(folder.path, Path(outputs), _say, options)
+            _say(f"starting {', '.join(starting.services)}; logs in {os.path.relpath(folder.path / 'logs')}")
+            with starting as system:
                 outcome = asyncio.run(_load(system, parsed))
     except (LoadError, httpx.HTTPError, ExceptionGroup) as error:
         _say(f"virtengine: {error}")
@@ -67,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130  # what a shell reports of a program that Ctrl-C ended
     _say(f"{len(outcome.placed)} orders came to their end: {', '.join(f'{count} {kind}' for kind, count in outcome.kinds.items())}")
-    services = UNFUNDED_SERVICES if parsed.story == "unfunded" else SERVICES
+    services = UNFUNDED_SERVICES if parsed.story == "unfunded" else system.services
     told = {"story": ["virtengine.order.id", outcome.placed[0].id], "services": services, "since": outcome.since}
     sys.stdout.write(json.dumps(told | {"orders": outcome.kinds}) + "\n")
     return 0

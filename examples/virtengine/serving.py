@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _GRACE_SECONDS: Final = 2
 """For requests that are being served at SIGTERM."""
+_KEPT_SECONDS: Final = 75
+"""How long an idle connection is kept: longer than clients do (httpx: 5 s), because one that a server closes may just be taken for a request."""
 
 
 def leave_on_sigterm() -> None:
@@ -43,5 +45,6 @@ async def serve(app: ASGIApp, port: int) -> None:
         log_config=None,
         log_level="warning",
         timeout_graceful_shutdown=_GRACE_SECONDS,
+        timeout_keep_alive=_KEPT_SECONDS,
     )
     await uvicorn.Server(config).serve()

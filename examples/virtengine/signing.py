@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from examples.virtengine import bech32
-from examples.virtengine.protos import auth_pb2, escrow_pb2, market_pb2, veid_pb2
+from examples.virtengine.protos import auth_pb2, escrow_pb2, market_pb2, oracle_pb2, veid_pb2
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +39,9 @@ TxMessage: TypeAlias = (
     | escrow_pb2.MsgWithdraw
 )
 """What becomes a transaction, and so is signed."""
-_Message = TypeVar("_Message", bound=TxMessage)
+Signed: TypeAlias = TxMessage | oracle_pb2.MsgPostPrice
+"""What a key signs: transactions, and observations for the oracle, which takes effect at once."""
+_Message = TypeVar("_Message", bound=Signed)
 
 _CURVE: Final = SECP256K1()
 _ECDSA: Final = ECDSA(Prehashed(SHA256()))
@@ -52,7 +54,7 @@ _KEYS_AT_HAND: Final = 1024
 """Of how many keys the point and the address are remembered: both are needed again with every transaction of an account."""
 
 
-def digest(message: TxMessage) -> bytes:
+def digest(message: Signed) -> bytes:
     """Return what a signature signs: the SHA-256 of the type's full name and the message without the signature's value."""
     unsigned = copy.deepcopy(message)
     unsigned.signature.ClearField("value")

@@ -16,6 +16,7 @@ from components.local.keeper import Keeper, Member
 from components.local.ports import choose_ports
 from components.workload import Port
 from examples.virtengine.service import HOST
+from tracing_lib import Outputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -23,12 +24,16 @@ if TYPE_CHECKING:
 
 SERVICES: Final = ("waldur", "chain", "provider-daemon", "portal")
 """Stopped in the reverse order: what calls before what is called."""
+ORACLE: Final = "oracle"
+"""The one service that is written in Go. It runs where its program is there, and then before all others."""
 GRACE_SECONDS: Final = 60.0
 """From SIGTERM to SIGKILL: longer than a service takes to deliver its last spans, also on a loaded machine."""
 START_SECONDS: Final = 180.0
 """For the first answer of a service that runs. One that ends is told at once, so that this bounds one that hangs."""
 _POLL_SECONDS: Final = 0.05
 _PORTS: Final = (
+    (ORACLE, Port("http", 8088, "http")),
+    (ORACLE, Port("grpc", 9190, "grpc")),
     ("waldur", Port("http", 8000, "http")),
     ("chain", Port("http", 26657, "http")),
     ("chain", Port("grpc", 9090, "grpc")),
@@ -53,6 +58,8 @@ class Options:
     tracing: bool = True
     services: Sequence[str] = SERVICES
     """Which of them run."""
+    oracle: Path | None = None
+    """Program of the oracle; none where it does not run."""
 
 
 class System:
@@ -62,6 +69,8 @@ class System:
         self._folder = folder.absolute()
         self._outputs = outputs
         self._options = options or Options()
+        self.services = (*([] if self._options.oracle is None else [ORACLE]), *self._options.services)
+        """What runs, in the order of starting."""
         for name in ("logs", "pids", "state"):
             make_private(self._folder / name)
         self._ports = choose_ports(_PORTS, self._folder / "ports.json")
@@ -69,9 +78,9 @@ class System:
         self._say = say
 
     def __enter__(self) -> Self:
-        self._keeper = Keeper([self._member(name) for name in self._options.services], self._say)
+        self._keeper = Keeper([self._member(name) for name in self.services], self._say)
         try:
-            *first, last = self._options.services
+            *first, last = self.services
             for name in first:
                 self._keeper.start(name)
             # What customers ask comes last: a call is refused at once while its channel waits before it connects again.
@@ -89,7 +98,7 @@ class System:
         """Stop all services, those that call first. Again is harmless."""
         keeper, self._keeper = self._keeper, None
         if keeper is not None:
-            for name in reversed(self._options.services):
+            for name in reversed(self.services):
                 keeper.stop(name)
             keeper.close()
 
@@ -139,17 +148,34 @@ class System:
         }[name]
         if name == "provider-daemon" and options.adapter == "waldur":
             own += ["--waldur", self.url("waldur")]
+        if name == "provider-daemon" and options.oracle is not None:
+            own += ["--oracle", self._address(ORACLE, "grpc")]
         return ["--port", str(self._ports[name, "http"]), *own, *options.arguments.get(name, ())]
 
-    def _member(self, name: str) -> Member:
+    def _command(self, name: str) -> tuple[str, ...]:
+        if name == ORACLE:
+            return (str(self._options.oracle), "-grpc", self._address(ORACLE, "grpc"), "-health", self._address(ORACLE))
         module = {"provider-daemon": "daemon"}.get(name, name)
+        return (sys.executable, "-m", f"examples.virtengine.{module}", *self._arguments(name))
+
+    def _tracing(self, name: str) -> dict[str, str]:
+        """Variables that configure the tracing of a service: the outputs, or what any SDK is told of them."""
+        if not self._options.tracing:
+            return {"OTEL_SDK_DISABLED": "true"}
+        if name == ORACLE:
+            outputs, certificate = Outputs.read(self._outputs), self._folder / "state" / "otlp-ca.crt"
+            if outputs.otlp_certificate is not None:
+                certificate.write_text(outputs.otlp_certificate)
+            return {**outputs.to_otel_environment(secrets=True, certificate_path=str(certificate)), "OTEL_SERVICE_NAME": ORACLE}
+        return {"VIRTENGINE_TRACING_OUTPUTS": str(self._outputs)}
+
+    def _member(self, name: str) -> Member:
         inherited = {key: os.environ[key] for key in ("PATH", "HOME", "TMPDIR", "LANG") if key in os.environ}
-        tracing = {"VIRTENGINE_TRACING_OUTPUTS": str(self._outputs)} if self._options.tracing else {"OTEL_SDK_DISABLED": "true"}
         root = str(Path(__file__).parents[2])
         return Member(
             name=name,
-            command=(sys.executable, "-m", f"examples.virtengine.{module}", *self._arguments(name)),
-            environment={**inherited, "PYTHONPATH": root, **tracing, **self._options.environment},
+            command=self._command(name),
+            environment={**inherited, "PYTHONPATH": root, **self._tracing(name), **self._options.environment},
             log=self.log(name),
             pid_file=self._folder / "pids" / f"{name}.pid",
             grace_seconds=GRACE_SECONDS,

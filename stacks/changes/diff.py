@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -36,11 +36,12 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class WorkloadChange:
-    """Effect on a workload, and its causes: the documents or properties that differ."""
+    """Effect on a workload, its causes, which are the documents or properties that differ, and what is lost by it, None for nothing."""
 
     workload: str
     effect: Effect
     because: tuple[str, ...]
+    loses: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,9 @@ def _value(setting: Setting, value: object) -> str:
     return f"{number} {setting.unit}" if setting.unit else number
 
 
+_QUEUE_OF_POD = "a queue goes with its pod: what a gateway that is away has not taken is lost"
+
+
 def _workloads(before: Plan, after: Plan, *, moved: bool) -> Iterator[WorkloadChange]:
     """Effects on workloads; where the backbone has ``moved``, all are removed there and created here."""
     old, new = ({w.name: w for w in side.workloads} for side in (before, after))
@@ -135,10 +139,21 @@ def _workloads(before: Plan, after: Plan, *, moved: bool) -> Iterator[WorkloadCh
         elif name in new:
             started_by = ["toolbox"] if tools and queue_folders(new[name]) else []
             if change := _same_place(old[name], new[name], [*marks, *started_by]):
-                yield change
+                queued = after.target == "kubernetes" and any(v.holds == "queue" and v.survives == "instance" for v in old[name].volumes)
+                yield replace(change, loses=_QUEUE_OF_POD) if queued and change.effect == "restarts" else change
 
 
-_AT_START = ("server", "arguments", "resources", "environment", "secret_files", "secret_variables", "grace_seconds", "scheduling")
+_AT_START = (
+    "server",
+    "arguments",
+    "resources",
+    "environment",
+    "secret_files",
+    "secret_variables",
+    "grace_seconds",
+    "restart_grace_seconds",
+    "scheduling",
+)
 
 
 def _same_place(old: Workload, new: Workload, marks: list[str]) -> WorkloadChange | None:
@@ -176,5 +191,5 @@ def as_json(found: Difference) -> dict[str, Any]:
         "changes": [
             {"key": c.key, "old": c.old, "new": c.new, "sentence": c.sentence, "consequence": c.consequence} for c in found.changes
         ],
-        "workloads": [{"workload": w.workload, "effect": w.effect, "because": list(w.because)} for w in found.workloads],
+        "workloads": [{"workload": w.workload, "effect": w.effect, "because": list(w.because), "loses": w.loses} for w in found.workloads],
     }

@@ -8,17 +8,25 @@ import os
 import select
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stacks.cli.copying import add_copying
+from stacks.cli.rehearsing import add_rehearsing
 from stacks.cli.trying import add_trying
 from stacks.cli.verbs import add_verbs
+from stacks.cli.verifying import add_verifying
 from stacks.environment.parse import BadEnvironmentError
 from stacks.environment.source import read
+from stacks.policies.settings import BadPolicySettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from components.workload import Plan
+    from stacks.environment.model import Environment
+    from stacks.policies.judge import Finding
 
 OK, DIFFERENT, FAILED = 0, 1, 2
 """Exit statuses, as diff has them: 1 tells that something differs, or was not found, 2 that it could not be done."""
@@ -43,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not _is_unread():
             raise
         return UNREAD
-    except (BadEnvironmentError, FileExistsError) as error:
+    except (BadEnvironmentError, BadPolicySettingsError, FileExistsError) as error:
         _complain(str(error))
         return FAILED
     return status
@@ -78,6 +86,10 @@ def parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
     check = verbs.add_parser("check", help="validate an environment and say what it will be")
     check.add_argument("environment", help=ENVIRONMENT)
     check.add_argument("--json", action="store_true", help="print it for programs")
+    check.add_argument(
+        "--policies", action="store_true", help="hold it to the policies as well; exits with 1 when a mandatory one is broken"
+    )
+    check.add_argument("--policy-config", type=Path, metavar="FILE", help="configuration of the policies, in Pulumi's form")
     check.set_defaults(verb=_check)
 
     metrics = verbs.add_parser("metrics", help="list the series that the gateways of an environment make of traces")
@@ -94,6 +106,9 @@ def parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
     what = schema.add_mutually_exclusive_group()
     what.add_argument("--outputs", action="store_true", help="the JSON schema of the outputs")
     what.add_argument("--reference", action="store_true", help="the reference of settings, in Markdown")
+    what.add_argument(
+        "--types", choices=("arguments", "cluster_arguments"), help="a module of the types of a component's settings, in Python"
+    )
     schema.set_defaults(verb=_schema)
 
     diff = verbs.add_parser("diff", help="say what changes from one environment to another; exits with 1 when something does")
@@ -102,10 +117,14 @@ def parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
     form = diff.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print it for programs")
     form.add_argument("--documents", action="store_true", help="print the difference of the servers' documents instead")
+    form.add_argument("--format", choices=("text", "markdown"), default="text", help="markdown: for a pull request (default: text)")
     diff.set_defaults(verb=_diff)
 
     _add_running(verbs)
+    add_rehearsing(verbs)
     add_trying(verbs)
+    add_copying(verbs)
+    add_verifying(verbs)
     add_verbs(verbs)
     return whole, verbs.choices
 
@@ -162,14 +181,32 @@ def _check(arguments: argparse.Namespace) -> int:
     from stacks.show.describe import describe
 
     named = read(arguments.environment)
-    lines = describe(named.environment, plan(named.environment, addresses_of(named), name=named.name))
+    planned = plan(named.environment, addresses_of(named), name=named.name)
+    findings = _findings(named.environment, planned, arguments.policy_config) if arguments.policies or arguments.policy_config else None
+    broken = any(finding.level == "mandatory" for finding in findings or ())
+    lines = describe(named.environment, planned)
     if arguments.json:
         document = {"environment": named.name, "source": named.source, "settings": named.environment.model_dump(mode="json")}
-        _print(json.dumps(document | {"summary": dict(lines)}, indent=2, ensure_ascii=False))
-        return OK
+        judged = {} if findings is None else {"policies": [asdict(finding) for finding in findings]}
+        _print(json.dumps(document | {"summary": dict(lines)} | judged, indent=2, ensure_ascii=False))
+        return DIFFERENT if broken else OK
     width = max(len(word) for word, _ in lines)
     _print("\n".join([f"{named.source}: right", *(f"  {word:<{width}}  {text}" for word, text in lines)]))
-    return OK
+    if findings is not None:
+        from stacks.show.tables import print_findings
+
+        print_findings([(one.policy, one.level, *astuple(one.violation)) for one in findings])
+    return DIFFERENT if broken else OK
+
+
+def _findings(environment: Environment, planned: Plan, configuration: Path | None) -> list[Finding]:
+    from stacks.policies.judge import judge
+    from stacks.policies.planned import of_plan
+    from stacks.policies.rules import Stack
+    from stacks.policies.settings import PolicySettings, read_settings
+
+    settings = PolicySettings() if configuration is None else read_settings(configuration)
+    return judge(Stack(of_plan(planned), environment), settings)
 
 
 def _metrics(arguments: argparse.Namespace) -> int:
@@ -210,6 +247,11 @@ def _schema(arguments: argparse.Namespace) -> int:
 
         _print(reference())
         return OK
+    if arguments.types:
+        from stacks.environment.typed import source
+
+        sys.stdout.write(source(arguments.types))
+        return OK
     if arguments.outputs:
         from stacks.placement.outputs import outputs_schema as schema
     else:
@@ -226,6 +268,10 @@ def _diff(arguments: argparse.Namespace) -> int:
         _print(json.dumps(as_json(found), indent=2, ensure_ascii=False))
     elif arguments.documents:
         sys.stdout.write(found.documents)
+    elif arguments.format == "markdown":
+        from stacks.show.markdown import difference as markdown
+
+        _print(markdown(found, arguments.old, arguments.new))
     else:
         from stacks.show.tables import print_difference
 
@@ -282,13 +328,14 @@ def _servers(_: argparse.Namespace) -> int:
 
 def _running(arguments: argparse.Namespace) -> Path | None:
     """The outputs file of an environment that runs on this machine; none, and a complaint, where it does not."""
+    from components.local.instances import command_for
     from stacks.environment.source import name_of
     from stacks.placement.local import outputs_path
 
     path = outputs_path(name_of(arguments.environment), state=arguments.state)
     if path.is_file():
         return path
-    _complain(f"{arguments.environment}: does not run on this machine; start it: python -m stacks run {arguments.environment}")
+    _complain(f"{arguments.environment}: does not run on this machine; start it: {command_for('run', path.parent, arguments.environment)}")
     return None
 
 

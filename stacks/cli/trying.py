@@ -37,7 +37,7 @@ def add_trying(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     fault.add_argument("environment", help=ENVIRONMENT)
     fault.add_argument("fault", choices=FAULTS, help="kill: SIGKILL; refuse: kill and keep down; hang: SIGSTOP; release: undo both")
     fault.add_argument("instance", help="instance as `ps` lists it, such as gateway-1; for restart also a workload, one after the other")
-    fault.add_argument("--seconds", type=_positive, help="undo it after so many seconds (default: with `release`, or Ctrl-C)")
+    fault.add_argument("--seconds", type=positive, help="undo it after so many seconds (default: with `release`, or Ctrl-C)")
     fault.add_argument("--share", type=_share, default=0.1, help="slow: share of the time in which the instance runs (default: 0.1)")
     fault.add_argument("--volume", default="queue", help="full-disk, damage: name of the volume (default: queue)")
     fault.add_argument("--how", choices=DAMAGES, default="header", help="damage: kind of damage to the largest file (default: header)")
@@ -45,15 +45,15 @@ def add_trying(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
     load = verbs.add_parser("load", help="send traces to an environment on this machine, and say what became of them")
     load.add_argument("environment", help=ENVIRONMENT)
-    load.add_argument("--traces-per-second", type=_positive, default=100, metavar="RATE", help="default: 100")
-    load.add_argument("--seconds", type=_positive, default=60, help="how long to send (default: 60)")
+    load.add_argument("--traces-per-second", type=positive, default=100, metavar="RATE", help="default: 100")
+    load.add_argument("--seconds", type=positive, default=60, help="how long to send (default: 60)")
     load.add_argument("--spans", type=_count, default=10, help="spans of a trace (default: 10)")
-    load.add_argument("--late-after", type=_positive, default=25, metavar="SECONDS", help="when a trace is late (default: 25)")
+    load.add_argument("--late-after", type=positive, default=25, metavar="SECONDS", help="when a trace is late (default: 25)")
     load.add_argument("--json", action="store_true", help="print the account for programs")
     _finish(load, _load)
 
 
-def _positive(text: str) -> float:
+def positive(text: str) -> float:
     """A finite number above zero."""
     number = float(text)
     if not 0 < number < math.inf:
@@ -123,6 +123,7 @@ def _ps(arguments: argparse.Namespace) -> int:
 
 def _fault(arguments: argparse.Namespace) -> int:
     from components.local.faults import Faults
+    from components.local.instances import command_for
 
     faults, name, since = Faults(_folder(arguments)), arguments.instance, time.monotonic()
     match arguments.fault:
@@ -147,9 +148,8 @@ def _fault(arguments: argparse.Namespace) -> int:
                     faults.release(name)
         case "slow" | "full-disk" as kind:
             _during(_lasting(faults, kind, arguments), arguments.seconds)
-    sys.stdout.write(
-        f"{arguments.fault} {name}: done after {time.monotonic() - since:.1f} s; see: python -m stacks ps {arguments.environment}\n"
-    )
+    see = command_for("ps", _folder(arguments), arguments.environment)
+    sys.stdout.write(f"{arguments.fault} {name}: done after {time.monotonic() - since:.1f} s; see: {see}\n")
     return OK
 
 

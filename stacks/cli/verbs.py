@@ -45,7 +45,8 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     outputs.add_argument(
         "--certificate", metavar="PATH", help="where services find the certificate of the intake, if it has one of its own"
     )
-    outputs.add_argument("--state", type=Path, metavar="DIR", help=STATE)
+    outputs.add_argument("--local", action="store_true", help="of the environment as it runs on this machine, in place of the deployed one")
+    outputs.add_argument("--state", type=Path, metavar="DIR", help=f"{STATE}; of one that runs on this machine the folder given to `run`")
     outputs.set_defaults(verb=_explained(_outputs, "outputs"))
 
     secret = verbs.add_parser("secret", help="encrypt a secret into the stack file; the value is asked for, or read from a pipe")
@@ -112,19 +113,24 @@ def _outputs(arguments: argparse.Namespace) -> None:
     from stacks.deploy.workspace import open_engine
 
     named = read(arguments.environment)
-    if named.environment.target.kind == "local":
-        contract = _running(named.name)
+    if arguments.local or named.environment.target.kind == "local":
+        contract = _running(arguments.environment, named.name, arguments.state)
     else:
         contract = deployed_outputs(open_engine(named, say=say, state=arguments.state), show_secrets=arguments.show_secrets)
     sys.stdout.write(_text(contract, arguments.format, certificate=arguments.certificate, show_secrets=arguments.show_secrets))
     say(f"user interface {contract.ui_url}")
 
 
-def _running(name: str) -> Outputs:
+def _running(environment: str, name: str, state: Path | None) -> Outputs:
+    from components.local.instances import command_for
+    from stacks.deploy.up import RefusedError
     from stacks.placement.local import outputs_path
     from stacks.placement.outputs import Outputs
 
-    return Outputs.read(outputs_path(name), place=f"outputs of {name} on this machine")
+    path = outputs_path(name, state=state)
+    if not path.is_file():
+        raise RefusedError(f"{environment}: does not run on this machine\nthen: {command_for('run', path.parent, environment)}")
+    return Outputs.read(path, place=f"outputs of {name} on this machine")
 
 
 def _text(contract: Outputs, form: str, *, certificate: str | None, show_secrets: bool) -> str:

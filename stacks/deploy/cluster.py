@@ -84,8 +84,16 @@ def labels_of(context: str, mapping: Mapping[str, Any]) -> dict[str, str] | None
 
     Raises ``ClusterError``.
     """
-    found = _object(context, "GET", mapping)
+    found = object_of(context, mapping)
     return None if found is None else found["metadata"].get("labels") or {}
+
+
+def object_of(context: str, mapping: Mapping[str, Any]) -> dict[str, Any] | None:
+    """An object as the cluster has it, or None when it is not there. ``mapping`` needs its kind, version and name only.
+
+    Raises ``ClusterError``.
+    """
+    return _object(context, "GET", mapping)
 
 
 def remove(context: str, mapping: Mapping[str, Any]) -> None:
@@ -132,22 +140,36 @@ def forwarded(context: str, namespace: str, service: str, port: int) -> Iterator
 
     Raises ``ClusterError`` when no pod is ready.
     """
-    api = client(context)
     pod, number = _ready_pod(context, namespace, service, port)
+    with forwarded_pod(context, namespace, pod, number) as found:
+        yield found
+
+
+@contextmanager
+def forwarded_pod(context: str, namespace: str, pod: str, number: int) -> Iterator[int]:
+    """A port on loopback that leads to a port of a pod, as ``forwarded`` does for one behind a Service."""
+    api = client(context)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=_serve, args=(listener, api, namespace, pod, number), daemon=True).start()
         yield listener.getsockname()[1]
 
 
 def _ready_pod(context: str, namespace: str, service: str, port: int) -> tuple[str, int]:
-    from kubernetes.client import CoreV1Api, DiscoveryV1Api
+    from kubernetes.client import ApiException, CoreV1Api, DiscoveryV1Api
 
     api = _asked(context)
     core: Any = CoreV1Api(api)
     discovery: Any = DiscoveryV1Api(api)
-    wanted = core.read_namespaced_service(service, namespace).spec.ports
+    try:
+        wanted = core.read_namespaced_service(service, namespace).spec.ports
+        slices = discovery.list_namespaced_endpoint_slice(namespace, label_selector=f"kubernetes.io/service-name={service}")
+    except ApiException as error:
+        raise ClusterError(
+            f"{service} in {namespace}: the cluster answers {error.status} {error.reason}\n"
+            f"then: kubectl --context {context} --namespace {namespace} get service {service}",
+            error.status,
+        ) from None
     name = next((found.name for found in wanted if found.port == port), None)
-    slices = discovery.list_namespaced_endpoint_slice(namespace, label_selector=f"kubernetes.io/service-name={service}")
     for endpoints in slices.items:
         numbers = [found.port for found in endpoints.ports or [] if found.name == name]
         for endpoint in endpoints.endpoints or []:
@@ -169,7 +191,11 @@ def _serve(listener: socket.socket, api: Any, namespace: str, pod: str, port: in
         except OSError:  # closed: nobody needs the way any more
             return
         # The client changes its own transport for a stream; one for each connection keeps others as they are.
-        far = portforward(CoreV1Api(api).connect_get_namespaced_pod_portforward, pod, namespace, ports=str(port)).socket(port)
+        try:
+            far = portforward(CoreV1Api(api).connect_get_namespaced_pod_portforward, pod, namespace, ports=str(port)).socket(port)
+        except Exception:  # noqa: BLE001 - whatever refuses the way, who wants to go it finds it closed
+            near.close()
+            continue
         far.setblocking(True)  # noqa: FBT003 - the socket's own signature
         for source, sink in ((near, far), (far, near)):
             threading.Thread(target=_pump, args=(source, sink), daemon=True).start()

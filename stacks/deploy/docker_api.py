@@ -6,7 +6,7 @@ import http.client
 import json
 import socket
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 ANSWER_SECONDS = 5.0
 _GONE = 404
@@ -39,6 +39,22 @@ def container(host: str, name: str) -> tuple[str, dict[str, str]] | None:
     return None if found is None else (found["Id"], found["Config"].get("Labels") or {})
 
 
+def inspected(host: str, name: str) -> dict[str, Any] | None:
+    """A container as the daemon tells of it, or None when there is none of that name. Raises ``DaemonError``."""
+    return _request(host, "GET", f"/containers/{quote(name, safe='')}/json")
+
+
+def tags_of(host: str, image: str) -> tuple[str, ...]:
+    """The references of an image, by its id. Raises ``DaemonError``."""
+    found = _request(host, "GET", f"/images/{quote(image, safe='')}/json")
+    return () if found is None else tuple(found.get("RepoTags") or ()) + tuple(found.get("RepoDigests") or ())
+
+
+def archived(host: str, name: str, path: str) -> bytes | None:
+    """A file of a container as a tar archive, or None when there is none at that path. Raises ``DaemonError``."""
+    return _asked(host, "GET", f"/containers/{quote(name, safe='')}/archive?{urlencode({'path': path})}")
+
+
 def network(host: str, name: str) -> tuple[str, dict[str, str]] | None:
     """Id and labels of a network, or None when there is none of that name. Raises ``DaemonError``."""
     found = _request(host, "GET", f"/networks/{quote(name, safe='')}")
@@ -52,6 +68,13 @@ def remove_container(host: str, name: str) -> None:
 
 
 def _request(host: str, method: str, path: str) -> dict[str, Any] | None:
+    """Return the mapping in the daemon's answer, or None when it knows no such object, or answers in other form."""
+    said = (_asked(host, method, path) or b"").decode(errors="replace").strip()
+    found: dict[str, Any] | None = json.loads(said) if said.startswith("{") else None
+    return found
+
+
+def _asked(host: str, method: str, path: str) -> bytes | None:
     """Return the daemon's answer, or None when it knows no such object. A daemon behind ssh is not asked."""
     parts = urlsplit(host)
     if parts.scheme == "unix":
@@ -63,7 +86,7 @@ def _request(host: str, method: str, path: str) -> dict[str, Any] | None:
     try:
         connection.request(method, path)
         answer = connection.getresponse()
-        said = answer.read().decode(errors="replace").strip()
+        said = answer.read()
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise DaemonError(
@@ -74,6 +97,6 @@ def _request(host: str, method: str, path: str) -> dict[str, Any] | None:
     if answer.status == _GONE:
         return None
     if answer.status // 100 != 2:  # noqa: PLR2004 - 2xx
-        raise DaemonError(f"{host}: the Docker daemon answers {answer.status} to {method} {path}: {said}\nthen: see what it says")
-    found: dict[str, Any] | None = json.loads(said) if said.startswith("{") else None
-    return found
+        told = said.decode(errors="replace").strip()
+        raise DaemonError(f"{host}: the Docker daemon answers {answer.status} to {method} {path}: {told}\nthen: see what it says")
+    return said

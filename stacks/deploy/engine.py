@@ -260,8 +260,13 @@ def _changed_outputs(events: Sequence[Mapping[str, Any]]) -> list[Event]:
 def _step(told: Mapping[str, Any], before: str, after: str) -> Event:
     """A step, from what is told of it and how the two sides of it are called there."""
     old, new = (told.get(side) or {} for side in (before, after))
-    differing = frozenset(told.get("diffs") or [])
-    return Event(told["op"], told["urn"], (new or old)["type"], old.get("inputs") or {}, new.get("inputs") or {}, new, differing)
+    return Event(told["op"], told["urn"], (new or old)["type"], old.get("inputs") or {}, new.get("inputs") or {}, new, _differing(told))
+
+
+def _differing(told: Mapping[str, Any]) -> frozenset[str]:
+    """The inputs that differ: by the detailed difference where there is one, because the other names values that stay the same too."""
+    paths = told.get("detailedDiff") or dict.fromkeys(told.get("diffs") or [])
+    return frozenset(path.partition(".")[0].partition("[")[0] for path in paths)
 
 
 def ended_by(code: int) -> str | None:

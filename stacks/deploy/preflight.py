@@ -27,6 +27,11 @@ CONTROLLERS = {
         "the Prometheus operator",
         "https://prometheus-operator.dev/docs/getting-started/installation/",
     ),
+    "Instrumentation": (
+        "ingest.instrumentation",
+        "the OpenTelemetry operator",
+        "https://opentelemetry.io/docs/platforms/kubernetes/operator/",
+    ),
     "ExternalSecret": ("target.external_secrets", "the External Secrets Operator", "https://external-secrets.io/latest/"),
 }
 """By each kind that a controller brings: the setting that asks for it, the controller, and its page."""

@@ -11,17 +11,21 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from stacks.show.trace import QueryError, fetch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from stacks.environment.model import Environment
     from stacks.placement.outputs import Outputs
     from stacks.show.query import Trace
+
+    Way = Callable[[str], AbstractContextManager[tuple[str, int]]]
 
 SERVICE = "virtengine-tracing-probe"
 """``service.name`` of the probe's span, so that it is told apart from services."""
@@ -55,18 +59,29 @@ def probe(environment: Environment, outputs: Outputs, *, say: Callable[[str], No
     return received(sent, outputs, wait_seconds=wait_seconds)
 
 
-def send(environment: Environment, outputs: Outputs, *, wait_seconds: float = WAIT_SECONDS) -> Sent:
-    """Send spans until they are taken. Raises ``ProbeError``."""
-    body, ids = _spans(environment)
-    with _explained(environment), _way(environment, outputs.otlp_http_endpoint) as way:
-        _send(outputs, way, body, deadline=time.monotonic() + wait_seconds)
+def send(
+    environment: Environment,
+    outputs: Outputs,
+    *,
+    wait_seconds: float = WAIT_SECONDS,
+    way: Way | None = None,
+    attributes: Mapping[str, str] | None = None,
+    name: str = "probe",
+) -> Sent:
+    """Send spans of a ``name`` with these attributes until they are taken. Raises ``ProbeError``.
+
+    ``way`` leads to a URL of the outputs; default: the one of the environment's target.
+    """
+    body, ids = _spans(environment, name, attributes)
+    with _explained(environment), (way or partial(_way, environment))(outputs.otlp_http_endpoint) as found:
+        _send(outputs, found, body, deadline=time.monotonic() + wait_seconds)
     return Sent(environment, tuple(ids))
 
 
-def received(sent: Sent, outputs: Outputs, *, wait_seconds: float = WAIT_SECONDS) -> Trace:
-    """The first trace of sent spans that is stored, waited for. Raises ``ProbeError``."""
-    with _explained(sent.environment), _way(sent.environment, outputs.query_url) as way:
-        reached = outputs.model_copy(update={"query_url": f"http://{way[0]}:{way[1]}"})
+def received(sent: Sent, outputs: Outputs, *, wait_seconds: float = WAIT_SECONDS, way: Way | None = None) -> Trace:
+    """The first trace of sent spans that is stored, waited for by the same ``way``. Raises ``ProbeError``."""
+    with _explained(sent.environment), (way or partial(_way, sent.environment))(outputs.query_url) as found:
+        reached = outputs.model_copy(update={"query_url": f"http://{found[0]}:{found[1]}"})
         return _first(reached, sent.ids, sent.environment, wait_seconds)
 
 
@@ -95,7 +110,7 @@ def _way(environment: Environment, url: str) -> Iterator[tuple[str, int]]:
         yield "127.0.0.1", number
 
 
-def _spans(environment: Environment) -> tuple[bytes, list[str]]:
+def _spans(environment: Environment, name: str = "probe", attributes: Mapping[str, str] | None = None) -> tuple[bytes, list[str]]:
     """A request of OTLP, and the ids of its traces: as many as it takes for one to be kept."""
     tail, now = environment.sampling.tail, time.time_ns()
     lasts = tail.slow + timedelta(seconds=1) if tail.slow is not None else timedelta(milliseconds=1)
@@ -109,11 +124,12 @@ def _spans(environment: Environment) -> tuple[bytes, list[str]]:
         {
             "traceId": trace_id,
             "spanId": secrets.token_hex(8),
-            "name": "probe",
+            "name": name,
             "kind": 1,
             "startTimeUnixNano": str(start),
             "endTimeUnixNano": str(now),
             "status": status,
+            "attributes": [{"key": key, "value": {"stringValue": value}} for key, value in (attributes or {}).items()],
         }
         for trace_id in ids
     ]

@@ -37,6 +37,7 @@ RESOURCES: Mapping[str, str] = {
     "ExternalSecret": "externalsecrets",
     "PodMonitor": "podmonitors",
     "PrometheusRule": "prometheusrules",
+    "Instrumentation": "instrumentations",
 }
 """The name in paths and rules of each kind that a plan has."""
 

@@ -99,7 +99,7 @@ class Issuer(Section):
     backbone."""
 
 
-class Gateway(Section):
+class GatewayReference(Section):
     """A Gateway of the Gateway API, by which browsers come in. It is its owner's, who lets routes of this namespace attach to it."""
 
     name: ObjectName = Field(title="Gateway", examples=["public"])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from stacks.environment.cluster import Pods
 from stacks.environment.section import Section
-from stacks.environment.units import shown
+from stacks.environment.units import format_bytes, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,6 +20,9 @@ Broken = tuple[str, str]
 _RECOMMENDED = frozenset(f"app.kubernetes.io/{name}" for name in ("name", "instance", "version", "component", "part-of", "managed-by"))
 _OURS = ("virtengine.io/", "pod-security.kubernetes.io/")
 _OS = "kubernetes.io/os"
+_OF_EVERY_CLUSTER = frozenset({"default", "kube-system", "kube-public", "kube-node-lease"})
+_LEAST_LOG = 16 * 2**20
+"""Room for a file of a pod's log, which the kubelet turns over at 10Mi, and what comes meanwhile; a pod that takes more is evicted."""
 
 _Found = TypeVar("_Found")
 
@@ -29,10 +32,13 @@ def broken_cluster_rules(environment: Environment) -> Iterator[Broken]:
     for key, pods in _within(environment, Pods):
         yield from _pods(key, pods)
     yield from _access(environment)
+    yield from _shared(environment)
     yield from _certificates(environment)
     yield from _storage(environment)
     if environment.target.kind == "kubernetes":
         yield from _scraping(environment)
+        if environment.namespace in _OF_EVERY_CLUSTER:
+            yield "namespace", f"{shown(environment.namespace)} is there on every cluster and not ours to make; write a name of its own"
         yield from _metadata(environment.target)
         yield from _external(environment, environment.target)
 
@@ -52,7 +58,23 @@ def _within(section: Section, kind: type[_Found], key: str = "") -> Iterator[tup
             yield from _within(value, kind, place)
 
 
+def _shared(environment: Environment) -> Iterator[Broken]:
+    """Secrets that two settings name for entries of different kinds, or that two issuers would write."""
+    named: dict[str, str] = {}
+    for key, name in _within(environment, str):
+        section, _, kind = key.rpartition(".")
+        if not kind.endswith("secret"):
+            continue
+        other = named.setdefault(name, key)
+        issued = all(getattr(getattr(environment, part, None), "certificate", None) for part in (section, other.rpartition(".")[0]))
+        if other != key and (other.rpartition(".")[2] != kind or (kind == "tls_secret" and issued)):
+            yield key, f"{shown(name)} is the Secret of {other} already; name one of its own"
+
+
 def _pods(key: str, pods: Pods) -> Iterator[Broken]:
+    if pods.log_space is not None and pods.log_space < _LEAST_LOG:
+        room = f'write "{format_bytes(_LEAST_LOG)}" or more'
+        yield f"{key}.log_space", f"{format_bytes(pods.log_space)} is less than a log takes before it is turned over; {room}"
     if pods.node_selector.get(_OS, "linux") != "linux":
         yield f"{key}.node_selector", f"{_OS} is linux for every server here; leave it out"
     for name, taint in pods.tolerations.items():

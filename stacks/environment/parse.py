@@ -42,12 +42,13 @@ class BadEnvironmentError(Exception):
         super().__init__("\n".join(printable(line) for line in [*lines, f"then: {next_command}"]))
 
 
-def parse(settings: object, *, source: str, name: str) -> Environment:
+def parse(settings: object, *, source: str, name: str, then: str | None = None) -> Environment:
     """The environment that a mapping of settings describes.
 
-    ``source`` names the file in messages, ``name`` the environment in the command that they advise. Raises ``BadEnvironmentError``.
+    ``source`` names the file in messages, ``name`` the environment in the command that they advise, unless that is ``then``. Raises
+    ``BadEnvironmentError``.
     """
-    next_command = f"python -m stacks check {shlex.quote(name)}"
+    next_command = then or f"python -m stacks check {shlex.quote(name)}"
     if not isinstance(settings, dict):
         problem = Problem("environment", f"{_a(settings)} stands where a mapping of settings belongs; see `python -m stacks schema`")
         raise BadEnvironmentError(source, [problem], next_command)

@@ -11,8 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from stacks.environment.cluster import Gateway as GatewayReference
-from stacks.environment.cluster import Issuer, Pods
+from stacks.environment.cluster import GatewayReference, Issuer, Pods
 from stacks.environment.section import Section
 from stacks.environment.units import (
     Age,
@@ -36,6 +35,7 @@ from stacks.environment.units import (
     SiteName,
     Text,
     Value,
+    Wait,
     cores,
     size,
 )
@@ -182,10 +182,12 @@ class AgentQueue(Section):
     """
 
     size: Bytes = Field(default=size("1Gi"), title="size")
-    """Bytes, in equal shares for each gateway. Default: 1Gi, an hour of 1,000 spans/s on one node."""
+    """Bytes, in equal shares for each gateway; `check` says for how long a gateway may be away. When its share is full, what comes next for
+    that gateway is lost and counted, and the others have theirs. Default: 1Gi, an hour of 1,000 spans/s on one node."""
     sync_writes: bool = Field(default=False, title="synchronous writes of the queue")
     """Whether an agent's queue is written through to the disk before a span is acknowledged (fsync). Default: false, which survives a crash
-    of the process and not a power cut: each request of a service would wait for the disk, once for each gateway."""
+    of the process and not a power cut: each request of a service would wait for the disk, once for each gateway. With true a full share
+    refuses whole requests, which senders repeat, so that the other gateways and the span metrics have them several times."""
 
 
 class Agent(Section):
@@ -251,7 +253,7 @@ class ServiceStrategy(Section):
     """Share of the traces that are kept. Default: none, see `traces_per_second`."""
     traces_per_second: int | None = Field(default=None, ge=1, le=1_000_000, title="sampling rate", json_schema_extra={"unit": "traces/s"})
     """Traces kept per second and instance, a whole number: the strategy server cuts off the rest. Default: none, see `ratio`."""
-    operations: dict[Text, Percent] = Field(default_factory=dict, title="operation sampling ratio")
+    operations: dict[Value, Percent] = Field(default_factory=dict, title="operation sampling ratio")
     """Share of the traces that begin with an operation (a span name). Default: none, the ratio of the service holds. Only together with
     `ratio`: the protocol knows no rate beside operations."""
 
@@ -259,7 +261,7 @@ class ServiceStrategy(Section):
 class Strategies(Section):
     """Answers of the strategy server to samplers (the Jaeger remote sampling protocol)."""
 
-    services: dict[Text, ServiceStrategy] = Field(default_factory=dict)
+    services: dict[Value, ServiceStrategy] = Field(default_factory=dict)
     """Strategies by service name. Default: none, every service has the head ratio."""
     poll_interval: Interval = Field(default=timedelta(seconds=60), title="strategy poll interval")
     """Interval at which services ask. Default: 60 s, as every Jaeger client; a change reaches all within it."""
@@ -283,7 +285,7 @@ class OperationTarget(Section):
 class Noise(Section):
     """Traces that are never stored: those with a span whose attribute has one of these values."""
 
-    attribute: Text = Field(title="noise attribute")
+    attribute: Value = Field(title="noise attribute")
     """Attribute key, of a span or its resource. Required."""
     values: tuple[Value, ...] = Field(title="noise values", min_length=1, strict=False)
     """Exact values, in quotes where they are numbers; `"404"` also matches an attribute that is the number. Required."""
@@ -292,9 +294,9 @@ class Noise(Section):
 class Tail(Section):
     """Rules by which the gateways store whole traces. A trace is stored when any rule keeps it, unless it is noise."""
 
-    wait: Duration = Field(default=timedelta(seconds=10), title="tail-sampling wait")
-    """Time from a trace's first span to the decision, in whole seconds. Default: 10 s; longer requests are decided on what has come by
-    then."""
+    wait: Wait = Field(default=timedelta(seconds=10), title="tail-sampling wait")
+    """Time from a trace's first span to the decision, in whole seconds, 30 min at most, because memory holds it so long. Default: 10 s;
+    longer requests are decided on what has come by then, and a shorter wait cuts the traces of the seconds in which an agent restarts."""
     errors: bool = Field(default=True, title="keeping of failed traces")
     """Whether every trace with a span of status ERROR is kept. Default: true, they are what tracing is for."""
     slow: Duration | None = Field(default=timedelta(seconds=2), title="threshold of slow traces")
@@ -316,7 +318,7 @@ class Sampling(Section):
     what was recorded."""
     strategies: Strategies = Strategies()
     """Answers of the strategy server."""
-    targets: dict[Text, dict[Text, OperationTarget]] = Field(default_factory=dict)
+    targets: dict[Value, dict[Value, OperationTarget]] = Field(default_factory=dict)
     """Rates that adaptive samplers steer to, by service and operation. Default: none."""
     tail: Tail
     """Rules of the gateways."""
@@ -400,7 +402,7 @@ class Access(Section):
     no client scope is called so."""
     groups_claim: Identifier = Field(default="groups", title="groups claim")
     """Claim of the token that lists the groups of a user. Default: `groups`, as Keycloak, Dex and Okta have it."""
-    operator_groups: tuple[Text, ...] = Field(title="operator groups", min_length=1, strict=False, examples=[["tracing-operators"]])
+    operator_groups: tuple[Value, ...] = Field(title="operator groups", min_length=1, strict=False, examples=[["tracing-operators"]])
     """Groups whose members may look at traces. Required: without one nobody, or everybody, could."""
     secret: ObjectName = Field(default="tracing-access", title="secret of the login proxy")
     """Secret with the entries `client-secret` and `cookie-secret`, which the stack fills. Default: a name of its own."""
@@ -447,6 +449,10 @@ class Ingest(Section):
     token_secret: ObjectName | None = Field(default=None, title="token secret of the intake")
     """Secret with the entry `token` that senders, and those who ask for strategies, must know; the stack fills it. Default: none, the
     namespace decides alone."""
+    instrumentation: bool = Field(default=False, title="instrumentation by the operator")
+    """Whether an Instrumentation of the OpenTelemetry operator stands beside each ConfigMap: the operator then configures pods that ask for
+    it by its annotation, `instrumentation.opentelemetry.io/inject-java` or that of another language. Kubernetes only. Default: false,
+    because a cluster without the operator does not know the kind."""
 
 
 class Images(Section):

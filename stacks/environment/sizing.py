@@ -78,8 +78,9 @@ oauth2-proxy: 20 MiB resident. Tempo and Grafana: as their own documentation has
 LEAST_COLLECTOR = 150 * 2**20
 """Memory that a collector needs to take spans at all: 60 MiB resident without any, 110 MiB at 500 spans/s."""
 
-LEAST_QUEUE, LEAST_TRACES = 64 * 2**20, 2**30
-"""Room that a queue needs for a few batches of 2 MiB, its index and its compaction; and the files that a store has open with any trace."""
+LEAST_QUEUE, LEAST_SHARE, LEAST_TRACES = 64 * 2**20, 10 * 2**20, 2**30
+"""Room that a queue needs for a few batches of 2 MiB, its index and its compaction; that of an agent for each gateway, so that a request of
+4 MiB fits whose spans are all of one trace; and the files that a store has open with any trace."""
 
 
 def floors(environment: Environment) -> Iterator[tuple[str, str, int, int]]:
@@ -88,7 +89,8 @@ def floors(environment: Environment) -> Iterator[tuple[str, str, int, int]]:
     collector = math.ceil(LEAST_COLLECTOR / max(agent.memory_limit, 0.01) / 2**23) * 2**23
     yield "collectors.agent.resources.memory", "an agent", agent.resources.memory, collector
     if agent.queue is not None:
-        yield "collectors.agent.queue.size", "the queue of an agent", agent.queue.size, LEAST_QUEUE
+        least = max(LEAST_QUEUE, LEAST_SHARE * gateway.replicas)
+        yield "collectors.agent.queue.size", "the queue of an agent", agent.queue.size, least
     yield "collectors.gateway.queue.size", "the queue of a gateway", gateway.queue.size, LEAST_QUEUE
     yield "backend.resources.memory", f"{backend.kind.title()}", backend.resources.memory, LEAST_MEMORY[backend.kind]
     if backend.kind == "tempo":
@@ -140,8 +142,9 @@ def answers_late(environment: Environment) -> bool:
 
 
 USUAL_GRACE_SECONDS, PROMPT_STOP_SECONDS = 60, 2
-"""Time to stop after SIGTERM for a gateway that has acknowledged what it has not decided on, and for one whose agents keep that. A gateway
-that closes takes no more spans, so those that it still decided on would be decided on apart from the rest of their traces."""
+"""Time to stop after SIGTERM for a collector that alone has what it has acknowledged, and for one that loses nothing of it: a gateway whose
+agents keep it, or an agent whose successor finds its queue. A collector that closes takes no more spans while it waits, so what comes
+meanwhile comes late, and is decided on apart from the rest of its traces."""
 
 
 def grace_seconds(environment: Environment, *, late: bool) -> int:
@@ -196,6 +199,22 @@ def underway_bytes(environment: Environment) -> int:
     # The answer comes after wait + 2 s, and after half of wait + 3 s on average before those.
     answered = (wait + 2) + (wait + 3) / 2
     return math.floor(most_spans_per_second(environment) * environment.load.bytes_per_span * answered / environment.load.nodes)
+
+
+def away_seconds(environment: Environment) -> float:
+    """Seconds for which an agent's queue takes the spans of a gateway that is away; 0 without a queue.
+
+    Each gateway has an equal share of the queue and of the spans of a node.
+    """
+    queue, node = environment.collectors.agent.queue, flow(environment).recorded / environment.load.nodes
+    if queue is None:
+        return 0.0
+    return queue.size * (1 - FREE_SHARE) / (node * environment.load.bytes_per_span) if node else math.inf
+
+
+RESTART_SECONDS = 10
+"""Tail-sampling wait that covers the restart of an agent: 2 s to stop, 2 s to start, and the pause before senders repeat, up to 5 s. What
+comes later than the wait after the first span of a trace is decided on apart from it."""
 
 
 def start_seconds(queue_bytes: int) -> int:
@@ -275,6 +294,7 @@ def _memory(environment: Environment) -> Need:
 def too_small(environment: Environment) -> Iterator[tuple[str, str]]:
     """The key of each setting that provides too little, and what is wrong and would be right."""
     yield from _too_fast(environment)
+    yield from _too_short(environment)
     remedies = {
         "collectors.gateway.resources.memory": "sampling.tail.wait or sampling.head_ratio",
     }
@@ -288,6 +308,20 @@ def too_small(environment: Environment) -> Iterator[tuple[str, str]]:
                     f'write "{_round_up(need.needed)}" or more, or lower {other}'
                 ),
             )
+
+
+def _too_short(environment: Environment) -> Iterator[tuple[str, str]]:
+    """An agent's queue that holds less than what waits for answers while nothing fails, twice over, so that it would be full."""
+    queue, least = environment.collectors.agent.queue, 2 * acknowledge_seconds(environment)
+    if queue is None or environment.target.kind != "kubernetes" or (away := away_seconds(environment)) >= least:
+        return
+    yield (
+        "collectors.agent.queue.size",
+        (
+            f"{format_bytes(queue.size)} holds {away:.0f} s of the spans of a node, which wait up to {acknowledge_seconds(environment)} s "
+            f'for answers; write "{_round_up(queue.size * least / away)}" or more, or lower sampling.tail.wait'
+        ),
+    )
 
 
 def _too_fast(environment: Environment) -> Iterator[tuple[str, str]]:

@@ -50,8 +50,11 @@ _FORMS = {
     f"{_TAG}bool": (r"true|True|TRUE|false|False|FALSE", "tTfF"),
     f"{_TAG}null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     _DOUBTFUL: (
-        r"[-+]?0[0-9_]+|[-+]?0[xXoObB][0-9a-fA-F_]+|[-+]?[0-9][0-9]*_[0-9_.]*([eE][-+]?[0-9]+)?|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ].*)?",
-        "-+0123456789",
+        (
+            r"[-+]?0[0-9_]+|[-+]?0[xXoObB][0-9a-fA-F_]+|(?=.*_)[-+]?[0-9_.]*[0-9][0-9_.]*([eE][-+]?[0-9_]+)?"
+            r"|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ].*)?"
+        ),
+        "-+.0123456789",
     ),
     f"{_TAG}int": (r"[-+]?(0|[1-9][0-9]*)", "-+0123456789"),
     f"{_TAG}float": (r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", "-+.0123456789"),
@@ -187,45 +190,51 @@ def _again(wanted: str) -> str:
     return f"python -m stacks check {shlex.quote(wanted)}"
 
 
-def _parse(text: str, *, source: str, name: str, wanted: str) -> Named:
-    """The environment in the text of a stack file."""
+def loaded(text: str, source: str, wanted: str) -> Any:  # noqa: ANN401 - YAML
+    """The value of a YAML text as Pulumi's engine reads it. Raises ``BadEnvironmentError`` for what is none, or what readers differ in."""
     if other := _OTHER_BREAKS.search(text):
         line = text.count("\n", 0, other.start()) + 1
         shown_ = f"\\u{ord(other[0]):04x}"
         raise _refused(source, wanted, f"line {line}: the character {shown_} ends a line to some readers of YAML alone; write it without")
     try:
-        document = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
     except yaml.MarkedYAMLError as error:
         raise _refused(source, wanted, _not_yaml(error)) from None
     except yaml.YAMLError as error:
         raise _refused(source, wanted, f"is not YAML: {str(error).splitlines()[0]}; compare with Pulumi.dev.yaml") from None
     except RecursionError:
         raise _refused(source, wanted, "nests deeper than any setting; compare with Pulumi.dev.yaml") from None
+
+
+def _parse(text: str, *, source: str, name: str, wanted: str) -> Named:
+    """The environment in the text of a stack file."""
+    document = loaded(text, source, wanted)
     found = named(_settings(document, source, wanted), source=source, name=name, wanted=wanted)
     key = f"{PROJECT}:{found.environment.ingest.tls_secret}.ca.crt"
-    return replace(found, certificate=_certificate(document["config"].get(key), source, wanted, key))
+    return replace(found, certificate=certificate(document["config"].get(key), source=source, key=key, then=_again(wanted)))
 
 
-def _certificate(value: object, source: str, wanted: str, key: str) -> str | None:
-    """The authority behind the intake. An encrypted value is not read here, and it is no secret."""
+def certificate(value: object, *, source: str, key: str, then: str) -> str | None:
+    """The authority behind the intake. An encrypted value is not read here, and it is no secret. Raises ``BadEnvironmentError``."""
     if not isinstance(value, str):
         return None
     try:
         ssl.create_default_context(cadata=value)
     except (ssl.SSLError, ValueError):
         problem = Problem(key, f"{shown(value)} is no certificate; write its PEM, -----BEGIN CERTIFICATE----- and on")
-        raise BadEnvironmentError(source, [problem], _again(wanted)) from None
+        raise BadEnvironmentError(source, [problem], then) from None
     return value
 
 
-def named(settings: object, *, source: str, name: str, wanted: str | None = None) -> Named:
+def named(settings: object, *, source: str, name: str, wanted: str | None = None, then: str | None = None) -> Named:
     """The environment ``name`` that a mapping of settings describes, its volumes and memory found large enough.
 
-    ``wanted`` is how the user named it, for the command that a message advises. Raises ``BadEnvironmentError``.
+    ``wanted`` is how the user named it, for the command that a message advises, unless that is ``then``. Raises ``BadEnvironmentError``.
     """
-    environment = parse(settings, source=source, name=wanted or name)
+    again = then or _again(wanted or name)
+    environment = parse(settings, source=source, name=wanted or name, then=again)
     if small := [Problem(f"environment.{key}", message) for key, message in too_small(environment)]:
-        raise BadEnvironmentError(source, small, _again(wanted or name))
+        raise BadEnvironmentError(source, small, again)
     return Named(name, source, environment)
 
 

@@ -113,7 +113,7 @@ def format_cores(millicores: int) -> str:
     return str(millicores // 1000) if millicores % 1000 == 0 else f"{millicores}m"
 
 
-def _duration(big: str, small: str, minimum: timedelta) -> Callable[[object], timedelta]:
+def _duration(big: str, small: str, minimum: timedelta, maximum: timedelta = _LONGEST) -> Callable[[object], timedelta]:
     """A parser of durations whose advice for a bare number is written in the units ``big`` and ``small``."""
 
     def parse(value: object) -> timedelta:
@@ -126,8 +126,8 @@ def _duration(big: str, small: str, minimum: timedelta) -> Callable[[object], ti
         if not isinstance(value, str) or not found:
             raise refuse(f'{shown(value)} is not a duration; write a number and one of ms, s, m, h, d, for example "1{big}"')
         milliseconds = float(found[1]) * _MILLISECONDS[found[2]]
-        if milliseconds > _LONGEST.total_seconds() * 1000:
-            raise refuse(f'{shown(value)} is too long; write "{format_duration(_LONGEST)}" or less')
+        if milliseconds > maximum.total_seconds() * 1000:
+            raise refuse(f'{shown(value)} is too long; write "{format_duration(maximum)}" or less')
         if milliseconds != int(milliseconds):
             near = max(1, round(milliseconds))
             raise refuse(f'{shown(value)} is finer than a millisecond; write whole milliseconds, for example "{near}ms"')
@@ -326,6 +326,14 @@ Duration = Annotated[
     WithJsonSchema(_DURATION_SCHEMA | {"examples": ["10s", "250ms", "15m"]}),
 ]
 """A length of time: a number and one of ``ms``, ``s``, ``m``, ``h``, ``d``."""
+
+Wait = Annotated[
+    timedelta,
+    BeforeValidator(_duration("s", "ms", timedelta(milliseconds=1), timedelta(minutes=30))),
+    PlainSerializer(format_duration, return_type=str),
+    WithJsonSchema(_DURATION_SCHEMA | {"examples": ["10s", "1m"]}),
+]
+"""A ``Duration`` of half an hour at most, for what is held in memory meanwhile."""
 
 Interval = Annotated[
     timedelta,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, assert_never
 
-import pulumi
 import pulumi_kubernetes
 
 from components.kubernetes.consumers import Consumers
@@ -17,43 +16,50 @@ from stacks.placement.outputs import consumer_config, consumer_secret, outputs
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import pulumi
+
     from components.workload import Plan, RoleName, Workload
-    from stacks.environment.cluster import Kubernetes
     from stacks.environment.model import Environment
     from stacks.placement.outputs import Outputs
+    from stacks.placement.under import Under
 
     Secrets = Mapping[tuple[str, str], pulumi.Output[str]]
 
 
-def deploy(plan: Plan, environment: Environment, target: Kubernetes, secrets: Secrets, certificate: str | None = None) -> Outputs:
-    """Place every workload of a plan on the cluster that ``target`` names, whatever context is current.
+def deploy(plan: Plan, environment: Environment, secrets: Secrets, under: Under, certificate: str | None = None) -> Outputs:
+    """Place every workload of a plan on the cluster that the environment names, whatever context is current.
 
-    ``secrets`` are values by name of the Secret and entry in it; ``certificate`` is the PEM of the authority behind the intake's own.
+    ``secrets`` are values by name of the Secret and entry in it; ``certificate`` is the PEM of the authority behind the intake's own. A
+    provider that the component above is given is used in place of one for the environment's context.
     """
-    provider = pulumi_kubernetes.Provider(
-        "kubernetes",
-        context=target.context,
-        # Else a changed document would be another object, deleted and made again under pods that have it mounted.
-        enable_config_map_mutable=True,
-        enable_secret_mutable=True,
-    )
-    options = pulumi.ResourceOptions(providers={"kubernetes": provider})
+    options = under.options({"kubernetes": under.parent.get_provider("kubernetes:core/v1:Namespace") or _provider(environment, under)})
     contract = outputs(plan, certificate=certificate)
     filled: dict[str, dict[str, pulumi.Output[str]]] = {}
     for (secret, key), value in secrets.items():
         filled.setdefault(secret, {})[key] = value
 
-    namespace = Namespace("tracing", plan, secrets=filled, opts=options)
-    backend = Backend("backend", plan, _of(plan, "backend"), after=[namespace], secrets=secrets, opts=options)
-    Collectors("collectors", plan, _of(plan, "collectors"), after=[namespace, backend], secrets=secrets, opts=options)
+    namespace = Namespace(under.name("tracing"), plan, secrets=filled, opts=options)
+    backend = Backend(under.name("backend"), plan, _of(plan, "backend"), after=[namespace], secrets=secrets, opts=options)
+    Collectors(under.name("collectors"), plan, _of(plan, "collectors"), after=[namespace, backend], secrets=secrets, opts=options)
     if proxies := _of(plan, "access"):
-        Access("access", plan, proxies, after=[namespace, backend], secrets=secrets, opts=options)
+        Access(under.name("access"), plan, proxies, after=[namespace, backend], secrets=secrets, opts=options)
     token = secrets.get((str(environment.ingest.token_secret), "token"))
     told = None if token is None else token.apply(lambda value: consumer_secret(contract, value))
-    Consumers("consumers", plan, variables=consumer_config(contract), secrets=told, opts=options)
+    Consumers(under.name("consumers"), plan, variables=consumer_config(contract), secrets=told, opts=options)
     if monitoring_objects(plan):
-        Monitoring("monitoring", plan, after=[namespace], opts=options)
+        Monitoring(under.name("monitoring"), plan, after=[namespace], opts=options)
     return contract
+
+
+def _provider(environment: Environment, under: Under) -> pulumi_kubernetes.Provider:
+    return pulumi_kubernetes.Provider(
+        under.name("kubernetes"),
+        context=environment.target.context if environment.target.kind == "kubernetes" else None,
+        # Else a changed document would be another object, deleted and made again under pods that have it mounted.
+        enable_config_map_mutable=True,
+        enable_secret_mutable=True,
+        opts=under.options(),
+    )
 
 
 def component(role: RoleName) -> Literal["backend", "collectors", "access"]:

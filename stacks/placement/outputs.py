@@ -6,6 +6,8 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
+from components.kubernetes.instrumentation import CERTIFICATE, HEADERS
+from components.kubernetes.names import PART_OF
 from stacks.plan.plan_text import plan_json
 from tracing_lib.base.errors import ContractError
 from tracing_lib.contract.outputs import SCHEMA_VERSION, OperationTarget, Outputs, PrivacyRule
@@ -18,14 +20,14 @@ if TYPE_CHECKING:
 
 __all__ = ["ContractError", "Outputs", "outputs", "outputs_schema"]
 
-CONSUMER_OBJECT = "virtengine-tracing"
+CONSUMER_OBJECT = PART_OF
 """Name of the ConfigMap, and of the Secret, in each namespace that may send."""
 
-CERTIFICATE_KEY = "otlp-ca.crt"
+CERTIFICATE_KEY = CERTIFICATE
 CERTIFICATE_PATH = f"/etc/virtengine-tracing/{CERTIFICATE_KEY}"
 """Entry of the ConfigMap that holds the certificate of the intake, and where a service is expected to mount it."""
 
-OTLP_HEADERS = "OTEL_EXPORTER_OTLP_HEADERS"
+OTLP_HEADERS = HEADERS
 """The variable with which every OpenTelemetry SDK is given the token."""
 
 

@@ -10,12 +10,12 @@ import os
 import secrets
 import shutil
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.alerts.rule import Times
-from components.local.addresses import hold_block
+from components.local.addresses import SIZE, Block, hold_block
 from components.local.disks import mounted
 from components.local.errors import UnsupportedPlanError
 from components.local.files import hold_folder, write_atomically
@@ -32,10 +32,11 @@ from stacks.plan.plan import plan
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from components.local.authority import Authority
+    from components.local.instances import Listed
     from components.workload import Plan, Workload
     from stacks.environment.model import Environment
     from stacks.environment.source import Named
@@ -116,9 +117,7 @@ def _places(environment: Environment, layout: Layout, folder: Path) -> Mapping[s
 
 def instances(named: Named, layout: Layout, folder: Path, filled: Secrets) -> Small:
     """Return each instance with the documents of a plan for its address."""
-    environment = layout.environment(named.environment)
-    most = max(len(addresses) for addresses in layout.instances.values())
-    plans = [plan(environment, InSmall(str(folder), layout.instances, layout.services, index), name=named.name) for index in range(most)]
+    plans = _plans(named, layout, folder)
     placed = tuple(
         Instance(f"{name}-{index}", workload, address, _variables(workload, index, filled))
         for name in start_order(plans[0])
@@ -126,6 +125,32 @@ def instances(named: Named, layout: Layout, folder: Path, filled: Secrets) -> Sm
         for workload in [plans[index].workload(name)]
     )
     return Small(plans[0], placed)
+
+
+def wanted(named: Named, folder: Path, listed: Sequence[Listed]) -> tuple[Plan, Mapping[str, Workload]]:
+    """The plan of an environment at the addresses that a run in ``folder`` has, and the workload of each instance by its name.
+
+    An instance that is planned and does not run gets an address that nobody has.
+    """
+    cluster = plan(named.environment, OnKubernetes(named.environment.namespace), name=named.name)
+    block = Block(listed[0].address.rpartition(".")[0])
+    there = {workload: tuple(one.address for one in listed if one.workload == workload) for workload in {one.workload for one in listed}}
+    fresh = lay_out(cluster, block, nodes=len(there.get("agent", ())) or 1)
+    free = iter(range(SIZE, 0, -1))
+    placed = {
+        name: (*there.get(name, ())[: len(addresses)], *(block[next(free)] for _ in addresses[len(there.get(name, ())) :]))
+        for name, addresses in fresh.instances.items()
+    }
+    layout = replace(fresh, instances=placed)
+    plans = _plans(named, layout, folder)
+    return plans[0], {f"{name}-{index}": plans[index].workload(name) for name, those in placed.items() for index in range(len(those))}
+
+
+def _plans(named: Named, layout: Layout, folder: Path) -> list[Plan]:
+    """The plan as the instances of each number have it."""
+    environment = layout.environment(named.environment)
+    most = max(len(addresses) for addresses in layout.instances.values())
+    return [plan(environment, InSmall(str(folder), layout.instances, layout.services, index), name=named.name) for index in range(most)]
 
 
 def _variables(workload: Workload, index: int, filled: Secrets) -> Mapping[str, str]:

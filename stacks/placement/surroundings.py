@@ -87,7 +87,7 @@ class Surrounding:
     ports: tuple[Port, ...]
     health: Health
     volumes: tuple[Volume, ...] = ()
-    grace_seconds: int = 10
+    grace_in_place: int = 10
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def port(self, name: str) -> Port:

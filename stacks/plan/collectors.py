@@ -9,6 +9,7 @@ from components.documents import collector, held, ports
 from components.workload import Document, Health, Identity, SecretFile, Volume, Workload
 from stacks.environment.sizing import (
     FREE_SHARE,
+    PROMPT_STOP_SECONDS,
     acknowledge_seconds,
     burst_spans,
     expected_traces,
@@ -83,6 +84,7 @@ def agent(inputs: Inputs) -> Workload:
         resources=resources(section.resources),
         # What was sent is waited for, so that a pod that is replaced takes nothing along that a gateway has.
         grace_seconds=acknowledge_seconds(environment) + 20,
+        restart_grace_seconds=PROMPT_STOP_SECONDS if waiting else None,
         # The pods that send, in whatever namespace.
         identity=Identity(USER, {"": ("pods",)}),
         spread="every-node",

@@ -1,10 +1,10 @@
-"""Secrets that controllers of the cluster fill, as the environment asks for them."""
+"""Objects whose controllers come with the cluster, as the environment asks for them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from components.issued import Certificate, ExternalSecret
+from components.issued import Certificate, ExternalSecret, Instrumentation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -43,3 +43,9 @@ def external_secrets(environment: Environment, addresses: Addresses) -> tuple[Ex
     section = target.external_secrets
     refresh = round(section.refresh.total_seconds())
     return tuple(ExternalSecret(name, key, section.store, section.kind, refresh) for name, key in sorted(section.secrets.items()))
+
+
+def instrumentation(environment: Environment, addresses: Addresses) -> Instrumentation | None:
+    """The Instrumentation beside the ConfigMap of consumers, where the environment asks for it; none on one host."""
+    wanted = addresses.kind == "kubernetes" and environment.ingest.instrumentation
+    return Instrumentation(token=environment.ingest.token_secret is not None) if wanted else None

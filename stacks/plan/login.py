@@ -10,7 +10,7 @@ from stacks.plan.parts import go_memory_limit, metrics_of, resources, scheduling
 
 if TYPE_CHECKING:
     from stacks.environment import sections
-    from stacks.environment.cluster import Gateway as GatewayReference
+    from stacks.environment.cluster import GatewayReference
     from stacks.plan.addresses import Addresses
     from stacks.plan.parts import Inputs
 

@@ -11,7 +11,7 @@ from components.documents.jaeger import STRATEGIES_USER
 from components.workload import Endpoints, HeadSampling, Outside, Plan, Quota, Target
 from stacks.plan import roles
 from stacks.plan.addresses import Bound
-from stacks.plan.issued import certificates, external_secrets
+from stacks.plan.issued import certificates, external_secrets, instrumentation
 from stacks.plan.parts import image_of
 from stacks.plan.watching import location, monitoring
 
@@ -50,6 +50,7 @@ def plan(environment: Environment, addresses: Addresses, *, name: str) -> Plan:
         addresses=target.addresses if target.kind == "kubernetes" else "ipv4",
         certificates=certificates(environment, addresses, edges),
         external_secrets=external_secrets(environment, addresses),
+        instrumentation=instrumentation(environment, addresses),
     )
 
 

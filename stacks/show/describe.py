@@ -6,7 +6,7 @@ import math
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from stacks.environment.sizing import FREE_SHARE, acknowledge_seconds, flow, needs, queue_seconds
+from stacks.environment.sizing import RESTART_SECONDS, acknowledge_seconds, away_seconds, flow, needs, queue_seconds
 from stacks.environment.units import approximate_bytes, format_bytes, format_cores, format_duration, format_percent
 
 if TYPE_CHECKING:
@@ -83,18 +83,26 @@ def _senders(ingest: Ingest) -> str:
 
 
 def _agent(environment: Environment) -> str:
-    """The queue of an agent: how long a gateway may be away, and how much is lost with a pod."""
-    queue, load = environment.collectors.agent.queue, flow(environment).recorded
+    """The queue of an agent: how long a gateway may be away, how much is lost with a pod, and what a restart cuts."""
+    queue, wait = environment.collectors.agent.queue, environment.sampling.tail.wait
     if queue is None:
         return "no queue: acknowledges what a gateway took; a killed gateway loses what waits, and one that is away holds senders back"
-    node = load / environment.load.nodes
-    away = queue.size * (1 - FREE_SHARE) / (node * environment.load.bytes_per_span) if node else math.inf
-    outage = "any outage" if math.isinf(away) else f"{format_duration(timedelta(minutes=max(1, away // 60)))} of outage"
-    under_way = math.ceil(node * acknowledge_seconds(environment))
+    away = away_seconds(environment)
+    refuses = queue.sync_writes or environment.collectors.gateway.replicas == 1
+    then = "then senders are refused and repeat" if refuses else "then what comes for it is lost"
+    full = "" if math.isinf(away) else f" for {_floored(away)}, {then}"
+    under_way = math.ceil(flow(environment).recorded / environment.load.nodes * acknowledge_seconds(environment))
+    cut = f"; a wait of {format_duration(wait)} cuts traces as an agent restarts, {RESTART_SECONDS}s do not"
     return (
-        f"queue of {format_bytes(queue.size)} covers {outage} of gateways; a pod that is lost takes up to {under_way:,} spans, and what "
-        "waits for a gateway that is away"
+        f"queue of {format_bytes(queue.size)} holds the share of a gateway that is away{full}; a pod that is lost takes it along, and up "
+        f"to {under_way:,} spans{cut if wait.total_seconds() < RESTART_SECONDS else ''}"
     )
+
+
+def _floored(seconds: float) -> str:
+    """A time in the largest of its units, rounded down."""
+    unit = next((unit for unit in (86_400, 3_600, 60) if seconds >= 2 * unit), 1)
+    return format_duration(timedelta(seconds=max(1, seconds // unit * unit)))
 
 
 def _sampling(environment: Environment) -> str:

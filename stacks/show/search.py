@@ -73,6 +73,17 @@ def find_traces(
     return Found(tuple(sorted(found)), tuple(sorted(refused)))
 
 
+def some_trace(outputs: Outputs, *, since: float, until: float) -> str | None:
+    """The id of a trace that began between two times, in seconds since 1970; None where there is none.
+
+    Raises ``QueryError`` as ``find_traces``.
+    """
+    window = _Window(since, until, 1)
+    if outputs.backend == "tempo":
+        return next((found for found in _in_tempo(outputs, {}, None, window) if found), None)
+    return next((found for service in _services(outputs, None) for found in _of(outputs, service, {}, window)), None)
+
+
 def _halved(outputs: Outputs, window: _Window, search: Callable[[_Window], Iterator[str]]) -> set[str]:
     """Search a time, and its halves where a response may have left out traces."""
     found = list(search(window))

@@ -111,9 +111,9 @@ def _spans(group: ResourceSpans) -> Iterator[Span]:
     resource = _attributes(group.resource.attributes)
     for span in (span for scope in group.scope_spans for span in scope.spans):
         yield Span(
-            trace_id=_identifier(span.trace_id, _TRACE_ID_BYTES),
-            span_id=_identifier(span.span_id, _SPAN_ID_BYTES),
-            parent_id=_identifier(span.parent_span_id, _SPAN_ID_BYTES) if span.parent_span_id else None,
+            trace_id=identifier(span.trace_id, _TRACE_ID_BYTES),
+            span_id=identifier(span.span_id, _SPAN_ID_BYTES),
+            parent_id=identifier(span.parent_span_id, _SPAN_ID_BYTES) if span.parent_span_id else None,
             service=str(resource.get("service.name", "unknown")),
             name=span.name,
             kind=_KINDS[span.kind] if 0 <= span.kind < len(_KINDS) else _KINDS[0],
@@ -125,13 +125,13 @@ def _spans(group: ResourceSpans) -> Iterator[Span]:
             resource=resource,
             events=tuple(Event(event.name, event.time_unix_nano, _attributes(event.attributes)) for event in span.events),
             links=tuple(
-                Link(_identifier(link.trace_id, _TRACE_ID_BYTES), _identifier(link.span_id, _SPAN_ID_BYTES), _attributes(link.attributes))
+                Link(identifier(link.trace_id, _TRACE_ID_BYTES), identifier(link.span_id, _SPAN_ID_BYTES), _attributes(link.attributes))
                 for link in span.links
             ),
         )
 
 
-def _identifier(raw: bytes, size: int) -> str:
+def identifier(raw: bytes, size: int) -> str:
     """Return an id in hexadecimal. OTLP JSON writes ids so, and generic protobuf JSON (Tempo) in base64, as which both were read."""
     if len(raw) == size * 3 // 2:
         raw = bytes.fromhex(base64.b64encode(raw).decode())

@@ -16,7 +16,7 @@ from stacks.show.trace import links, render_tree
 from stacks.show.walk import services
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from components.documents.series import Series
@@ -48,6 +48,17 @@ def _table(*columns: str) -> Table:
     return table
 
 
+def print_findings(found: Sequence[tuple[str, ...]]) -> None:
+    """Print what policies found: of each finding policy, level, resource, what is wrong with it, and what would be right."""
+    if not found:
+        _print(Text("every policy is kept"))
+        return
+    table = _table("policy", "level", "resource", "what is wrong", "what would be right")
+    for finding in found:
+        table.add_row(*map(Text, finding))
+    _print(table)
+
+
 def print_difference(found: Difference, old: str, new: str) -> None:
     """Print changed settings, their consequences, and the effect on each workload."""
     if not found:
@@ -59,9 +70,10 @@ def print_difference(found: Difference, old: str, new: str) -> None:
     if not found.workloads:
         _print(changes, Text("nothing restarts"))
         return
-    effects = _table("workload", "", "because of")
+    loses = any(effect.loses for effect in found.workloads)
+    effects = _table("workload", "", "because of", *(["what it means"] if loses else []))
     for effect in found.workloads:
-        effects.add_row(effect.workload, effect.effect, Text(", ".join(effect.because)))
+        effects.add_row(effect.workload, effect.effect, Text(", ".join(effect.because)), *([Text(effect.loses or "")] if loses else []))
     _print(changes, effects)
 
 
@@ -89,6 +101,14 @@ def print_pairs(heading: str, rows: Mapping[str, object]) -> None:
     for what, value in rows.items():
         table.add_row(what, str(value))
     _print(table)
+
+
+def print_rows(columns: Sequence[str], rows: Iterable[Sequence[str]], heading: str, closing: Sequence[str] = ()) -> None:
+    """Print rows of text under their columns, below a heading, and sentences after them."""
+    table = _table(*columns)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    _print(Text(heading), table, *map(Text, closing))
 
 
 def print_trace(outputs: Outputs, trace: Trace, pages: Path) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One span in its place: below its parent, if that was stored, and perhaps the last of its parent's children."""
+    """Span in its place: below its parent, if that was stored, and perhaps the last of its parent's children."""
 
     span: Span
     parent: Span | None = None

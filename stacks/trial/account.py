@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from stacks.trial.load import Sent
 
 SETTLED_SECONDS = 60.0
-"""A trace that has not come for so long after the last one that has is taken for lost."""
+"""A trace that has not come for so long after the last one that has is taken for lost, where no collector has anything in a queue."""
 
+QUEUED = "otelcol_exporter_queue_size"
+"""Gauge of what a queue of a collector holds."""
 
 COUNTED = "traces_span_metrics_calls_total"
 TAKEN = 'receiver="otlp"'
@@ -113,6 +115,7 @@ class Trial:
     metrics: Counters
     own: Counters
     memory: Memory
+    gateways: tuple[str, ...]
     late_after: float
     faults: list[float] = field(default_factory=list)
 
@@ -121,10 +124,13 @@ class Trial:
         self.faults.append(time.time())
 
     def settle(self, *, seconds: float = SETTLED_SECONDS) -> Account:
-        """Wait until the load is sent and every acknowledged trace can be read, or none has come for so long; give the account."""
+        """Wait until the load is sent and every acknowledged trace can be read, or none has come for so long; give the account.
+
+        While collectors have something in their queues, traces that have not come are late and not lost.
+        """
         self.load.wait()
         ended = time.monotonic()
-        self.store.wait(seconds=seconds)
+        self.store.wait(seconds=seconds, under_way=lambda: self.own.now(QUEUED) > 0)
         # Span metrics are handed on at intervals.
         while min(self.metrics.still_seconds(COUNTED), time.monotonic() - ended) < self.late_after:
             time.sleep(1.0)
@@ -164,7 +170,8 @@ class Trial:
 
     def _shares(self, late: Sequence[Sent], lost: Sequence[Sent]) -> Mapping[str, Share]:
         """The share of each gateway, in the order of their names."""
-        taken = self.own.grown("otelcol_receiver_accepted_spans_total", TAKEN)
+        accepted = self.own.grown("otelcol_receiver_accepted_spans_total", TAKEN)
+        taken = {name: accepted[name] for name in self.gateways}
         own, behind, away = (Counter(shard_of(sent.trace.id, len(taken)) for sent in some) for some in (self.load.sent, late, lost))
         return {
             name: Share(own[index] * self.load.pace.spans, round(value), behind[index], away[index])
@@ -182,15 +189,16 @@ def trial(folder: Path, pace: Pace, *, late_after: float) -> Iterator[Trial]:
     outputs = Outputs.read(folder / "outputs.json")
     if outputs.backend != "jaeger":
         raise NotRunningError(f"{folder.name}: traces are read back from Jaeger alone; run an environment with that backend")
-    gateways = [instance for instance in listed if instance.workload == "gateway"]
+    gateways = tuple(instance.instance for instance in listed if instance.workload == "gateway")
     load = Load(intake(listed, outputs), pace, f"trial-{uuid4().hex[:8]}")
     started = Trial(
         folder,
         load,
         Store(str(outputs.query_url), load).start(),
         _counters([instance for instance in listed if "span-metrics" in instance.ports], "span-metrics").start(),
-        _counters(gateways, "telemetry").start(),
-        Memory(folder, [instance.instance for instance in gateways]).start(),
+        _counters([instance for instance in listed if instance.workload in {"agent", "gateway"}], "telemetry").start(),
+        Memory(folder, gateways).start(),
+        gateways,
         late_after,
     )
     load.start()

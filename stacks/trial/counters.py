@@ -9,15 +9,33 @@ import time
 import urllib.error
 import urllib.request
 from collections import defaultdict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 PERIOD_SECONDS = 1.0
 ANSWER_SECONDS = 3.0
 
 _SAMPLE = re.compile(r"^(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)(?P<labels>\{.*\})? (?P<value>[0-9.eE+-]+)", re.MULTILINE)
+_LABEL = re.compile(r'(?P<name>[a-zA-Z_][a-zA-Z0-9_]*)="(?P<value>(?:[^"\\]|\\.)*)"')
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A sample of a metric: its name, its labels, and its value."""
+
+    name: str
+    labels: Mapping[str, str]
+    value: float
+
+
+def samples(text: str) -> Iterator[Sample]:
+    """The samples in a text of Prometheus' exposition format."""
+    for sample in _SAMPLE.finditer(text):
+        labels = {label["name"]: label["value"] for label in _LABEL.finditer(sample["labels"] or "")}
+        yield Sample(sample["name"], labels, float(sample["value"]))
 
 
 class Counters:
@@ -55,6 +73,10 @@ class Counters:
             if name == metric and all(label in own for label in labels):
                 found[where] += value
         return found
+
+    def now(self, metric: str) -> float:
+        """The sum of all series of a gauge, as each was read last."""
+        return sum(value for (_, series), value in list(self._last.items()) if series.partition("{")[0] == metric)
 
     def still_seconds(self, metric: str) -> float:
         """Seconds since any series of a metric last moved; infinity where none has."""

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from stacks.trial.load import Load, Sent
 
 PERIOD_SECONDS = 2.0
@@ -74,19 +76,23 @@ class Store:
         """The acknowledged traces that could not be read whole yet."""
         return [sent for sent in list(self.load.acknowledged) if sent.trace.id not in self.found]
 
-    def wait(self, *, seconds: float) -> list[Sent]:
-        """Wait until every acknowledged trace can be read, for so many seconds after the last progress; return those that cannot."""
+    def wait(self, *, seconds: float, under_way: Callable[[], bool]) -> list[Sent]:
+        """Wait until every acknowledged trace can be read, and return those that cannot.
+
+        They are given up when none has come for so many ``seconds`` and nothing is ``under_way`` to the backend, or for ten times as long.
+        """
         seen, since = -1, time.monotonic()
         while missing := self.missing():
             if len(self.found) != seen:
                 seen, since = len(self.found), time.monotonic()
-            if time.monotonic() - since > seconds:
+            still = time.monotonic() - since
+            if still > seconds and (still > 10 * seconds or not under_way()):
                 break
             time.sleep(PERIOD_SECONDS / 2)
         return missing
 
     def in_pieces(self) -> int:
-        """How many traces were there in part for a while, or still are."""
+        """Number of traces that were there in part for a while, or still are."""
         late = [read for read in self.found.values() if read.in_part is not None and read.first - read.in_part > PIECES_SECONDS]
         return len(late) + len(self.parts)
 

@@ -67,7 +67,7 @@ def test_a_load_that_comes_through_whole_breaks_no_promise(name: str) -> None:
     assert problems(name) == []
 
 
-@pytest.mark.parametrize("name", [name for name, scenario in SCENARIOS.items() if not scenario.loses_of_all])
+@pytest.mark.parametrize("name", SCENARIOS)
 def test_a_loss_beyond_what_the_scenario_says_is_told(name: str) -> None:
     account = with_share("gateway-0", Share(1000, 990, 0, 1), readable=299)
     assert "1 acknowledged traces are lost" in problems(name, account)

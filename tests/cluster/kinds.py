@@ -45,6 +45,30 @@ STORE = fields("name", kind=one_of("SecretStore", "ClusterSecretStore"), name=TE
 TARGET = fields(name=TEXT, creationPolicy=one_of("Owner", "Orphan", "Merge", "None"), template=fields(type=TEXT))
 ENTRY = fields("secretKey", "remoteRef", secretKey=TEXT, remoteRef=fields("key", key=TEXT, property=TEXT))
 EXTERNAL = fields(refreshInterval={"type": "string", "pattern": "^[0-9]+s$"}, secretStoreRef=STORE, target=TARGET, data=many(ENTRY))
+PROPAGATOR = one_of("tracecontext", "baggage", "b3", "b3multi", "jaeger", "xray", "ottrace", "none")
+SAMPLER = one_of(
+    "always_on",
+    "always_off",
+    "traceidratio",
+    "parentbased_always_on",
+    "parentbased_always_off",
+    "parentbased_traceidratio",
+    "jaeger_remote",
+    "xray",
+)
+VARIABLE = fields(
+    "name",
+    name=TEXT,
+    value={"type": "string"},
+    valueFrom=fields(secretKeyRef=fields("key", name=TEXT, key=TEXT)),
+)
+INSTRUMENTATION = fields(
+    exporter=fields(endpoint={"type": "string"}, tls=fields(configMapName={"type": "string"}, ca_file={"type": "string"})),
+    propagators={"type": "array", "items": PROPAGATOR},
+    sampler=fields(type=SAMPLER, argument={"type": "string"}),
+    resource=fields(resourceAttributes={"type": "object", "additionalProperties": {"type": "string"}}),
+    env={"type": "array", "items": VARIABLE},
+)
 
 
 TEXTS: Schema = {"type": "object", "additionalProperties": {"type": "string"}}
@@ -64,13 +88,14 @@ def definitions() -> list[Object]:
         _definition("gateway.networking.k8s.io", "HTTPRoute", ROUTE),
         _definition("cert-manager.io", "Certificate", CERTIFICATE),
         _definition("external-secrets.io", "ExternalSecret", EXTERNAL),
+        _definition("opentelemetry.io", "Instrumentation", INSTRUMENTATION, version="v1alpha1"),
     ]
 
 
-def _definition(group: str, kind: str, spec: Schema) -> Object:
+def _definition(group: str, kind: str, spec: Schema, *, version: str = "v1") -> Object:
     plural = f"{kind.lower()}s"
-    version = {
-        "name": "v1",
+    served = {
+        "name": version,
         "served": True,
         "storage": True,
         "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": spec}, "required": ["spec"]}},
@@ -85,6 +110,6 @@ def _definition(group: str, kind: str, spec: Schema) -> Object:
             "group": group,
             "scope": "Namespaced",
             "names": {"kind": kind, "plural": plural, "singular": kind.lower()},
-            "versions": [version],
+            "versions": [served],
         },
     }

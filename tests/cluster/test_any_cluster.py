@@ -38,7 +38,7 @@ def test_an_environment_with_every_setting_of_a_cluster_is_kept_as_it_was_writte
     plan = planned("ruled")
     kept, warnings = apply_all(cluster, plan)
     assert warnings == []
-    assert {"HTTPRoute", "Certificate", "ExternalSecret", "Deployment"} <= {kind for kind, _, _ in kept}
+    assert {"HTTPRoute", "Certificate", "ExternalSecret", "Instrumentation", "Deployment"} <= {kind for kind, _, _ in kept}
     for mapping in plans.objects(plan):
         head = mapping["metadata"]
         assert_within(mapping, kept[mapping["kind"], head.get("namespace", ""), head["name"]], mapping["kind"])
@@ -80,7 +80,7 @@ EDGES: dict[str, object] = {
             for weight in (None, 1, 100)
         },
         "zones": "required",
-        "log_space": "1Mi",
+        "log_space": "16Mi",
     },
 }
 
@@ -110,6 +110,7 @@ def test_services_have_addresses_of_the_families_of_the_target(cluster: ApiServe
         ("ExternalSecret", ("spec", "data", 0, "secretKey")),
         ("PodMonitor", ("spec", "selector")),
         ("PrometheusRule", ("spec", "groups", 0, "rules", 0, "expr")),
+        ("Instrumentation", ("spec", "env", 0, "name")),
     ],
 )
 def test_an_object_of_a_controller_without_what_it_needs_is_refused(cluster: ApiServer, kind: str, path: tuple[str | int, ...]) -> None:

@@ -42,11 +42,12 @@ def attribute(key: str, value: str | float) -> KeyValue:
 
 @dataclass
 class Sender:
-    """Sends traces of one service and remembers which spans were acknowledged, by trace id."""
+    """Sends traces of one service, of its ``instance`` if any, and remembers which spans were acknowledged, by trace id."""
 
     outputs: Outputs
     seed: int
     service: str = "portal"
+    instance: str | None = None
     acknowledged: dict[str, set[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -88,6 +89,8 @@ class Sender:
         request, sent = ExportTraceServiceRequest(), list(traces)
         into = request.resource_spans.add()
         into.resource.attributes.append(attribute("service.name", self.service))
+        if self.instance is not None:
+            into.resource.attributes.append(attribute("service.instance.id", self.instance))
         scope = into.scope_spans.add()
         for spans in sent:
             scope.spans.extend(spans)

@@ -16,6 +16,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue, KeyValueList
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
+from components.documents import wall
 from stacks.placement.local import Running, deploy
 from tests.servers.conftest import named
 from tests.servers.spans import attribute
@@ -178,6 +179,24 @@ def test_a_number_that_json_has_no_form_for_spoils_no_search(running: Running) -
         "odd2": "****",
         "even": 1.5,
     }
+
+
+def test_what_becomes_a_label_is_cut_after_secrets_in_it_are_masked(running: Running) -> None:
+    sending = Sending()
+    # The address begins before the cut and ends behind it.
+    name = "ü" * (wall.LONGEST_LABEL - 10) + f" {SECRET} " + "x" * 5000
+    span = sending.add(name, [attribute("service.name", "long-" + "s" * 5000)])
+    sending.to(running.outputs)
+    told = json.dumps(stored(running.outputs, span), ensure_ascii=False)
+    cut = "ü" * (wall.LONGEST_LABEL - 10) + " **** xxxx"
+    assert len(cut) == wall.LONGEST_LABEL
+    assert f'"{cut}"' in told
+    assert "jane" not in told
+    service = ("long-" + "s" * 5000)[: wall.LONGEST_LABEL]
+    assert f'"{service}"' in told
+    with urllib.request.urlopen(running.outputs.span_metrics_url, timeout=5) as response:  # noqa: S310 - loopback
+        scraped = response.read().decode()
+    assert "x" * 20 not in scraped
 
 
 def test_a_span_without_times_adds_nothing_to_the_durations_of_its_service(running: Running) -> None:

@@ -53,6 +53,14 @@ def test_it_stays_up_until_sigterm_and_leaves_no_process_behind(tmp_path: Path) 
         )
         assert asked.returncode == 1
         assert "has no trace" in asked.stderr
+        told = subprocess.run(
+            stacks("verify", "dev", "--json", "--state", str(tmp_path)), cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert told.returncode == 0, told.stdout + told.stderr
+        verdicts = {one["promise"]: one["verdict"] for one in json.loads(told.stdout)["promises"]}
+        absent = {"intake", "strategies-access", "login", "certificates", "alerts"}
+        assert {name for name, verdict in verdicts.items() if verdict == "not promised"} == absent
+        assert {name for name, verdict in verdicts.items() if verdict == "cannot be told"} == {"share"}
         again = subprocess.run(stacks("run", "dev", "--state", str(tmp_path)), cwd=ROOT, capture_output=True, text=True, check=False)
         assert again.returncode == 2
         assert "already running" in again.stderr
@@ -79,4 +87,4 @@ def test_a_trace_of_an_environment_that_does_not_run_says_how_to_start_it(tmp_pa
         stacks("trace", "1" * 32, "dev", "--state", str(tmp_path)), cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert answer.returncode == 2
-    assert answer.stderr.strip() == "dev: does not run on this machine; start it: python -m stacks run dev"
+    assert answer.stderr.strip() == f"dev: does not run on this machine; start it: python -m stacks run dev --state {tmp_path}"

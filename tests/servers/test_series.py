@@ -6,13 +6,11 @@ import re
 import urllib.request
 from typing import TYPE_CHECKING
 
-from opentelemetry.trace import SpanKind, StatusCode
-
 from components.documents.series import series
 from stacks.plan.collectors import trace_metrics
 from tests.servers.conftest import named
+from tests.servers.spans import CLIENT, Sender
 from tests.waiting import STALL_SECONDS, until
-from tracing_lib import TracingSettings, configure
 
 if TYPE_CHECKING:
     from tests.servers.conftest import Deploy
@@ -24,6 +22,8 @@ Sample = tuple[dict[str, str], float]
 LINE = re.compile(r"^(\w+)\{(.*)\} (\S+)")
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 TARGET = "target_info"
+DIMENSIONS = ("virtengine.job.kind", "größe", "1st", "a/b c", "UPPER", "_x", "x" * 200, "le.x", "job:", "span..kind")
+"""Attributes of which labels are made: one as usual, and others that `check` takes."""
 
 
 def scraped_values(text: str) -> dict[str, list[Sample]]:
@@ -43,20 +43,16 @@ def scraped(outputs: Outputs) -> dict[str, list[dict[str, str]]]:
 
 
 def call(outputs: Outputs) -> None:
-    """A call that fails, with an attribute that is a dimension."""
-    portal, chain = (configure(TracingSettings.from_outputs(outputs, service_name=name), set_global=False) for name in ("portal", "chain"))
-    described = {"virtengine.job.kind": "provision"}
-    with (
-        portal.tracer("t").start_as_current_span("call", kind=SpanKind.CLIENT, attributes=described),
-        chain.tracer("t").start_as_current_span("call", kind=SpanKind.SERVER, attributes=described) as span,
-    ):
-        span.set_status(StatusCode.ERROR)
-    portal.shutdown()
-    chain.shutdown()
+    """A call that fails, with the attributes that are dimensions."""
+    portal, chain = (Sender(outputs, seed=seed, service=name, instance="1") for seed, name in enumerate(("portal", "chain")))
+    (calls,), (serves,) = (sender.trace(1, attributes=dict.fromkeys(DIMENSIONS, "x"), failed=True) for sender in (portal, chain))
+    calls.kind, serves.trace_id, serves.parent_span_id = CLIENT, calls.trace_id, calls.span_id
+    assert portal.send([[calls]])
+    assert chain.send([[serves]])
 
 
 def test_the_series_that_are_scraped_are_those_that_the_plan_names(deployed: Deploy) -> None:
-    dimensions = {"dimensions": ["virtengine.job.kind"]}
+    dimensions = {"dimensions": list(DIMENSIONS)}
     changes = {"flush_interval": "1s", "span_metrics": {**dimensions, "buckets": ["10ms", "1s"]}, "service_graph": dimensions}
     environment = named("dev", aggregation=changes)
     wanted = series(trace_metrics(environment.environment, ""))

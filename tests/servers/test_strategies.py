@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from stacks.verify.machine import Machine
+from stacks.verify.verify import verify
 from tests.servers.conftest import named
 from tests.waiting import until
 from tracing_lib import TracingSettings, configure
@@ -12,6 +14,7 @@ from tracing_lib import TracingSettings, configure
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from stacks.verify.findings import Name
     from tests.servers.conftest import Deploy
 
 SERVICES = {
@@ -19,6 +22,7 @@ SERVICES = {
     "market": {"traces_per_second": 2},
 }
 POLL_SECONDS = 1.0
+ONLY: tuple[Name, ...] = ("strategies",)
 
 
 def test_services_follow_the_strategy_server_and_a_change_of_its_file(deployed: Deploy, tmp_path: Path) -> None:
@@ -35,9 +39,12 @@ def test_services_follow_the_strategy_server_and_a_change_of_its_file(deployed: 
             assert [sampler.operation(name).ratio for name in ("GET /health", "anything")] == [0.0, 0.25]
             until(lambda: market.provider.sampler.root.operation("anything").goal.target == 2.0)  # type: ignore[attr-defined]
 
+            assert [one.verdict for one in verify(Machine(environment, tmp_path), ONLY)] == ["kept"]
             document = tmp_path / "dev" / "sampling" / "documents" / "strategies.json"
             strategies = json.loads(document.read_text())
             changed = next(entry for entry in strategies["service_strategies"] if entry["service"] == "portal")
             changed["operation_strategies"][1]["param"] = 0.125
             document.write_text(json.dumps(strategies))
             until(lambda: sampler.operation("POST /orders").ratio == 0.125)
+            broken = next(iter(verify(Machine(environment, tmp_path), ONLY)))
+            assert (broken.verdict, "0.125 for POST /orders, planned 0.5" in broken.evidence) == ("broken", True)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import subprocess
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import pytest
 import yaml
 
 from components.documents import access, jaeger
 from components.documents.text import expanded_text
+from stacks.environment import source
+from stacks.environment.parse import BadEnvironmentError
 from stacks.placement.local import deploy
 from tests.servers.conftest import named
 from tests.servers.spans import Sender, stored
@@ -68,6 +72,76 @@ def test_the_collector_reads_every_text_as_it_was_written(programs: dict[str, Pa
         ]["redaction"]["ignored_keys"]
         == texts()
     )
+
+
+WORDS = (
+    "yes",
+    "no",
+    "on",
+    "off",
+    "y",
+    "True",
+    "FALSE",
+    "~",
+    "Null",
+    "1e3",
+    ".5",
+    "5.",
+    "+5",
+    "-0",
+    "1:30",
+    "190:20:30",
+    "0.10",
+    "1e",
+    "e1",
+    "+.5e-1",
+)
+
+
+def words(count: int = 1000) -> list[str]:
+    """As many unquoted words, among which are numbers, truth values and what looks like them, in one YAML or another."""
+    chance = random.Random(11)  # noqa: S311 - to be repeated
+    made = ("".join(chance.choices("0123456789..eE+-_xobTtruyniNlfas~:", k=chance.randint(1, 6))) for _ in range(count))
+    # What is text to no reader: the beginning of a list, and the key of a mapping.
+    return list(dict.fromkeys([*WORDS, *(word for word in made if word != "-" and not word.endswith(":"))]))
+
+
+def read_by_us(word: str) -> object:
+    """What the environment's reader takes an unquoted word for. Raises ``BadEnvironmentError`` where it is refused."""
+    return source.loaded(f"a: {word}\n", "Pulumi.words.yaml", "words")["a"]
+
+
+def test_an_unquoted_word_is_what_pulumis_reader_takes_it_for_or_is_refused(programs: dict[str, Path], tmp_path: Path) -> None:
+    taken: dict[str, object] = {}
+    for word in words():
+        with suppress(BadEnvironmentError):
+            value = read_by_us(word)
+            # JSON, in which the other reader tells, has no form for infinity.
+            if not (isinstance(value, float) and not math.isfinite(value)):
+                taken[word] = value
+    assert 300 < len(taken) < len(words())
+    # The collector reads with the library that Pulumi's engine reads with (go.yaml.in/yaml/v3), and keeps these values as they are.
+    entries = "".join(f"      w{number}: {word}\n" for number, word in enumerate(taken))
+    text = f"""\
+receivers: {{nop: {{}}}}
+exporters: {{nop: {{}}}}
+service:
+  telemetry:
+    resource:
+{entries}
+  pipelines: {{traces: {{receivers: [nop], exporters: [nop]}}}}
+"""
+    told = read_back(
+        programs["otelcol-contrib"], tmp_path / "words.yaml", text, "print-config", "--format=json", "--mode=unredacted", "--validate=false"
+    )["service"]["telemetry"]["resource"]
+    for number, (word, value) in enumerate(taken.items()):
+        other = told.get(f"w{number}")
+        same = float(other) == float(value) if _is_number(value) and _is_number(other) else other == value and type(other) is type(value)
+        assert same, f"{word}: {value!r} here, {other!r} there"
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def test_the_login_proxy_reads_every_text_as_it_was_written(programs: dict[str, Path], tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""What every room stands on: errors, names of the conventions, hosts, the background threads."""
+"""Foundations of every room: errors, names of the conventions, hosts, the background threads."""

@@ -30,8 +30,8 @@ def start_thread(name: str, work: Callable[[], None]) -> threading.Thread:
     """
 
     def run() -> None:
-        if hasattr(signal, "pthread_sigmask"):
-            # A signal delivered to this thread would be handled only when the main thread next runs.
+        # A signal delivered to this thread would be handled only when the main thread next runs. Under gevent it is the main thread itself.
+        if hasattr(signal, "pthread_sigmask") and threading.get_native_id() != os.getpid():
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
         attach(set_value(SUPPRESSED, value=True))
         work()

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 OWN_HOSTS: Final = ("localhost", "127.0.0.1", "::1", "*.svc", "*.svc.cluster.local")
-"""This host, and the names of services inside a Kubernetes cluster."""
+"""Names of the local host, and of services inside a Kubernetes cluster."""
 
 
 def host_of(target: str) -> str:

@@ -1,56 +1,71 @@
-"""HTTP by ``requests``, with certificates and token from the settings and not from the environment of the process."""
+"""HTTP by ``urllib3``, with certificates and token from the settings and not from the environment of the process."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import ssl
+from contextlib import suppress
+from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
-import requests
+from urllib3 import PoolManager, ProxyManager, make_headers
+from urllib3.exceptions import HTTPError
+from urllib3.util import parse_url
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pydantic import SecretStr
+    from urllib3 import BaseHTTPResponse
+
+UNREACHABLE: Final = (HTTPError, OSError)
+"""Errors of a request that has no response."""
 
 
-class SettingsSession(requests.Session):
-    """A session that takes proxies from the environment, but neither certificates nor a token.
+class SettingsSession:
+    """Connections that are kept. Proxies are those of the environment, in which a network may be spared too (``no_proxy=10.0.0.0/8``).
 
-    ``certificate`` is PEM text of the CAs to trust; None: the public ones.
+    ``certificate`` is PEM text of the CAs to trust; None: those of this host.
     """
 
     def __init__(self, certificate: str | None = None) -> None:
-        super().__init__()
-        # Ran (requests 2.34): a session without auth replaces the bearer token by the entry of ~/.netrc for the host.
-        self.auth = _unchanged
-        self.certificate_path: str | None = None
-        self._process = os.getpid()
-        if certificate is not None:
-            # `requests` takes CA certificates as a path only, and reads the file at every new connection.
-            path = Path(tempfile.mkdtemp(prefix="virtengine-tracing-")) / "ca.pem"
-            path.write_text(certificate, encoding="utf-8")
-            self.verify = self.certificate_path = str(path)
+        self._certificate = certificate
+        self._pools: dict[str, PoolManager] = {}
 
-    def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:  # noqa: ANN401  untyped there
-        """Return the settings of a request, with the session's certificates where the request has none.
+    def request(
+        self, method: str, url: str, body: bytes | None = None, *, headers: Mapping[str, str] | None = None, seconds: float
+    ) -> BaseHTTPResponse:
+        """Return the head of a response, whose body is still to be read. Raises ``UNREACHABLE``."""
+        by = _proxy_of(url)
+        pool = self._pools.get(by) or self._pools.setdefault(by, self._made(by, url))
+        return pool.request(method, url, body, headers=headers, timeout=seconds, retries=False, redirect=False, preload_content=False)
 
-        Ran (requests 2.34): ``REQUESTS_CA_BUNDLE`` and ``CURL_CA_BUNDLE`` replace the certificates of a session, but not those that are
-        given with a request.
-        """
-        return super().merge_environment_settings(url, proxies, stream, self.verify if verify is None else verify, cert)
+    def _made(self, proxy: str, url: str) -> PoolManager:
+        options: dict[str, Any] = {"ssl_context": ssl.create_default_context(cadata=self._certificate)} if url.startswith("https") else {}
+        if not proxy:
+            return PoolManager(**options)
+        return ProxyManager(proxy, proxy_headers=make_headers(proxy_basic_auth=parse_url(proxy).auth), **options)
 
     def close(self) -> None:
-        """Close the connections, and remove the file of the certificate if this process wrote it."""
-        super().close()
-        if self.certificate_path is not None and self._process == os.getpid():
-            shutil.rmtree(Path(self.certificate_path).parent, ignore_errors=True)
+        """Close the connections."""
+        for pool in self._pools.values():
+            pool.clear()
 
 
-def basic(user: str | None, token: SecretStr | None) -> tuple[str, str] | None:
-    """Return the credentials of a request by HTTP basic authentication, with the token as password; None without a user or a token."""
-    return None if user is None or token is None else (user, token.get_secret_value())
+def _proxy_of(url: str) -> str:
+    """Return the address of the proxy for a URL; an empty string for none."""
+    proxies, parts = getproxies(), urlsplit(url)
+    proxy = proxies.get(parts.scheme) or proxies.get("all") or ""
+    if not proxy or proxy_bypass(parts.netloc):
+        return ""
+    for spared in proxies.get("no", "").split(","):
+        with suppress(ValueError):
+            if ip_address(parts.hostname or "") in ip_network(spared.strip(), strict=False):
+                return ""
+    return proxy if "://" in proxy else f"http://{proxy}"
 
 
-def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
+def basic(user: str | None, token: SecretStr | None) -> dict[str, str]:
+    """Return the header of HTTP basic authentication, with the token as password; none without a user or a token."""
+    return {} if user is None or token is None else make_headers(basic_auth=f"{user}:{token.get_secret_value()}")

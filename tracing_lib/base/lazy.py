@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tracing_lib.base.errors import explain
+from tracing_lib.base.variables import readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,7 +34,8 @@ def offer(
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         module = homes[name]
         try:
-            value: object = getattr(import_module(module), name)
+            with readable():
+                value: object = getattr(import_module(module), name)
         except ModuleNotFoundError as error:
             extra = (extras or {}).get(module.removeprefix(f"{package}."))
             if extra is None:

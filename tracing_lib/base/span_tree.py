@@ -12,12 +12,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
 _INDENT: Final = "  "
-_KINDS: Final = {
-    SpanKind.SERVER: "server",
-    SpanKind.CLIENT: "client",
-    SpanKind.PRODUCER: "producer",
-    SpanKind.CONSUMER: "consumer",
-}
+_KINDS: Final = {SpanKind.SERVER: "server", SpanKind.CLIENT: "client", SpanKind.PRODUCER: "producer", SpanKind.CONSUMER: "consumer"}
 
 
 def render(spans: Sequence[ReadableSpan], *, attributes: Sequence[str] | None = (), durations: bool = False) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
 from urllib.parse import unquote
@@ -12,31 +13,27 @@ from urllib.parse import unquote
 from pydantic import SecretStr
 
 from tracing_lib.base.errors import SettingsError, explain
+from tracing_lib.base.variables import PROPAGATORS, unreadable
+from tracing_lib.contract.fields import GREATEST
 from tracing_lib.contract.outputs import Outputs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from tracing_lib.contract.outputs import Protocol
 
 OUTPUTS: Final = "VIRTENGINE_TRACING_OUTPUTS"
 """Path of the JSON file with the outputs of the tracing stack."""
-
 OUTPUTS_JSON: Final = "VIRTENGINE_TRACING_OUTPUTS_JSON"
 """The outputs of the tracing stack as JSON text."""
-
 TOKEN: Final = "VIRTENGINE_TRACING_TOKEN"  # noqa: S105  the name of a variable
 """Bearer token of the collector. It overrides a token in the outputs, so that the outputs can be public."""
-
 EXCEPTION_TEXT: Final = "VIRTENGINE_TRACING_EXCEPTION_TEXT"
 """``true`` exports messages and stack traces of exceptions as masked text."""
-
 HASH_KEY: Final = "VIRTENGINE_TRACING_HASH_KEY"
 """Key of the digests that replace the values of hashed attributes."""
-
 OWN_HOSTS: Final = "VIRTENGINE_TRACING_OWN_HOSTS"
 """Hosts to which baggage may be sent, separated by commas."""
-
 _RATIOS: Final[Mapping[str, float | None]] = {
     "always_on": 1.0,
     "always_off": 0.0,
@@ -46,7 +43,6 @@ _RATIOS: Final[Mapping[str, float | None]] = {
     "parentbased_traceidratio": None,
 }
 """Samplers of the specification that a head ratio can express, with the ratio; None: the sampler's argument is the ratio."""
-
 _RESOURCE: Final = {
     "service.name": "service_name",
     "service.version": "service_version",
@@ -55,25 +51,26 @@ _RESOURCE: Final = {
     "deployment.environment.name": "environment",
 }
 """Resource attributes that are settings. The SDK reads the others of ``OTEL_RESOURCE_ATTRIBUTES``."""
-
 _BATCH_SIZE: Final = 512
 _logger: Final = logging.getLogger("tracing_lib")
 
+_NO_CERTIFICATE = "the exporter presents no certificate of its own; give a token"
+_BY_SCHEME = "the scheme of the endpoint decides: http or https"
+_OTLP_ONLY, _NO_FILE = "spans leave by OTLP", "the settings are those of the variables and of the stack's outputs"
 UNUSED: Final[Mapping[str, str]] = {
-    "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": "the exporter presents no certificate of its own; give a token",
-    "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE": "the exporter presents no certificate of its own; give a token",
-    "OTEL_EXPORTER_OTLP_CLIENT_KEY": "the exporter presents no certificate of its own; give a token",
-    "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY": "the exporter presents no certificate of its own; give a token",
-    "OTEL_EXPORTER_OTLP_INSECURE": "the scheme of the endpoint decides: http or https",
-    "OTEL_EXPORTER_OTLP_TRACES_INSECURE": "the scheme of the endpoint decides: http or https",
-    "OTEL_EXPORTER_ZIPKIN_ENDPOINT": "spans leave by OTLP",
-    "OTEL_EXPORTER_ZIPKIN_TIMEOUT": "spans leave by OTLP",
-    "OTEL_CONFIG_FILE": "the settings are those of the variables and of the stack's outputs",
-    "OTEL_EXPERIMENTAL_CONFIG_FILE": "the settings are those of the variables and of the stack's outputs",
+    "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": _NO_CERTIFICATE,
+    "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE": _NO_CERTIFICATE,
+    "OTEL_EXPORTER_OTLP_CLIENT_KEY": _NO_CERTIFICATE,
+    "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY": _NO_CERTIFICATE,
+    "OTEL_EXPORTER_OTLP_INSECURE": _BY_SCHEME,
+    "OTEL_EXPORTER_OTLP_TRACES_INSECURE": _BY_SCHEME,
+    "OTEL_EXPORTER_ZIPKIN_ENDPOINT": _OTLP_ONLY,
+    "OTEL_EXPORTER_ZIPKIN_TIMEOUT": _OTLP_ONLY,
+    "OTEL_CONFIG_FILE": _NO_FILE,
+    "OTEL_EXPERIMENTAL_CONFIG_FILE": _NO_FILE,
     "OTEL_LOG_LEVEL": "the level is that of the logger tracing_lib",
 }
 """Variables of the specification that have no effect, with the reason or what to do instead. One that is set is named in a warning."""
-
 _EXPORTER: Final = "OTEL_TRACES_EXPORTER"
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _RESTART: Final = "correct the variable, or unset it, and start the service again"
@@ -97,14 +94,9 @@ def values_of(outputs: Outputs, protocol: Protocol) -> dict[str, object]:
 def read(environ: Mapping[str, str]) -> tuple[dict[str, object], dict[str, str]]:
     """Return the settings that the variables contain, and the variable of each.
 
-    The variables are ``VIRTENGINE_TRACING_OUTPUTS``, ``…_OUTPUTS_JSON``, ``…_TOKEN``, ``…_EXCEPTION_TEXT``,
-    ``…_HASH_KEY`` and ``…_OWN_HOSTS`` (by commas), and from the OpenTelemetry specification
-    ``OTEL_SDK_DISABLED``, ``OTEL_TRACES_EXPORTER`` (``otlp``, ``console``, ``none``, by commas),
-    ``OTEL_SERVICE_NAME``, ``OTEL_RESOURCE_ATTRIBUTES``, ``OTEL_TRACES_SAMPLER`` with ``_ARG``,
-    ``OTEL_EXPORTER_OTLP_ENDPOINT``, ``_PROTOCOL``, ``_CERTIFICATE``, ``_HEADERS``, ``_COMPRESSION`` and ``_TIMEOUT`` (for each, the
-    form with ``_TRACES`` wins), ``OTEL_BSP_MAX_QUEUE_SIZE``, ``OTEL_BSP_MAX_EXPORT_BATCH_SIZE``, ``OTEL_BSP_SCHEDULE_DELAY`` and
-    ``OTEL_BSP_EXPORT_TIMEOUT``. A variable of the specification that has no effect (``UNUSED``) is named in a warning. An empty one is
-    unset. Raises ``ContractError`` for outputs and ``SettingsError`` for a variable that cannot be used.
+    The variables are those of this module, and from the OpenTelemetry specification those of ``docs/library/variables.md``. An empty one
+    is unset. One of the specification that has no effect, or a number, a word or a flag that cannot be used, is named in a warning and is
+    as if unset. Raises ``ContractError`` for outputs, and ``SettingsError`` for any other variable that cannot be used.
     """
     given = {name: text for name, value in environ.items() if (text := value.strip())}
     values: dict[str, object] = {}
@@ -131,10 +123,9 @@ def outputs_of(given: Mapping[str, str], *, without_token: bool = False) -> Outp
 
 def _stack(given: Mapping[str, str]) -> _Found:
     """Yield the settings of the outputs. A separate token replaces the token of the outputs, even a placeholder."""
-    name = _first(given, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
-    protocol = cast("Protocol", given.get(name, "http/protobuf"))
-    if protocol not in {"grpc", "http/protobuf"}:
-        raise SettingsError(explain(name, f"is {protocol[:40]!r}", "grpc or http/protobuf", _RESTART))
+    names = [name for name in ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL") if name in given]
+    chosen = (_word(name, given[name], ("grpc", "http/protobuf")) for name in names)
+    protocol = cast("Protocol", next(filter(None, chosen), "http/protobuf"))
     outputs = outputs_of(given, without_token=TOKEN in given)
     for setting, value in (values_of(outputs, protocol) if outputs else {"protocol": protocol}).items():
         yield setting, value, ""
@@ -151,15 +142,10 @@ def _stack(given: Mapping[str, str]) -> _Found:
         yield "endpoint", endpoint, "OTEL_EXPORTER_OTLP_ENDPOINT"
 
 
-def _first(given: Mapping[str, str], *names: str) -> str:
-    """Return the first of the variables that is set; an empty string where none is."""
-    return next((name for name in names if name in given), "")
-
-
 def _headers(given: Mapping[str, str]) -> _Found:
     """Read ``name=value,name=value`` with percent-encoded values. The header authorization with a bearer token is read as the token."""
-    variable = _first(given, "OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS")
-    if not variable:
+    variable = "OTEL_EXPORTER_OTLP_TRACES_HEADERS"
+    if variable not in given and (variable := "OTEL_EXPORTER_OTLP_HEADERS") not in given:
         return
     headers = {}
     for position, pair in enumerate(filter(None, (part.strip() for part in given[variable].split(","))), start=1):
@@ -182,11 +168,7 @@ def _sampler(given: Mapping[str, str]) -> _Found:
     known is logged, and is as none.
     """
     name, argument = "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG"
-    sampler = given.get(name)
-    if sampler is None:
-        return
-    if sampler not in _RATIOS:
-        _logger.warning("%s is %r and has no effect: one of %s", name, sampler[:40], ", ".join(_RATIOS))
+    if name not in given or (sampler := _word(name, given[name], _RATIOS)) is None:
         return
     yield "strategies_url", None, ""
     yield "targets", (), ""
@@ -207,16 +189,19 @@ def _resource(given: Mapping[str, str]) -> _Found:
 
 def _single(given: Mapping[str, str]) -> _Found:
     """Read the variables that give one setting each."""
-    chosen = {setting: (name, convert) for name, (setting, convert) in _VARIABLES.items() if name in given}
-    for setting, (name, convert) in chosen.items():
-        yield setting, convert(name, given[name]), name
-    exporters = _exporters(given)
+    found: set[str] = set()
+    for name, (setting, convert) in reversed(list(_VARIABLES.items())):
+        if name in given and setting not in found and (value := convert(name, given[name])) is not None:
+            found.add(setting)
+            yield setting, value, name
+    exporters, off = _exporters(given), "OTEL_SDK_DISABLED"
     if "console" in exporters:
         yield "console", True, _EXPORTER
         yield "export", "otlp" in exporters, _EXPORTER
-    for name, off in ((_EXPORTER, "none" in exporters), ("OTEL_SDK_DISABLED", given.get("OTEL_SDK_DISABLED", "").lower() == "true")):
-        if off:
-            yield "enabled", False, name
+    if "none" in exporters:
+        yield "enabled", False, _EXPORTER
+    if off in given and _word(off, given[off], ("true", "false")) == "true":
+        yield "enabled", False, off
 
 
 def _exporters(given: Mapping[str, str]) -> set[str]:
@@ -237,32 +222,52 @@ def _warn_of_unused(given: Mapping[str, str]) -> None:
     for name, why in UNUSED.items():
         if name in given:
             _logger.warning("%s has no effect: %s", name, why)
-    propagators = given.get("OTEL_PROPAGATORS", "tracecontext,baggage")
     if unknown := _exporters(given) - {"otlp", "console", "none"}:
         _logger.warning("%s has %s, without effect: it knows otlp, console and none", _EXPORTER, ", ".join(sorted(unknown))[:40])
-    if {name.strip() for name in propagators.split(",")} != {"tracecontext", "baggage"}:
-        _logger.warning("OTEL_PROPAGATORS is %r and has no effect: headers are those of tracecontext and baggage", propagators[:80])
+    asked = {name.strip() for name in given.get(PROPAGATORS, "tracecontext,baggage").lower().split(",")} - {""}
+    if asked != {"tracecontext", "baggage"}:
+        without = ", ".join(sorted(asked - {"tracecontext", "baggage"})) or f"{', '.join(asked)} alone"
+        _logger.warning("%s has %s, without effect: headers are those of tracecontext and baggage", PROPAGATORS, without[:80])
+    for name in unreadable(given):
+        if name != PROPAGATORS:
+            _ignored(name, given[name], "a whole number")
+
+
+def _ignored(name: str, value: str, right: str) -> None:
+    """Log a value that cannot be used, which is then as none (OpenTelemetry specification, "Configuration types")."""
+    _logger.warning("%s is %r and has no effect: %s", name, value[:40], right)
+
+
+def _word(name: str, value: str, known: Collection[str]) -> str | None:
+    """Return a value that is one of the known words, in lower case. Another is ignored."""
+    if value.lower() in known:
+        return value.lower()
+    _ignored(name, value, f"one of {', '.join(known)}")
+    return None
 
 
 def _ratio(name: str, value: str) -> float:
-    """Return a ratio; another value is logged, and is as none (specification): every trace is sampled."""
+    """Return a ratio. Another value is ignored: every trace is sampled."""
     with suppress(ValueError):
         if 0 <= (ratio := float(value)) <= 1:
             return ratio
-    _logger.warning("%s is %r and has no effect: a number from 0 to 1", name, value[:40])
+    _ignored(name, value, "a number from 0 to 1")
     return 1.0
 
 
-def _number(name: str, value: str) -> int:
-    try:
-        return int(value)
-    except ValueError:
-        raise SettingsError(explain(name, f"is {value[:40]!r}", "a whole number", _RESTART)) from None
+def _number(name: str, value: str) -> int | None:
+    """Return a whole number. Another value is ignored."""
+    with suppress(ValueError):
+        if 0 < (number := int(value)) <= GREATEST:
+            return number
+    _ignored(name, value, f"a whole number from 1 to {GREATEST}")
+    return None
 
 
-def _seconds(name: str, value: str) -> float:
+def _seconds(name: str, value: str) -> float | None:
     """Return milliseconds, as in the specification (the Python SDK reads the timeout as seconds), in seconds."""
-    return _number(name, value) / 1000
+    number = _number(name, value)
+    return None if number is None else number / 1000
 
 
 def _file(name: str, path: str) -> str:
@@ -279,16 +284,12 @@ def _flag(name: str, value: str) -> bool:
     return value.lower() == "true"
 
 
-def _text(_name: str, value: str) -> str:
-    return value
-
-
 _VARIABLES: Final[Mapping[str, tuple[str, Callable[[str, str], object]]]] = {
-    "OTEL_SERVICE_NAME": ("service_name", _text),
+    "OTEL_SERVICE_NAME": ("service_name", lambda _name, value: value),
     "OTEL_EXPORTER_OTLP_CERTIFICATE": ("certificate", _file),
     "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE": ("certificate", _file),
-    "OTEL_EXPORTER_OTLP_COMPRESSION": ("compression", _text),
-    "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION": ("compression", _text),
+    "OTEL_EXPORTER_OTLP_COMPRESSION": ("compression", partial(_word, known=("none", "gzip"))),
+    "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION": ("compression", partial(_word, known=("none", "gzip"))),
     "OTEL_BSP_EXPORT_TIMEOUT": ("export_timeout_seconds", _seconds),
     "OTEL_EXPORTER_OTLP_TIMEOUT": ("export_timeout_seconds", _seconds),
     "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT": ("export_timeout_seconds", _seconds),

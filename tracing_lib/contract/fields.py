@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Annotated, Final
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, SecretStr, ValidationError, WithJsonSchema
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, WithJsonSchema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +17,8 @@ _TOKEN: Final = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 _PREAMBLE: Final = re.compile(r"^(Value error, |\w+ should (be |have )?)")
 """Prefix of pydantic's messages, before the part that names the correct form."""
 _LONGEST_SHOWN: Final = 60
+GREATEST: Final = 2**31 - 1
+"""Greatest number of spans or milliseconds, as OpenTelemetry's SDKs hold them. Clocks and locks refuse times that are far longer."""
 
 
 def _check_url(value: str) -> str:
@@ -55,12 +57,12 @@ def _check_token(value: SecretStr) -> SecretStr:
     return value
 
 
+Seconds = Annotated[float, Field(gt=0, le=GREATEST / 1000)]
+"""A time in seconds, of at most 24 days."""
 Url = Annotated[str, AfterValidator(_check_url), WithJsonSchema({"type": "string", "format": "uri", "pattern": "^https?://"})]
 """An http or https URL with a host and without credentials, query or fragment."""
-
 Certificate = Annotated[str, AfterValidator(_check_certificate)]
 """PEM text of the CA certificates that verify a server's certificate."""
-
 Token = Annotated[SecretStr, AfterValidator(_check_token)]
 """A bearer token as in RFC 6750; masked wherever it is printed."""
 

@@ -23,16 +23,12 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION: Final = 1
 """Version that this library reads and writes. It changes only when a reader of the former version would misread the outputs."""
-
 PLACEHOLDER: Final = "[secret]"
 """Text that ``pulumi stack output`` prints for a secret without ``--show-secrets``."""
-
 Protocol = Literal["grpc", "http/protobuf"]
 """Transports of OTLP, named as in ``OTEL_EXPORTER_OTLP_PROTOCOL``."""
-
 Backend = Literal["jaeger", "tempo"]
 """Stores that a stack can have. Their query APIs differ."""
-
 _SECRET_FIELDS: Final = frozenset({"otlp_token"})
 _SHOW_SECRETS: Final = "pulumi stack output --json --show-secrets > outputs.json"
 _UNQUOTED: Final = re.compile(r"[A-Za-z0-9_%+=:,./\[\]-]*")
@@ -53,6 +49,7 @@ class Model(BaseModel):
         use_attribute_docstrings=True,
         hide_input_in_errors=True,
         allow_inf_nan=False,
+        defer_build=True,  # many a service needs one of the models alone
     )
 
 
@@ -86,20 +83,20 @@ def _check_pattern(value: str) -> str:
 
 
 class PrivacyRule(Model):
-    """What may not be stored: attributes whose key, or whose value, matches a pattern."""
+    """Rule that forbids the storage of attributes whose key, or whose value, matches a pattern."""
 
     name: str = Field(min_length=1)
-    """What the rule is called in reports. Required."""
+    """Name of the rule in reports. Required."""
     matches: Literal["key", "value"]
     """Whether the pattern is looked for in an attribute's key or in its value. Required."""
     pattern: Annotated[str, AfterValidator(_check_pattern)]
     """Regular expression, searched anywhere, in the syntax that Python's ``re`` and Go's RE2 share. Required."""
     meaning: str
-    """What the rule protects, in one sentence. Required."""
+    """Object that the rule protects, in one sentence. Required."""
 
 
 class Outputs(Model):
-    """What a tracing stack tells its services: where to send, how much, with what token, and where to look.
+    """Outputs of a tracing stack, for its services: endpoints, ratios, the token, and the address of the user interface.
 
     Every field is a stack output of the same name.
     """
@@ -113,33 +110,33 @@ class Outputs(Model):
     backend: Backend
     """The store behind ``query_url``. Required."""
     otlp_grpc_endpoint: Url
-    """Where spans are sent by OTLP over gRPC, as scheme://host:port; https means TLS. Required."""
+    """Address of the intake for OTLP over gRPC, as scheme://host:port; https means TLS. Required."""
     otlp_http_endpoint: Url
     """Base URL for OTLP over HTTP; ``/v1/traces`` is appended (OTLP specification, "OTLP/HTTP Request"). Required."""
     strategies_url: Url
-    """Where sampling strategies are polled (Jaeger remote sampling over HTTP). Required."""
+    """Address of the sampling strategies (Jaeger remote sampling over HTTP). Required."""
     strategies_user: str | None = Field(default=None, pattern="^[A-Za-z0-9._-]+$")
     """User name for ``strategies_url`` by HTTP basic authentication, with ``otlp_token`` as password. Default none: none is asked for."""
     query_url: Url
     """Base URL of the API that traces are read from. Required."""
     ui_url: Url
-    """Where a person looks at traces. Required."""
+    """Address of the user interface, in which a person looks at traces. Required."""
     span_metrics_url: Url
-    """Where the metrics made from spans are scraped (Prometheus text). Required."""
+    """Address at which the metrics made from spans are scraped (Prometheus text). Required."""
     otlp_certificate: Certificate | None = None
     """CA certificates that the endpoints' own are checked against, PEM. Default none: plain text, or a public CA."""
     otlp_token: Token | None = None
     """Bearer token that the endpoints ask for. Default none: they ask for none."""
     retention_seconds: int = Field(gt=0)
-    """How long a trace can be read after it was stored, in seconds. Required."""
+    """Time for which a trace can be read after it was stored, in seconds. Required."""
     head_ratio: Ratio
     """Share of new traces that services sample, 0 to 1. Required."""
     strategies_poll_seconds: float = Field(gt=0)
-    """How often services poll ``strategies_url``, in seconds. Required."""
+    """Interval at which services poll ``strategies_url``, in seconds. Required."""
     targets: tuple[OperationTarget, ...] = ()
     """Rates by service and operation. Default none: ``head_ratio`` alone decides."""
     privacy: tuple[PrivacyRule, ...] = ()
-    """What may not be stored, first wall in the services, second in the collector. Default none."""
+    """Rules for data that may not be stored, applied in the services and again in the collector. Default none."""
 
     @classmethod
     def parse(cls, data: object, *, place: str = "outputs", without_token: bool = False) -> Self:
@@ -150,17 +147,13 @@ class Outputs(Model):
         placeholder, or a field that is missing or wrong.
         """
         if not isinstance(data, dict):
-            raise ContractError(
-                explain(place, f"holds a {type(data).__name__}", "a JSON object with the outputs of a tracing stack", _SHOW_SECRETS)
-            )
+            raise _refused(place, f"holds a {type(data).__name__}", "a JSON object with the outputs of a tracing stack", _SHOW_SECRETS)
         _check_version(data, place)
         if without_token:
             data = {key: value for key, value in data.items() if key != "otlp_token"}
         for field in cls.model_fields:
             for path in _placeholders(data.get(field), field):
-                raise ContractError(
-                    explain(f"{place}: {path}", f"is the placeholder {PLACEHOLDER!r}", "the secret itself", f"run {_SHOW_SECRETS}")
-                )
+                raise _refused(f"{place}: {path}", f"is the placeholder {PLACEHOLDER!r}", "the secret itself", f"run {_SHOW_SECRETS}")
         try:
             return cls.model_validate({**data, "schema_version": SCHEMA_VERSION})
         except ValidationError as error:
@@ -186,9 +179,8 @@ class Outputs(Model):
             text = Path(path).read_bytes()
         except OSError as error:
             wrong = f"cannot be read ({error.strerror or type(error).__name__})"
-            raise ContractError(
-                explain(place, wrong, "a file with the outputs of a tracing stack", f"start the stack, or run {_SHOW_SECRETS}")
-            ) from None
+            then = f"start the stack, or run {_SHOW_SECRETS}"
+            raise _refused(place, wrong, "a file with the outputs of a tracing stack", then) from None
         return cls.parse_json(text, place=place, without_token=without_token)
 
     @classmethod
@@ -216,11 +208,7 @@ class Outputs(Model):
         return json.dumps(self.to_mapping(secrets=secrets), sort_keys=True, indent=2, ensure_ascii=False) + "\n"
 
     def to_otel_environment(
-        self,
-        *,
-        protocol: Protocol = "http/protobuf",
-        secrets: bool = False,
-        certificate_path: str | None = None,
+        self, *, protocol: Protocol = "http/protobuf", secrets: bool = False, certificate_path: str | None = None
     ) -> dict[str, str]:
         """Return the ``OTEL_*`` variables that configure any OpenTelemetry SDK for this stack, sorted by name.
 
@@ -232,9 +220,7 @@ class Outputs(Model):
         """
         if self.otlp_certificate is not None and certificate_path is None:
             right = "the path at which services find the certificate in otlp_certificate"
-            raise ContractError(
-                explain("certificate_path", "is missing", right, "write otlp_certificate to a file and pass its path as certificate_path")
-            )
+            raise _refused("certificate_path", "is missing", right, "write otlp_certificate to a file and pass its path")
         variables = {
             "OTEL_EXPORTER_OTLP_ENDPOINT": self.otlp_grpc_endpoint if protocol == "grpc" else self.otlp_http_endpoint,
             "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
@@ -250,13 +236,7 @@ class Outputs(Model):
             variables["OTEL_EXPORTER_OTLP_HEADERS"] = f"authorization={value}"
         return dict(sorted(variables.items()))
 
-    def to_dotenv(
-        self,
-        *,
-        protocol: Protocol = "http/protobuf",
-        secrets: bool = False,
-        certificate_path: str | None = None,
-    ) -> str:
+    def to_dotenv(self, *, protocol: Protocol = "http/protobuf", secrets: bool = False, certificate_path: str | None = None) -> str:
         """Return the same variables as ``NAME=value`` lines, for ``docker run --env-file`` and for a shell's ``.`` alike.
 
         The two differ in how they read quotes, so no value may need any; ``ContractError`` names one that does.
@@ -267,6 +247,10 @@ class Outputs(Model):
                 right = "letters, digits and _%+=:,./[]- only, because shells and docker disagree about quotes"
                 raise ContractError(explain(name, "needs quotes", right, "use a path or address without such characters"))
         return "".join(f"{name}={value}\n" for name, value in variables.items())
+
+
+def _refused(*parts: str) -> ContractError:
+    return ContractError(explain(*parts))
 
 
 def _check_version(data: Mapping[str, object], place: str) -> None:

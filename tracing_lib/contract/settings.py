@@ -14,7 +14,7 @@ from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_va
 from tracing_lib.base.errors import SettingsError, explain
 from tracing_lib.base.hosts import OWN_HOSTS
 from tracing_lib.contract import environment
-from tracing_lib.contract.fields import Certificate, Token, Url, problems
+from tracing_lib.contract.fields import GREATEST, Certificate, Seconds, Token, Url, problems
 from tracing_lib.contract.outputs import Model, OperationTarget, Outputs, PrivacyRule, Protocol, Ratio
 
 if TYPE_CHECKING:
@@ -60,11 +60,11 @@ class TracingSettings(Model):
     strategies_user: str | None = None
     """User name with which strategies are polled by HTTP basic authentication, with the token as password. Default none: no
     authentication. Outputs set it."""
-    strategies_poll_seconds: float = Field(default=60.0, gt=0)
+    strategies_poll_seconds: Seconds = 60.0
     """Interval between polls of the strategies, in seconds. Default 60, as in the clients of Jaeger."""
     targets: tuple[OperationTarget, ...] = ()
     """Target rates by service and operation; those of other services are ignored. Default none. Outputs set them."""
-    adapt_seconds: float = Field(default=10.0, gt=0)
+    adapt_seconds: Seconds = 10.0
     """Interval over which the traffic of an operation is counted to adapt its ratio, in seconds. A burst ends it early. Default 10, because
     chance then moves a target of ten traces a second by a tenth at most."""
     compression: Literal["none", "gzip"] = "none"
@@ -72,16 +72,16 @@ class TracingSettings(Model):
     queue_bytes: int = Field(default=16 * 2**20, ge=64 * 2**10)
     """Bound of the ended spans that wait for export, in bytes. A full queue drops spans and counts them, failed spans last. Default 16 MiB:
     about 50,000 spans of five attributes, or 100 s at 500 a second."""
-    queue_size: int | None = Field(default=None, gt=0)
+    queue_size: int | None = Field(default=None, gt=0, le=GREATEST)
     """Further bound of the ended spans that wait for export, in spans. Default none: the bound in bytes is enough."""
-    batch_size: int = Field(default=512, gt=0)
+    batch_size: int = Field(default=512, gt=0, le=GREATEST)
     """Most spans of one export; a batch of this size is sent at once. Default 512, as in the SDK."""
-    export_interval_seconds: float = Field(default=1.0, gt=0)
+    export_interval_seconds: Seconds = 1.0
     """Longest time until a batch is sent, in seconds. Default 1, not the SDK's 5, so that a trace can be read soon after it ended."""
-    export_timeout_seconds: float = Field(default=10.0, gt=0)
+    export_timeout_seconds: Seconds = 10.0
     """Longest time of one attempt to export, in seconds. Attempts are repeated while the queue has room. Default 10, as in the OTLP
     specification."""
-    shutdown_seconds: float = Field(default=2.0, gt=0)
+    shutdown_seconds: Seconds = 2.0
     """Longest time of the shutdown, in seconds, in every state of the collector. Default 2: enough to export a full queue to a collector
     that works, and little of the 10 s (Docker) or 30 s (Kubernetes) in which a stopped service must end."""
     end_on_sigterm: bool = True
@@ -149,11 +149,7 @@ class TracingSettings(Model):
 
     @classmethod
     def from_environment(
-        cls,
-        environ: Mapping[str, str] | None = None,
-        *,
-        service_name: str | None = None,
-        service_version: str | None = None,
+        cls, environ: Mapping[str, str] | None = None, *, service_name: str | None = None, service_version: str | None = None
     ) -> Self:
         """Return the settings of a service from environment variables; default: those of this process.
 

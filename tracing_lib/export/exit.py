@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 _FIRST_OF_ALL: Final = 100
 """Priority among multiprocessing's finalizers: before the queues and managers that a program may have."""
 
-
 _live: Final[list[ExitHandlers]] = []
-"""Those that are told of SIGTERM, oldest first."""
+"""Exit handlers that SIGTERM calls, oldest first."""
 _set_handler: Final = signal.signal
 
 
@@ -73,7 +72,8 @@ class ExitHandlers:
     - SIGTERM, where it would end the process at once: ``shutdown`` runs in a thread of its own, and then the signal ends the process as it
       would have. A handler of the program's own is left in place: such a program ends normally, or puts back the default, which then is
       this handler again.
-    - A child that ``multiprocessing`` made ends by ``os._exit``, without ``atexit``: its own finalizers are used.
+    - A child that ``multiprocessing`` made ends by ``os._exit``, without ``atexit``: its own finalizers are used, and in a child of
+      Celery's pool its signal.
 
     ``os._exit``, SIGKILL and fatal signals call no handler.
     """
@@ -108,6 +108,8 @@ class ExitHandlers:
         if utilities is not None:
             # multiprocessing clears the finalizers in the child after this hook, and then calls what is registered here.
             utilities.register_after_fork(self, ExitHandlers._finalize_with_multiprocessing)
+        if (signals := sys.modules.get("celery.signals")) is not None:
+            signals.worker_process_shutdown.connect(lambda **_: self.shutdown(), weak=False)
 
     def _finalize_with_multiprocessing(self) -> None:
         from multiprocessing.util import Finalize

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 _logger: Final = logging.getLogger("tracing_lib")
 _RANDOM: Final = random.SystemRandom()
 """Not the generator of ``random``, whose sequence is the service's own once it is seeded."""
-
 _SHARE_FOR_FLUSHING: Final = 0.9
 """Part of the deadline given to delivering; the rest is for closing connections and for a busy machine."""
 _SHARE_FOR_JOINING: Final = 0.95
@@ -62,16 +61,16 @@ _AT_ONCE: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class ShutdownReport:
-    """What became of the sampled spans of a process, known when tracing was shut down."""
+    """Report on the sampled spans of a process, made when tracing was shut down."""
 
     ended: int
     """Sampled spans that ended."""
     delivered: int
     """Of these, how many the collector acknowledged."""
     seconds: float
-    """How long the shutdown took."""
+    """Duration of the shutdown, in seconds."""
     accounts: Accounts = NO_SPANS
-    """The same by reason."""
+    """Accounts at the end of the shutdown, with the drops by reason."""
 
     @property
     def lost(self) -> int:
@@ -176,8 +175,8 @@ class ExportProcessor(SpanProcessor):
         # Never waited for: a finalizer that ends a span may hold what the thread that encodes is waiting for.
         elif self._encoding.acquire(blocking=False):
             try:
-                # More than the one that came, so that fewer are pending afterwards.
-                self._encode(min(waiting - _MOST_PENDING + 1, _AT_ONCE))
+                # More than the one that came, so that the next ends of spans only append.
+                self._encode(_AT_ONCE)
             finally:
                 self._encoding.release()
         elif waiting > _TOO_MANY_PENDING:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from opentelemetry.sdk.trace import SpanProcessor, SynchronousMultiSpanProcessor
 
@@ -13,6 +14,9 @@ from tracing_lib.export.processor import ExportProcessor
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Callable
+
+_logger: Final = logging.getLogger("tracing_lib")
 
 
 class Processors(SynchronousMultiSpanProcessor):
@@ -31,7 +35,7 @@ class Processors(SynchronousMultiSpanProcessor):
         """Flush the processors, a user's first: the library's waits for its collector as long as there is time."""
         end = time.monotonic() + timeout_millis / 1000
         ordered = sorted(self._all, key=lambda each: isinstance(each, ExportProcessor))
-        flushed = [each.force_flush(max(0, int((end - time.monotonic()) * 1000))) for each in ordered]
+        flushed = [_asked(each.force_flush, max(0, int((end - time.monotonic()) * 1000))) for each in ordered]
         return all(flushed)
 
     def end_others(self) -> threading.Thread | None:
@@ -40,9 +44,18 @@ class Processors(SynchronousMultiSpanProcessor):
 
         def work() -> None:
             for each in others:
-                each.shutdown()
+                _asked(each.shutdown)
 
         with suppress(RuntimeError):  # the interpreter ends and takes no new thread
             return start_thread("others", work) if others else None
         work()
         return None
+
+
+def _asked(ask: Callable[..., object], *arguments: int) -> bool:
+    """Return the answer of a processor; False for one that fails, which the log then has."""
+    try:
+        return bool(ask(*arguments))
+    except Exception:
+        _logger.exception("a span processor failed")
+        return False

@@ -34,10 +34,10 @@ class Redactor(Protocol):
     def version(self) -> int:
         """A number that changes whenever a part may be redacted otherwise than before."""
 
-    def name(self, value: str) -> str:
+    def name(self, value: object) -> str:
         """Return a span's name, redacted."""
 
-    def learn_routes(self, name: str, attributes: Mapping[str, object]) -> None:
+    def learn_routes(self, name: object, attributes: Mapping[str, object]) -> None:
         """Note the route in a span's name that its attributes say is one."""
 
     def attribute(self, key: str, value: object) -> AnyValue:

@@ -1,4 +1,4 @@
-"""What is said once about the process that a span comes from."""
+"""Resource of a process: the description that all of its spans share."""
 
 from __future__ import annotations
 

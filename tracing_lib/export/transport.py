@@ -1,4 +1,4 @@
-"""One attempt to send a request, by OTLP over HTTP or gRPC, and the meaning of its response.
+"""Transport of one request, by OTLP over HTTP or gRPC, and the meaning of its response.
 
 Whether to try again, and after which pause, follows the OTLP specification ("OTLP/HTTP Response" and "OTLP/gRPC Response"). The
 processor tries again.
@@ -7,6 +7,7 @@ processor tries again.
 from __future__ import annotations
 
 import gzip
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -16,9 +17,8 @@ from tracing_lib.export.accounts import REJECTED
 
 if TYPE_CHECKING:
     import grpc
-    from requests import Response
+    from urllib3 import BaseHTTPResponse
 
-    from tracing_lib.base.http_session import SettingsSession
     from tracing_lib.contract.settings import TracingSettings
 
 _METHOD: Final = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
@@ -72,39 +72,36 @@ class HttpTransport:
     """OTLP over HTTP on one connection that is kept."""
 
     def __init__(self, settings: TracingSettings) -> None:
-        # Imported here because it brings `requests`, which a service on gRPC does not need.
-        from tracing_lib.base.http_session import SettingsSession
+        # Imported here because it brings `urllib3`, which a service on gRPC does not need.
+        from tracing_lib.base.http_session import UNREACHABLE, SettingsSession
 
-        self._open = SettingsSession
+        self._unreachable = UNREACHABLE
         self._url = f"{settings.endpoint.rstrip('/')}/v1/traces"
         self._headers = {**request_headers(settings), "content-type": "application/x-protobuf"}
         self._gzip = settings.compression == "gzip"
         if self._gzip:
             self._headers["content-encoding"] = "gzip"
-        self._certificate = settings.certificate
-        self._session: SettingsSession | None = None
+        self._session = SettingsSession(settings.certificate)
         self._closed = False
 
     def send(self, request: bytes, seconds: float) -> ExportResult:
         """Post a request; an answer that does not come in time counts as a collector that is away."""
-        if self._closed:  # a session of `requests` would connect anew
+        if self._closed:  # the session would connect anew
             return ExportResult("again", "no answer (the connection is closed)")
         body = gzip.compress(request, _GZIP_LEVEL) if self._gzip else request
         try:
-            session = self._session = self._session or self._open(self._certificate)
-            sent = session.post(self._url, body, headers=self._headers, timeout=seconds, allow_redirects=False, stream=True)
-            with sent as response:
+            with closing(self._session.request("POST", self._url, body, headers=self._headers, seconds=seconds)) as response:
                 return self._outcome(response, seconds)
-        except OSError as error:  # `requests` derives its own from it
+        except self._unreachable as error:
             return ExportResult("again", f"no answer ({type(error).__name__})")
 
     @staticmethod
-    def _outcome(response: Response, seconds: float) -> ExportResult:
+    def _outcome(response: BaseHTTPResponse, seconds: float) -> ExportResult:
         try:
-            answer = read_answer(response.iter_content(CHUNK_BYTES), seconds)
+            answer = read_answer(response.stream(CHUNK_BYTES), seconds)
         except TooLongAnswerError:
             answer = b""  # the status was said before
-        status = response.status_code
+        status = response.status
         if _OK <= status < _OTHER_THAN_SUCCESS:
             rejected, message = rejected_spans(answer)
             return ExportResult("accepted", message, REJECTED, rejected)
@@ -116,8 +113,7 @@ class HttpTransport:
     def close(self) -> None:
         """Close the connection. A request that hangs is left to its thread."""
         self._closed = True
-        if self._session is not None:
-            self._session.close()
+        self._session.close()
 
 
 class GrpcTransport:

@@ -49,14 +49,15 @@ class Parts(PackCore):
             memory.clear()
         self._state, self._state_bytes = None, b""
 
-    def _name_field(self, name: str, attributes: dict[str, AnyValue]) -> bytes:
+    def _name_field(self, name: Any, attributes: dict[str, AnyValue]) -> bytes:  # noqa: ANN401  a service may give anything
         redactor = self._redactor
-        if redactor is not None and "/" in name:
+        path = isinstance(name, str) and "/" in name
+        if redactor is not None and path:
             redactor.learn_routes(name, attributes)
         redacted = name if redactor is None else redactor.name(name)
         field = encode_name(redacted)
         # A path is another name beside the attribute that says that it is a route.
-        if (redacted == name or "/" not in name) and self._remembers(name):
+        if isinstance(name, str) and (redacted == name or not path) and self._remembers(name):
             self._names[name] = field
         return field
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from random import getrandbits
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
 from opentelemetry import context as contexts
 from opentelemetry import propagate, trace
@@ -127,18 +127,21 @@ class _CurrentSpan:
         self._tracer.leave(before)
         span = self._span
         try:
-            if isinstance(error, Exception):
-                self._failed(span, error)
+            if kind is not None and issubclass(kind, Exception):
+                self._failed(span, cast("Exception", error))
         finally:
             if self._end:
                 span.end()
 
     def _failed(self, span: Span, error: Exception) -> None:
         if span.is_recording():
-            if self._record:
-                span.record_exception(error)
-            if self._set_status:
-                span.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {error}"))
+            try:
+                if self._record:
+                    span.record_exception(error)
+                if self._set_status:
+                    span.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {error}"))
+            except Exception:  # noqa: BLE001  of the exception's own class, which must not take the place of the exception
+                span.set_status(Status(StatusCode.ERROR))
 
     def __call__(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
         (name, context, others), sdk = self._arguments, self._tracer.stock

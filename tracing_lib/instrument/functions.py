@@ -28,7 +28,7 @@ _SCOPE: Final = "tracing_lib.instrument.functions"
 
 
 class SpanPlan(NamedTuple):
-    """How the spans of one function are made."""
+    """Plan of the spans of one function."""
 
     name: str
     source: TracerSource

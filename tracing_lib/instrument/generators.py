@@ -18,7 +18,6 @@ _T = TypeVar("_T")
 
 End: TypeAlias = "Callable[[BaseException | None, object], None]"
 """Called once at the end of a generator, with the exception or None and the returned value. ``GeneratorExit``: the consumer stopped."""
-
 Begin: TypeAlias = "Callable[[tuple[object, ...], dict[str, object]], tuple[contextvars.Context, End] | None]"
 """Called at the first step with the arguments. Returns the context of the body and its ``End``, or None to run the body unchanged."""
 

@@ -20,12 +20,7 @@ OWN: Final = {
     "grpc": "tracing_lib.instrument.grpc.patched",
 }
 """Packages that the library's own surfaces serve, FastAPI with Starlette: the module whose ``patch`` reaches all of a process."""
-
-COMMUNITY: Final = {
-    "sqlalchemy": "SQLAlchemyInstrumentor",
-    "celery": "CeleryInstrumentor",
-    "requests": "RequestsInstrumentor",
-}
+COMMUNITY: Final = {"sqlalchemy": "SQLAlchemyInstrumentor", "celery": "CeleryInstrumentor", "requests": "RequestsInstrumentor"}
 """Packages that ``opentelemetry-instrumentation-…`` serves: the name of its class."""
 
 _done: Final[set[str]] = set()

@@ -10,7 +10,7 @@ import base64
 import binascii
 import time
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Self, cast
 
 from opentelemetry.context import get_current
 from opentelemetry.trace import Link, NonRecordingSpan, NoOpTracer, SpanContext, SpanKind, TraceFlags, set_span_in_context
@@ -22,7 +22,6 @@ from tracing_lib.propagation.ids import fixed_ids, transaction_span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import TracebackType
 
     from opentelemetry.trace import Span, Tracer, TracerProvider
     from opentelemetry.util.types import AttributeValue
@@ -34,15 +33,14 @@ _LATEST: Final = 2**40 - 1
 """Hundredths of a second that five bytes hold: enough until the year 2318."""
 _HUNDREDTHS: Final = 100
 _HUNDREDTH: Final = 1_000_000_000 // _HUNDREDTHS
-"""One of them in nanoseconds."""
-
+"""Hundredth of a second, in nanoseconds."""
 _SCOPE: Final = "tracing_lib.instrument.jobs"
 _NO_TRACER: Final = NoOpTracer()
 _source: Final = TracerSource(_SCOPE, None)
 
 
 class JobContext(NamedTuple):
-    """Who asked for a job, and when: what is to be stored beside it. It holds ids and a time, nothing of the job."""
+    """Context of a job, to be stored beside it: the ids of the span that asked for it, and the time. Nothing of the job is in it."""
 
     trace_id: int
     """Trace of the producer."""
@@ -51,7 +49,7 @@ class JobContext(NamedTuple):
     sampled: bool
     """Whether the producer's trace was sampled at its head."""
     made_at: float
-    """When it was made, seconds since 1970 (UTC), to a hundredth."""
+    """Time at which the context was made, in seconds since 1970 (UTC), to a hundredth."""
 
     @classmethod
     def of(cls, span: Span) -> Self | None:
@@ -125,18 +123,13 @@ def produce(
     Yields what is to be stored with the job, or none when tracing is off. ``name`` is the kind of job (``provision``), not one job.
     """
     described = {"virtengine.job.kind": name, **(attributes or {})}
-    return _Producing(ending(*start_child(_tracer(provider), f"create {name}", SpanKind.PRODUCER, described)))
+    block = _Producing(*start_child(_tracer(provider), f"create {name}", SpanKind.PRODUCER, described))
+    return cast("AbstractContextManager[JobContext | None]", block)
 
 
-class _Producing(AbstractContextManager["JobContext | None"]):
-    def __init__(self, block: ending) -> None:
-        self._block = block
-
-    def __enter__(self) -> JobContext | None:
-        return JobContext.of(self._block.span)
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        self._block.__exit__(kind, error, traceback)
+class _Producing(ending):
+    def __enter__(self) -> JobContext | None:  # type: ignore[override]  # in place of the span
+        return JobContext.of(self.span)
 
 
 def link_to_transaction(tx_hash: str | bytes) -> None:

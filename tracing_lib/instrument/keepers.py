@@ -30,11 +30,7 @@ REJECTED: Final = "rejected"
 
 
 def trace_keeper(
-    keeper: _K,
-    *,
-    module: str | None = None,
-    attributes: Mapping[str, str] | None = None,
-    tracer_provider: TracerProvider | None = None,
+    keeper: _K, *, module: str | None = None, attributes: Mapping[str, str] | None = None, tracer_provider: TracerProvider | None = None
 ) -> _K:
     """Return the keeper with every public method a span, named ``<module>.keeper.<Method>`` as in ``market.keeper.CreateOrder``.
 

@@ -23,17 +23,15 @@ if TYPE_CHECKING:
 
 RESULT: Final = "return"
 """The first segment of a path into the returned value. A keyword, so that no parameter can have that name."""
-
 OnCall: TypeAlias = "Callable[[Span, tuple[object, ...], Mapping[str, object]], None]"
 """Takes the span of a call, and the call's arguments."""
 OnReturn: TypeAlias = "Callable[[Span, object], None]"
 """Takes the span of a call, and what it returned."""
-
 _PATH: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
 class _Reading(NamedTuple):
-    """One attribute and where its value is found."""
+    """Attribute with the path of its value."""
 
     key: str
     root: str

@@ -1,4 +1,4 @@
-"""What the surfaces that make spans share: where their tracer comes from, how a span starts, and how an exception is recorded."""
+"""Common part of the surfaces that make spans: the source of their tracer, the start of a span, and the record of an exception."""
 
 from __future__ import annotations
 

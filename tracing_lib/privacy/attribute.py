@@ -29,7 +29,7 @@ class Shape(Enum):
     CODE = "code"
     """A name from source code or from a protocol, such as ``virtengine.market.v1.Msg/CreateOrder`` or ``TimeoutError``: no blanks."""
     CHOICE = "choice"
-    """One of the declared values."""
+    """Word among the declared values."""
     VERSION = "version"
     """A version number."""
     HOST = "host"

@@ -64,34 +64,30 @@ OWN: Final = (
     _choice("virtengine.doctor.probe", "Marks the doctor's test span.", "doctor"),
 )
 """VirtEngine's attributes, which every service may set."""
-
 _IDS: Final = """
-    messaging.message.id messaging.message.conversation_id messaging.batch.id faas.invocation_id
-    k8s.namespace.name k8s.pod.uid k8s.job.uid k8s.deployment.uid container.id service.instance.id cicd.pipeline.run.id
-    http.request.resend_id messaging.message_id celery.correlation_id celery.reply_to
+    messaging.message.id messaging.message.conversation_id messaging.batch.id faas.invocation_id k8s.namespace.name k8s.pod.uid
+    k8s.job.uid k8s.deployment.uid container.id service.instance.id cicd.pipeline.run.id http.request.resend_id messaging.message_id
+    celery.correlation_id celery.reply_to
 """
 _NAMES: Final = """
-    code.function.name code.file.path code.namespace code.function error.type exception.type
-    rpc.system rpc.system.name rpc.service rpc.method rpc.response.status_code rpc.grpc.status_code
-    db.system db.system.name db.operation db.operation.name db.collection.name db.query.summary db.response.status_code
-    messaging.system messaging.operation messaging.operation.name messaging.operation.type messaging.destination.name
-    messaging.consumer.group.name messaging.client.id messaging.destination messaging.destination_kind
-    celery.action celery.state celery.task_name celery.routing_key db.sql.table
-    http.request.method http.method http.flavor url.scheme http.scheme
-    network.protocol.name network.transport network.type net.transport net.protocol.name
-    otel.status_code otel.scope.name otel.library.name thread.name sampler.type
-    service.name service.namespace deployment.environment.name telemetry.sdk.name telemetry.sdk.language
-    os.type host.arch process.runtime.name cloud.provider cloud.region cloud.availability_zone cloud.platform
-    k8s.namespace.name k8s.pod.name k8s.node.name k8s.deployment.name k8s.statefulset.name k8s.daemonset.name k8s.job.name k8s.cronjob.name
-    k8s.container.name k8s.cluster.name container.name container.image.name
+    code.function.name code.file.path code.namespace code.function error.type exception.type rpc.system rpc.system.name rpc.service
+    rpc.method rpc.response.status_code rpc.grpc.status_code db.system db.system.name db.operation db.operation.name db.collection.name
+    db.query.summary db.response.status_code messaging.system messaging.operation messaging.operation.name messaging.operation.type
+    messaging.destination.name messaging.consumer.group.name messaging.client.id messaging.destination messaging.destination_kind
+    celery.action celery.state celery.task_name celery.routing_key db.sql.table http.request.method http.method http.flavor url.scheme
+    http.scheme network.protocol.name network.transport network.type net.transport net.protocol.name otel.status_code otel.scope.name
+    otel.library.name thread.name sampler.type service.name service.namespace deployment.environment.name telemetry.sdk.name
+    telemetry.sdk.language os.type host.arch process.runtime.name cloud.provider cloud.region cloud.availability_zone cloud.platform
+    k8s.namespace.name k8s.pod.name k8s.node.name k8s.deployment.name k8s.statefulset.name k8s.daemonset.name k8s.job.name
+    k8s.cronjob.name k8s.container.name k8s.cluster.name container.name container.image.name
 """
 _NUMBERS: Final = """
     http.response.status_code http.status_code http.request.body.size http.response.body.size http.request.size http.response.size
-    http.request.resend_count http.response_content_length http.request_content_length
-    server.port net.host.port net.peer.port client.port code.line.number code.lineno thread.id process.pid
-    rpc.message.id rpc.message.compressed_size rpc.message.uncompressed_size message.id message.compressed_size message.uncompressed_size
-    messaging.batch.message_count messaging.message.body.size messaging.message.envelope.size messaging.destination.partition.id
-    db.response.returned_rows db.operation.batch.size k8s.container.restart_count sampler.param celery.retries celery.countdown
+    http.request.resend_count http.response_content_length http.request_content_length server.port net.host.port net.peer.port client.port
+    code.line.number code.lineno thread.id process.pid rpc.message.id rpc.message.compressed_size rpc.message.uncompressed_size message.id
+    message.compressed_size message.uncompressed_size messaging.batch.message_count messaging.message.body.size
+    messaging.message.envelope.size messaging.destination.partition.id db.response.returned_rows db.operation.batch.size
+    k8s.container.restart_count sampler.param celery.retries celery.countdown
 """
 _FLAGS: Final = "exception.escaped messaging.destination.temporary messaging.destination.anonymous"
 _VERSIONS: Final = (
@@ -126,7 +122,6 @@ def _conventions() -> tuple[Attribute, ...]:
 
 CONVENTIONS: Final = _conventions()
 """Attributes of the semantic conventions that may leave the process."""
-
 STAYING: Final = frozenset(
     """
     client.address client.port network.peer.address network.peer.port net.peer.ip net.sock.peer.addr net.sock.peer.port net.sock.host.addr
@@ -136,31 +131,28 @@ STAYING: Final = frozenset(
     """.split()  # noqa: SIM905  as below
 )
 """Attributes of instrumentations that stay in the process by decision, so that nobody needs to be told."""
-
 WORDS: Final = tuple(
     """
-    a abort accept accepted account accounts action adapter allocate allocation ante api app apply approve attach audit auth
-    authorize await backend background balance batch begin bid bids block blocks body broadcast build by cache call cancel chain
-    check child claim clean client close closed cluster collect command commit complete compute confirm connect connection consume
-    consumer container control count create created credit daemon data database decode delete deleted deliver deliverable deploy
-    deployment deployments deposit deposits destroy detach discover dispatch do done down drain encode end enqueue error escrow
-    event events exception execute export failed failing fast fetch file finish first flow flush for from gateway get grandchild
-    grant group groups handle handler hash health healthz http identity import in index ingest init inner input instance invoice
-    invoices issue item items job jobs keeper keepers last leaf lease leases level limit link list live load local lock log login
-    logs long lookup main market marketplace match message metadata metrics middle migrate module monitor msg name namespace
-    namespaces network new next node nodes not notify of offering offerings ok old on open opened operation order orders outer
-    output page parse partition pay payment ping place placed plan plugin pod pods policy poll pong pool portal portals post
-    prepare price probe process produce producer project projects proposal provider providers provision publish pull push put
-    query queue quote read ready readyz receive reconcile record refund register reject rejected release remote remove renew
-    replay reply report request reserve resource resources response resume retrieve retry revoke role roles root route router rpc
-    run schedule scheduler scope scopes script second send sender server service session set settle shutdown sibling sign simulate
-    single slow socket span spans start state stats status step steps stop storage store stream submit subscribe subscription
-    succeeded sum sync task tasks template test third tick time timeout to token topic trace traced traces transaction transfer
-    trusted tx txs unary unlock unsubscribe update updated upload usage validate validator verify version wait warm watch webhook
+    a abort accept accepted account accounts action adapter allocate allocation ante api app apply approve attach audit auth authorize
+    await backend background balance batch begin bid bids block blocks body broadcast build by cache call cancel chain check child claim
+    clean client close closed cluster collect command commit complete compute confirm connect connection consume consumer container
+    control count create created credit daemon data database decode delete deleted deliver deliverable deploy deployment deployments
+    deposit deposits destroy detach discover dispatch do done down drain encode end enqueue error escrow event events exception execute
+    export failed failing fast fetch file finish first flow flush for from gateway get grandchild grant group groups handle handler hash
+    health healthz http identity import in index ingest init inner input instance invoice invoices issue item items job jobs keeper
+    keepers last leaf lease leases level limit link list live load local lock log login logs long lookup main market marketplace match
+    message metadata metrics middle migrate module monitor msg name namespace namespaces network new next node nodes not notify of
+    offering offerings ok old on open opened operation order orders outer output page parse partition pay payment ping place placed plan
+    plugin pod pods policy poll pong pool portal portals post prepare price probe process produce producer project projects proposal
+    provider providers provision publish pull push put query queue quote read ready readyz receive reconcile record refund register reject
+    rejected release remote remove renew replay reply report request reserve resource resources response resume retrieve retry revoke role
+    roles root route router rpc run schedule scheduler scope scopes script second send sender server service session set settle shutdown
+    sibling sign simulate single slow socket span spans start state stats status step steps stop storage store stream submit subscribe
+    subscription succeeded sum sync task tasks template test third tick time timeout to token topic trace traced traces transaction
+    transfer trusted tx txs unary unlock unsubscribe update updated upload usage validate validator verify version wait warm watch webhook
     websocket with withdraw work worker workers write ws
     """.split()  # noqa: SIM905  words are read most easily as a text
 )
 """Words that are kept in names of spans and events and in paths, beside the words of declared keys."""
-
 NAMES: Final = ("sbatch", "scancel", "scontrol show job")
 """Names of the library's spans that are neither code nor made of ``WORDS``."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from itertools import groupby
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -19,22 +21,19 @@ _METHODS: Final = frozenset(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "O
 _MESSAGING: Final = frozenset({"publish", "send", "receive", "process", "settle", "create", "peek", "ack", "nack"})
 _VERBS: Final = _MESSAGING | {"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "BEGIN", "COMMIT", "CALL"}
 """Operations that name a span together with a target (semantic conventions, "Messaging spans" and "Database spans")."""
-
 CODE: Final = re.compile(r"[A-Za-z_$</][A-Za-z0-9_.$:/<>\[\]*-]{0,159}")
 """A name from source code or a protocol."""
-
 IDENTIFYING: Final = re.compile(
     r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){1,3}(-[0-9a-fA-F]{1,12})?"  # a UUID, or its beginning
     r"|[a-z]{1,83}1[02-9ac-hj-np-z]{20,}"  # an address in bech32 (BIP 173)
     r"|(0x)?(?=[a-fA-F]*[0-9])[0-9a-fA-F]{12,}"  # a digest
     r"|[A-Za-z]*([0-9]+[A-Za-z]+){2,}[0-9]+[A-Za-z0-9]*"  # letters and digits in turn, as in base 32, 58 and 64
+    r"|(?<![A-Za-z0-9/+])(?=[A-Za-z/+]*[0-9])(?![A-Za-z0-9/+]{0,32}[a-z]{8})[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+])"  # 30 bytes in base 64
     r"|[0-9]{5,}"
 )
 """An identifier inside a name. A name that has one belongs to one object, not to a kind of object."""
-
 ID: Final = re.compile(r"(?=[^0-9]*[0-9])[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
 """An identifier made by a program."""
-
 _PARAMETER: Final = re.compile(r"\{[A-Za-z_][A-Za-z0-9_:.*-]{0,39}\}|<[A-Za-z0-9_:]{1,40}>|:[a-z][A-Za-z0-9_]{0,39}|\*{1,2}|\{\}")
 _LITERAL: Final = re.compile(r"[a-z][a-z._~-]{0,39}|v[0-9]{1,2}((alpha|beta)[0-9]{1,2})?|[A-Z][A-Za-z]{2,39}(?=:)")
 _PLAIN: Final = re.compile(r"[\w.~$:,()*-]{0,60}|@")
@@ -50,6 +49,10 @@ _LONGEST_WORD: Final = 24
 _AROUND: Final = "()[]\"'`"
 _SIGNS: Final = frozenset("-.:/_<>=+&|")
 _AFTER: Final = ",.;:!?…"
+_KEPT: Final = frozenset(["Lo", "Lm", "Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "Sm", "Sc", "Sk", "So"])
+"""Categories of Unicode: letters without capitals, punctuation and signs. Others are cased letters, digits, and controls."""
+_JOINERS: Final = "\u200c\u200d"
+"""Stand between letters of Persian and Hindi, and between the parts of an emoji."""
 
 
 def route(path: str) -> str:
@@ -103,15 +106,13 @@ def span_name(name: str, registry: Registry) -> str:
     """
     if registry.knows_name(name):
         return name
-    name = name[:LONGEST_NAME]
-    head, blank, tail = name.partition(" ")
-    if not blank:
-        return _code(head, registry)
-    if head in _METHODS and tail.startswith("/") and " " not in tail:
-        return f"{head} {_path(tail, registry)}"
-    if head in _VERBS and " " not in tail:
-        return f"{head} {_code(tail, registry)}"
-    words = name.split()
+    words = unicodedata.normalize("NFC", name)[:LONGEST_NAME].split()
+    if len(words) == 1:
+        return _code(words[0], registry)
+    if len(words) == 2 and words[0] in _METHODS and words[1].startswith("/"):  # noqa: PLR2004  a method and its path
+        return f"{words[0]} {_path(words[1], registry)}"
+    if len(words) == 2 and words[0] in _VERBS:  # noqa: PLR2004
+        return f"{words[0]} {_code(words[1], registry)}"
     kept = [_worded(word, registry) for word in words]
     if words and _begins_a_sentence(*words[:2]):
         kept[0] = words[0]
@@ -137,17 +138,38 @@ def _code(word: str, registry: Registry) -> str:
 
 
 def _worded(word: str, registry: Registry) -> str:
-    """Return a word of a phrase as it is if all of its parts are words that code is written with, else ``*``."""
-    bare = word.strip(_AROUND).rstrip(_AFTER).strip(_AROUND)
+    """Return a word of a phrase as it is if all of its parts are words that code is written with, else ``*``.
+
+    Of a word in a script without capitals, which may be a whole sentence, each run of other characters is such a word.
+    """
     if word in _METHODS or (word and set(word) <= _SIGNS):
         return word
     if word.startswith("/"):
         return _path(word, registry)
+    if word.isascii():
+        return word if _is_code(word, registry) else MASK
+    runs = (("".join(run), kept) for kept, run in groupby(word, _Kept()))
+    return "".join(run if kept or _is_code(run, registry) else MASK for run, kept in runs)
+
+
+class _Kept:
+    """Test of the characters of a word in turn: letters of scripts without capitals, signs and emoji stay, and marks with their letter."""
+
+    _last = True
+
+    def __call__(self, character: str) -> bool:
+        category = unicodedata.category(character)
+        if category[0] != "M":
+            self._last = not character.isascii() and (category in _KEPT or character in _JOINERS)
+        return self._last
+
+
+def _is_code(word: str, registry: Registry) -> bool:
+    letters = word if word.isascii() else "".join(each for each in word if unicodedata.category(each)[0] != "M")
+    bare = letters.strip(_AROUND).rstrip(_AFTER).strip(_AROUND)
     parts = [part for part in re.split(r"[-_.:/]", bare) if part]
-    if not parts or IDENTIFYING.search(bare):
-        return MASK
     alone = len(parts) == 1
-    return word if all(_is_word(part, registry, alone=alone) for part in parts) else MASK
+    return bool(parts) and not IDENTIFYING.search(bare) and all(_is_word(part, registry, alone=alone) for part in parts)
 
 
 def _is_word(part: str, registry: Registry, *, alone: bool) -> bool:

@@ -9,19 +9,20 @@ from __future__ import annotations
 import hmac
 import re
 import secrets
-from typing import TYPE_CHECKING, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
 
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.util import BoundedList
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, Status, StatusCode, TraceState
 
 from tracing_lib.base.conventions import LONGEST_NAME
 from tracing_lib.base.fingerprints import fingerprint_of_text
 from tracing_lib.privacy.attribute import Privacy, Shape
-from tracing_lib.privacy.names import CODE, HOST, ID, IDENTIFYING, path, route, span_name, url
+from tracing_lib.privacy.names import CODE, HOST, ID, IDENTIFYING, MASK, path, route, span_name, url
 from tracing_lib.privacy.registry import Registry, library_registry
 from tracing_lib.privacy.rules import MASKED, ValueRules, combined_rules
 from tracing_lib.privacy.statements import shape
@@ -40,14 +41,7 @@ _VERSION: Final = re.compile(r"v?[0-9][A-Za-z0-9.+_-]{0,31}|[0-9a-f]{7,40}")
 _NUMBER: Final = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,12})?")
 _SHORT_NUMBER: Final = re.compile(r"[0-9]{1,5}")
 _FLAG: Final = re.compile(r"[Tt]rue|[Ff]alse")
-_PATTERNS: Final = {
-    Shape.ID: ID,
-    Shape.CODE: CODE,
-    Shape.NUMBER: _NUMBER,
-    Shape.VERSION: _VERSION,
-    Shape.FLAG: _FLAG,
-    Shape.HOST: HOST,
-}
+_PATTERNS: Final = {Shape.ID: ID, Shape.CODE: CODE, Shape.NUMBER: _NUMBER, Shape.VERSION: _VERSION, Shape.FLAG: _FLAG, Shape.HOST: HOST}
 _FLAGS: Final = frozenset({Shape.FLAG, Shape.TEXT})
 _NUMBERS: Final = frozenset({Shape.NUMBER, Shape.ID, Shape.CODE, Shape.TEXT})
 """Shapes that allow numbers."""
@@ -160,7 +154,7 @@ class PrivacyPolicy:
         """Return the string in the declared shape, or None when it has another."""
         rewritten = self._rewritten.get(declared.shape)
         if rewritten is not None:
-            return rewritten(value)
+            return rewritten(value[:_LONGEST_TEXT])
         if declared.shape is Shape.CHOICE:
             return value if value in declared.values else None
         if declared.key in _IDS_OR_WORDS and CODE.fullmatch(value):
@@ -188,8 +182,10 @@ class PrivacyPolicy:
         """Return free text with every match of a privacy rule masked, cut to 8,192 characters."""
         return self.rules.masked(value[:_LONGEST_TEXT])
 
-    def name(self, value: str) -> str:
-        """Return the name of a span or event, reduced to code by ``tracing_lib.privacy.names``."""
+    def name(self, value: object) -> str:
+        """Return the name of a span or event, reduced to code by ``tracing_lib.privacy.names``; of one that is no text a mask."""
+        if not isinstance(value, str):
+            return MASK
         if self._version != self.registry.version:
             self._forget()
         known = self._names.get(value)
@@ -202,9 +198,9 @@ class PrivacyPolicy:
                 self._names[value] = known
         return known
 
-    def learn_routes(self, name: str, attributes: Mapping[str, object]) -> None:
+    def learn_routes(self, name: object, attributes: Mapping[str, object]) -> None:
         """Keep the route in the name of a span whose attributes say that it is one; a path that nobody matched has no such attribute."""
-        _, blank, tail = name.partition(" ")
+        _, blank, tail = name.partition(" ") if isinstance(name, str) else ("", "", "")
         if blank and tail.startswith("/") and not self.registry.knows_route(tail):
             given = any(attributes.get(key) == tail for key in _TEMPLATES)
             if given and route(tail) == tail and not self.rules.found(tail):
@@ -216,9 +212,12 @@ class PrivacyPolicy:
         for memory in (self._names, self._shared, self._patterns):
             memory.clear()
 
-    def attributes(self, recorded: Mapping[str, AnyValue] | None) -> Mapping[str, AnyValue]:
-        """Return the exported attributes of a span or a link, with the number of those that are not exported as ``dropped``."""
-        return self._bounded(recorded, self._leaving(recorded))
+    def attributes(self, recorded: Mapping[str, AnyValue] | None, dropped: int = 0) -> Mapping[str, AnyValue]:
+        """Return the exported attributes of a span or a link, with the number of those that are not exported as ``dropped``.
+
+        ``dropped``: those that were dropped when they were recorded, where ``recorded`` does not tell.
+        """
+        return self._bounded(recorded, self._leaving(recorded), dropped)
 
     def _leaving(self, recorded: Mapping[str, AnyValue] | None) -> dict[str, AnyValue]:
         if self._version != self.registry.version:
@@ -233,14 +232,9 @@ class PrivacyPolicy:
         return leaving
 
     @staticmethod
-    def _bounded(recorded: Mapping[str, AnyValue] | None, leaving: dict[str, AnyValue]) -> Mapping[str, AnyValue]:
-        before = recorded.dropped if isinstance(recorded, BoundedAttributes) else 0
-        dropped = before + sum(key not in leaving and key not in _REPLACED for key in recorded or ())
-        if not dropped:
-            return leaving
-        bounded = BoundedAttributes(attributes=leaving)
-        bounded.dropped = dropped
-        return bounded
+    def _bounded(recorded: Mapping[str, AnyValue] | None, leaving: dict[str, AnyValue], dropped: int = 0) -> Mapping[str, AnyValue]:
+        before = recorded.dropped if isinstance(recorded, BoundedAttributes) else dropped
+        return bounded(leaving, before + sum(key not in leaving and key not in _REPLACED for key in recorded or ()))
 
     def event(self, event: Event) -> Event:
         """Return the exported form of an event. The text of an exception is replaced by the fingerprint of the error."""
@@ -317,20 +311,42 @@ class PrivacyPolicy:
     def span(self, span: ReadableSpan) -> ReadableSpan:
         """Return the exported form of a span. The recorded span is not changed."""
         self.learn_routes(span.name, span.attributes or {})
-        return ReadableSpan(
+        return rebuilt(
+            span,
             name=self.name(span.name),
             context=None if span.context is None else self.context(span.context),
             parent=None if span.parent is None else self.context(span.parent),
             resource=self.resource(span.resource),
-            attributes=self.attributes(span.attributes),
+            attributes=self.attributes(span.attributes, span.dropped_attributes),
             events=[self.event(event) for event in span.events],
             links=[self.link(link) for link in span.links],
-            kind=span.kind,
             status=self.status(span.status),
-            start_time=span.start_time,
-            end_time=span.end_time,
             instrumentation_scope=self.scope(span.instrumentation_scope),
         )
+
+
+_PARTS: Final = ("name", "context", "parent", "resource", "events", "links", "kind", "status", "start_time", "end_time")
+
+
+def rebuilt(span: ReadableSpan, **changed: Any) -> ReadableSpan:  # noqa: ANN401  of many types
+    """Return a span with some parts changed, which knows like the given one how many attributes, events and links were dropped."""
+    parts: dict[str, Any] = {part: getattr(span, part) for part in _PARTS}
+    parts["attributes"] = bounded(span.attributes or {}, span.dropped_attributes)
+    parts |= {"instrumentation_scope": span.instrumentation_scope, **changed}
+    for part, dropped in (("events", span.dropped_events), ("links", span.dropped_links)):
+        if dropped:
+            parts[part] = BoundedList.from_seq(None, parts[part])
+            parts[part].dropped = dropped
+    return ReadableSpan(**parts)
+
+
+def bounded(attributes: Mapping[str, AnyValue], dropped: int) -> Mapping[str, AnyValue]:
+    """Return attributes with the number of those that were dropped, where the SDK looks for it."""
+    if not dropped:
+        return attributes
+    kept = BoundedAttributes(attributes=attributes)
+    kept.dropped = dropped
+    return kept
 
 
 def policy_of(settings: TracingSettings, registry: Registry | None = None) -> PrivacyPolicy:

@@ -15,17 +15,10 @@ if TYPE_CHECKING:
 
 MASKED: Final = "****"
 """Replacement for what a rule finds, in this library and in the collector."""
-
 _CACHED: Final = 4096
 
-_LITERALS: Final = {
-    "assigned-secret": ("=", ":"),
-    "email": ("@", "%40"),
-    "jwt": ("eyJ",),
-    "phone": ("+", "%2B", "00"),
-}
+_LITERALS: Final = {"assigned-secret": ("=", ":"), "email": ("@", "%40"), "jwt": ("eyJ",), "phone": ("+", "%2B", "00")}
 """Literals of which every match of an own rule has one, for the rules whose search is slow on strings that it does not match."""
-
 _ANY: Final = ("",)
 """The literals of all other rules: every string has the empty one."""
 

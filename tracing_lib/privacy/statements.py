@@ -10,7 +10,6 @@ _SQL: Final = re.compile(
     re.IGNORECASE,
 )
 """Beginning of a statement. A text that begins otherwise is not SQL, and its literals are not known."""
-
 _TOKEN: Final = re.compile(
     r"""--[^\n]*|\#[^\n]*|/\*.*?(?:\*/|$)                    # comments, which can hold anything
       |(?P<text>(?:\b[bBeEnNxX]|\b[uU]&)?'(?:[^'\\]|''|\\.)*(?:'|$)  # texts, also one without an end

@@ -25,7 +25,7 @@ _PERSONS: Final = ("user.", "enduser.", "client.")
 
 @dataclass(slots=True)
 class Withheld:
-    """One key of which attributes stayed in the process."""
+    """Key of which attributes stayed in the process."""
 
     key: str
     """The key, or ``OTHERS``."""

@@ -61,13 +61,7 @@ def outbound_to(target: str) -> AbstractContextManager[None]:
     return attached(contexts.set_value(_DESTINATION, target))
 
 
-def inject(
-    carrier: CarrierT,
-    *,
-    to: str,
-    context: Context | None = None,
-    setter: Setter[CarrierT] = default_setter,
-) -> None:
+def inject(carrier: CarrierT, *, to: str, context: Context | None = None, setter: Setter[CarrierT] = default_setter) -> None:
     """Write trace context into the headers of a request to ``to``, and allowed baggage if that is an own host."""
     propagate.inject(carrier, contexts.set_value(_DESTINATION, to, context), setter)
 
@@ -85,12 +79,7 @@ class OwnBaggagePropagator(TextMapPropagator):
         """The header's name."""
         return self._inner.fields
 
-    def extract(
-        self,
-        carrier: CarrierT,
-        context: Context | None = None,
-        getter: Getter[CarrierT] = default_getter,
-    ) -> Context:
+    def extract(self, carrier: CarrierT, context: Context | None = None, getter: Getter[CarrierT] = default_getter) -> Context:
         """Return the context with the allowed entries of the request's baggage."""
         base = contexts.get_current() if context is None else context
         entries = [entry for header in getter.get(carrier, _HEADER) or () for entry in header.split(",")]
@@ -105,12 +94,7 @@ class OwnBaggagePropagator(TextMapPropagator):
         found = library_registry().get(key) if self._policy is None else self._policy.registry.get(key)
         return found is not None and found.baggage
 
-    def inject(
-        self,
-        carrier: CarrierT,
-        context: Context | None = None,
-        setter: Setter[CarrierT] = default_setter,
-    ) -> None:
+    def inject(self, carrier: CarrierT, context: Context | None = None, setter: Setter[CarrierT] = default_setter) -> None:
         """Write the allowed entries of the context's baggage, if the context names an own host as the target."""
         context = contexts.get_current() if context is None else context
         target = contexts.get_value(_DESTINATION, context)

@@ -31,8 +31,6 @@ _BURST: Final = 2.0
 """Factor of the expected count of an interval that ends the interval early."""
 _BY_CHANCE: Final = 3.0
 """Standard deviations below which two counts are taken for the same rate, and averaged."""
-
-
 Decided: TypeAlias = "tuple[int, dict[str, AnyValue], TraceState | None]"
 """Threshold for trace ids, and attributes and trace state of the roots of sampled traces; no state if none is sampled."""
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import logging
 import random
 import threading
+from contextlib import closing
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlencode
 
 from tracing_lib.base.background import after_fork, start_thread
+from tracing_lib.base.http_session import UNREACHABLE, SettingsSession, basic
 from tracing_lib.base.responses import CHUNK_BYTES, TooLongAnswerError, read_answer
 from tracing_lib.sampling.strategies import Strategy, StrategyError, parse_strategy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tracing_lib.base.http_session import SettingsSession
     from tracing_lib.contract.settings import TracingSettings
 
 _logger: Final = logging.getLogger("tracing_lib")
@@ -36,10 +38,7 @@ class StrategyPoller:
     """
 
     def __init__(self, settings: TracingSettings, apply: Callable[[Strategy], None]) -> None:
-        from tracing_lib.base.http_session import SettingsSession
-
         self._settings = settings
-        self._open = SettingsSession
         self._apply = apply
         self._strategy: Strategy | None = None
         self._said: str | None = None
@@ -48,7 +47,7 @@ class StrategyPoller:
 
     def _begin(self) -> None:
         self._stopped = threading.Event()
-        self._session: SettingsSession | None = None
+        self._session = SettingsSession(self._settings.certificate)
         start_thread("strategies", self._work)
 
     def _after_fork(self) -> None:
@@ -58,8 +57,7 @@ class StrategyPoller:
     def stop(self) -> None:
         """Stop polling. A request that hangs is left to its thread."""
         self._stopped.set()
-        if self._session is not None:
-            self._session.close()
+        self._session.close()
 
     def _work(self) -> None:
         interval, failures = self._settings.strategies_poll_seconds, 0
@@ -83,7 +81,7 @@ class StrategyPoller:
             return f"answers with no strategy ({error})"
         except TooLongAnswerError:
             return "answers without end"
-        except OSError as error:  # `requests` derives its own from it
+        except UNREACHABLE as error:
             return f"cannot be reached ({type(error).__name__})"
         except Exception:
             _logger.exception("%s: polling strategies failed", self._settings.service_name)
@@ -91,22 +89,13 @@ class StrategyPoller:
         return ""
 
     def _ask(self) -> bytes:
-        if self._session is None:
-            self._session = self._open(self._settings.certificate)
-        from tracing_lib.base.http_session import basic
-
-        timeout = min(_TIMEOUT_SECONDS, self._settings.strategies_poll_seconds)
-        with self._session.get(
-            str(self._settings.strategies_url),
-            params={"service": self._settings.service_name},
-            auth=basic(self._settings.strategies_user, self._settings.token),
-            timeout=timeout,
-            allow_redirects=False,
-            stream=True,
-        ) as response:
-            if response.status_code != _OK:
-                raise StrategyError(f"HTTP {response.status_code}")
-            return read_answer(response.iter_content(CHUNK_BYTES), timeout, _LONGEST_ANSWER)
+        settings, timeout = self._settings, min(_TIMEOUT_SECONDS, self._settings.strategies_poll_seconds)
+        url = f"{settings.strategies_url}?{urlencode({'service': settings.service_name})}"
+        headers = basic(settings.strategies_user, settings.token)
+        with closing(self._session.request("GET", url, headers=headers, seconds=timeout)) as response:
+            if response.status != _OK:
+                raise StrategyError(f"HTTP {response.status}")
+            return read_answer(response.stream(CHUNK_BYTES), timeout, _LONGEST_ANSWER)
 
     def _say(self, problem: str) -> None:
         state = problem.partition(" (")[0]  # how a server cannot be reached differs from time to time

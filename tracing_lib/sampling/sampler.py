@@ -85,7 +85,10 @@ class TargetSampler(Sampler):
 
     def operation(self, name: str) -> Operation:
         """Return the sampling of an operation."""
-        found = self._operations.get(name)
+        try:
+            found = self._operations.get(name)
+        except Exception:  # noqa: BLE001  a service may give anything for a name
+            return self._others
         if found is not None:
             return found
         if self._strategy.shared or not self._strategy.default.adapts:

@@ -6,7 +6,7 @@ import difflib
 import itertools
 import textwrap
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
@@ -17,7 +17,7 @@ from opentelemetry.trace import ProxyTracerProvider
 
 from tracing_lib.base.errors import AlreadyConfiguredError, explain
 from tracing_lib.base.span_tree import render
-from tracing_lib.privacy.policy import PrivacyPolicy
+from tracing_lib.privacy.policy import PrivacyPolicy, rebuilt
 from tracing_lib.propagation.ids import ContextIdGenerator
 
 if TYPE_CHECKING:
@@ -35,13 +35,8 @@ __all__ = ["RecordedTraces", "SequentialIds", "as_global", "attributes_of", "lin
 
 START: Final = 1_700_000_000_000_000_000
 """Time of the first tick in nanoseconds since 1970: 2023-11-14T22:13:20Z."""
-
 TICK: Final = 1_000_000
 """Nanoseconds between two ticks. Each start and each end of a span takes one tick."""
-
-
-_UNTIMED: Final = ("name", "context", "parent", "resource", "attributes", "events", "links", "kind", "status", "instrumentation_scope")
-"""Parts of a span beside its times."""
 
 
 class SequentialIds(IdGenerator):
@@ -83,16 +78,11 @@ class _Recording(SpanProcessor):
         assert span.context is not None  # noqa: S101  the SDK gives every span one
         started, _ = self._started.pop((span.context.trace_id, span.context.span_id), (START, ""))
         clean = span if self._policy is None else self._policy.span(span)
-        self.ended.append(_timed(clean, started, self._tick()))
+        self.ended.append(rebuilt(clean, start_time=started, end_time=self._tick()))
 
     def open(self) -> list[str]:
         """Return the names of the spans that were started and did not end."""
         return [name for _, name in sorted(self._started.values())]
-
-
-def _timed(span: ReadableSpan, start: int, end: int) -> ReadableSpan:
-    parts: dict[str, Any] = {part: getattr(span, part) for part in _UNTIMED}
-    return ReadableSpan(**parts, start_time=start, end_time=end)
 
 
 class RecordedTraces:
@@ -148,11 +138,7 @@ class RecordedTraces:
         self._recording.ended.clear()
 
     def tree(self, *, attributes: Sequence[str] = ()) -> str:
-        """Return the spans as text: one line each, children below their parent, in the order in which they started.
-
-        A line has the span's name, its kind unless internal (``(client)``), the chosen ``attributes`` (``key=value``), ``! TYPE`` for
-        an error, and ``~> NAME`` for each link to another span of the test (``~> elsewhere`` for others).
-        """
+        """Return the spans as text: one line each, children below their parent, as ``render`` writes them."""
         return render(self.spans, attributes=attributes)
 
     def assert_tree(self, expected: str, *, attributes: Sequence[str] = ()) -> None:

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from examples.virtengine import serving
-from examples.virtengine.daemon import adapters, api, chain_client
+from examples.virtengine.daemon import adapters, api, chain_client, prices
 from examples.virtengine.daemon.bidding import Bidding
 from examples.virtengine.daemon.jobs import Queue
 from examples.virtengine.daemon.worker import Worker
@@ -23,6 +23,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--port", type=int, required=True, help="of the HTTP API, on loopback")
     made.add_argument("--chain", required=True, metavar="HOST:PORT", help="the chain's events")
     made.add_argument("--chain-grpc", required=True, metavar="HOST:PORT", help="the chain's Msg services")
+    made.add_argument("--oracle", metavar="HOST:PORT", help="the oracle of prices (default: none, a list of one's own)")
     made.add_argument("--state", type=Path, required=True, metavar="FOLDER", help="where the queue and the provider's key are kept")
     made.add_argument("--provider-id", default="provider-1", help="who bids (default: %(default)s)")
     made.add_argument("--concurrency", type=int, default=16, metavar="N", help="jobs at a time (default: %(default)s)")
@@ -48,12 +49,13 @@ def parser() -> argparse.ArgumentParser:
 async def run(options: argparse.Namespace) -> None:
     """Follow the chain, do jobs and serve until SIGTERM; the first of these that fails ends the others."""
     options.state.mkdir(parents=True, exist_ok=True)
-    connected = chain_client.connected(options.chain_grpc, kept_key(options.state / "provider.key"))
+    key = kept_key(options.state / "provider.key")
+    connected, priced = chain_client.connected(options.chain_grpc, key), prices.connected(options.oracle, key)
     with closing(Queue(options.state / "daemon.sqlite")) as queue:
-        async with connected as chain, adapters.chosen(options) as adapter, asyncio.TaskGroup() as group:
+        async with connected as chain, priced as list_, adapters.chosen(options) as adapter, asyncio.TaskGroup() as group:
             pauses = (options.poll_seconds, options.longest_poll_seconds)
-            group.create_task(Worker(queue, adapter, chain, concurrency=options.concurrency, poll_seconds=pauses).run())
-            group.create_task(Bidding(options.provider_id, options.chain, chain, queue).follow())
+            group.create_task(Worker(queue, adapter, chain, list_, concurrency=options.concurrency, poll_seconds=pauses).run())
+            group.create_task(Bidding(options.provider_id, options.chain, chain, queue, list_).follow())
             await serving.serve(api.app(queue), options.port)
 
 

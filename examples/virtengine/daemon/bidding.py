@@ -18,12 +18,12 @@ from tracing_lib.instrument.websocket import trace_websocket
 if TYPE_CHECKING:
     from examples.virtengine.daemon.chain_client import ChainClient
     from examples.virtengine.daemon.jobs import Queue
+    from examples.virtengine.daemon.prices import Prices
 
 FIRST_PAUSE_SECONDS: Final = 0.1
 """Before the first attempt to follow the chain again; each further one waits twice as long."""
 LONGEST_PAUSE_SECONDS: Final = 5.0
 
-_PRICE_PER_CPU_UNIT: Final = 7
 _REFUSALS: Final = {
     grpc.StatusCode.FAILED_PRECONDITION,
     grpc.StatusCode.INVALID_ARGUMENT,
@@ -34,20 +34,15 @@ _REFUSALS: Final = {
 _logger: Final = logging.getLogger("virtengine.provider.bidding")
 
 
-@traced(name="bidengine.price", attributes={"virtengine.order.cpu_units": "cpu_units", "virtengine.bid.price": "return"})
-def price_of(cpu_units: int) -> int:
-    """Return the price of an order, in the smallest unit of the chain's coin."""
-    return cpu_units * _PRICE_PER_CPU_UNIT
-
-
 class Bidding:
     """One provider's side of the market. ``chain``: host and port of the chain's events."""
 
-    def __init__(self, provider_id: str, chain: str, client: ChainClient, queue: Queue) -> None:
+    def __init__(self, provider_id: str, chain: str, client: ChainClient, queue: Queue, prices: Prices) -> None:
         self._provider_id = provider_id
         self._chain = chain
         self._client = client
         self._queue = queue
+        self._prices = prices
 
     async def follow(self) -> Never:
         """Take every event after the last one whose effects are stored, for ever; connect again when the chain is away."""
@@ -80,11 +75,16 @@ class Bidding:
 
     async def _bid(self, order_id: str, cpu_units: int) -> None:
         try:
-            await self._client.bid(order_id, self._provider_id, price_of(cpu_units))
+            await self._client.bid(order_id, self._provider_id, await self._price(cpu_units))
         except grpc.aio.AioRpcError as error:
             if error.code() not in _REFUSALS:
                 raise
             _logger.info("the chain refused the bid for %s: %s", order_id, error.code())
+
+    @traced(name="bidengine.price", attributes={"virtengine.order.cpu_units": "cpu_units", "virtengine.bid.price": "return"})
+    async def _price(self, cpu_units: int) -> int:
+        """Return the price of an order, in the smallest unit of the chain's coin."""
+        return cpu_units * await self._prices.unit()
 
     def _hand_out(self, kind: str, order_id: str) -> None:
         with produce(kind, attributes={"virtengine.order.id": order_id}) as job:

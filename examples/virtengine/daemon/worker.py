@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from examples.virtengine.daemon.adapters import Adapter
     from examples.virtengine.daemon.chain_client import ChainClient
     from examples.virtengine.daemon.jobs import Job, Lease, Queue
+    from examples.virtengine.daemon.prices import Prices
 
 _logger: Final = logging.getLogger("virtengine.provider.worker")
 
@@ -23,10 +24,20 @@ _logger: Final = logging.getLogger("virtengine.provider.worker")
 class Worker:
     """Up to ``concurrency`` jobs at a time. Between two questions to an adapter it waits as ``poll_seconds`` says: first, at most."""
 
-    def __init__(self, queue: Queue, adapter: Adapter, chain: ChainClient, *, concurrency: int, poll_seconds: tuple[float, float]) -> None:
+    def __init__(
+        self,
+        queue: Queue,
+        adapter: Adapter,
+        chain: ChainClient,
+        prices: Prices,
+        *,
+        concurrency: int,
+        poll_seconds: tuple[float, float],
+    ) -> None:
         self._queue = queue
         self._adapter = adapter
         self._chain = chain
+        self._prices = prices
         self._free = asyncio.Semaphore(concurrency)
         self._first_pause, self._longest_pause = poll_seconds
 
@@ -72,6 +83,7 @@ class Worker:
         await self._ready(handle)
         if not (again and await self._chain.settled(lease.order_id)):
             await self._chain.settle(lease.order_id, lease.price)
+            await self._prices.observed(lease.price // lease.cpu_units)
 
     @traced(name="adapter.ready")
     async def _ready(self, handle: str) -> None:

@@ -39,11 +39,12 @@ def test_the_resource_tree_of_dev_is_this_one(deployed: Deployed) -> None:
     host, workload = "virtengine:tracing:DockerHost", "virtengine:tracing:DockerWorkload"
     image = "docker:index/remoteImage:RemoteImage"
     assert deployed.tree() == [
-        " > pulumi:providers:docker docker",
-        f" > {host} tracing",
-        f" > {workload} gateway",
-        f" > {workload} jaeger",
-        f" > {workload} sampling",
+        " > virtengine:tracing:TracingBackbone backbone",
+        "backbone > pulumi:providers:docker docker",
+        f"backbone > {host} tracing",
+        f"backbone > {workload} gateway",
+        f"backbone > {workload} jaeger",
+        f"backbone > {workload} sampling",
         f"gateway > {CONTAINER} gateway-preparation",
         f"gateway > {CONTAINER} gateway-server",
         f"gateway > {VOLUME} gateway-documents",
@@ -74,8 +75,17 @@ def test_everything_goes_to_the_daemon_that_the_stack_names(deployed: Deployed) 
 
 def test_every_component_registers_its_outputs(deployed: Deployed) -> None:
     components = {urn for urn, r in deployed.resources.items() if r.type.startswith("virtengine:tracing:")}
-    assert len(components) == 4
+    assert len(components) == 5
     assert components <= deployed.finished
+
+
+def test_what_a_stack_made_without_a_parent_is_known_by_its_former_place(deployed: Deployed) -> None:
+    former = {r.name for r in deployed.resources.values() if r.former_root}
+    assert (
+        former
+        == {r.name for r in deployed.resources.values() if r.parent == "backbone"}
+        == {"docker", "tracing", "gateway", "jaeger", "sampling"}
+    )
 
 
 def test_only_otlp_strategies_and_the_user_interface_are_published_on_loopback(deployed: Deployed) -> None:
@@ -101,7 +111,7 @@ def test_every_server_is_confined_limited_and_asked_for_its_health(deployed: Dep
         assert inputs["memory"] * 2**20 == inputs["memorySwap"] * 2**20 == workload.resources.memory_bytes
         assert inputs["healthcheck"]["tests"][-1].endswith(f":{workload.port(workload.health.port).number}{workload.health.path}")
         assert inputs["wait"] is True
-        assert inputs["destroyGraceSeconds"] == inputs["stopTimeout"] == workload.grace_seconds
+        assert inputs["destroyGraceSeconds"] == inputs["stopTimeout"] == workload.grace_in_place
 
 
 def test_a_server_reads_its_documents_and_cannot_write_them(deployed: Deployed) -> None:

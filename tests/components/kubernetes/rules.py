@@ -66,7 +66,7 @@ def settings(**more: object) -> dict[str, object]:
     stored = plans.settings("prod")
     access = {name: value for name, value in stored["access"].items() if name not in {"tls_secret", "ingress_class"}}
     sampling = stored["sampling"] | {"strategies": stored["sampling"]["strategies"] | {"replicas": 2}}
-    ingest = stored["ingest"] | {"namespace_labels": {"example.org/tracing": "on"}, "certificate": ISSUER}
+    ingest = stored["ingest"] | {"namespace_labels": {"example.org/tracing": "on"}, "certificate": ISSUER, "instrumentation": True}
     sections = {
         "target": TARGET,
         "backend": IDENTITY,

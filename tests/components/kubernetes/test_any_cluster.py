@@ -12,7 +12,8 @@ import yaml
 from components.kubernetes.scheduling import selected, tolerated
 from components.scheduling import NodeAffinity, Scheduling, Toleration
 from stacks.changes.diff import difference
-from stacks.environment.source import Named
+from stacks.environment.source import ROOT, Named
+from stacks.placement.manifests import kubernetes_objects
 from tests.components.kubernetes import plans, rules
 
 if TYPE_CHECKING:
@@ -209,6 +210,39 @@ def test_the_certificate_of_the_host_is_for_the_host() -> None:
     access = plans.settings("prod")["access"] | {"certificate": {"name": "letsencrypt"}}
     found = plans.objects(plans.planned_with("prod", access=access))
     assert one(found, "Certificate", access["tls_secret"])["spec"]["dnsNames"] == [access["host"]]
+
+
+def test_the_operator_tells_pods_what_the_configmap_beside_it_tells() -> None:
+    ingest = plans.settings("prod")["ingest"] | {"namespaces": ["shop", "bank"], "instrumentation": True}
+    plan = plans.planned_with("prod", ingest=ingest)
+    authority = (ROOT / "tests/fixtures/authority.pem").read_text()
+    objects = kubernetes_objects(plan, certificate=authority)["2-consumers"]
+    told = {m["metadata"]["namespace"]: m for m in plans.of_kind(objects, "Instrumentation")}
+    variables = {m["metadata"]["namespace"]: m["data"] for m in plans.of_kind(objects, "ConfigMap")}
+    assert told.keys() == variables.keys() == {"shop", "bank"}
+    spec, known = told["shop"]["spec"], variables["shop"]
+    assert spec["exporter"]["endpoint"] == known["OTEL_EXPORTER_OTLP_ENDPOINT"]
+    assert spec["exporter"]["tls"] == {"configMapName": "virtengine-tracing", "ca_file": "otlp-ca.crt"}
+    assert known["otlp-ca.crt"] == authority
+    assert ",".join(spec["propagators"]) == known["OTEL_PROPAGATORS"]
+    assert spec["sampler"] == {"type": known["OTEL_TRACES_SAMPLER"], "argument": known["OTEL_TRACES_SAMPLER_ARG"]}
+    assert spec["resource"]["resourceAttributes"] == {"deployment.environment.name": "prod"}
+    environment = {entry["name"]: entry.get("value", entry.get("valueFrom")) for entry in spec["env"]}
+    assert environment == {
+        "OTEL_EXPORTER_OTLP_PROTOCOL": known["OTEL_EXPORTER_OTLP_PROTOCOL"],
+        "OTEL_EXPORTER_OTLP_HEADERS": {"secretKeyRef": {"name": "virtengine-tracing", "key": "OTEL_EXPORTER_OTLP_HEADERS"}},
+        # A collector without these pipelines answers 404.
+        "OTEL_LOGS_EXPORTER": "none",
+        "OTEL_METRICS_EXPORTER": "none",
+    }
+
+
+def test_without_token_and_certificate_the_operator_is_told_of_none() -> None:
+    plan = plans.planned_with("prod", ingest={"namespaces": ["shop"], "instrumentation": True})
+    (told,) = plans.of_kind(plans.objects(plan), "Instrumentation")
+    assert "tls" not in told["spec"]["exporter"]
+    assert [entry["name"] for entry in told["spec"]["env"] if "valueFrom" in entry] == []
+    assert plans.of_kind(plans.objects(plans.planned("prod")), "Instrumentation") == []
 
 
 def test_an_identity_of_the_pod_reaches_the_services_that_hand_it_out(found: list[Object]) -> None:

@@ -120,10 +120,19 @@ def test_every_object_has_the_named_provider_and_a_finished_component_above_it(v
     components = {urn for urn, r in found.resources.items() if r.type.startswith("virtengine:tracing:")}
     assert components <= found.finished
     names = {found.resources[urn].name for urn in components}
-    assert {r.parent for r in kubernetes(variant)} <= names
+    assert {r.parent for r in kubernetes(variant)} < names
     assert [r.name for r in kubernetes(variant) if "pulumi:providers:kubernetes::kubernetes::" not in r.provider] == []
     (provider,) = found.by_type("pulumi:providers:kubernetes").values()
     assert provider.inputs["context"] == plans.settings(variant)["target"]["context"]
+
+
+@each
+def test_what_a_stack_made_without_a_parent_is_known_by_its_former_place(variant: str) -> None:
+    found = deployed(variant)
+    (backbone,) = found.by_type("virtengine:tracing:TracingBackbone").values()
+    below = {r.name for r in found.resources.values() if r.parent == backbone.name}
+    assert {"kubernetes", "tracing", "backend", "collectors", "consumers"} <= below
+    assert {r.name for r in found.resources.values() if r.former_root} == below
 
 
 @each

@@ -210,6 +210,16 @@ def test_any_workload_can_be_placed_whatever_its_role() -> None:
     assert _pod(_workload())["terminationGracePeriodSeconds"] == 3
 
 
+def test_a_probe_ends_a_container_within_the_time_of_one_whose_volumes_stay() -> None:
+    pod = _pod(_workload(grace_seconds=45, restart_grace_seconds=2))
+    (container,) = pod["containers"]
+    graces = [container[f"{probe}Probe"].get("terminationGracePeriodSeconds") for probe in ("startup", "liveness", "readiness")]
+    # The API server refuses a time of its own for the readiness probe, which ends nothing.
+    assert (pod["terminationGracePeriodSeconds"], graces) == (45, [2, 2, None])
+    (container,) = _pod(_workload())["containers"]
+    assert not [name for name in ("startup", "liveness") if "terminationGracePeriodSeconds" in container[f"{name}Probe"]]
+
+
 def test_files_of_several_secrets_share_the_folder_where_the_server_reads_them() -> None:
     secret_files = (SecretFile("a", "k", "/run/one/first"), SecretFile("b", "k", "/run/one/second"), SecretFile("a", "m", "/run/two/third"))
     pod = _pod(_workload(secret_files=secret_files))

@@ -55,4 +55,4 @@ def test_what_does_not_run_is_told_with_the_command_that_starts_it(tmp_path: Pat
     for verb in (["ps", "prod"], ["fault", "prod", "kill", "gateway-0"], ["load", "prod"]):
         answer = subprocess.run(stacks(*verb, "--state", str(tmp_path)), cwd=ROOT, capture_output=True, text=True, check=False)
         assert answer.returncode == 2
-        assert answer.stderr.strip().endswith("start it with: python -m stacks run prod")
+        assert answer.stderr.strip().endswith(f"start it with: python -m stacks run prod --state {tmp_path}")

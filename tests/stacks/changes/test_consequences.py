@@ -179,6 +179,15 @@ def test_what_the_objects_of_a_changed_plan_bring_about_is_said(setting: Setting
         assert not [words for words in untrue(found, before, after) if words in said], said
 
 
+@pytest.mark.parametrize("setting", settings(), ids=lambda setting: setting.key)
+def test_whatever_replaces_the_pods_of_agents_is_said_to_lose_what_waits_in_them(setting: Setting) -> None:
+    for old, new in both_ways(setting):
+        for effect in difference(old, new).workloads:
+            queue = new.environment.target.kind == "kubernetes" and old.environment.collectors.agent.queue is not None
+            lost = effect.workload == "agent" and effect.effect == "restarts" and queue
+            assert (effect.loses is not None) is lost, effect
+
+
 def test_a_smaller_claim_is_an_object_that_the_api_server_is_asked_to_shrink() -> None:
     small, large = (samples.planned("prod", changes={"collectors.gateway.queue.size": size}) for size in ("8Gi", "12Gi"))
     sizes = [

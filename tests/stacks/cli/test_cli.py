@@ -14,6 +14,7 @@ import yaml
 from stacks.cli.cli import main
 from stacks.environment.source import ROOT
 from tests.stacks import samples
+from tests.tracing_lib.samples import MAPPING
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,6 +53,19 @@ def test_a_path_of_a_stack_file_is_an_environment_too(tmp_path: Path, capsys: py
     path.write_text(samples.FILES["prod"].read_text())
     assert main(["check", str(path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["environment"] == "staging"
+
+
+def test_outputs_of_an_environment_on_this_machine_are_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["outputs", "dev", "--local", "--state", str(tmp_path)]
+    assert main(asked) == 2
+    told = "dev: does not run on this machine\nthen: python -m stacks run dev --state"
+    assert capsys.readouterr().err == f"{told} {tmp_path}\n"
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "dev" / "outputs.json").write_text(json.dumps(MAPPING))
+    assert main([*asked, "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["otlp_http_endpoint"] == MAPPING["otlp_http_endpoint"]
+    assert main(asked) == 0
+    assert f"OTEL_EXPORTER_OTLP_ENDPOINT={MAPPING['otlp_http_endpoint']}\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("option", "title"), [([], "Stack file"), (["--outputs"], "Outputs")])

@@ -83,6 +83,11 @@ ASKED: dict[str, tuple[dict[str, Any], str, str]] = {
         "target.external_secrets",
         "the External Secrets Operator",
     ),
+    "Instrumentation": (
+        {"ingest": {"namespaces": ["virtengine"], "instrumentation": True}},
+        "ingest.instrumentation",
+        "the OpenTelemetry operator",
+    ),
 }
 
 

@@ -325,6 +325,15 @@ def test_a_gateway_decides_on_what_it_acknowledged_and_else_stops_at_once(base: 
     assert tail["num_traces"] >= tail["expected_new_traces_per_sec"]
 
 
+@pytest.mark.parametrize("queue", [{"size": "1Gi"}, None])
+def test_an_agent_stops_at_once_where_its_queue_stays_and_else_waits_for_answers(queue: dict[str, str] | None) -> None:
+    agent = samples.planned("prod", "kubernetes", {"collectors.agent.queue": queue}).workload("agent")
+    exporters = yaml.safe_load(agent.documents[0].text)["exporters"]
+    longest = int(exporters["otlp_http/gateway-0"]["timeout"].removesuffix("s")) - 120 if queue else 8
+    assert agent.grace_seconds > longest
+    assert agent.grace_in_place == (2 if queue else agent.grace_seconds)
+
+
 @each
 def test_a_queue_leaves_room_on_its_volume(base: str, target: str) -> None:
     for workload in samples.planned(base, target).workloads:

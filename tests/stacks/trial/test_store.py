@@ -64,3 +64,13 @@ def test_a_trace_that_was_there_in_part_for_a_while_was_stored_in_pieces(monkeyp
         watch.stop()
     assert watch.in_pieces() == 2
     assert [sent.trace.id for sent in watch.missing()] == [unfinished]
+
+
+def test_missing_traces_are_waited_for_while_something_is_under_way_and_then_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "PERIOD_SECONDS", 0.01)
+    load = Load(Intake(()), Pace(1, 1, spans=SPANS), "trial")
+    load.sent = [Sent(new_trace(time.time_ns()), 0, acknowledged=time.time())]
+    watch, looks = store.Store("http://127.0.0.1:1", load), [True, True, False]
+    assert watch.wait(seconds=0.1, under_way=lambda: looks.pop(0)) == load.sent
+    assert looks == []
+    assert watch.wait(seconds=0.01, under_way=lambda: True) == load.sent, "what moves nothing for long is no longer waited for"

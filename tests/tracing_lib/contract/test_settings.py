@@ -161,7 +161,6 @@ def test_a_certificate_is_read_from_the_path_in_its_variable(certificate: tuple[
     ("environ", "place", "right"),
     [
         ({"OTEL_SERVICE_NAME": ""}, "OTEL_SERVICE_NAME", "the name of this service"),
-        ({"OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"}, "OTEL_EXPORTER_OTLP_PROTOCOL", "grpc or http/protobuf"),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318"}, "OTEL_EXPORTER_OTLP_ENDPOINT", "http://host:port"),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://u:hunter2@c"}, "OTEL_EXPORTER_OTLP_ENDPOINT", "without a user name"),
         ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://c:4318/x"}, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "/v1/traces"),
@@ -171,9 +170,6 @@ def test_a_certificate_is_read_from_the_path_in_its_variable(certificate: tuple[
         ({"OTEL_EXPORTER_OTLP_HEADERS": "a=1,x=%0Ahunter2"}, "OTEL_EXPORTER_OTLP_HEADERS", "name=value"),
         ({"OTEL_EXPORTER_OTLP_HEADERS": "authorization=Bearer%20hunter2%20x"}, "OTEL_EXPORTER_OTLP_HEADERS", "RFC 6750"),
         ({"VIRTENGINE_TRACING_TOKEN": "hunter2 x"}, "VIRTENGINE_TRACING_TOKEN", "RFC 6750"),
-        ({"OTEL_BSP_MAX_QUEUE_SIZE": "many"}, "OTEL_BSP_MAX_QUEUE_SIZE", "a whole number"),
-        ({"OTEL_BSP_MAX_QUEUE_SIZE": "0"}, "OTEL_BSP_MAX_QUEUE_SIZE", "greater than 0"),
-        ({"OTEL_EXPORTER_OTLP_TIMEOUT": "10s"}, "OTEL_EXPORTER_OTLP_TIMEOUT", "a whole number"),
         ({"VIRTENGINE_TRACING_OUTPUTS": "a", "VIRTENGINE_TRACING_OUTPUTS_JSON": "{}"}, "VIRTENGINE_TRACING_OUTPUTS", "one of the two"),
         ({"VIRTENGINE_TRACING_OUTPUTS": "/no/such.json"}, "VIRTENGINE_TRACING_OUTPUTS (/no/such.json)", "a file with the outputs"),
         ({"VIRTENGINE_TRACING_OUTPUTS_JSON": "{"}, "VIRTENGINE_TRACING_OUTPUTS_JSON", "a JSON object"),

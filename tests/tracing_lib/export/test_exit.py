@@ -91,6 +91,40 @@ def test_sigterm_that_comes_in_the_middle_of_ending_spans_does_not_hang(http_col
     assert len(http_collector.ids) > 100
 
 
+CONSOLE = """
+import signal, sys, time
+from opentelemetry.sdk.trace import SpanProcessor
+from tracing_lib import configure
+class Own(SpanProcessor):
+    def shutdown(self):
+        print("own processor ended", flush=True)
+class Faulty(SpanProcessor):
+    def shutdown(self):
+        raise OSError
+tracing = configure(console=True)
+for each in (Faulty(), Own()):
+    tracing.provider.add_span_processor(each)
+with tracing.tracer("t").start_as_current_span("above"):
+    tracing.tracer("t").start_span("below").end()
+    print("ready", flush=True)
+    END
+"""
+
+
+@pytest.mark.parametrize(("end", "code"), [("time.sleep(600)", -signal.SIGTERM), ("sys.exit(3)", 3)])
+def test_with_the_console_alone_every_processor_is_shut_down_at_the_end(end: str, code: int) -> None:
+    command = [sys.executable, "-c", CONSOLE.replace("END", end)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout
+    assert process.stdout.readline() == "ready\n"
+    if code < 0:
+        process.send_signal(signal.SIGTERM)
+    ended, out, said = finish(process)
+    assert (ended, out) == (code, "own processor ended\n")
+    assert [line.split()[0] for line in said.splitlines() if line.startswith(("below ", "  below "))] == ["below"]
+    assert "a span processor failed" in said
+
+
 def test_a_sigterm_handler_of_the_programs_own_is_left_in_place(http_collector: Collector) -> None:
     program = """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))

@@ -53,6 +53,8 @@ SERVERS = {
     "gunicorn --preload, uvicorn workers": (
         "gunicorn service:app --preload --worker-class uvicorn_worker.UvicornWorker --workers 2 --bind 127.0.0.1:{port}"
     ),
+    "gunicorn, gevent": "gunicorn service:wsgi --worker-class gevent --workers 2 --bind 127.0.0.1:{port}",
+    "granian": "granian --interface asgi service:app --port {port}",
     "hypercorn": "hypercorn service:app --bind 127.0.0.1:{port}",
     "hypercorn --workers": "hypercorn service:app --workers 2 --bind 127.0.0.1:{port}",
 }
@@ -156,7 +158,45 @@ def test_a_program_that_ends_delivers_every_span_of_its_processes(row: str, tmp_
 
 def test_every_row_of_the_table_in_the_documentation_is_tested() -> None:
     page = (Path(__file__).parents[3] / "docs" / "library" / "processes.md").read_text()
-    assert set(re.findall(r"^\| `([^`]+)` \|", page, re.MULTILINE)) == {*SERVERS, *PROGRAMS}
+    assert set(re.findall(r"^\| `([^`]+)` \|", page, re.MULTILINE)) == {*SERVERS, *PROGRAMS, "celery, prefork"}
+
+
+CELERY = """
+import os
+from celery import Celery
+from celery.signals import worker_ready
+from service import tracer
+folders = dict.fromkeys(("data_folder_in", "data_folder_out", "control_folder"), os.getcwd())
+app = Celery("jobs", broker="filesystem://", broker_transport_options=folders)
+@app.task
+def work(number):
+    for _ in range(10):
+        tracer.start_span("request").end()
+    open(f"done.{number}", "w").close()
+@worker_ready.connect
+def begin(**_):
+    for number in range(4):
+        work.delay(number)
+"""
+
+
+def test_the_children_of_a_pool_of_celery_deliver_every_span_when_it_is_stopped(tmp_path: Path) -> None:
+    with Collector() as collector:
+        (tmp_path / "service.py").write_text(SERVICE.format(url=collector.url))
+        (tmp_path / "jobs.py").write_text(CELERY)
+        command = [sys.executable, "-m", "celery", "-A", "jobs", "worker", "--pool", "prefork", "--concurrency", "2", "--without-mingle"]
+        log = tmp_path / "log"
+        with log.open("w") as out:
+            process = subprocess.Popen(command, cwd=tmp_path, stdout=out, stderr=out, start_new_session=True)
+            try:
+                until(lambda: len(list(tmp_path.glob("done.*"))) == 4, log.read_text, progress=log.read_text)
+                process.send_signal(signal.SIGTERM)
+                process.wait(timeout=STALL_SECONDS)
+            finally:
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
+                    process.wait()
+        assert len(collector.ids) == REQUESTS, log.read_text()
 
 
 LARGE = """

@@ -18,13 +18,14 @@ import pytest
 from opentelemetry import propagate, trace
 from opentelemetry.trace import NoOpTracerProvider, StatusCode
 
-from tests.tracing_lib.instrument.recorder import Recorder
+from tests.tracing_lib.instrument.recorder import Recorder, own_provider
 from tracing_lib import TracingSettings, configure, traced
 from tracing_lib.instrument.grpc import grpc_aio_client_interceptors, grpc_client_interceptors, trace_aio_channel
 from tracing_lib.instrument.http import AsgiTracing, trace_httpx
 from tracing_lib.instrument.jobs import JobContext, consume, continued, produce
 from tracing_lib.propagation.baggage import outbound_to
 from tracing_lib.propagation.current import attached
+from tracing_lib.provider import why_not_fast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator, Iterator
@@ -39,7 +40,7 @@ CALLER = f"00-{'a' * 32}-{'b' * 16}-01"
 def recorded(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
     if request.param == "sdk":
         monkeypatch.setenv("VIRTENGINE_TRACING_FAST", "off")
-    with Recorder() as kept:
+    with Recorder(provider=own_provider()) as kept:
         yield kept
 
 
@@ -95,16 +96,31 @@ class OfNoClass(Exception):  # noqa: N818
         raise ZeroDivisionError
 
 
+class Mute(Exception):  # noqa: N818
+    """An error that cannot be written."""
+
+    def __str__(self) -> str:
+        raise RuntimeError
+
+    __repr__ = __str__
+
+
+class EndOfNoClass(BaseException):
+    """An end of the program that fails when it is asked what it is."""
+
+    __class__ = vars(OfNoClass)["__class__"]
+
+
 def step_by_step(coroutine: Coroutine[Any, Any, None]) -> None:
     """Run a coroutine without asyncio, which itself hangs with ``OfNoClass``."""
     while True:
         coroutine.send(None)
 
 
-KINDS = [Frozen, FrozenWithSlots, Hostile, Silent, OfNoName, OfNoClass]
+KINDS = [Frozen, FrozenWithSlots, Hostile, Silent, OfNoName, OfNoClass, Mute]
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=["frozen", "frozen with slots", "hostile", "silent", "of no name", "of no class"])
+@pytest.mark.parametrize("kind", KINDS, ids=["frozen", "frozen with slots", "hostile", "silent", "of no name", "of no class", "mute"])
 @pytest.mark.parametrize("way", ["traced", "async", "generator", "produce", "consume", "outbound_to"])
 def test_the_services_own_exception_always_reaches_the_caller(recorded: Recorder, kind: type[Exception], way: str) -> None:
     raised = kind()
@@ -139,6 +155,20 @@ def test_the_services_own_exception_always_reaches_the_caller(recorded: Recorder
     except BaseException as error:  # noqa: BLE001
         found = error
     assert found is raised
+
+
+@pytest.mark.skipif(bool(why_not_fast()), reason="the block is the SDK's own, which asks the exception for its text")
+@pytest.mark.parametrize("kind", [*KINDS, EndOfNoClass], ids=lambda kind: type.__getattribute__(kind, "__name__"))
+def test_the_block_of_a_tracer_passes_the_services_own_exception_on(kind: type[BaseException]) -> None:
+    raised, found = kind(), None
+    with Recorder(provider=own_provider()) as recorded:
+        try:
+            with recorded.provider.get_tracer("t").start_as_current_span("s"):
+                raise raised  # noqa: TRY301  the test
+        except BaseException as error:  # noqa: BLE001
+            found = error
+        assert found is raised
+        assert recorded.spans[0].status.is_ok is issubclass(kind, EndOfNoClass)
 
 
 @pytest.mark.parametrize("code", [None, 0, 3, "no", ["no"], {"why": "no"}])

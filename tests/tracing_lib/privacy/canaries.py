@@ -123,7 +123,18 @@ def _assigned(rng: random.Random) -> Canary:
 
 
 def _issued(rng: random.Random) -> Canary:
-    secret = rng.choice(("ghp_" + _base64(rng, 36), "glpat-" + _base64(rng, 20), "AKIA" + _word(rng, string.ascii_uppercase + "23", 16)))
+    aws = "AKIA" + _word(rng, string.ascii_uppercase + "23", 16)
+    secret = rng.choice(
+        (
+            "ghp_" + _base64(rng, 36),
+            "glpat-" + _base64(rng, 20),
+            "sk-" + _base64(rng, 48),
+            "sk-ant-api03-" + _base64(rng, 93),
+            "hf_" + _base64(rng, 34),
+            aws,
+            f"{aws}:{_base64(rng, 40)}",
+        )
+    )
     return Canary("issued-token", secret, (secret,))
 
 

@@ -76,8 +76,8 @@ class _Hashes(PrivacyPolicy):
 
 
 class _Names(PrivacyPolicy):
-    def name(self, value: str) -> str:
-        return self.rules.masked(value)
+    def name(self, value: object) -> str:
+        return self.rules.masked(str(value))
 
 
 class _Events(PrivacyPolicy):

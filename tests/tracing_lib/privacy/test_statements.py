@@ -44,3 +44,10 @@ def test_no_quoted_text_and_no_number_leaves(text: str, number: float) -> None:
     quoted = text.replace("\\", "\\\\").replace("'", "''")
     statement = f"SELECT a FROM t WHERE b = '{quoted}' AND c = {number} AND d = 'end'"  # noqa: S608  never sent to a database
     assert shape(statement) == "SELECT a FROM t WHERE b = ? AND c = ? AND d = ?"
+
+
+def test_of_a_statement_of_any_length_only_the_beginning_is_looked_at() -> None:
+    statement = "INSERT INTO t VALUES " + "('Jane', 7), " * 400_000
+    left = PrivacyPolicy().attribute("db.query.text", statement)
+    assert left == shape(statement[:8192])
+    assert "Jane" not in str(left)

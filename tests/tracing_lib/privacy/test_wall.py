@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -14,14 +14,17 @@ from tracing_lib import SettingsError, TracingSettings
 from tracing_lib.base.errors import PrivacyError
 from tracing_lib.base.hosts import OWN_HOSTS, host_of, is_own
 from tracing_lib.contract import PrivacyRule
+from tracing_lib.contract.outputs import OperationTarget
 from tracing_lib.privacy.attribute import Attribute, Privacy, Shape
 from tracing_lib.privacy.policy import PrivacyPolicy, policy_of
 from tracing_lib.privacy.registry import Registry, library_registry
-from tracing_lib.provider import recorder
+from tracing_lib.provider import configure, recorder
 from tracing_lib.testing.kit import RecordedTraces
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
+
+    from tests.tracing_lib.receivers import Received
 
 
 def recorded_attributes() -> st.SearchStrategy[dict[str, str | int | float | bool]]:
@@ -111,6 +114,33 @@ def test_digests_are_equal_under_one_key_and_differ_under_another() -> None:
         ("Xanthe, Featherstone", "* *"),
         ("jane@example.org", "*"),
         ("", "*"),
+        ("注文を作成", "注文を作成"),
+        ("注文4711を作成", "注文*を作成"),
+        ("注文Janeを作成（夜間）", "注文*を作成（夜間）"),
+        ("注文jane@example.orgを作成", "注文*を作成"),
+        ("注文 550e8400-e29b-41d4-a716-446655440000", "注文 *"),
+        ("第3章　作成", "第3章 作成"),
+        ("إنشاء طلب ٤٧١١", "إنشاء طلب *"),
+        ("יצירת הזמנה", "יצירת הזמנה"),
+        ("ऑर्डर बनाओ", "ऑर्डर बनाओ"),
+        ("สร้างคำสั่งซื้อ", "สร้างคำสั่งซื้อ"),
+        ("주문 생성", "주문 생성"),
+        ("می‌خواهم سفارش", "می‌خواهم سفارش"),
+        ("создать заказ", "создать заказ"),
+        ("Создать заказ для Ивана", "Создать заказ для *"),
+        ("ｊａｎｅ Ｊａｎｅ ４７１１", "ｊａｎｅ * *"),
+        ("launch 🚀", "launch 🚀"),
+        ("👩🏽‍💻 deploy", "👩🏽‍💻 deploy"),
+        ("step 1️⃣", "step 1️⃣"),
+        ("🚀Jane", "🚀*"),
+        ("cafe\u0301 E\u0301mile J\u030cane", "café * *"),
+        ("pay \u202eenaj", "pay *"),
+        ("call sk-proj-abcDEF0123456789abcdef", "call *"),
+        ("sk-learn pipeline", "sk-learn pipeline"),
+        ("load wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "load *"),
+        ("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "*"),
+        ("AKIAIOSFODNN7EXAMPLE", "*"),
+        ("AuthenticationServiceV2/CreateAccountTok", "AuthenticationServiceV2/CreateAccountTok"),
     ],
 )
 def test_of_a_name_leaves_what_is_code(name: str, left: str) -> None:
@@ -123,6 +153,41 @@ def test_a_name_that_left_would_leave_again_as_it_is(name: str) -> None:
     once = policy.name(name)
     assert policy.name(once) == once
     assert len(once) <= 160 + len(name.split())
+
+
+class Odd:
+    """A name that cannot be written, nor compared."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __str__(self) -> str:
+        raise RuntimeError
+
+    __repr__ = __str__
+
+
+class Unequal:
+    """A name that fails in every memory."""
+
+    def __hash__(self) -> int:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize("fast", ["on", "off"])
+def test_a_name_that_is_no_text_is_masked_and_fails_nobody(fast: str, http_receiver: Received, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIRTENGINE_TRACING_FAST", fast)
+    target = OperationTarget(service="portal", operation="x", traces_per_second=1000)
+    names: list[Any] = [["x"], {}, None, b"/x", 7, Odd(), Unequal()]
+    with configure(TracingSettings(service_name="portal", endpoint=http_receiver.url, targets=(target,)), set_global=False) as tracing:
+        tracer = tracing.tracer("t")
+        for name in names:
+            with tracer.start_as_current_span(name), tracer.start_as_current_span(name) as span:
+                span.update_name(name)
+        tracer.start_span("a\ud800").end()
+        left = tracer.start_span(["x"])  # type: ignore[arg-type]
+    assert http_receiver.names == ["*"] * 15
+    assert left.is_recording()
+    assert tracing.shutdown().accounts.dropped == {}
 
 
 ROUTES = (

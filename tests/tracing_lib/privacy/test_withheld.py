@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.sdk.trace import SpanLimits
 from opentelemetry.trace import Link, SpanContext, TraceFlags
 
 import tracing_lib
@@ -54,6 +55,31 @@ def test_a_span_counts_the_attributes_that_do_not_leave(more: str) -> None:
     expected = {"order.id": 1, "user.id": 1, "count": 1, "virtengine.order.id": 1}
     assert {key: count for key, count in wall.withheld.counts().items() if key in ORDERS} == expected
     assert sent(wall, {"virtengine.bid.id": "bid-1"}, more).dropped_attributes_count == before
+
+
+@pytest.mark.parametrize("fast", ["on", "off"])
+def test_what_the_limits_of_the_sdk_dropped_is_counted_too(fast: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIRTENGINE_TRACING_FAST", fast)
+    source, wall = Source(SpanLimits(max_span_attributes=4, max_events=1, max_links=1)), policy()
+    attributes: Any = {**ORDERS, "virtengine.lease.id": "lease-1"}
+    span: Any = source.tracer.start_span("s", attributes=attributes)
+    for number in (1, 2, 3):
+        span.add_event("e")
+        span.add_link(SpanContext(number, 2, is_remote=True), {"virtengine.link.role": "sender"})
+    span.end()
+    group, encoded = recorder()[1](wall).encode(span)
+    request = ExportTraceServiceRequest.FromString(recorder()[1](wall).request([group], [encoded]))
+    left = request.resource_spans[0].scope_spans[0].spans[0]
+    assert left.dropped_attributes_count == span.dropped_attributes + len(span.attributes) - len(left.attributes)
+    assert span.dropped_attributes > 0
+    assert (left.dropped_events_count, left.dropped_links_count) == (2, 2)
+
+
+def test_a_span_of_the_kit_tells_how_many_attributes_do_not_leave() -> None:
+    for private, dropped in ((True, 4), (False, 0)):
+        traces = RecordedTraces(private=private)
+        traces.provider.get_tracer("t").start_span("s", attributes=dict[str, Any](ORDERS)).end()
+        assert traces.span("s").dropped_attributes == dropped
 
 
 def test_events_and_links_count_theirs_and_the_text_of_an_exception_is_replaced() -> None:

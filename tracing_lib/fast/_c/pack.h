@@ -78,7 +78,7 @@ attribute_part(PackCore *self, PyObject *key, PyObject *value)
 static PyObject *
 name_part(PackCore *self, PyObject *name, PyObject *attributes)
 {
-    PyObject *found = remembered(self->names, name);
+    PyObject *found = PyUnicode_CheckExact(name) ? remembered(self->names, name) : NULL;
     if (found != NULL || PyErr_Occurred()) {
         return found;
     }

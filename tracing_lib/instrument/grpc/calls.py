@@ -1,4 +1,4 @@
-"""One call that a server takes, from its metadata to its outcome; shared by the interceptors and by ``trace_servicer``."""
+"""Call that a server takes, from its metadata to its outcome; shared by the interceptors and by ``trace_servicer``."""
 
 from __future__ import annotations
 
@@ -30,15 +30,14 @@ if TYPE_CHECKING:
 
 _DEADLINE_SECONDS: Final = 0.02
 _DEADLINE_SHARE: Final = 0.02
-"""How close to its end a call counts as overdue: a client gives up on its own clock, and gRPC rounds the time it sends up by 1 %."""
-
+"""Time before its deadline from which a call counts as overdue: a client has its own clock, and gRPC rounds the time it sends up by 1 %."""
 
 _served: Final[contextvars.ContextVar[tuple[object, Span] | None]] = contextvars.ContextVar("virtengine_rpc", default=None)
 """The ``ServicerContext`` of the call that is served here, and its span."""
 
 
 class CallPlan:
-    """What the spans of a server's calls are like."""
+    """Plan of the spans of a server's calls."""
 
     __slots__ = ("paths", "source")
 

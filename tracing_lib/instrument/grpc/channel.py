@@ -59,7 +59,7 @@ class _TracedChannel(BaseObjectProxy[grpc.aio.Channel]):
 
 
 class _Method:
-    """One method of a channel, of whichever shape: calling it returns the channel's own call."""
+    """Method of a channel, of whichever shape: calling it returns the channel's own call."""
 
     __slots__ = ("_call", "_calls", "_path")
 

@@ -90,9 +90,7 @@ class _AioServerInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-ar
         self._handlers = _Handlers(plan)
 
     async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[_Handler]],
-        handler_call_details: grpc.HandlerCallDetails,
+        self, continuation: Callable[[grpc.HandlerCallDetails], Awaitable[_Handler]], handler_call_details: grpc.HandlerCallDetails
     ) -> _Handler:
         """Return the handler with its behaviour traced."""
         with self._handlers.alone():

@@ -20,11 +20,7 @@ _S = TypeVar("_S")
 
 
 def trace_servicer(
-    servicer: _S,
-    service: ServiceDescriptor,
-    *,
-    attributes: Mapping[str, str] | None = None,
-    tracer_provider: TracerProvider | None = None,
+    servicer: _S, service: ServiceDescriptor, *, attributes: Mapping[str, str] | None = None, tracer_provider: TracerProvider | None = None
 ) -> _S:
     """Return the servicer with each method of its service a span; give it to ``add_…Servicer_to_server`` in the servicer's stead.
 

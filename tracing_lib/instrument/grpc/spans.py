@@ -1,4 +1,4 @@
-"""What the spans of gRPC calls have in common: names, attributes, and which outcome is an error on which side.
+"""Common parts of the spans of gRPC calls: names, attributes, and which outcome is an error on which side.
 
 From the semantic conventions 1.44, "gRPC": the span's name and ``rpc.method`` are ``package.Service/Method``; the status code is a
 string; on the client every code but ``OK`` is an error, on the server those that are the server's fault.

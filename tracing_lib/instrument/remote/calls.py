@@ -1,4 +1,4 @@
-"""What the clients of Waldur, Kubernetes and SLURM share: one client span for each call, and the context that it hands on."""
+"""Common part of the clients of Waldur, Kubernetes and SLURM: one client span for each call, and the context that it hands on."""
 
 from __future__ import annotations
 

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 ANNOTATION: Final = "tracing.virtengine.io/"
 """Before ``traceparent`` and ``tracestate`` in the annotations of a Pod."""
-
 AUDIT_ID: Final = "virtengine.kubernetes.audit_id"
 RESOURCE: Final = "virtengine.kubernetes.resource"
 UID: Final = "virtengine.kubernetes.uid"
@@ -49,10 +48,8 @@ _TEMPLATES: Final = {
     "CronJob": ("spec", "jobTemplate", "spec", "template"),
 }
 """Kinds that become Pods, and where in them the Pod's own part stands."""
-
 _KINDS: Final = {kind.lower() + "s": kind for kind in _TEMPLATES}
 """Kinds by their resource: a model of the generated client does not say its kind."""
-
 _RESOURCE: Final = re.compile(r"/(?:api/v1|apis/\{?[^/]+\}?/\{?[^/]+\}?)(?:/namespaces/\{namespace\})?/([a-z]+)(?:/|$)")
 
 

@@ -32,8 +32,11 @@ class Adapter(Protocol):
 
 @asynccontextmanager
 async def chosen(options: argparse.Namespace) -> AsyncIterator[Adapter]:
-    """The adapter that the command line asks for. Each library is imported only where it is used: Waldur's takes seconds."""
+    """The adapter that the command line asks for. Each library is imported only where it is used."""
     if options.adapter == "waldur":
+        from examples.virtengine.daemon.adapters import waldur_models
+
+        waldur_models.import_singly()
         from examples.virtengine.daemon.adapters import waldur
 
         async with waldur.adapter(options) as adapter:

@@ -1,0 +1,510 @@
+"""Types of the settings of a component; `make reference` writes them from the schema."""
+
+from typing import NotRequired, TypedDict
+
+from stacks.backbone.cluster_arguments import ExternalSecrets, GatewayReference, Issuer, Pods
+
+
+class Target(TypedDict):
+    """Target of one of the kinds `local`, `docker`, `kubernetes`."""
+
+    kind: str
+    """`local`: Child processes of one supervisor on this machine, on loopback. `docker`: Containers on one host. `kubernetes`: A
+    cluster."""
+    host: NotRequired[str]
+    """With `kind: docker`: Address of the Docker daemon. Default: the socket that a local installation listens on."""
+    context: NotRequired[str]
+    """With `kind: kubernetes`: Context of the kubeconfig, one that `kubectl config get-contexts` lists. Required: a stack never deploys
+    to whatever context happens to be current."""
+    labels: NotRequired[dict[str, str]]
+    """With `kind: kubernetes`: Labels of all objects, pods included. Default: none beside those that Kubernetes recommends
+    (`app.kubernetes.io/name` and others), which are set."""
+    annotations: NotRequired[dict[str, str]]
+    """With `kind: kubernetes`: Annotations of all objects, pods included. Default: none beside those that the bundle needs."""
+    addresses: NotRequired[str]
+    """With `kind: kubernetes`: Families of addresses: `ipv4`, `ipv6` for a cluster that has no other, or `dual`, where servers take both
+    and Services have an address of each. Default: `ipv4`, with Services of the cluster's own default family."""
+    pods: NotRequired[Pods]
+    """With `kind: kubernetes`: Rules for the pods of every workload."""
+    external_secrets: NotRequired[ExternalSecrets]
+    """With `kind: kubernetes`: Secrets that the External Secrets Operator fills. Default: none, the stack fills them."""
+
+
+class Disk(TypedDict):
+    """A volume."""
+
+    size: str
+    """Bytes asked of the storage class. Required of the volume of the traces, since it follows from the load and the retention, which
+    `check` multiplies for you; a queue and a log have a default."""
+    storage_class: NotRequired[str]
+    """Storage class of the claim. Kubernetes only. Default: the cluster's own default class."""
+
+
+class Resources(TypedDict):
+    """CPU and memory of one replica of a server."""
+
+    cpu: NotRequired[str]
+    """CPU requested, in cores; never capped, since a throttled server looks like a slow network. Default: a tenth of a core."""
+    memory: NotRequired[str]
+    """Memory requested and capped, in bytes; the Go runtime is told four fifths of it, or of a collector's memory limit. Default: 256Mi,
+    enough for an idle server."""
+
+
+class Storage(TypedDict):
+    """Storage of one of the kinds `volume`, `s3`."""
+
+    kind: str
+    """`volume`: Blocks on a volume. `s3`: Blocks in an S3-compatible bucket; the write-ahead log stays on a volume."""
+    size: NotRequired[str]
+    """With `kind: volume`: Bytes asked of the storage class, for blocks and write-ahead log. Required: it follows from the load and the
+    retention."""
+    storage_class: NotRequired[str]
+    """With `kind: volume`: Storage class of the claim. Kubernetes only. Default: the cluster's own default class."""
+    bucket: NotRequired[str]
+    """With `kind: s3`: Name of the bucket. Required; it must exist and belong to this environment alone, since retention deletes in it."""
+    endpoint: NotRequired[str]
+    """With `kind: s3`: Host name of the S3 API. Required: it decides who stores the traces."""
+    port: NotRequired[int]
+    """With `kind: s3`: Port of the S3 API. Default: 443."""
+    plain_http: NotRequired[bool]
+    """With `kind: s3`: Whether traces and keys cross the network in clear. Default: false; a server inside of the cluster may have no
+    certificate."""
+    ca_secret: NotRequired[str]
+    """With `kind: s3`: Secret with the entry `ca.crt`, the PEM of the authority behind the certificate of the S3 API; the stack fills it
+    when it is given `<secret>.ca.crt`, else who issues it. Default: none, the public authorities."""
+    region: NotRequired[str]
+    """With `kind: s3`: Region of the bucket. Default: none, as most S3-compatible servers want."""
+    credentials_secret: NotRequired[str]
+    """With `kind: s3`: Secret with the entries `access-key` and `secret-key`. Default: none, which leaves it to the identity of the node
+    or pod; the services that hand it out (169.254.169.254 and 169.254.170.23, port 80) are then open to the backend."""
+    service_account_annotations: NotRequired[dict[str, str]]
+    """With `kind: s3`: Annotations by which the backend's service account has an identity, for example `eks.amazonaws.com/role-arn`.
+    Kubernetes only. Default: none."""
+    wal: NotRequired[Disk]
+    """With `kind: s3`: Volume of the write-ahead log: what was acknowledged and is not in the bucket yet. Default: 10Gi, hours at 1,000
+    spans/s."""
+
+
+class GrafanaServer(TypedDict):
+    """CPU and memory of Grafana, and its pods."""
+
+    cpu: NotRequired[str]
+    """CPU requested, in cores; never capped, since a throttled server looks like a slow network. Default: a tenth of a core."""
+    memory: NotRequired[str]
+    """Memory requested and capped, in bytes; the Go runtime is told four fifths of it, or of a collector's memory limit. Default: 256Mi,
+    enough for an idle server."""
+    scraped: NotRequired[bool]
+    """Whether the namespaces that may scrape reach Grafana's port. Default: false, because its metrics are on the port of its pages, and
+    who reaches that past the login sees every trace."""
+    pods: NotRequired[Pods]
+    """Rules for the pods of Grafana. Default: those of `target.pods`."""
+
+
+class Backend(TypedDict):
+    """Backend of one of the kinds `jaeger`, `tempo`."""
+
+    kind: str
+    """`jaeger`: Jaeger v2 with Badger, an embedded store on one volume. `tempo`: Tempo 3 in one process (`target: all`), with Grafana as
+    its user interface."""
+    volume: NotRequired[Disk]
+    """With `kind: jaeger`: Volume of Badger's keys and values."""
+    replicas: NotRequired[int]
+    """With `kind: jaeger`: Processes that share the store. Badger allows one, which is the default; for more, choose another backend.
+    With `kind: tempo`: Processes. Monolithic Tempo 3 without Kafka is one, which is the default."""
+    sync_writes: NotRequired[bool]
+    """With `kind: jaeger`: Whether a span is on the disk before it is acknowledged. Default: true, since what is acknowledged must
+    survive a power cut; without it only a crash of the process is survived."""
+    protect: NotRequired[bool]
+    """Whether `pulumi destroy` refuses to delete the volume. Default: true; development turns it off."""
+    resources: NotRequired[Resources]
+    """With `kind: jaeger`: Default: half a core and 2Gi; Badger held 730 MB at 10,000 spans/s. With `kind: tempo`: Default: a core and
+    4Gi; Tempo builds its blocks in memory."""
+    pods: NotRequired[Pods]
+    """Rules for the pods of the backend. Default: those of `target.pods`."""
+    storage: NotRequired[Storage]
+    """With `kind: tempo`: Storage of Tempo's blocks."""
+    grafana: NotRequired[GrafanaServer]
+    """With `kind: tempo`: CPU and memory of Grafana. Default: a tenth of a core and 256Mi, enough for operators looking at traces."""
+
+
+class AgentQueue(TypedDict):
+    """Queue of an agent, on disk, for spans that it has acknowledged and no gateway has answered for.
+
+    It dies with the pod, not with the process: deleting, evicting or replacing the pod loses it, and so does the loss of its node.
+    """
+
+    size: NotRequired[str]
+    """Bytes, in equal shares for each gateway; `check` says for how long a gateway may be away. When its share is full, what comes next
+    for that gateway is lost and counted, and the others have theirs. Default: 1Gi, an hour of 1,000 spans/s on one node."""
+    sync_writes: NotRequired[bool]
+    """Whether an agent's queue is written through to the disk before a span is acknowledged (fsync). Default: false, which survives a
+    crash of the process and not a power cut: each request of a service would wait for the disk, once for each gateway. With true a
+    full share refuses whole requests, which senders repeat, so that the other gateways and the span metrics have them several times."""
+
+
+class Agent(TypedDict):
+    """The collector on each node, which services send to.
+
+    On one host the gateway takes its place.
+    """
+
+    resources: NotRequired[Resources]
+    """Default: a tenth of a core and 512Mi, which held 25,000 spans/s of one node."""
+    pods: NotRequired[Pods]
+    """Rules for the pods of the agents. Default: those of `target.pods`."""
+    memory_limit: NotRequired[str]
+    """Share of its memory at which an agent refuses spans, so that senders back off. Default: 80 %, as the collector's guide says."""
+    queue: NotRequired[AgentQueue]
+    """Queue on the node's disk. Default: a queue of 1Gi; gateways then acknowledge when they have decided, so that a killed gateway
+    loses nothing. null: an agent acknowledges what a gateway has taken and holds nothing itself. Then its pod may be deleted at any
+    time, but a killed gateway loses what waits for its decision, and while one gateway is away senders are refused and spans are
+    repeated."""
+
+
+class GatewayQueue(TypedDict):
+    """A gateway's queue, on a claim of its own."""
+
+    size: str
+    """Bytes asked of the storage class. Required of the volume of the traces, since it follows from the load and the retention, which
+    `check` multiplies for you; a queue and a log have a default."""
+    storage_class: NotRequired[str]
+    """Storage class of the claim. Kubernetes only. Default: the cluster's own default class."""
+    sync_writes: NotRequired[bool]
+    """Whether a gateway's queue is written through to the disk before agents are answered (fsync). Default: true, since what is
+    acknowledged must survive a power cut, after which the file might be damaged and be set aside as a whole."""
+
+
+class Gateway(TypedDict):
+    """The collectors on which whole traces meet: span metrics, service graph, tail sampling, delivery to the backend."""
+
+    replicas: NotRequired[int]
+    """Collectors among which traces are divided. Kubernetes only; one host runs one. Default: 1."""
+    resources: NotRequired[Resources]
+    """Default: half a core and 1Gi. Tail sampling keeps whole traces in it: see `check`."""
+    pods: NotRequired[Pods]
+    """Rules for the pods of the gateways. Default: those of `target.pods`."""
+    memory_limit: NotRequired[str]
+    """Share of its memory at which a gateway refuses spans, so that agents queue. Default: 80 %, as the collector's guide says."""
+    queue: NotRequired[GatewayQueue]
+    """Queue of a gateway, on disk, for spans that the backend does not take. Default: 5Gi, hours at 100 kept spans/s."""
+    grace_period: NotRequired[str]
+    """Time to stop after SIGTERM, in which a gateway decides on what waits. Only where a gateway acknowledges before it has decided: on
+    one host, or with agents without a queue. Elsewhere it stops within 2 s, because agents keep what it has not acknowledged and send
+    it to its successor. Default: 60 s, six times the usual wait."""
+
+
+class Collectors(TypedDict):
+    """The OpenTelemetry collectors between services and backend."""
+
+    agent: NotRequired[Agent]
+    """The collector on each node."""
+    gateway: NotRequired[Gateway]
+    """The collectors on which whole traces meet."""
+
+
+class ServiceStrategy(TypedDict):
+    """Sampling of the traces that a service starts.
+
+    Exactly one of `ratio` and `traces_per_second`.
+    """
+
+    ratio: NotRequired[str]
+    """Share of the traces that are kept. Default: none, see `traces_per_second`."""
+    traces_per_second: NotRequired[int]
+    """Traces kept per second and instance, a whole number: the strategy server cuts off the rest. Default: none, see `ratio`."""
+    operations: NotRequired[dict[str, str]]
+    """Share of the traces that begin with an operation (a span name). Default: none, the ratio of the service holds. Only together with
+    `ratio`: the protocol knows no rate beside operations."""
+
+
+class Strategies(TypedDict):
+    """Answers of the strategy server to samplers (the Jaeger remote sampling protocol)."""
+
+    services: NotRequired[dict[str, ServiceStrategy]]
+    """Strategies by service name. Default: none, every service has the head ratio."""
+    poll_interval: NotRequired[str]
+    """Interval at which services ask. Default: 60 s, as every Jaeger client; a change reaches all within it."""
+    replicas: NotRequired[int]
+    """Servers that answer. Kubernetes only; one host runs one. Default: 1, because services keep their last strategy while none answers."""
+    pods: NotRequired[Pods]
+    """Rules for the pods of the strategy server. Default: those of `target.pods`."""
+
+
+class OperationTarget(TypedDict):
+    """The rate that an adaptive sampler steers an operation to, within a floor and a ceiling of its ratio."""
+
+    traces_per_second: float
+    """Traces per second and instance. Required: it is the purpose."""
+    floor: NotRequired[str]
+    """Least ratio. Default: 0.01 %, so that no operation goes dark."""
+    ceiling: NotRequired[str]
+    """Greatest ratio. Default: 100 %."""
+
+
+class Noise(TypedDict):
+    """Traces that are never stored: those with a span whose attribute has one of these values."""
+
+    attribute: str
+    """Attribute key, of a span or its resource. Required."""
+    values: list[str]
+    """Exact values, in quotes where they are numbers; `"404"` also matches an attribute that is the number. Required."""
+
+
+class Tail(TypedDict):
+    """Rules by which the gateways store whole traces.
+
+    A trace is stored when any rule keeps it, unless it is noise.
+    """
+
+    wait: NotRequired[str]
+    """Time from a trace's first span to the decision, in whole seconds, 30 min at most, because memory holds it so long. Default: 10 s;
+    longer requests are decided on what has come by then, and a shorter wait cuts the traces of the seconds in which an agent
+    restarts."""
+    errors: NotRequired[bool]
+    """Whether every trace with a span of status ERROR is kept. Default: true, they are what tracing is for."""
+    slow: NotRequired[str]
+    """Traces that last this long or longer are all kept. Default: 2 s, what a person notices at a portal; null keeps none for it."""
+    baseline: str
+    """Share kept of all other traces. Required: it decides what storage costs and what operators see."""
+    baseline_limit: NotRequired[int]
+    """Spans per second and gateway that the baseline may add, a whole number; failed and slow traces are not limited. What is not used
+    is saved up to ten traces of the expected size, so that a limit below one trace a second still keeps one. Default: none, no limit."""
+    noise: NotRequired[dict[str, Noise]]
+    """Traces to drop, by a name of yours. Default: none."""
+
+
+class Sampling(TypedDict):
+    """Sampling by services as a trace starts (head) and by gateways once it is whole (tail)."""
+
+    head_ratio: NotRequired[str]
+    """Share of the traces that services record, where no strategy says otherwise. Default: 100 %, since a tail sampler can only keep
+    what was recorded."""
+    strategies: NotRequired[Strategies]
+    """Answers of the strategy server."""
+    targets: NotRequired[dict[str, dict[str, OperationTarget]]]
+    """Rates that adaptive samplers steer to, by service and operation. Default: none."""
+    tail: Tail
+    """Rules of the gateways."""
+
+
+class SpanMetrics(TypedDict):
+    """Calls, errors and durations of every span, counted before tail sampling."""
+
+    dimensions: NotRequired[list[str]]
+    """Attributes that become labels beside service, span name, kind and status. Default: none; each multiplies the series."""
+    buckets: NotRequired[list[str]]
+    """Upper bounds of the duration histogram, rising. Default: 5 ms to 10 s, the buckets that Prometheus clients use."""
+    cardinality_limit: NotRequired[int]
+    """Combinations of labels kept for each service and replica; what is over is counted under one overflow label. Default: 2,000, the
+    limit that the OpenTelemetry specification gives a metric."""
+    expiry: NotRequired[str]
+    """A combination not seen for this long is forgotten. Default: 15 min, so that replaced pods do not stay."""
+
+
+class ServiceGraph(TypedDict):
+    """Calls, errors and durations of every edge between two services, counted before tail sampling."""
+
+    dimensions: NotRequired[list[str]]
+    """Attributes that become labels beside client and server. Default: none; each multiplies the series."""
+    buckets: NotRequired[list[str]]
+    """Upper bounds of the duration histograms, rising. Default: 10 ms to 10 s."""
+    wait: NotRequired[str]
+    """Time that one side of a call waits for the other. Default: 10 s, the tail-sampling wait."""
+    max_edges: NotRequired[int]
+    """Calls that may wait at once on a gateway; what is over is not counted. Default: 10,000, a second of 10,000 calls/s."""
+
+
+class Aggregation(TypedDict):
+    """Metrics made of traces, scraped from the gateways."""
+
+    span_metrics: NotRequired[SpanMetrics]
+    """Calls, errors and durations of spans."""
+    service_graph: NotRequired[ServiceGraph]
+    """Calls, errors and durations between services."""
+    flush_interval: NotRequired[str]
+    """Interval at which counts are flushed. Default: 15 s, a usual scrape interval."""
+    scraper_namespaces: NotRequired[list[str]]
+    """Namespaces whose pods may read metrics. Kubernetes only. Default: none."""
+
+
+class Dashboards(TypedDict):
+    """Dashboards as ConfigMaps, which the Grafana that is there loads by their labels."""
+
+    labels: NotRequired[dict[str, str]]
+    """Labels of the ConfigMaps. Default: `grafana_dashboard: "1"`, by which the sidecar of Grafana's Helm chart finds them; it has to
+    watch the backbone's namespace."""
+
+
+class Monitoring(TypedDict):
+    """Scraping, alerts and dashboards."""
+
+    scraping: NotRequired[str]
+    """How the cluster's Prometheus is told what to scrape: by `annotations` of the pods (`prometheus.io/scrape`, `port`, `path`), or by
+    `monitors`, which are PodMonitors of the Prometheus operator. Kubernetes only. Default: `off`, because who may scrape is named in
+    `aggregation.scraper_namespaces`, and that has no default either."""
+    interval: NotRequired[str]
+    """Interval at which PodMonitors have servers scraped. Default: 30 s, as the Prometheus operator's own."""
+    labels: NotRequired[dict[str, str]]
+    """Labels of PodMonitors and PrometheusRules, for a Prometheus that selects by them, such as `release: prometheus`. Default: none."""
+    alerts: NotRequired[bool]
+    """Whether there are alerts: a PrometheusRule where `scraping` is `monitors`, and the file `monitoring/alerts.yaml` wherever the plan
+    is rendered. Default: true; a rule costs its evaluation alone."""
+    runbook: NotRequired[str]
+    """Address of the page with a section for each alert, to which its `runbook_url` leads: `docs/operating.md` of this repository, where
+    you publish it. Default: none; `runbook_url` then names that file."""
+    dashboards: NotRequired[Dashboards]
+    """Dashboards for a Grafana that is there. Default: none; the Grafana that comes with Tempo has them where `prometheus` is named."""
+    prometheus: NotRequired[str]
+    """URL of the Prometheus that scrapes the backbone, with the port on which its pods listen, because policies see that one. With it
+    Jaeger shows its tab Monitor, and the Grafana that comes with Tempo has the dashboards and a link from each span to its metrics.
+    Default: none."""
+    loki: NotRequired[str]
+    """URL of the Loki with the logs of the services, with the port on which its pods listen. With it Grafana has a link from each span
+    to its logs. Default: none."""
+    exemplars: NotRequired[bool]
+    """Whether gateways count kept traces as well, in `traces_kept_*`, with the ids of such traces as exemplars. Default: true, so that a
+    point of a diagram leads to a trace that is stored; the span metrics of the agents know none, because they are of all traces."""
+
+
+class Retention(TypedDict):
+    """Retention of stored data."""
+
+    traces: NotRequired[str]
+    """Age at which a trace can no longer be read, on any backend. Default: 30 days, as the requirement says."""
+
+
+class Access(TypedDict):
+    """Access of operators to the user interface, by OpenID Connect.
+
+    Kubernetes only; one host shows it on 127.0.0.1.
+    """
+
+    host: str
+    """Host name of the user interface. Required."""
+    oidc_issuer: str
+    """Issuer that operators log in with. Required."""
+    oidc_ca_secret: NotRequired[str]
+    """Secret with the entry `ca.crt`, the PEM of the authority behind the issuer's certificate; the stack fills it when it is given
+    `<secret>.ca.crt`, else who issues it. No other authority is then trusted for the issuer. Default: none, the public authorities,
+    by which an issuer on the internet is known; one with a private certificate could not be asked at all."""
+    client_id: NotRequired[str]
+    """Client registered at the issuer. Default: the project's name."""
+    scopes: NotRequired[list[str]]
+    """Scopes that are asked for at login. Default: `openid`, which the protocol demands, `email` and `profile`, which name the user, and
+    `groups`, by which Dex and Okta add the groups claim; leave that out where the issuer answers `invalid_scope`, as Keycloak does
+    where no client scope is called so."""
+    groups_claim: NotRequired[str]
+    """Claim of the token that lists the groups of a user. Default: `groups`, as Keycloak, Dex and Okta have it."""
+    operator_groups: list[str]
+    """Groups whose members may look at traces. Required: without one nobody, or everybody, could."""
+    secret: NotRequired[str]
+    """Secret with the entries `client-secret` and `cookie-secret`, which the stack fills. Default: a name of its own."""
+    ingress_class: NotRequired[str]
+    """Class of the Ingress. Default: the cluster's own default class."""
+    gateway: NotRequired[GatewayReference]
+    """Gateway by which browsers come in, by an HTTPRoute in place of the Ingress. Default: none, an Ingress."""
+    ingress_namespaces: NotRequired[list[str]]
+    """Namespaces whose pods reach the login proxy. Default: none, which leaves it to the login alone: a controller on the nodes' own
+    network has no namespace that a policy could name."""
+    trusted_proxies: NotRequired[list[str]]
+    """Networks of the Ingress controller, whose word on a client's address is taken. Default: the private networks (RFC 1918, RFC 4193),
+    where pod networks usually lie."""
+    tls_secret: NotRequired[str]
+    """Secret of type kubernetes.io/tls for the host. Required with an Ingress, because a login without TLS would show its cookie.
+    Default: none; the listener of a `gateway` has a certificate of its own."""
+    certificate: NotRequired[Issuer]
+    """Issuer of the certificate in `tls_secret`, by a Certificate of cert-manager. Default: none, the Secret comes from elsewhere."""
+    replicas: NotRequired[int]
+    """Login proxies, which share no state but the cookie's secret. Default: 1; with more, a node that is lost interrupts nobody."""
+    resources: NotRequired[Resources]
+    """CPU and memory of the login proxy. Default: a twentieth of a core and 128Mi."""
+    pods: NotRequired[Pods]
+    """Rules for the pods of the login proxy. Default: those of `target.pods`."""
+
+
+class Ingest(TypedDict):
+    """Senders of spans, and how they are checked.
+
+    Kubernetes only; one host takes spans on 127.0.0.1.
+    """
+
+    namespaces: NotRequired[list[str]]
+    """Namespaces whose pods reach the agents and the strategy server; in each a ConfigMap tells services where to send. Default: none,
+    which a cluster without `namespace_labels` is refused for."""
+    namespace_labels: NotRequired[dict[str, str]]
+    """Labels of further namespaces whose pods reach the agents and the strategy server, all of which a namespace must have. For many
+    namespaces, or such as come and go: nothing is placed in them, and the one ConfigMap is in the backbone's own, to be copied from.
+    Kubernetes only. Default: none."""
+    tls_secret: NotRequired[str]
+    """Secret of type kubernetes.io/tls that the agents and the strategy server present; its certificate names both hosts,
+    `agent.NAMESPACE.svc` and `sampling.NAMESPACE.svc`. Default: none, plain text inside of the cluster."""
+    certificate: NotRequired[Issuer]
+    """Issuer of the certificate in `tls_secret`, by a Certificate of cert-manager. Default: none, the Secret comes from elsewhere."""
+    token_secret: NotRequired[str]
+    """Secret with the entry `token` that senders, and those who ask for strategies, must know; the stack fills it. Default: none, the
+    namespace decides alone."""
+    instrumentation: NotRequired[bool]
+    """Whether an Instrumentation of the OpenTelemetry operator stands beside each ConfigMap: the operator then configures pods that ask
+    for it by its annotation, `instrumentation.opentelemetry.io/inject-java` or that of another language. Kubernetes only. Default:
+    false, because a cluster without the operator does not know the kind."""
+
+
+class Images(TypedDict):
+    """Source of container images."""
+
+    registry: NotRequired[str]
+    """Mirror that stands before every repository name. Default: none, each image comes from its own registry."""
+    digests: NotRequired[dict[str, str]]
+    """Digests by program. Default: none: a digest is worth what its source is worth, so it comes from you."""
+    pull_secret: NotRequired[str]
+    """Secret of type kubernetes.io/dockerconfigjson for the mirror. Default: none."""
+
+
+class Load(TypedDict):
+    """Load that the services are expected to send; it sizes buffers and checks volumes."""
+
+    spans_per_second: float
+    """Spans that all services end per second before any sampling, on an average day. Required: nothing can be sized without it."""
+    bytes_per_span: NotRequired[int]
+    """Bytes of a span in OTLP. Default: 270, measured with five attributes."""
+    spans_per_trace: NotRequired[float]
+    """Default: 10, an order through portal, chain and provider daemon."""
+    failed: NotRequired[str]
+    """Default: 1 %."""
+    slow: NotRequired[str]
+    """Default: 1 %."""
+    nodes: NotRequired[int]
+    """Nodes whose agents share the load evenly; it also bounds the quota, so that agents of more than twice as many nodes would be
+    refused. Required on Kubernetes, where nothing else tells it. Default: 1, the one host of other targets."""
+
+
+class Environment(TypedDict):
+    """A tracing backbone in one environment.
+
+    Every other value in this project follows from it.
+    """
+
+    target: Target
+    """Target on which the backbone runs."""
+    namespace: NotRequired[str]
+    """Kubernetes namespace, and prefix of the names on a Docker host. Default: the name in the requirement."""
+    backend: Backend
+    """Server that stores the traces and shows them."""
+    collectors: NotRequired[Collectors]
+    """Collectors, which carry the spans from the services to the backend."""
+    sampling: Sampling
+    """Share of traces that are recorded, and the rules for storing them."""
+    aggregation: NotRequired[Aggregation]
+    """Metrics made of traces."""
+    monitoring: NotRequired[Monitoring]
+    """Scraping, alerts and dashboards."""
+    retention: NotRequired[Retention]
+    """Retention of stored data."""
+    access: NotRequired[Access]
+    """Login and host name of the user interface. Default: none, so that only a port-forward reaches it."""
+    ingest: NotRequired[Ingest]
+    """Senders of spans, and how they are checked."""
+    images: NotRequired[Images]
+    """Source of container images."""
+    load: Load
+    """Load that the services are expected to send."""

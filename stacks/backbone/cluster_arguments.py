@@ -1,0 +1,112 @@
+"""Types of the settings of a component; `make reference` writes them from the schema."""
+
+from typing import NotRequired, TypedDict
+
+
+class Toleration(TypedDict):
+    """A taint of nodes on which pods may run all the same."""
+
+    key: NotRequired[str]
+    """Key of the taint. Default: none, every key."""
+    value: NotRequired[str]
+    """Value of the taint, together with `key`. Default: none, every value."""
+    effect: NotRequired[str]
+    """Effect of the taint. Default: none, every effect."""
+
+
+class NodeAffinity(TypedDict):
+    """A condition on the labels of the nodes where pods run."""
+
+    key: str
+    """Label of the node. Required."""
+    operator: NotRequired[str]
+    """Comparison of the label's value with `values`. Default: `In`."""
+    values: NotRequired[list[str]]
+    """Values to compare with: one or more with `In` and `NotIn`, one whole number with `Gt` and `Lt`, none with the others. Default:
+    none."""
+    weight: NotRequired[int]
+    """Weight of a preference, 1 to 100. Default: none, which makes it a condition: without such a node the pod waits."""
+
+
+class PodAffinity(TypedDict):
+    """A condition on the pods beside which pods run, or from which they stay away."""
+
+    labels: dict[str, str]
+    """Labels of those pods. Default: none, which is refused, because they would be all pods."""
+    namespaces: NotRequired[list[str]]
+    """Namespaces of those pods. Default: none, the backbone's own."""
+    topology_key: NotRequired[str]
+    """Node label whose value two nodes share that count as one place. Default: `kubernetes.io/hostname`, each node by itself."""
+    apart: NotRequired[bool]
+    """Whether to stay away from those pods or to be where they are. Default: true, because neighbours that take much of a node are the
+    usual reason."""
+    weight: NotRequired[int]
+    """Weight of a preference, 1 to 100. Default: none, which makes it a condition: without such a place the pod waits."""
+
+
+class Pods(TypedDict):
+    """Rules for the pods of a workload on a cluster.
+
+    Those of `target.pods` hold for every workload; a workload's own come beside them, and win where both say something of one name.
+    """
+
+    priority_class: NotRequired[str]
+    """PriorityClass of the pods. Kubernetes only. Default: none, the cluster's own default; for agents one above the services' is worth
+    having, since a node that is full evicts them otherwise."""
+    node_selector: NotRequired[dict[str, str]]
+    """Labels that a node must have. Kubernetes only. Default: none beside `kubernetes.io/os: linux`, which every workload has."""
+    tolerations: NotRequired[dict[str, Toleration]]
+    """Taints of nodes on which the pods may run, by a name of yours. Kubernetes only. Default: none, for agents too beside the taints of
+    nodes under pressure, which Kubernetes adds; services on nodes with a taint that agents do not tolerate reach no agent, and
+    `preview` names those nodes."""
+    node_affinity: NotRequired[dict[str, NodeAffinity]]
+    """Conditions on the labels of nodes, by a name of yours; all of those without a weight must hold. Kubernetes only. Default: none."""
+    pod_affinity: NotRequired[dict[str, PodAffinity]]
+    """Conditions on other pods nearby, by a name of yours. Kubernetes only. Default: none; replicas of a workload are on nodes of their
+    own without it."""
+    zones: NotRequired[str]
+    """Spread of replicas over zones (`topology.kubernetes.io/zone`). Kubernetes only. Default: `preferred`, so that a zone that is lost
+    takes a share of the replicas; `required` lets a replica wait rather than share a zone that has more than others."""
+    log_space: NotRequired[str]
+    """Bytes on the node for the log of a pod, beside its volumes, which together are its request and limit of ephemeral storage.
+    Kubernetes only. Default: 128Mi; a kubelet keeps 5 files of 10Mi unless it is told otherwise."""
+
+
+class ExternalSecrets(TypedDict):
+    """Secrets that the External Secrets Operator fills from a store, so that the stack file holds none of them."""
+
+    store: str
+    """Name of the store. Required."""
+    kind: NotRequired[str]
+    """`ClusterSecretStore`, or `SecretStore` in the backbone's namespace. Default: `ClusterSecretStore`, since that namespace is made
+    with the backbone."""
+    refresh: NotRequired[str]
+    """Interval at which the store is read. Default: 1 h, as the operator's own. Pods that read an entry at their start have to be
+    restarted by whoever rotates it."""
+    secrets: dict[str, str]
+    """Key of the store by the name of the Secret, which takes each of its entries from the property of that name. Default: none, which
+    is refused, because a store would then be for nothing."""
+
+
+class GatewayReference(TypedDict):
+    """A Gateway of the Gateway API, by which browsers come in.
+
+    It is its owner's, who lets routes of this namespace attach to it.
+    """
+
+    name: str
+    """Name of the Gateway. Required."""
+    namespace: str
+    """Namespace of the Gateway. Required."""
+    listener: NotRequired[str]
+    """Name of its listener for HTTPS, whose certificate covers the host. Default: none, every listener that takes the host."""
+
+
+class Issuer(TypedDict):
+    """An issuer of cert-manager."""
+
+    name: str
+    """Name of the issuer. Required."""
+    kind: NotRequired[str]
+    """`ClusterIssuer`, or `Issuer` in the backbone's namespace. Default: `ClusterIssuer`, because that namespace is made with the
+    backbone."""

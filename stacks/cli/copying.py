@@ -1,0 +1,176 @@
+"""The verbs of ``python -m stacks`` that copy stored traces into a file and into another store."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import math
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stacks.environment.source import name_of, read
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stacks.copies.archive import Progress
+    from stacks.placement.outputs import Outputs
+
+OK, FAILED, INTERRUPTED = 0, 2, 130
+"""Exit statuses; the last is what a shell reports of a program that Ctrl-C ended."""
+
+STATE = "folder that the environment runs in, as given to `run`, or that Pulumi keeps its state in"
+ENVIRONMENT = "name of a running or deployed environment, or path of its stack file"
+
+
+def add_copying(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the verbs to a parser."""
+    writing = verbs.add_parser(
+        "export", help="copy stored traces of a time into a file of OTLP JSON; again goes on where it was broken off"
+    )
+    writing.add_argument("environment", help=ENVIRONMENT)
+    writing.add_argument("file", type=Path, help="file to write, such as traces.jsonl.gz")
+    time_of = writing.add_mutually_exclusive_group()
+    time_of.add_argument("--hours", type=_hours, default=24.0, help="how far to look back from now (default: 24)")
+    time_of.add_argument("--since", type=_moment, metavar="TIME", help="from this time on, for example 2026-11-25T08:00:00Z")
+    writing.add_argument("--until", type=_moment, metavar="TIME", help="to before this time (default: now)")
+    writing.add_argument("--service", help="only traces in which this service has a span (default: all)")
+    writing.add_argument("--query-url", metavar="URL", help="address of the store's query API from here (default: that of the outputs)")
+    _finish(writing, _export)
+
+    reading = verbs.add_parser("import", help="put the traces of a file into a store; again goes on where it was broken off")
+    reading.add_argument("environment", help=ENVIRONMENT)
+    reading.add_argument("file", type=Path, help="file that `export` wrote, or of the collector's file exporter")
+    reading.add_argument("--to", metavar="HOST:PORT", help="OTLP/gRPC receiver of the store (default: that of the store on this machine)")
+    _finish(reading, _import)
+
+
+def _finish(parser: argparse.ArgumentParser, verb: Callable[[argparse.Namespace], str]) -> None:
+    parser.add_argument("--state", type=Path, metavar="DIR", help=STATE)
+    parser.set_defaults(verb=_explained(verb))
+
+
+def _hours(text: str) -> float:
+    number = float(text)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is no number of hours above 0; write for example 24")
+    return number
+
+
+def _moment(text: str) -> float:
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is no time; write for example 2026-11-25T08:00:00Z") from None
+    if moment.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{text} has no time zone; write {text}Z for UTC, or {text}+01:00")
+    return moment.timestamp()
+
+
+def _explained(verb: Callable[[argparse.Namespace], str]) -> Callable[[argparse.Namespace], int]:
+    """A verb whose expected failures are told in their own words. The verb returns its last line."""
+
+    def run(arguments: argparse.Namespace) -> int:
+        from components.local.errors import LocalError
+        from stacks.copies.archive import CopyError
+        from stacks.deploy.engine import EngineError
+        from stacks.placement.outputs import ContractError
+        from stacks.show.errors import QueryError
+
+        try:
+            last = verb(arguments)
+        except (ContractError, CopyError, EngineError, LocalError, QueryError) as error:
+            sys.stderr.write(f"{error}\n")
+            return FAILED
+        except OSError as error:
+            sys.stderr.write(f"{error.filename or arguments.file}: {error.strerror or error}; make room there, or name another file\n")
+            return FAILED
+        except KeyboardInterrupt:
+            sys.stderr.write("interrupted; the same command goes on where this one ended\n")
+            return INTERRUPTED
+        sys.stdout.write(f"{last}\n")
+        return OK
+
+    return run
+
+
+def _export(arguments: argparse.Namespace) -> str:
+    from stacks.copies.export import Wanted, export, unfinished
+
+    wanted = unfinished(arguments.file)
+    if wanted is not None:
+        sys.stderr.write(f"{arguments.file}: goes on with the copy that was broken off: {_span_of(wanted.since, wanted.until)}\n")
+    else:
+        until = arguments.until or time.time()
+        wanted = Wanted(arguments.since or until - arguments.hours * 3600, until, arguments.service)
+    outputs = _outputs(arguments)
+    if arguments.query_url is not None:
+        outputs = outputs.model_copy(update={"query_url": arguments.query_url})
+    began = time.monotonic()
+
+    def say(progress: Progress) -> None:
+        share = (progress.at - wanted.since) / (wanted.until - wanted.since)
+        sys.stderr.write(f"{share:4.0%}  {_clock(progress.at)}  {progress.traces:,} traces, {progress.bytes / 2**20:,.1f} MiB\n")
+
+    done = export(outputs, wanted, arguments.file, say)
+    what = f"{done.traces:,} traces, {done.spans:,} spans, {done.bytes / 2**20:,.1f} MiB"
+    return f"{arguments.file}: {what}, in {time.monotonic() - began:,.0f} s"
+
+
+def _import(arguments: argparse.Namespace) -> str:
+    from stacks.copies.importing import import_traces
+
+    began = time.monotonic()
+
+    def say(progress: Progress) -> None:
+        sys.stderr.write(f"{progress.traces:,} traces, {progress.spans:,} spans\n")
+
+    done = import_traces(arguments.file, arguments.to or _receiver(arguments), say)
+    return f"{arguments.file}: {done.traces:,} traces, {done.spans:,} spans taken, in {time.monotonic() - began:,.0f} s"
+
+
+def _span_of(since: float, until: float) -> str:
+    return f"{_clock(since)} to {_clock(until)}"
+
+
+def _clock(moment: float) -> str:
+    return dt.datetime.fromtimestamp(moment, dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _folder(arguments: argparse.Namespace) -> Path:
+    from stacks.placement.local import STATE as DEFAULT
+
+    state: Path = arguments.state or DEFAULT
+    return state / name_of(arguments.environment)
+
+
+def _outputs(arguments: argparse.Namespace) -> Outputs:
+    """The outputs of an environment: of the one that runs on this machine, else of the deployed one."""
+    from stacks.placement.outputs import Outputs
+
+    local = _folder(arguments) / "outputs.json"
+    if local.is_file():
+        return Outputs.read(local)
+    from stacks.deploy.up import deployed_outputs, say
+    from stacks.deploy.workspace import open_engine
+
+    return deployed_outputs(open_engine(read(arguments.environment), say=say, state=arguments.state), show_secrets=False)
+
+
+def _receiver(arguments: argparse.Namespace) -> str:
+    """The receiver of the store on this machine. Raises ``CopyError`` where none runs, with the way to reach one in a cluster."""
+    from components.local.instances import read_listing
+    from stacks.copies.archive import CopyError
+
+    if (_folder(arguments) / "outputs.json").is_file():
+        for listed in read_listing(_folder(arguments)):
+            if listed.workload in {"jaeger", "tempo"}:
+                return f"{listed.address}:{listed.ports['otlp-grpc']}"
+    target = read(arguments.environment).environment
+    name, namespace = target.backend.kind, target.namespace
+    forward = f"kubectl --namespace {namespace} port-forward service/{name} 14317:4317"
+    raise CopyError(
+        f"{arguments.environment}: no store runs on this machine; reach the one of a cluster: {forward}, and give --to 127.0.0.1:14317"
+    )

@@ -1,0 +1,1 @@
+"""Copies of stored traces in files: written from a store, and put into another."""

@@ -1,0 +1,99 @@
+"""A file of traces: OTLP JSON, one trace a line, compressed; written piece by piece so that a broken run goes on where it ended.
+
+A line is an ``ExportTraceServiceRequest`` in OTLP's JSON, which the collector's ``otlpjsonfile`` receiver reads as well. Each piece is a
+gzip member of its own, because the file up to the last whole member can always be read.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+_LEVEL: Final = 6
+
+
+class CopyError(Exception):
+    """A copy could not be made; the text says why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a copy is: ``wanted`` tells what is copied, ``at`` the place in it up to which all is done."""
+
+    wanted: dict[str, Any]
+    at: float
+    bytes: int = 0
+    traces: int = 0
+    spans: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """The progress of a copy beside its file, replaced as a whole so that a kill leaves the one before."""
+
+    path: Path
+
+    def read(self) -> Progress | None:
+        """Return the progress of a copy that was broken off, or None. Raises ``CopyError`` for a file that is none."""
+        try:
+            return Progress(**json.loads(self.path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError):
+            raise CopyError(f"{self.path}: is no progress of a copy; remove it, and the copy begins anew") from None
+
+    def write(self, progress: Progress) -> None:
+        """Keep the progress."""
+        beside = self.path.with_name(f"{self.path.name}.new")
+        beside.write_text(json.dumps(asdict(progress)), encoding="utf-8")
+        beside.replace(self.path)
+
+    def remove(self) -> None:
+        """Forget it: the copy is whole."""
+        self.path.unlink(missing_ok=True)
+
+
+class Archive:
+    """A file that traces are added to. ``size`` bytes of it are whole; what a broken run wrote behind them is cut off."""
+
+    def __init__(self, path: Path, size: int) -> None:
+        self._file = path.open("r+b" if path.exists() else "w+b")
+        self._file.truncate(size)
+        self._file.seek(size)
+
+    def add(self, lines: Sequence[str]) -> int:
+        """Add lines as one piece, on the disk when this returns; return the size of the file."""
+        if lines:
+            self._file.write(gzip.compress("".join(f"{line}\n" for line in lines).encode(), _LEVEL))
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        return self._file.tell()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def lines_of(path: Path) -> Iterator[str]:
+    """Yield the lines of a file of traces, compressed or not. Raises ``CopyError`` for a file that cannot be read to its end."""
+    number = 0
+    try:
+        with path.open("rb") as file:
+            compressed = file.read(2) == b"\x1f\x8b"
+            file.seek(0)
+            with gzip.open(file, "rt", encoding="utf-8") if compressed else path.open(encoding="utf-8") as lines:
+                for line in lines:
+                    number += 1
+                    if line.strip():
+                        yield line
+    except OSError as error:
+        raise CopyError(f"{path}: {error.strerror or error}; name a file that `export` wrote") from None
+    except (EOFError, UnicodeDecodeError):
+        raise CopyError(f"{path}: ends or is damaged behind line {number}; export it again") from None

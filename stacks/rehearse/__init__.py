@@ -1,0 +1,1 @@
+"""Recorded traces, sent through the real gateway collector under two environments, and what each keeps of them."""

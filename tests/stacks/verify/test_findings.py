@@ -1,0 +1,107 @@
+"""A verdict says no more than was seen, each line has its section in the runbook, and counters are read as they are meant."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from components.local import authority
+from stacks.environment.source import ROOT
+from stacks.trial.counters import samples as read_samples
+from stacks.verify.certificates import _judge
+from stacks.verify.counters import _held_against
+from stacks.verify.findings import NAMES, SENTENCES, Account
+from stacks.verify.verify import CHECKS
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+
+def verdict(**seen: object) -> str:
+    return Account("queue", **seen).finding().verdict  # type: ignore[arg-type]
+
+
+def test_a_promise_is_kept_only_when_all_of_it_was_seen() -> None:
+    assert verdict(facts=["a"]) == "kept"
+    assert verdict() == "cannot be told"
+    assert verdict(facts=["a"], unseen=["b"]) == "cannot be told"
+    assert verdict(facts=["a"], unseen=["b"], faults=["c"]) == "broken"
+    assert verdict(absent="nobody asks for it") == "not promised"
+    assert verdict(absent="nobody asks for it", faults=["c"]) == "broken"
+
+
+def test_a_broken_promise_names_the_first_faults_and_counts_the_others() -> None:
+    found = Account("queue", faults=["a", "b", "a", "c", "d"], then="do this").finding()
+    assert found.evidence == "a; b; c; and 1 more"
+    assert found.then == "do this; the cause: docs/operating.md, verify: queue"
+
+
+def test_every_promise_has_a_sentence_a_check_and_a_section_in_the_runbook() -> None:
+    page = (ROOT / "docs" / "operating.md").read_text()
+    sections = re.findall(r"^### verify: ([a-z-]+)\n(.*?)(?=^##)", page, re.MULTILINE | re.DOTALL)
+    assert [name for name, _ in sections] == list(NAMES) == list(SENTENCES)
+    assert {name for names in CHECKS for name in names} == set(NAMES)
+    lacking = [name for name, text in sections if not (name == "strategies-access" or all(f"- {word}" in text for word in PARTS))]
+    assert lacking == []
+
+
+PARTS = ("Cause:", "Check:", "Cure:")
+
+
+@pytest.mark.parametrize(
+    ("planned", "counted", "count", "limit", "expected"),
+    [
+        (0.05, 0.05, 10_000, "", "kept"),
+        (0.05, 0.06, 10_000, "", "kept"),
+        (0.05, 0.08, 10_000, "", "broken"),
+        (0.05, 0.02, 10_000, "", "broken"),
+        (0.05, 0.02, 10_000, "limited", "kept"),
+        (0.05, 0.08, 10_000, "limited", "broken"),
+        (0.5, 0.6, 300, "", "kept"),
+        (1.0, 0.99, 10_000, "", "broken"),
+        (1.0, 1.0, 10_000, "", "kept"),
+    ],
+)
+def test_a_share_is_broken_when_chance_does_not_explain_it(planned: float, counted: float, count: float, limit: str, expected: str) -> None:
+    account = Account("share")
+    _held_against(account, planned, counted, count, limited=bool(limit))
+    assert account.finding().verdict == expected
+
+
+def test_labels_of_a_sample_are_read_with_their_escapes() -> None:
+    text = '# HELP a b\na_total{x="1",y="a \\"b\\" {}"} 2.5e+03\nb 1\nnan_one{x=""} NaN\n'
+    assert [(one.name, dict(one.labels), one.value) for one in read_samples(text)] == [
+        ("a_total", {"x": "1", "y": 'a \\"b\\" {}'}, 2500.0),
+        ("b", {}, 1.0),
+    ]
+    assert not math.isnan(2500.0)
+
+
+def certificate(monkeypatch: pytest.MonkeyPatch, life: timedelta, left: timedelta) -> x509.Certificate:
+    from cryptography import x509 as parser
+
+    begun = datetime.now(UTC) - life + left
+
+    class Then(datetime):
+        @classmethod
+        def now(cls, tz: object = None) -> datetime:  # type: ignore[override]  # noqa: ARG003 - the signature that is overridden
+            return begun
+
+    monkeypatch.setattr(authority, "datetime", Then)
+    monkeypatch.setattr(authority, "VALIDITY", life)
+    return parser.load_pem_x509_certificate(authority.Authority("test").issue(("127.0.0.1",)).certificate.encode())
+
+
+@pytest.mark.parametrize(
+    ("life", "left", "expected"),
+    [(365, 15, "kept"), (365, 13, "broken"), (365, -1, "broken"), (8, 3, "kept"), (8, 1, "broken")],
+)
+def test_a_certificate_is_looked_after_in_time(monkeypatch: pytest.MonkeyPatch, life: int, left: int, expected: str) -> None:
+    account = Account("certificates")
+    _judge(account, "it", certificate(monkeypatch, timedelta(days=life), timedelta(days=left)))
+    assert account.finding().verdict == expected
+    assert f"{abs(left)} days" in account.finding().evidence
