@@ -170,12 +170,6 @@ def _half_calls(stage: Stage) -> AbstractContextManager[None]:
 
 
 @contextmanager
-def _full_store(stage: Stage) -> Iterator[None]:
-    with stage.faults.full_disk("jaeger-0", "traces"):
-        yield
-
-
-@contextmanager
 def _filled_volume(stage: Stage) -> Iterator[None]:
     """A file beside a gateway's queue that grows until there is no room."""
     folder = Path(stage.faults.find("gateway-0").volumes["queue"])
@@ -280,9 +274,6 @@ SCENARIOS = {
         alerts=("TracingAgentQueueDamaged",),
         make=_damaged("agent-1", "gateway-0"),
         stays=True,
-    ),
-    "store-fails": Scenario(
-        title="The disk of the store is full", alerts=("TracingStoreFails",), make=_full_store, environment="disks", stays=True
     ),
     "volume": Scenario(
         title="A volume fills up",
