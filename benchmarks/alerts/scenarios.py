@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from benchmarks.alerts.stage import Stage
 
 USUAL = Pace(10, 3600)
-HEAVY = Pace(60, 3600, span_bytes=700, give_up_seconds=5)
+HEAVY = Pace(40, 3600, span_bytes=700, give_up_seconds=5)
 """A load that fills the queues of the environment within two minutes."""
 MANY = Pace(1500, 3600, spans=1, span_bytes=150, give_up_seconds=5)
 """Traces of one small span."""
@@ -39,9 +39,10 @@ FLOOD = Pace(40, 3600, span_bytes=40_000, give_up_seconds=5)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """A fault. ``alerts`` are to fire while it lasts, ``after`` once it has ended; ``tight`` asks for the environment with low limits.
+    """A fault. ``alerts`` are to fire while it lasts, ``after`` once it has ended.
 
-    ``stays`` says that the alerts do not end with the fault.
+    ``environment`` names the one that is run: ``disks`` has volumes of their own size, ``tight`` low limits. ``stays`` says that the
+    alerts do not end with the fault.
     """
 
     title: str
@@ -49,7 +50,7 @@ class Scenario:
     make: Callable[[Stage], AbstractContextManager[None]]
     after: tuple[str, ...] = ()
     load: Pace | None = USUAL
-    environment: Literal["usual", "tight"] = "usual"
+    environment: Literal["usual", "disks", "tight"] = "usual"
     stays: bool = False
 
 
@@ -169,12 +170,6 @@ def _half_calls(stage: Stage) -> AbstractContextManager[None]:
 
 
 @contextmanager
-def _full_store(stage: Stage) -> Iterator[None]:
-    with stage.faults.full_disk("jaeger-0", "traces"):
-        yield
-
-
-@contextmanager
 def _filled_volume(stage: Stage) -> Iterator[None]:
     """A file beside a gateway's queue that grows until there is no room."""
     folder = Path(stage.faults.find("gateway-0").volumes["queue"])
@@ -280,8 +275,13 @@ SCENARIOS = {
         make=_damaged("agent-1", "gateway-0"),
         stays=True,
     ),
-    "store-fails": Scenario(title="The disk of the store is full", alerts=("TracingStoreFails",), make=_full_store, stays=True),
-    "volume": Scenario(title="A volume fills up", alerts=("TracingVolumeFillsUp", "TracingVolumeFull"), make=_filled_volume, stays=True),
+    "volume": Scenario(
+        title="A volume fills up",
+        alerts=("TracingVolumeFillsUp", "TracingVolumeFull"),
+        make=_filled_volume,
+        environment="disks",
+        stays=True,
+    ),
     "names": Scenario(
         title="A service has ids in the names of its spans", alerts=("TracingSpanMetricsFull",), make=_many_names, environment="tight"
     ),

@@ -1,4 +1,7 @@
-"""Alerts of the store and of the login: spans that are not written, and people who do not get in."""
+"""Alerts of the store and of the login: spans that are discarded, and people who do not get in.
+
+Jaeger refuses what it cannot write, or ends; the alerts of the gateways and of its process tell of both.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,6 @@ if TYPE_CHECKING:
 
 _MINUTES_5 = 300
 
-UNWRITTEN = "otelcol_exporter_send_failed_spans_total"
 DISCARDED = "tempo_discarded_spans_total"
 """Read in the source of Tempo 3.0.3 (modules/overrides/discarded_spans.go)."""
 REQUESTS = "oauth2_proxy_requests_total"
@@ -25,28 +27,10 @@ _RISING, _STILL = "0+60x150", "5x150"
 def backends(plan: Plan, times: Times) -> Iterator[Rule]:
     """The alerts of the store and of the login proxy."""
     there = {workload.name for workload in plan.workloads}
-    if "jaeger" in there:
-        yield _unwritten(plan, times)
     if "tempo" in there:
         yield _discarded(plan, times)
     if "access" in there:
         yield _no_login(plan, times)
-
-
-def _unwritten(plan: Plan, times: Times) -> Rule:
-    own = {"namespace": plan.namespace, "job": "jaeger"}
-    series = selected(UNWRITTEN, **own, pod="jaeger-0", exporter="jaeger_storage_exporter")
-    return Rule(
-        name=f"{PREFIX}StoreFails",
-        workload="jaeger",
-        expression=grown(selected(UNWRITTEN, **own), "pod", times.range(_MINUTES_5)),
-        pending=0,
-        severity="critical",
-        summary="Jaeger cannot write spans",
-        description="Gateways are told and send again, so nothing is lost while their queues have room. A full volume does not heal.",
-        firing=Trial({series: _RISING}, {"pod": "jaeger-0"}),
-        quiet={series: _STILL},
-    )
 
 
 def _discarded(plan: Plan, times: Times) -> Rule:

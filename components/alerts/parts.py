@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from components.documents.shards import HANDOVER
+
 if TYPE_CHECKING:
     from components.workload import Plan, Workload
 
@@ -46,6 +48,11 @@ class Collector:
     def exporters(self) -> tuple[str, ...]:
         """The exporters by which spans leave: those of the pipelines that end with them, without a collector's calls to itself."""
         return self.queues or tuple(name for name in self.document["exporters"] if name.startswith("otlp_http/"))
+
+    @property
+    def refuses(self) -> bool:
+        """Whether a full queue refuses what comes next, so that its senders repeat it; else that is lost."""
+        return self.name == "agent" and HANDOVER not in self.document["processors"]
 
     @property
     def traces_held(self) -> int | None:

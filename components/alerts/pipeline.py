@@ -122,7 +122,7 @@ def _filling(found: Collector) -> Rule:
         severity="warning",
         summary="The queue of {{ $labels.pod }} for {{ $labels.exporter }} is half full",
         description=f"Nothing is lost yet. The {behind} takes less than comes in; when the queue is full, what comes next is "
-        + ("refused." if found.is_entry else "lost."),
+        + ("refused." if found.refuses else "lost."),
         firing=Trial({waiting: "6x150", room: "10x150"}, labels),
         quiet={waiting: "4x150", room: "10x150"},
     )
@@ -131,11 +131,12 @@ def _filling(found: Collector) -> Rule:
 def _full(found: Collector, times: Times) -> Rule:
     own = _own(found, exporter="|".join(found.queues))
     series, labels = _one(found, LOST_AT_QUEUE, exporter=found.queues[0])
-    lost = (
-        "Services are refused, and repeat. For a gateway that has taken its part of a request, the repetition is decided on twice."
-        if found.name == "agent"
-        else "What is kept by tail sampling is lost now, until the backend takes spans again."
-    )
+    if found.refuses:
+        lost = "Services are refused, and repeat. Nothing is lost before their own queues are full."
+    elif found.name == "agent":
+        lost = "What comes for this gateway is lost now, until it takes spans again. The shares of the others go on."
+    else:
+        lost = "What is kept by tail sampling is lost now, until the backend takes spans again."
     return Rule(
         name=_name(found, "QueueFull"),
         workload=found.name,

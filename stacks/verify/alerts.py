@@ -6,22 +6,22 @@ import json
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import yaml
-
+from components.alerts.rules import rules
 from stacks.verify.requests import FAILURES, ask
 from stacks.verify.site import Way
 
 if TYPE_CHECKING:
+    from components.workload import Plan
     from stacks.verify.findings import Account
     from stacks.verify.look import Look
 
 
 def alerts(look: Look, account: Account) -> None:
     """Ask Prometheus for its rules."""
-    site, wanted = look.site, planned(look)
+    site, wanted = look.site, look.site.alerts
     account.then = f"see what Prometheus says of its rules: {site.prometheus}/rules"
     if not wanted:
-        account.absent = "the plan has no alerts"
+        account.absent = "the environment wants no alerts (monitoring.alerts)"
         return
     if site.prometheus is None:
         account.unseen.append("no Prometheus belongs to this backbone; ask your own")
@@ -38,10 +38,6 @@ def alerts(look: Look, account: Account) -> None:
     account.facts.append(f"{len(wanted)} alerts are loaded")
 
 
-def planned(look: Look) -> frozenset[str]:
-    """The names of the alerts in the documents of the plan: a document that holds groups of rules is one of them."""
-    found = set()
-    for document in (one for workload in look.site.plan.workloads for one in workload.documents if one.name.endswith("rules.yaml")):
-        groups = (yaml.safe_load(document.text) or {}).get("groups", ())
-        found |= {rule["alert"] for group in groups for rule in group["rules"] if "alert" in rule}
-    return frozenset(found)
+def planned(plan: Plan) -> frozenset[str]:
+    """The names of the alerts of a plan; none where the environment wants none."""
+    return frozenset(rule.name for rule in rules(plan)) if plan.monitoring.alerts else frozenset()

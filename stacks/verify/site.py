@@ -85,6 +85,10 @@ class Site(Protocol):
     def prometheus(self) -> str | None:
         """URL of the Prometheus of this backbone; None where it has none."""
 
+    @property
+    def alerts(self) -> frozenset[str]:
+        """The names of the alerts that follow from the plan."""
+
     def instances(self) -> Sequence[Instance]:
         """The servers of the plan that run."""
 

@@ -25,6 +25,8 @@ from tests.waiting import STALL_SECONDS
 if TYPE_CHECKING:
     from cryptography import x509
 
+    from stacks.verify.findings import Name
+
 
 def verdict(**seen: object) -> str:
     return Account("queue", **seen).finding().verdict  # type: ignore[arg-type]
@@ -59,7 +61,8 @@ def test_a_server_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) 
     site: Any = SimpleNamespace(environment=planned.environment, plan=samples.planned("prod"), again="", instances=tuple)
     hanging = planned.environment.sampling.tail.wait.total_seconds()
     monkeypatch.setattr(whole, "CHECKS", {("queue",): lambda *_: ended.wait(STALL_SECONDS)})
-    (found,) = whole.verify(site, ("queue",), seconds=0.2 - hanging)
+    only: tuple[Name, ...] = ("queue",)
+    (found,) = whole.verify(site, only, seconds=0.2 - hanging)
     assert (found.verdict, "no answer within" in found.evidence) == ("cannot be told", True)
     ended.set()
 
