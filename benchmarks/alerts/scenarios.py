@@ -36,7 +36,7 @@ HEAVY = Pace(40, 3600, span_bytes=700, give_up_seconds=5)
 """A load that fills the queues of the environment within two minutes."""
 MANY = Pace(1500, 3600, spans=1, span_bytes=150, give_up_seconds=5)
 """Traces of one small span."""
-FLOOD = Pace(20, 3600, span_bytes=6000, give_up_seconds=5)
+FLOOD = Pace(40, 3600, span_bytes=6000, give_up_seconds=5)
 """More than collectors with hardly any memory take."""
 
 
