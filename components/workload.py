@@ -209,8 +209,7 @@ class Workload:
     ``spread`` tells where replicas go: ``single`` (one, never two at a time), ``replicated`` (interchangeable, any node), ``ordered``
     (each with its own volume), ``every-node``. ``grace_seconds`` is how long it may take to stop after SIGTERM, where volumes that survive
     an instance go with it; ``restart_grace_seconds`` is the same where they stay, None where that is no other time. ``node_variable`` is
-    the environment variable that tells it the name of its node, if it needs to know. ``metrics`` are the pages that
-    scrapers may read.
+    the environment variable that tells it the name of its node, if it needs to know. ``metrics`` are the pages that scrapers may read.
     """
 
     name: str

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.reliability.results import Computed, Result
-from benchmarks.reliability.scenarios import environment_of
 from components.local.disks import can_mount
 from components.local.errors import LocalError
 from components.local.faults import Faults
@@ -68,9 +67,9 @@ def run(name: str, scenario: Scenario, times: Times, *, traces_per_second: float
 def _load(scenario: Scenario, times: Times, traces_per_second: float) -> tuple[Named, Pace, Computed | None]:
     """The environment that is run, what is sent to it, and the arithmetic for it, where it is a heavy load."""
     named = read("prod")
-    environment = environment_of(scenario, named.environment, NODES)
     if scenario.heavy is None:
-        return replace(named, environment=environment), Pace(traces_per_second, times.load), None
+        return named, Pace(traces_per_second, times.load), None
+    environment = scenario.heavy.environment(named.environment, NODES)
     rate = environment.load.spans_per_second * scenario.heavy.times_expected
     gateways = environment.collectors.gateway.replicas
     computed = Computed(resident_bytes(environment, rate / gateways), most_spans_per_second(environment) * gateways)

@@ -67,5 +67,5 @@ class Collector:
 
     @property
     def has_connector(self) -> frozenset[str]:
-        """Its connectors."""
+        """Connectors of a collector."""
         return frozenset(self.document["connectors"])

@@ -36,11 +36,15 @@ class Intake:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A queue on disk: its folder, the bytes that it may hold, and whether each entry is written through to the disk (fsync)."""
+    """A queue on disk: its folder, the bytes that it may hold, and whether each entry is written through to the disk (fsync).
+
+    ``loses`` tells whether one of several full queues loses what comes next for its gateway, and does not refuse.
+    """
 
     folder: str
     bytes: int
     sync_writes: bool
+    loses: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +128,12 @@ def agent(intake: Intake, operation: Operation, queue: Queue | None, metrics: Tr
     """Render the document of the collector on each node, which enriches, redacts, counts and sends each trace to one gateway.
 
     ``enriched`` tells whether a Kubernetes API is there to ask which pod a span comes from. With a queue it acknowledges what is in the
-    queue, without one what a gateway has taken. A full queue refuses where it is the only one or is written through to the disk, and else
-    loses what comes next for its gateway.
+    queue, without one what a gateway has taken.
     """
     count, extensions = len(gateways.endpoints), _extensions(operation, intake, queue)
     enrichment = _enrichment() if enriched else {}
-    # Of one gateway no other has anything to repeat. What is written through to the disk is answered for when it is there, and not before.
-    refuses = queue is None or queue.sync_writes or count == 1
+    # Of one gateway no other has anything to repeat.
+    refuses = queue is None or not queue.loses or count == 1
     handover = {} if refuses else shards.handover()
     exporters = {
         f"otlp_http/{name}": _to_gateway(operation, queue, gateways, endpoint)

@@ -39,7 +39,7 @@ TEST_SERVERS: Mapping[str, Server] = {
     "promtool": Server("promtool", "docker.io/prom/prometheus", "v3.16.0"),
     "actionlint": Server("actionlint", "", "1.7.12"),
 }
-"""Servers and programs that only tests run. The last one checks workflows of GitHub Actions."""
+"""Servers and programs that only tests run. promtool checks rules of Prometheus, and actionlint workflows of GitHub Actions."""
 
 
 def server(program: str, *, registry: str | None, digests: Mapping[str, str]) -> Server:

@@ -98,12 +98,12 @@ def uses_api(workload: Workload) -> bool:
 
 def _tools(toolbox: Server) -> Object:
     """The init container that puts the toolbox where the container of a server, whose own image holds no other program, finds it."""
-    few = {"cpu": "10m", "memory": quantity(_TOOLS_BYTES)}
+    capped = {"memory": quantity(_TOOLS_BYTES), "ephemeral-storage": quantity(_TOOLS_BYTES)}
     return {
         "name": "tools",
         "image": toolbox.image,
         "command": ["/bin/busybox", "cp", "/bin/busybox", f"{_TOOLS}/busybox"],
-        "resources": {"requests": few, "limits": {"memory": few["memory"]}},
+        "resources": {"requests": {"cpu": "10m", **capped}, "limits": capped},
         "securityContext": _CONFINED,
         "volumeMounts": [{"name": "tools", "mountPath": _TOOLS}],
     }

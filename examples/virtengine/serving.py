@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _GRACE_SECONDS: Final = 2
 """For requests that are being served at SIGTERM."""
 _KEPT_SECONDS: Final = 75
-"""How long an idle connection is kept: longer than clients do (httpx: 5 s), because one that a server closes may just be taken for a request."""
+"""How long an idle connection is kept: longer than clients keep it (httpx: 5 s), which else may send a request into one that is closing."""
 
 
 def leave_on_sigterm() -> None:

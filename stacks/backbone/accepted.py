@@ -55,8 +55,8 @@ def planned(environment: object, name: str, origin: Origin) -> tuple[Named, Plan
 
 def accepted(arguments: Mapping[str, Any], name: str, origin: Origin) -> Accepted:
     """The arguments of a backbone in the environment ``name``. Raises ``pulumi.RunError`` with what is wrong and the next step."""
-    settings = arguments["environment"]
-    here, wanted = planned(from_wire(settings) if origin.any_language else settings, name, origin)
+    settings = from_wire(arguments["environment"]) if origin.any_language else arguments["environment"]
+    here, wanted = planned(settings, name, origin)
     try:
         _check_name(name, origin)
         authority = certificate(arguments.get("certificate"), source=origin.source, key="certificate", then=origin.again)

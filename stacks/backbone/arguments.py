@@ -2,7 +2,7 @@
 
 from typing import NotRequired, TypedDict
 
-from stacks.backbone.cluster_arguments import ExternalSecrets, GatewayReference, Issuer, Pods
+from stacks.backbone.cluster_arguments import ExternalSecrets, GatewayReference, Issuer, Monitoring, Pods
 
 
 class Target(TypedDict):
@@ -134,12 +134,16 @@ class AgentQueue(TypedDict):
     """
 
     size: NotRequired[str]
-    """Bytes, in equal shares for each gateway; `check` says for how long a gateway may be away. When its share is full, what comes next
-    for that gateway is lost and counted, and the others have theirs. Default: 1Gi, an hour of 1,000 spans/s on one node."""
+    """Bytes, in equal shares for each gateway; `check` says for how long a gateway may be away. Default: 1Gi, an hour of 1,000 spans/s
+    on one node."""
     sync_writes: NotRequired[bool]
     """Whether an agent's queue is written through to the disk before a span is acknowledged (fsync). Default: false, which survives a
-    crash of the process and not a power cut: each request of a service would wait for the disk, once for each gateway. With true a
-    full share refuses whole requests, which senders repeat, so that the other gateways and the span metrics have them several times."""
+    crash of the process and not a power cut: each request of a service would wait for the disk, once for each gateway."""
+    when_full: NotRequired[str]
+    """What becomes of the spans of a gateway whose share is full. `refuse`: the whole request is refused, which senders repeat, so that
+    the other gateways and the span metrics have it several times. `lose`: they are lost and counted, and the others have theirs once;
+    an agent acknowledges a request just before the queue has it, so that a killed agent loses the last few. Default: `refuse`, since
+    nothing that was acknowledged is to be lost."""
 
 
 class Agent(TypedDict):
@@ -325,45 +329,6 @@ class Aggregation(TypedDict):
     """Interval at which counts are flushed. Default: 15 s, a usual scrape interval."""
     scraper_namespaces: NotRequired[list[str]]
     """Namespaces whose pods may read metrics. Kubernetes only. Default: none."""
-
-
-class Dashboards(TypedDict):
-    """Dashboards as ConfigMaps, which the Grafana that is there loads by their labels."""
-
-    labels: NotRequired[dict[str, str]]
-    """Labels of the ConfigMaps. Default: `grafana_dashboard: "1"`, by which the sidecar of Grafana's Helm chart finds them; it has to
-    watch the backbone's namespace."""
-
-
-class Monitoring(TypedDict):
-    """Scraping, alerts and dashboards."""
-
-    scraping: NotRequired[str]
-    """How the cluster's Prometheus is told what to scrape: by `annotations` of the pods (`prometheus.io/scrape`, `port`, `path`), or by
-    `monitors`, which are PodMonitors of the Prometheus operator. Kubernetes only. Default: `off`, because who may scrape is named in
-    `aggregation.scraper_namespaces`, and that has no default either."""
-    interval: NotRequired[str]
-    """Interval at which PodMonitors have servers scraped. Default: 30 s, as the Prometheus operator's own."""
-    labels: NotRequired[dict[str, str]]
-    """Labels of PodMonitors and PrometheusRules, for a Prometheus that selects by them, such as `release: prometheus`. Default: none."""
-    alerts: NotRequired[bool]
-    """Whether there are alerts: a PrometheusRule where `scraping` is `monitors`, and the file `monitoring/alerts.yaml` wherever the plan
-    is rendered. Default: true; a rule costs its evaluation alone."""
-    runbook: NotRequired[str]
-    """Address of the page with a section for each alert, to which its `runbook_url` leads: `docs/operating.md` of this repository, where
-    you publish it. Default: none; `runbook_url` then names that file."""
-    dashboards: NotRequired[Dashboards]
-    """Dashboards for a Grafana that is there. Default: none; the Grafana that comes with Tempo has them where `prometheus` is named."""
-    prometheus: NotRequired[str]
-    """URL of the Prometheus that scrapes the backbone, with the port on which its pods listen, because policies see that one. With it
-    Jaeger shows its tab Monitor, and the Grafana that comes with Tempo has the dashboards and a link from each span to its metrics.
-    Default: none."""
-    loki: NotRequired[str]
-    """URL of the Loki with the logs of the services, with the port on which its pods listen. With it Grafana has a link from each span
-    to its logs. Default: none."""
-    exemplars: NotRequired[bool]
-    """Whether gateways count kept traces as well, in `traces_kept_*`, with the ids of such traces as exemplars. Default: true, so that a
-    point of a diagram leads to a trace that is stored; the span metrics of the agents know none, because they are of all traces."""
 
 
 class Retention(TypedDict):

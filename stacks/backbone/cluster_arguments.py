@@ -88,6 +88,45 @@ class ExternalSecrets(TypedDict):
     is refused, because a store would then be for nothing."""
 
 
+class Dashboards(TypedDict):
+    """Dashboards as ConfigMaps, which the Grafana that is there loads by their labels."""
+
+    labels: NotRequired[dict[str, str]]
+    """Labels of the ConfigMaps. Default: `grafana_dashboard: "1"`, by which the sidecar of Grafana's Helm chart finds them; it has to
+    watch the backbone's namespace."""
+
+
+class Monitoring(TypedDict):
+    """Scraping, alerts and dashboards."""
+
+    scraping: NotRequired[str]
+    """How the cluster's Prometheus is told what to scrape: by `annotations` of the pods (`prometheus.io/scrape`, `port`, `path`), or by
+    `monitors`, which are PodMonitors of the Prometheus operator. Kubernetes only. Default: `off`, because who may scrape is named in
+    `aggregation.scraper_namespaces`, and that has no default either."""
+    interval: NotRequired[str]
+    """Interval at which PodMonitors have servers scraped. Default: 30 s, as the Prometheus operator's own."""
+    labels: NotRequired[dict[str, str]]
+    """Labels of PodMonitors and PrometheusRules, for a Prometheus that selects by them, such as `release: prometheus`. Default: none."""
+    alerts: NotRequired[bool]
+    """Whether there are alerts: a PrometheusRule where `scraping` is `monitors`, and the file `monitoring/alerts.yaml` wherever the plan
+    is rendered. Default: true; a rule costs its evaluation alone."""
+    runbook: NotRequired[str]
+    """Address of the page with a section for each alert, to which its `runbook_url` leads: `docs/operating.md` of this repository, where
+    you publish it. Default: none; `runbook_url` then names that file."""
+    dashboards: NotRequired[Dashboards]
+    """Dashboards for a Grafana that is there. Default: none; the Grafana that comes with Tempo has them where `prometheus` is named."""
+    prometheus: NotRequired[str]
+    """URL of the Prometheus that scrapes the backbone, with the port on which its pods listen, because policies see that one. With it
+    Jaeger shows its tab Monitor, and the Grafana that comes with Tempo has the dashboards and a link from each span to its metrics.
+    Default: none."""
+    loki: NotRequired[str]
+    """URL of the Loki with the logs of the services, with the port on which its pods listen. With it Grafana has a link from each span
+    to its logs. Default: none."""
+    exemplars: NotRequired[bool]
+    """Whether gateways count kept traces as well, in `traces_kept_*`, with the ids of such traces as exemplars. Default: true, so that a
+    point of a diagram leads to a trace that is stored; the span metrics of the agents know none, because they are of all traces."""
+
+
 class GatewayReference(TypedDict):
     """A Gateway of the Gateway API, by which browsers come in.
 

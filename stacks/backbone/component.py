@@ -7,7 +7,7 @@ import pulumi
 from stacks.backbone.accepted import Accepted, accepted
 from stacks.backbone.arguments import Environment
 from stacks.backbone.origin import Origin, arguments
-from stacks.placement.outputs import OTLP_HEADERS, Outputs, exported, otlp_headers
+from stacks.placement.outputs import OTLP_HEADERS, Outputs, exported, otlp_headers, settings_text
 from stacks.placement.under import Under
 
 TYPE = "virtengine:tracing:TracingBackbone"
@@ -91,7 +91,8 @@ class TracingBackbone(pulumi.ComponentResource):
         except pulumi.RunError as error:
             # The host of the package prints the frames of an error that it passes on; here there is but one.
             raise pulumi.RunError(str(error)) from None
-        super().__init__(TYPE, name, {}, _descendants_wait(opts))
+        # The settings as an input show in previews, and policies of a stack read them.
+        super().__init__(TYPE, name, {"settings": settings_text(wanted.named.environment)}, _descendants_wait(opts))
         told = _told(wanted, _place(wanted, Under(self, origin.prefix, origin.moved)))
         self.told = told
         """The outputs by name, those that are none left out."""

@@ -18,7 +18,7 @@ def from_wire(value: Any, path: Path = ()) -> Any:  # noqa: ANN401 - any part of
     match value:
         case dict():
             known = known_keys(path)
-            names = {name: _name(name, known) for name in value}
+            names = {name: _name(name, known) if isinstance(name, str) else name for name in value}
             return {names[name]: from_wire(inner, (*path, names[name])) for name, inner in value.items()}
         case list() | tuple():
             return [from_wire(inner, (*path, index)) for index, inner in enumerate(value)]
@@ -27,6 +27,6 @@ def from_wire(value: Any, path: Path = ()) -> Any:  # noqa: ANN401 - any part of
     return value
 
 
-def _name(name: Any, known: tuple[str, ...]) -> Any:  # noqa: ANN401 - a key of any mapping
-    as_in_file = re.sub(r"[A-Z]", lambda letter: f"_{letter[0].lower()}", name) if isinstance(name, str) else name
+def _name(name: str, known: tuple[str, ...]) -> str:
+    as_in_file = re.sub(r"[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
     return as_in_file if as_in_file in known and name not in known else name

@@ -296,6 +296,7 @@ _RULES: Mapping[str, Callable[[object, object, Environment, Environment], str | 
     "collectors.agent.queue": _agent_queue,
     "collectors.agent.queue.size": _agent_queue,
     "collectors.agent.queue.sync_writes": _agent_queue,
+    "collectors.agent.queue.when_full": _agent_queue,
     "collectors.gateway.queue.size": _queue_size,
     "collectors.gateway.queue.storage_class": _queue_class,
     "collectors.gateway.queue.sync_writes": _queue_sync,

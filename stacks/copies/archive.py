@@ -25,7 +25,7 @@ class CopyError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a copy is: ``wanted`` tells what is copied, ``at`` the place in it up to which all is done."""
+    """Progress of a copy: ``wanted`` tells what is copied, ``at`` the place in it up to which all is done."""
 
     wanted: dict[str, Any]
     at: float

@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 CONTROLLERS = {
     "HTTPRoute": ("access.gateway", "the Gateway API", "https://gateway-api.sigs.k8s.io/guides/"),
     "Certificate": ("ingest.certificate or access.certificate", "cert-manager", "https://cert-manager.io/docs/installation/"),
+    "Instrumentation": (
+        "ingest.instrumentation",
+        "the OpenTelemetry operator",
+        "https://opentelemetry.io/docs/platforms/kubernetes/operator/",
+    ),
     "PodMonitor": ("monitoring.scraping", "the Prometheus operator", "https://prometheus-operator.dev/docs/getting-started/installation/"),
     "PrometheusRule": (
         "monitoring.alerts",
         "the Prometheus operator",
         "https://prometheus-operator.dev/docs/getting-started/installation/",
-    ),
-    "Instrumentation": (
-        "ingest.instrumentation",
-        "the OpenTelemetry operator",
-        "https://opentelemetry.io/docs/platforms/kubernetes/operator/",
     ),
     "ExternalSecret": ("target.external_secrets", "the External Secrets Operator", "https://external-secrets.io/latest/"),
 }

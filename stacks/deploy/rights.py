@@ -35,9 +35,9 @@ RESOURCES: Mapping[str, str] = {
     "HTTPRoute": "httproutes",
     "Certificate": "certificates",
     "ExternalSecret": "externalsecrets",
+    "Instrumentation": "instrumentations",
     "PodMonitor": "podmonitors",
     "PrometheusRule": "prometheusrules",
-    "Instrumentation": "instrumentations",
 }
 """The name in paths and rules of each kind that a plan has."""
 

@@ -36,9 +36,9 @@ def broken_cluster_rules(environment: Environment) -> Iterator[Broken]:
     yield from _certificates(environment)
     yield from _storage(environment)
     if environment.target.kind == "kubernetes":
-        yield from _scraping(environment)
         if environment.namespace in _OF_EVERY_CLUSTER:
             yield "namespace", f"{shown(environment.namespace)} is there on every cluster and not ours to make; write a name of its own"
+        yield from _scraping(environment)
         yield from _metadata(environment.target)
         yield from _external(environment, environment.target)
 

@@ -27,6 +27,7 @@ def broken_rules(environment: Environment) -> Iterator[Broken]:
     yield from _aggregation(environment)
     yield from _memory(environment)
     yield from _floors(environment)
+    yield from _queue(environment)
     yield from _ingest(environment)
     yield from _images(environment)
     yield from broken_cluster_rules(environment)
@@ -160,6 +161,15 @@ def _floors(environment: Environment) -> Iterator[Broken]:
     for key, what, given, least in floors(environment):
         if given < least:
             yield key, f'{format_bytes(given)} is less than {what} needs without any load; write "{format_bytes(least)}" or more'
+
+
+def _queue(environment: Environment) -> Iterator[Broken]:
+    queue = environment.collectors.agent.queue
+    if queue is not None and queue.sync_writes and queue.when_full == "lose":
+        yield (
+            "collectors.agent.queue.when_full",
+            '"lose" acknowledges before the disk has it, against sync_writes: true; write "refuse", or sync_writes: false',
+        )
 
 
 def _images(environment: Environment) -> Iterator[Broken]:

@@ -182,12 +182,16 @@ class AgentQueue(Section):
     """
 
     size: Bytes = Field(default=size("1Gi"), title="size")
-    """Bytes, in equal shares for each gateway; `check` says for how long a gateway may be away. When its share is full, what comes next for
-    that gateway is lost and counted, and the others have theirs. Default: 1Gi, an hour of 1,000 spans/s on one node."""
+    """Bytes, in equal shares for each gateway; `check` says for how long a gateway may be away. Default: 1Gi, an hour of 1,000 spans/s on
+    one node."""
     sync_writes: bool = Field(default=False, title="synchronous writes of the queue")
     """Whether an agent's queue is written through to the disk before a span is acknowledged (fsync). Default: false, which survives a crash
-    of the process and not a power cut: each request of a service would wait for the disk, once for each gateway. With true a full share
-    refuses whole requests, which senders repeat, so that the other gateways and the span metrics have them several times."""
+    of the process and not a power cut: each request of a service would wait for the disk, once for each gateway."""
+    when_full: Literal["refuse", "lose"] = Field(default="refuse", title="full queue")
+    """What becomes of the spans of a gateway whose share is full. `refuse`: the whole request is refused, which senders repeat, so that the
+    other gateways and the span metrics have it several times. `lose`: they are lost and counted, and the others have theirs once; an agent
+    acknowledges a request just before the queue has it, so that a killed agent loses the last few. Default: `refuse`, since nothing that
+    was acknowledged is to be lost."""
 
 
 class Agent(Section):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from stacks.environment import cluster
+from stacks.environment import cluster, monitoring
 from stacks.environment.schema import environment_schema
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Node = Mapping[str, Any]
 
 MODULES = ("cluster_arguments", "arguments")
-"""The generated modules: one for the types of a cluster's own settings, one for all others."""
+"""The generated modules: one for the types of a cluster's own settings and of monitoring, one for all others."""
 
 _LINE = 130
 _SCALARS = {"string": "str", "integer": "int", "number": "float", "boolean": "bool"}
@@ -56,7 +56,11 @@ def source(module: str) -> str:
 
 
 def _home(found: Type) -> str:
-    return MODULES[0] if getattr(getattr(cluster, found.name, None), "__module__", "") == cluster.__name__ else MODULES[1]
+    """Module of a type. Kinds of one section together, and the environment itself, have no class of their own in these modules."""
+    return next(
+        (MODULES[0] for module in (cluster, monitoring) if getattr(vars(module).get(found.name), "__module__", "") == module.__name__),
+        MODULES[1],
+    )
 
 
 def _class(found: Type) -> str:

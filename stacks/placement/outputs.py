@@ -71,9 +71,14 @@ def exported(contract: Outputs, plan: Plan, environment: Environment) -> dict[st
     present = {name: value for name, value in contract.to_mapping().items() if value is not None}
     return present | {
         "otel": contract.to_otel_environment(certificate_path=CERTIFICATE_PATH),
-        "settings": json.dumps(environment.model_dump(mode="json"), ensure_ascii=False),
+        "settings": settings_text(environment),
         "plan": plan_json(plan),
     }
+
+
+def settings_text(environment: Environment) -> str:
+    """The settings of an environment with every default, as JSON."""
+    return json.dumps(environment.model_dump(mode="json"), ensure_ascii=False)
 
 
 def with_token(contract: Outputs, token: str) -> Outputs:

@@ -50,8 +50,8 @@ def _operation(bound: Bound, section: sections.Agent | sections.Gateway) -> coll
     )
 
 
-def _queue(volume: Volume, *, sync_writes: bool) -> collector.Queue:
-    return collector.Queue(volume.path, round(volume.size_bytes * (1 - FREE_SHARE)), sync_writes)
+def _queue(volume: Volume, *, sync_writes: bool, loses: bool = False) -> collector.Queue:
+    return collector.Queue(volume.path, round(volume.size_bytes * (1 - FREE_SHARE)), sync_writes, loses)
 
 
 def agent(inputs: Inputs) -> Workload:
@@ -65,7 +65,7 @@ def agent(inputs: Inputs) -> Workload:
     text = collector.agent(
         collector.Intake(bound.bind(ports.OTLP_GRPC), bound.bind(ports.OTLP_HTTP), security_of(files), token),
         _operation(bound, section),
-        _queue(queue, sync_writes=waiting.sync_writes) if queue and waiting else None,
+        _queue(queue, sync_writes=waiting.sync_writes, loses=waiting.when_full == "lose") if queue and waiting else None,
         trace_metrics(environment, bound.bind(ports.SPAN_METRICS)),
         gateways=_gateways(inputs),
         enriched=inputs.addresses.kind == "kubernetes",

@@ -88,8 +88,8 @@ def _agent(environment: Environment) -> str:
     if queue is None:
         return "no queue: acknowledges what a gateway took; a killed gateway loses what waits, and one that is away holds senders back"
     away = away_seconds(environment)
-    refuses = queue.sync_writes or environment.collectors.gateway.replicas == 1
-    then = "then senders are refused and repeat" if refuses else "then what comes for it is lost"
+    loses = queue.when_full == "lose" and environment.collectors.gateway.replicas > 1
+    then = "then what comes for it is lost" if loses else "then senders are refused and repeat"
     full = "" if math.isinf(away) else f" for {_floored(away)}, {then}"
     under_way = math.ceil(flow(environment).recorded / environment.load.nodes * acknowledge_seconds(environment))
     cut = f"; a wait of {format_duration(wait)} cuts traces as an agent restarts, {RESTART_SECONDS}s do not"

@@ -11,16 +11,17 @@ from stacks.verify.requests import FAILURES, ask
 from stacks.verify.site import Way
 
 if TYPE_CHECKING:
+    from components.workload import Plan
     from stacks.verify.findings import Account
     from stacks.verify.look import Look
 
 
 def alerts(look: Look, account: Account) -> None:
     """Ask Prometheus for its rules."""
-    site, wanted = look.site, planned(look)
+    site, wanted = look.site, look.site.alerts
     account.then = f"see what Prometheus says of its rules: {site.prometheus}/rules"
     if not wanted:
-        account.absent = "the plan has no alerts"
+        account.absent = "the environment wants no alerts (monitoring.alerts)"
         return
     if site.prometheus is None:
         account.unseen.append("no Prometheus belongs to this backbone; ask your own")
@@ -37,7 +38,6 @@ def alerts(look: Look, account: Account) -> None:
     account.facts.append(f"{len(wanted)} alerts are loaded")
 
 
-def planned(look: Look) -> frozenset[str]:
-    """The names of the alerts of the plan."""
-    plan = look.site.plan
+def planned(plan: Plan) -> frozenset[str]:
+    """The names of the alerts of a plan; none where the environment wants none."""
     return frozenset(rule.name for rule in rules(plan)) if plan.monitoring.alerts else frozenset()

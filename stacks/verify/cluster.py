@@ -16,6 +16,7 @@ from stacks.placement.manifests import kubernetes_objects
 from stacks.placement.outputs import CERTIFICATE_KEY, CONSUMER_OBJECT, outputs, with_token
 from stacks.plan.plan import plan
 from stacks.plan.targets import addresses_of
+from stacks.verify.alerts import planned
 from stacks.verify.differences import subset
 from stacks.verify.findings import CannotTellError
 from stacks.verify.site import Instance, Loaded, Use, Version, Way
@@ -52,6 +53,7 @@ class Cluster:
         self._context = target.context
         self.environment: Environment = named.environment
         self.plan = plan(named.environment, addresses_of(named), name=named.name)
+        self.alerts = planned(self.plan)
         self.where = f"{named.name} in {self.plan.namespace} of {self._context}"
         self.again = f"python -m stacks up {named.name}"
         if cluster.ask(self._context, "GET", f"/api/v1/namespaces/{self.plan.namespace}") is None:

@@ -14,6 +14,7 @@ from stacks.deploy.docker_api import DaemonError
 from stacks.placement.outputs import outputs
 from stacks.plan.plan import plan
 from stacks.plan.targets import addresses_of
+from stacks.verify.alerts import planned
 from stacks.verify.findings import CannotTellError
 from stacks.verify.site import Instance, Loaded, Use, Version, Way
 
@@ -36,6 +37,7 @@ class Docker:
         self._host = target.host
         self.environment: Environment = named.environment
         self.plan = plan(named.environment, addresses_of(named), name=named.name)
+        self.alerts = planned(self.plan)
         self.outputs = outputs(self.plan)
         self.where = f"{named.name} on Docker at {self._host}"
         self.again = f"python -m stacks up {named.name}"

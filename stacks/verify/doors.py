@@ -31,6 +31,8 @@ _EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 _GRPC_SECONDS = 10.0
 _UNREACHED = "UNAVAILABLE"
 """Status of gRPC where nobody answers, or where the certificate is not trusted."""
+_REFUSED, _SILENT = 0, -1
+"""In place of a status: no connection, and no answer in time."""
 _WRONG = "no-token-of-this-stack"
 
 
@@ -60,7 +62,9 @@ def intake(look: Look, account: Account) -> None:
         return
     for instance in look.running(workload.name)[:_MOST]:
         with site.reach(instance, ports.OTLP_HTTP) as way:
-            _try(account, _door(look, f"{instance.name} over HTTP", way, _post, asks=asks, secured=secured))
+            answers = _try(account, _door(look, f"{instance.name} over HTTP", way, _post, asks=asks, secured=secured))
+        if not answers:
+            continue
         with site.reach(instance, ports.OTLP_GRPC) as way:
             _try_grpc(look, account, f"{instance.name} over gRPC", way, asks=asks, secured=secured)
 
@@ -125,16 +129,18 @@ def _door(
     return _Door(place, secured, token, asks, authority, lambda shown, trust: send(way, shown, trust))
 
 
-def _try(account: Account, door: _Door) -> None:
-    """Knock with all that is asked for, then with one thing less each time."""
+def _try(account: Account, door: _Door) -> bool:
+    """Knock with all that is asked for, then with one thing less each time. Whether anything answers there in time."""
     trust = ssl.create_default_context(cadata=door.authority) if door.secured else None
     if door.asks and door.token is None:
         account.unseen.append(f"{door.place}: the token is not to be had here, so that nobody knows whether it would be taken")
-    elif (status := _knocked(door, door.token, trust)) == 0:
+    elif (status := _knocked(door, door.token, trust)) in {_REFUSED, _SILENT}:
         account.unseen.append(f"{door.place} cannot be reached with all that is asked for")
+        if status == _SILENT:
+            return False
     elif status != _OK:
         account.faults.append(f"{door.place} answers {status} to one who has all that is asked for")
-        return
+        return True
     strangers: list[tuple[str, str | None, ssl.SSLContext | None]] = []
     if door.asks:
         strangers += [("without the token", None, trust), ("with a wrong token", _WRONG, trust)]
@@ -146,9 +152,10 @@ def _try(account: Account, door: _Door) -> None:
             account.faults.append(f"{door.place} takes one who comes {who}")
         else:
             # Without an answer it is a refusal where others are answered; where none is, that was said.
-            account.facts.append(f"{door.place}: {who} refused ({status or 'no answer'})")
+            account.facts.append(f"{door.place}: {who} refused ({status if status > 0 else 'no answer'})")
     if door.secured and door.authority is not None:
         _untrusted(account, door)
+    return True
 
 
 def _untrusted(account: Account, door: _Door) -> None:
@@ -164,11 +171,13 @@ def _untrusted(account: Account, door: _Door) -> None:
 
 
 def _knocked(door: _Door, token: str | None, trust: ssl.SSLContext | None) -> int:
-    """The status of the answer; 0 where the connection was not taken, or not trusted."""
+    """The status of the answer; ``_REFUSED`` where the connection was not taken or not trusted, ``_SILENT`` where nothing came in time."""
     try:
         return door.knock(token, trust)
+    except TimeoutError:
+        return _SILENT
     except FAILURES:
-        return 0
+        return _REFUSED
 
 
 def _post(way: Way, token: str | None, trust: ssl.SSLContext | None) -> int:

@@ -1,4 +1,4 @@
-"""One look at a running backbone: its site, and the differences of its documents, which several promises share."""
+"""A look at a running backbone: its site, and the differences of its documents, which several promises share."""
 
 from __future__ import annotations
 

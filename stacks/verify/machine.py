@@ -15,9 +15,10 @@ from components.local.health import answers_url
 from components.local.instances import read_listing
 from stacks.placement.local import STATE
 from stacks.placement.outputs import Outputs
-from stacks.plan.addresses import OnThisMachine
+from stacks.plan.addresses import OnKubernetes, OnThisMachine
 from stacks.plan.plan import plan
 from stacks.verify import processes
+from stacks.verify.alerts import planned
 from stacks.verify.findings import CannotTellError
 from stacks.verify.site import Instance, Loaded, Use, Version, Way
 
@@ -50,11 +51,14 @@ class Machine:
         if clustered:
             from stacks.placement.small import wanted
 
+            # The alerts of this shape are those of a cluster.
+            self.alerts = planned(plan(named.environment, OnKubernetes(named.environment.namespace), name=named.name))
             self.plan, self._wanted = wanted(named, self._folder, tuple(self._listed.values()))
         else:
             numbers = {(one.workload, name): number for one in self._listed.values() for name, number in one.ports.items()}
             self.plan = plan(named.environment, OnThisMachine(str(self._folder), numbers), name=named.name)
             self._wanted = {workload.name: workload for workload in self.plan.workloads}
+            self.alerts = planned(self.plan)
         self._name = named.name
 
     @property

@@ -1,4 +1,4 @@
-"""One request to a server by a way that is not that of its name, and the trust that it is made with."""
+"""A request to a server by a way that is not that of its name, and the trust that it is made with."""
 
 from __future__ import annotations
 

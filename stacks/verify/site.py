@@ -63,7 +63,7 @@ class Site(Protocol):
 
     @property
     def where(self) -> str:
-        """Its place, in a phrase."""
+        """Place of the backbone, in a phrase."""
 
     @property
     def environment(self) -> Environment:
@@ -84,6 +84,10 @@ class Site(Protocol):
     @property
     def prometheus(self) -> str | None:
         """URL of the Prometheus of this backbone; None where it has none."""
+
+    @property
+    def alerts(self) -> frozenset[str]:
+        """The names of the alerts that follow from the plan."""
 
     def instances(self) -> Sequence[Instance]:
         """The servers of the plan that run."""

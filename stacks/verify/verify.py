@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+import threading
+import time
 from typing import TYPE_CHECKING
 
 from stacks.verify import alerts, canary, certificates, counters, doors, retention, room, served
@@ -17,20 +18,32 @@ if TYPE_CHECKING:
     from stacks.verify.look import Look
     from stacks.verify.site import Site
 
-_AT_ONCE = 6
+MOST_SECONDS = 40.0
+"""Time for all checks beside the tail-sampling wait; a server that hangs is not waited for longer."""
 
 
-def verify(site: Site, promises: Collection[Name] = NAMES) -> tuple[Finding, ...]:
+def verify(site: Site, promises: Collection[Name] = NAMES, *, seconds: float = MOST_SECONDS) -> tuple[Finding, ...]:
     """Look at a running backbone once, and give a finding for each of ``promises`` (default: all), in their order.
 
-    All that is written is one canary trace. A check that fails for a reason of its own is a promise that cannot be told.
+    All that is written is one canary trace. A check that fails for a reason of its own, or that has not ended ``seconds`` and the
+    tail-sampling wait after the start, is a promise that cannot be told.
     """
+    deadline = time.monotonic() + seconds + site.environment.sampling.tail.wait.total_seconds()
     seen = look(site)
     accounts = {name: Account(name, faults=list(seen.differing[name]), then=site.again) for name in NAMES}
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        running = [pool.submit(_checked, seen, accounts, names, check) for names, check in CHECKS.items() if set(names) & set(promises)]
-        for one in running:
-            one.result()
+    # Daemons, because nothing ends a thread that waits for a server which hangs.
+    running = {
+        names: threading.Thread(target=_checked, args=(seen, accounts, names, check), name=f"verify {names[0]}", daemon=True)
+        for names, check in CHECKS.items()
+        if set(names) & set(promises)
+    }
+    for one in running.values():
+        one.start()
+    for names, one in running.items():
+        one.join(max(0.0, deadline - time.monotonic()))
+        if one.is_alive():
+            for name in names:
+                accounts[name].unseen.append(f"no answer within {seconds:g} s and the wait of tail sampling")
     return tuple(accounts[name].finding() for name in NAMES if name in promises)
 
 

@@ -108,13 +108,14 @@ def test_services_have_addresses_of_the_families_of_the_target(cluster: ApiServe
         ("HTTPRoute", ("spec", "parentRefs", 0, "name")),
         ("Certificate", ("spec", "issuerRef")),
         ("ExternalSecret", ("spec", "data", 0, "secretKey")),
+        ("Instrumentation", ("spec", "env", 0, "name")),
         ("PodMonitor", ("spec", "selector")),
         ("PrometheusRule", ("spec", "groups", 0, "rules", 0, "expr")),
-        ("Instrumentation", ("spec", "env", 0, "name")),
     ],
 )
 def test_an_object_of_a_controller_without_what_it_needs_is_refused(cluster: ApiServer, kind: str, path: tuple[str | int, ...]) -> None:
-    cluster.apply(namespace("lacking"))
+    for name in ("lacking", "lacking-one", "lacking-two"):
+        cluster.apply(namespace(name))
     (mapping, *_) = plans.of_kind(plans.objects(planned("lacking")), kind)
     broken = copy.deepcopy(mapping)
     node = broken

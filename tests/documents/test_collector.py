@@ -106,13 +106,13 @@ def test_each_gateway_has_a_pipeline_a_queue_and_a_share_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("changes", "loses"),
     [
-        ({}, True),
-        ({"collectors.agent.queue.sync_writes": True}, False),
+        ({}, False),
+        ({"collectors.agent.queue.when_full": "lose"}, True),
         ({"collectors.agent.queue": None}, False),
-        ({"collectors.gateway.replicas": 1}, False),
+        ({"collectors.agent.queue.when_full": "lose", "collectors.gateway.replicas": 1}, False),
     ],
 )
-def test_a_full_shard_loses_its_own_where_it_would_have_others_repeated(changes: samples.Changes, loses: bool) -> None:  # noqa: FBT001 - a parameter of the test
+def test_a_full_shard_loses_its_own_where_the_setting_says_so_and_there_are_others(changes: samples.Changes, loses: bool) -> None:  # noqa: FBT001 - a parameter of the test
     document = collector("agent", changes=changes)
     before = [found["processors"][-1:] for name, found in document["service"]["pipelines"].items() if name.startswith("traces/gateway-")]
     assert [last == ["batch/handover"] for last in before] == [loses] * len(before)

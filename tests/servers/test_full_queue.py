@@ -92,14 +92,14 @@ class Agent:
 
 
 @contextmanager
-def running(program: Path, place: Path, gateway: str, *, sync_writes: bool) -> Iterator[Agent]:
+def running(program: Path, place: Path, gateway: str, *, loses: bool) -> Iterator[Agent]:
     with hold_block(place) as block:
         host = block[1]
         metrics = collector.TraceMetrics(f"{host}:{ports.SPAN_METRICS.number}", 1000, (), (100,), 100, 60_000, (), (100,), 1000, 100)
         text = collector.agent(
             collector.Intake(f"{host}:{ports.OTLP_GRPC.number}", f"{host}:{ports.OTLP_HTTP.number}"),
             collector.Operation(f"{host}:{ports.HEALTH.number}", host, ports.TELEMETRY.number, 256 * 2**20),
-            collector.Queue(str(place / "queue"), 2 * QUEUE_BYTES, sync_writes),
+            collector.Queue(str(place / "queue"), 2 * QUEUE_BYTES, sync_writes=False, loses=loses),
             metrics,
             gateways=collector.Gateways((gateway, f"{host}:1"), 10, 5, 2**24),
             enriched=False,
@@ -115,11 +115,11 @@ def running(program: Path, place: Path, gateway: str, *, sync_writes: bool) -> I
                 process.kill()
 
 
-def test_a_full_queue_loses_its_own_share_and_disturbs_no_other(programs: dict[str, Path], tmp_path: Path) -> None:
+def test_a_full_queue_that_loses_its_own_share_disturbs_no_other(programs: dict[str, Path], tmp_path: Path) -> None:
     taken: list[int] = []
     sent = [0, 0]
     lost = "otelcol_exporter_enqueue_failed_spans_total"
-    with living(taken) as gateway, running(programs["otelcol-contrib"], tmp_path, gateway, sync_writes=False) as agent:
+    with living(taken) as gateway, running(programs["otelcol-contrib"], tmp_path, gateway, loses=True) as agent:
         until(lambda: agent.send(20, sent) == 200 and agent.metric(lost) > 0, "a full queue", every=0.0)
         for _ in range(20):
             assert agent.send(20, sent) == 200
@@ -132,8 +132,8 @@ def test_a_full_queue_loses_its_own_share_and_disturbs_no_other(programs: dict[s
         assert 0 < agent.metric(lost, 'exporter="otlp_http/gateway-1"') < sent[1]
 
 
-def test_a_full_queue_that_is_written_through_refuses_and_loses_nothing(programs: dict[str, Path], tmp_path: Path) -> None:
+def test_a_full_queue_refuses_and_loses_nothing(programs: dict[str, Path], tmp_path: Path) -> None:
     taken: list[int] = []
     sent = [0, 0]
-    with living(taken) as gateway, running(programs["otelcol-contrib"], tmp_path, gateway, sync_writes=True) as agent:
+    with living(taken) as gateway, running(programs["otelcol-contrib"], tmp_path, gateway, loses=False) as agent:
         until(lambda: agent.send(20, sent) == 503, "a request that is refused", every=0.0)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+import certifi
 from urllib3 import PoolManager, ProxyManager, make_headers
 from urllib3.exceptions import HTTPError
 from urllib3.util import parse_url
@@ -26,7 +27,7 @@ UNREACHABLE: Final = (HTTPError, OSError)
 class SettingsSession:
     """Connections that are kept. Proxies are those of the environment, in which a network may be spared too (``no_proxy=10.0.0.0/8``).
 
-    ``certificate`` is PEM text of the CAs to trust; None: those of this host.
+    ``certificate`` is PEM text of the CAs to trust; None: the public ones.
     """
 
     def __init__(self, certificate: str | None = None) -> None:
@@ -37,12 +38,14 @@ class SettingsSession:
         self, method: str, url: str, body: bytes | None = None, *, headers: Mapping[str, str] | None = None, seconds: float
     ) -> BaseHTTPResponse:
         """Return the head of a response, whose body is still to be read. Raises ``UNREACHABLE``."""
-        by = _proxy_of(url)
-        pool = self._pools.get(by) or self._pools.setdefault(by, self._made(by, url))
+        pool = self._pools.get(by := _proxy_of(url)) or self._pools.setdefault(by, self._made(by, url))
         return pool.request(method, url, body, headers=headers, timeout=seconds, retries=False, redirect=False, preload_content=False)
 
     def _made(self, proxy: str, url: str) -> PoolManager:
-        options: dict[str, Any] = {"ssl_context": ssl.create_default_context(cadata=self._certificate)} if url.startswith("https") else {}
+        options: dict[str, Any] = {}
+        if url.startswith("https"):
+            public = None if self._certificate else certifi.where()
+            options["ssl_context"] = ssl.create_default_context(cafile=public, cadata=self._certificate)
         if not proxy:
             return PoolManager(**options)
         return ProxyManager(proxy, proxy_headers=make_headers(proxy_basic_auth=parse_url(proxy).auth), **options)

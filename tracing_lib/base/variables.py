@@ -20,7 +20,7 @@ def unreadable(environ: Mapping[str, str]) -> list[str]:
     wrong = [name for name, value in environ.items() if _LIMIT.fullmatch(name) and not _NUMBER.fullmatch(value)]
     unknown = {name.strip() for name in (environ.get(PROPAGATORS) or "none").split(",")} - {"tracecontext", "baggage", "none"}
     if unknown:
-        from importlib.metadata import entry_points  # takes longer to import than all others here
+        from importlib.metadata import entry_points
 
         wrong += [] if unknown <= entry_points(group="opentelemetry_propagator").names else [PROPAGATORS]
     return wrong

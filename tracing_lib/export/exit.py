@@ -72,8 +72,7 @@ class ExitHandlers:
     - SIGTERM, where it would end the process at once: ``shutdown`` runs in a thread of its own, and then the signal ends the process as it
       would have. A handler of the program's own is left in place: such a program ends normally, or puts back the default, which then is
       this handler again.
-    - A child that ``multiprocessing`` made ends by ``os._exit``, without ``atexit``: its own finalizers are used, and in a child of
-      Celery's pool its signal.
+    - A child of ``multiprocessing`` or of Celery's pool ends by ``os._exit``, without ``atexit``: its finalizers or its signal are used.
 
     ``os._exit``, SIGKILL and fatal signals call no handler.
     """

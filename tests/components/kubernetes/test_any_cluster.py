@@ -136,6 +136,16 @@ def test_a_pod_asks_for_the_disk_of_its_volumes_on_the_node_and_its_log(plan: Pl
         assert capped["ephemeral-storage"] == f"{there // 2**20}Mi"
 
 
+def test_every_container_asks_for_cpu_and_is_capped_in_memory_and_disk_alone(found: list[Object]) -> None:
+    pods = [template["spec"] for template in plans.templates(found).values()]
+    containers = [container for pod in pods for container in (*pod.get("initContainers", ()), *pod["containers"])]
+    assert len(containers) > len(pods) > 4
+    for container in containers:
+        asked, capped = container["resources"]["requests"], container["resources"]["limits"]
+        assert asked.keys() == {"cpu", "memory", "ephemeral-storage"}, container["name"]
+        assert capped.keys() == {"memory", "ephemeral-storage"}, container["name"]
+
+
 def test_browsers_come_in_by_a_route_of_a_gateway_in_place_of_an_ingress(found: list[Object]) -> None:
     assert plans.of_kind(found, "Ingress") == []
     spec = one(found, "HTTPRoute", "access")["spec"]

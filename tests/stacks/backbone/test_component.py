@@ -8,6 +8,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from stacks.backbone import TracingBackbone
+from stacks.environment.parse import parse
+from stacks.environment.source import read as named
 from tests import program
 from tests.stacks.backbone.programs import settings
 from tracing_lib.contract.outputs import Outputs
@@ -43,6 +45,11 @@ def test_a_provider_of_the_program_is_used_in_place_of_an_own_one() -> None:
         "shop-tracing-network": "shop-docker-id",
         "stall-tracing-network": "theirs-id",
     }
+
+
+def test_the_settings_are_an_input_that_previews_and_policies_see() -> None:
+    found = ran("several").by_type("virtengine:tracing:TracingBackbone")
+    assert parse(json.loads(found["bank"].inputs["settings"]), source="x", name="x") == named("prod").environment
 
 
 def test_everything_below_waits_for_what_the_component_depends_on() -> None:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from stacks.cli.verbs import _text
-from stacks.deploy.engine import Engine, EngineError, Event, ended_by
+from stacks.deploy.engine import Engine, EngineError, Event, _differing, ended_by
 from stacks.deploy.hints import Place, killed
 from stacks.deploy.probe import _spans
 from stacks.deploy.up import Deployment, RefusedError, losses, rotations, show_difference, up
@@ -170,6 +170,14 @@ def test_a_rotated_secret_is_said_with_who_restarts_and_one_that_nobody_reads_is
     labelled = [replace(one, differing=frozenset({"metadata"})) for one in steps]
     assert rotations(deployment, labelled) == []
     assert rotations(deployment, [replace(one, differing=frozenset({"metadata", "stringData"})) for one in steps]) != []
+
+
+def test_what_differs_is_read_from_the_detailed_difference_where_there_is_one() -> None:
+    # So the provider of Kubernetes tells of a Secret with another label.
+    labelled = {"diffs": None, "detailedDiff": {'metadata.labels["example.org/team"]': {"diffKind": "add"}}}
+    assert _differing(labelled) == {"metadata"}
+    assert _differing({"diffs": ["envs"], "detailedDiff": None}) == {"envs"}
+    assert _differing({}) == frozenset()
 
 
 def test_what_is_left_of_a_deployment_is_not_said_to_be_the_same(capsys: pytest.CaptureFixture[str]) -> None:

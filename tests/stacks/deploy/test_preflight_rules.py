@@ -84,7 +84,7 @@ ASKED: dict[str, tuple[dict[str, Any], str, str]] = {
         "the External Secrets Operator",
     ),
     "Instrumentation": (
-        {"ingest": {"namespaces": ["virtengine"], "instrumentation": True}},
+        {"ingest": {"instrumentation": True}},
         "ingest.instrumentation",
         "the OpenTelemetry operator",
     ),

@@ -148,7 +148,7 @@ def test_the_agent_adds_only_shards_tls_and_enrichment_to_the_gateways_intake(ba
     cluster, host = samples.planned(base, "kubernetes"), samples.planned(base, "docker")
     agent: dict[str, Any] = yaml.safe_load(samples.document(cluster, "agent", "collector.yaml"))
     alone: dict[str, Any] = yaml.safe_load(samples.document(host, "gateway", "collector.yaml"))
-    shares = {name for name in agent["processors"] if name.startswith("filter/")}
+    shares = {name for name in agent["processors"] if name.startswith(("filter/", "batch/"))}
     assert agent["processors"].keys() - alone["processors"].keys() - shares == {"k8s_attributes"}
     for shared in wall.NAMES:
         assert agent["processors"][shared] == alone["processors"][shared]

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import math
 import re
+import threading
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from components.local import authority
 from stacks.environment.source import ROOT
 from stacks.trial.counters import samples as read_samples
+from stacks.verify import verify as whole
 from stacks.verify.certificates import _judge
 from stacks.verify.counters import _held_against
 from stacks.verify.findings import NAMES, SENTENCES, Account
 from stacks.verify.verify import CHECKS
+from tests.stacks import samples
+from tests.waiting import STALL_SECONDS
 
 if TYPE_CHECKING:
     from cryptography import x509
+
+    from stacks.verify.findings import Name
 
 
 def verdict(**seen: object) -> str:
@@ -47,6 +54,17 @@ def test_every_promise_has_a_sentence_a_check_and_a_section_in_the_runbook() -> 
     assert {name for names in CHECKS for name in names} == set(NAMES)
     lacking = [name for name, text in sections if not (name == "strategies-access" or all(f"- {word}" in text for word in PARTS))]
     assert lacking == []
+
+
+def test_a_server_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    planned, ended = samples.named("prod"), threading.Event()
+    site: Any = SimpleNamespace(environment=planned.environment, plan=samples.planned("prod"), again="", instances=tuple)
+    hanging = planned.environment.sampling.tail.wait.total_seconds()
+    monkeypatch.setattr(whole, "CHECKS", {("queue",): lambda *_: ended.wait(STALL_SECONDS)})
+    only: tuple[Name, ...] = ("queue",)
+    (found,) = whole.verify(site, only, seconds=0.2 - hanging)
+    assert (found.verdict, "no answer within" in found.evidence) == ("cannot be told", True)
+    ended.set()
 
 
 PARTS = ("Cause:", "Check:", "Cure:")

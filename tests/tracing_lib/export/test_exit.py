@@ -94,14 +94,14 @@ def test_sigterm_that_comes_in_the_middle_of_ending_spans_does_not_hang(http_col
 CONSOLE = """
 import signal, sys, time
 from opentelemetry.sdk.trace import SpanProcessor
-from tracing_lib import configure
+from tracing_lib import TracingSettings, configure
 class Own(SpanProcessor):
     def shutdown(self):
         print("own processor ended", flush=True)
 class Faulty(SpanProcessor):
     def shutdown(self):
         raise OSError
-tracing = configure(console=True)
+tracing = configure(TracingSettings(service_name="a", shutdown_seconds=STALL), console=True)
 for each in (Faulty(), Own()):
     tracing.provider.add_span_processor(each)
 with tracing.tracer("t").start_as_current_span("above"):
@@ -113,7 +113,7 @@ with tracing.tracer("t").start_as_current_span("above"):
 
 @pytest.mark.parametrize(("end", "code"), [("time.sleep(600)", -signal.SIGTERM), ("sys.exit(3)", 3)])
 def test_with_the_console_alone_every_processor_is_shut_down_at_the_end(end: str, code: int) -> None:
-    command = [sys.executable, "-c", CONSOLE.replace("END", end)]
+    command = [sys.executable, "-c", CONSOLE.replace("END", end).replace("STALL", str(STALL_SECONDS))]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout
     assert process.stdout.readline() == "ready\n"
