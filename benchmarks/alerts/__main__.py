@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 RESULTS, PAGE = ROOT / "benchmarks" / "results" / "alerts.json", ROOT / "docs" / "alerts.md"
 FACTOR = 1 / 60
-QUEUE_BYTES = 16 * 2**20
+QUEUE_BYTES, MEMORY_BYTES = 16 * 2**20, 64 * 2**20
 HEALTHY_SECONDS = 60
 WARM_SECONDS = 20
 LONGEST_SECONDS, QUIET_SECONDS = 240, 120
@@ -68,7 +68,22 @@ def environments() -> dict[str, Named]:
         load={"spans_per_second": 1, "bytes_per_span": 16_384, "nodes": 1},
         retention={"traces": "1d"},
     )
-    return {"usual": replace(usual, environment=_small_queues(usual.environment)), "disks": usual, "tight": tight}
+    return {
+        "usual": replace(usual, environment=_small_queues(usual.environment)),
+        "disks": usual,
+        "tight": tight,
+        "small": replace(tight, environment=_little_memory(tight.environment)),
+    }
+
+
+def _little_memory(environment: Environment) -> Environment:
+    """The environment with less memory than an environment may give collectors, so that a load of this machine uses it up."""
+    both = environment.collectors
+    changed = {
+        name: section.model_copy(update={"resources": section.resources.model_copy(update={"memory": MEMORY_BYTES})})
+        for name, section in (("agent", both.agent), ("gateway", both.gateway))
+    }
+    return environment.model_copy(update={"collectors": both.model_copy(update=changed)})
 
 
 def _small_queues(environment: Environment) -> Environment:

@@ -6,17 +6,20 @@ import datetime as dt
 import shutil
 import threading
 import time
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import grpc
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceServicer, add_TraceServiceServicer_to_server
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
@@ -33,15 +36,16 @@ HEAVY = Pace(40, 3600, span_bytes=700, give_up_seconds=5)
 """A load that fills the queues of the environment within two minutes."""
 MANY = Pace(1500, 3600, spans=1, span_bytes=150, give_up_seconds=5)
 """Traces of one small span."""
-FLOOD = Pace(40, 3600, span_bytes=40_000, give_up_seconds=5)
-"""More than the memory of a small collector takes."""
+FLOOD = Pace(40, 3600, span_bytes=6000, give_up_seconds=5)
+"""More than collectors with hardly any memory take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """A fault. ``alerts`` are to fire while it lasts, ``after`` once it has ended.
 
-    ``environment`` names the one that is run: ``disks`` has volumes of their own size, ``tight`` low limits. ``stays`` says that the
+    ``environment`` names the one that is run: ``disks`` has volumes of their own size, ``tight`` low limits, ``small``
+    hardly any memory. ``stays`` says that the
     alerts do not end with the fault.
     """
 
@@ -50,7 +54,7 @@ class Scenario:
     make: Callable[[Stage], AbstractContextManager[None]]
     after: tuple[str, ...] = ()
     load: Pace | None = USUAL
-    environment: Literal["usual", "disks", "tight"] = "usual"
+    environment: Literal["usual", "disks", "tight", "small"] = "usual"
     stays: bool = False
 
 
@@ -142,7 +146,9 @@ def _sent(stage: Stage, spans: Callable[[], Sequence[Span]], every: float) -> Ab
 
         def send() -> None:
             while not ended.is_set():
-                stage.post(_request(spans()))
+                # A collector that is busy with earlier ones answers late.
+                with suppress(OSError):
+                    stage.post(_request(spans()))
                 ended.wait(every)
 
         thread = threading.Thread(target=send, daemon=True)
@@ -156,9 +162,26 @@ def _sent(stage: Stage, spans: Callable[[], Sequence[Span]], every: float) -> Ab
     return sending()
 
 
-def _too_long(stage: Stage) -> AbstractContextManager[None]:
-    # Below the 20 MiB that a collector takes by HTTP, above the 16 MiB that Jaeger takes by gRPC.
-    return _sent(stage, lambda: [_span(0, "too long", "x y " * 4_400_000)], 5)
+class _Refusing(TraceServiceServicer):
+    """Takes no span, for good."""
+
+    def Export(self, request: object, context: grpc.ServicerContext) -> None:  # noqa: ARG002, N802 - the signature that is overridden
+        """Refuse."""
+        context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no spans here")
+
+
+@contextmanager
+def _other_store(stage: Stage) -> Iterator[None]:
+    """Another server in place of the store, which refuses what it is sent for good."""
+    listed, server = stage.faults.find("jaeger-0"), grpc.server(ThreadPoolExecutor(4))
+    add_TraceServiceServicer_to_server(_Refusing(), server)
+    with _refused("jaeger-0")(stage):
+        server.add_insecure_port(f"{listed.address}:{listed.ports['otlp-grpc']}")
+        server.start()
+        try:
+            yield
+        finally:
+            server.stop(0).wait()
 
 
 def _many_names(stage: Stage) -> AbstractContextManager[None]:
@@ -249,7 +272,9 @@ SCENARIOS = {
     "stranger": Scenario(
         title="Another server answers in place of a gateway", alerts=("TracingAgentDeliveryFailed",), make=_stranger, load=USUAL
     ),
-    "too-long": Scenario(title="A span is longer than the store takes", alerts=("TracingGatewayDeliveryFailed",), make=_too_long),
+    "other-store": Scenario(
+        title="Another server answers in place of the store", alerts=("TracingGatewayDeliveryFailed",), make=_other_store
+    ),
     "backend-away": Scenario(
         title="The backend is away until the gateways' queues are full",
         alerts=(
@@ -296,7 +321,7 @@ SCENARIOS = {
         alerts=("TracingAgentMemoryFull", "TracingGatewayMemoryFull"),
         make=_none,
         load=FLOOD,
-        environment="tight",
+        environment="small",
     ),
 }
 """In the order in which they are run."""
