@@ -70,7 +70,7 @@ def test_spans_are_counted_where_services_send_and_calls_before_tail_sampling(ta
     traces, sampled = (document["service"]["pipelines"][name] for name in ("traces", "traces/sampled"))
     assert "service_graph" in traces["exporters"]
     assert "tail_sampling" not in traces["processors"]
-    assert (sampled["receivers"], sampled["exporters"]) == (["forward"], ["otlp_grpc"])
+    assert (sampled["receivers"], sampled["exporters"]) == (["forward"], ["otlp_grpc", "span_metrics/kept"])
     clustered = target in {"kubernetes", "small"}
     entry = collector("agent", target) if clustered else document
     assert "span_metrics" in entry["service"]["pipelines"]["traces"]["exporters"]

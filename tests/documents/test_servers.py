@@ -239,7 +239,8 @@ def test_a_bucket_without_a_region_names_none() -> None:
 
 def test_grafana_reads_traces_from_tempo_and_asks_for_no_second_login() -> None:
     plan = samples.planned("prod-tempo")
-    (source,) = parsed("grafana", "datasources/tempo.yaml", "prod-tempo")["datasources"]
+    source, *others = parsed("grafana", "datasources/tempo.yaml", "prod-tempo")["datasources"]
+    assert [other["type"] for other in others] == ["prometheus", "loki"]
     assert source["url"] == plan.endpoints.query
     assert (source["type"], source["editable"], source["isDefault"]) == ("tempo", False, True)
     settings = configparser.ConfigParser(interpolation=None)

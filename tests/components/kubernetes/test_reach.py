@@ -110,6 +110,12 @@ def answers(plan: Plan, found: list[Object]) -> tuple[set[Flow], set[Flow], set[
 def wanted(plan: Plan, found: list[Object]) -> tuple[set[Flow], set[Flow], set[tuple[str, int, str, int]]]:
     inside, everybody = actors(plan, found)
     called = {(e.destination, e.port.number, e.destination, e.port.number) for e in plan.edges if e.destination in inside}
+    # A pod's annotations have room for one page of metrics, so Services tell a Prometheus of the others.
+    if plan.monitoring.scraping == "annotations":
+        pages = [
+            (workload.name, page.port, workload.port(page.port).number) for workload in plan.workloads for page in workload.metrics[1:]
+        ]
+        called |= {(f"{name}-{port}", number, name, number) for name, port, number in pages}
     return (*expected(plan, inside, everybody), called)
 
 

@@ -95,6 +95,7 @@ def test_render_writes_the_plan_and_every_document_and_names_them(tmp_path: Path
         "kubernetes/0-namespace.yaml",
         *(f"kubernetes/1-{workload}.yaml" for workload in ("access", "agent", "gateway", "jaeger", "sampling")),
         "kubernetes/2-consumers.yaml",
+        "kubernetes/3-monitoring.yaml",
     }
     assert {name for name in written if not name.startswith("kubernetes/")} == {
         "plan.json",
@@ -102,6 +103,8 @@ def test_render_writes_the_plan_and_every_document_and_names_them(tmp_path: Path
         "agent/collector.yaml",
         "gateway/collector.yaml",
         "jaeger/jaeger.yaml",
+        "monitoring/alerts.yaml",
+        "monitoring/alerts_test.yaml",
         "sampling/sampling.yaml",
         "sampling/strategies.json",
     }

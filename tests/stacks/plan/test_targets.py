@@ -106,12 +106,14 @@ def test_a_cluster_and_its_shape_in_small_differ_in_what_only_kubernetes_has(bas
 
 
 @pytest.mark.parametrize("base", samples.FILES)
-def test_of_the_environment_in_small_only_the_way_to_the_login_differs(base: str) -> None:
+def test_of_the_environment_in_small_only_the_ways_to_login_and_prometheus_differ(base: str) -> None:
     environment, plan = samples.named(base).environment, samples.planned(base)
     layout = lay_out(plan, Block("127.64.0"), nodes=2)
     before, after = environment.model_dump(), layout.environment(environment).model_dump()
     changed = {name for name in before if before[name] != after[name]}
-    assert changed == (set() if base == "dev" else {"access"})
+    assert changed == (set() if base == "dev" else {"access"} | ({"monitoring"} if environment.monitoring.prometheus else set()))
+    monitoring = {name for name in before["monitoring"] if before["monitoring"][name] != after["monitoring"][name]}
+    assert monitoring <= {"prometheus"}
     if changed:
         ways = {name for name in before["access"] if before["access"][name] != after["access"][name]}
         assert ways == {"host", "oidc_issuer", "oidc_ca_secret", "trusted_proxies"}
@@ -139,6 +141,10 @@ def test_a_cluster_differs_in_who_redacts_counts_and_keeps_and_in_the_login(base
         # One host has strategies in plain text on loopback, as it has its intake.
         guarded = {("extensions", "basicauth"), ("extensions", "remote_sampling"), ("service", "extensions")}
         assert {place[:2] for place in found.pop("sampling/sampling.yaml")} == guarded
+    # On one host no agent is shown, and no volume of one.
+    boards = {name for name in found if name.startswith("grafana/boards/")}
+    assert {place[:1] for name in boards for place in found.pop(name)} <= {("panels",)}
+    assert bool(boards) == (base == "prod-tempo")
     # Grafana writes its own links, so behind the login proxy it knows the address of that.
     assert found == ({"grafana/grafana.ini": {()}} if base.startswith("prod-tempo") else {})
 
