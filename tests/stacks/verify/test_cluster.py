@@ -19,6 +19,8 @@ from stacks.verify.look import look
 from stacks.verify.verify import verify
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from components.kubernetes.names import Object
     from stacks.environment.source import Named
     from stacks.verify.findings import Name
@@ -41,7 +43,7 @@ def change(cluster: Cluster, path: str, merged: Any) -> None:  # noqa: ANN401 - 
 
 
 @pytest.fixture
-def deployed(cluster: Cluster) -> Named:
+def deployed(cluster: Cluster) -> Iterator[Named]:
     """Production as objects, with a pod of each workload that is said to be ready, since no kubelet runs any."""
     named = cluster.environment(cluster.namespace("verify"))
     wanted = plan(named.environment, addresses_of(named), name=named.name)
@@ -60,7 +62,11 @@ def deployed(cluster: Cluster) -> Named:
             cluster.ask("POST", pods, {"metadata": head, "spec": {**spec, "containers": containers, "initContainers": []}})
             ready = [{"type": "Ready", "status": "True"}]
             cluster.status(f"{pods}/{name}", {"phase": "Running", "conditions": ready})
-    return named
+    yield named
+    # A consumer belongs to one backbone, and its namespace here is that of other tests too.
+    for mapping in (one for those in kubernetes_objects(wanted).values() for one in those):
+        if mapping["kind"] != "Namespace" and mapping["metadata"].get("namespace") != wanted.namespace:
+            cluster.ask("DELETE", path_of(mapping))
 
 
 def test_objects_and_pods_as_planned_are_told_to_be_so(cluster: Cluster, deployed: Named) -> None:
