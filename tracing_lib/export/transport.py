@@ -186,7 +186,7 @@ def _retry_info(error: grpc.RpcError) -> float | None:
 
     info = RetryInfo()
     with suppress(DecodeError, TypeError):
-        for field in UnknownFieldSet(Empty.FromString(details)):
+        for field in UnknownFieldSet(Empty.FromString(details)):  # type: ignore[attr-defined]  # not in its stub
             if field.field_number == _DETAILS_FIELD and Detail.FromString(field.data).Unpack(info):
                 return float(info.retry_delay.seconds + info.retry_delay.nanos / 1e9)
     return None
