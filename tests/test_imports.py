@@ -157,6 +157,15 @@ def test_the_bundle_imports_of_the_library_the_contract_and_the_reading_of_trace
     }
 
 
+def test_no_test_imports_the_host_of_pulumi_at_its_head() -> None:
+    """It loads Pulumi's own ``google.rpc.Status``, after which tests of the same process cannot load the one of googleapis."""
+    heads = {path: [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.Import | ast.ImportFrom)] for path in TESTS}
+    imported = {
+        (path, getattr(node, "module", None) or alias.name) for path, nodes in heads.items() for node in nodes for alias in node.names
+    }
+    assert [str(path) for path, name in imported if name.startswith(("pulumi.provider", "pulumi.runtime.proto.status"))] == []
+
+
 def functions(path: Path) -> Iterator[tuple[str, int]]:
     """Name and length of every function of a file, its decorators not counted."""
     for node in ast.walk(ast.parse(path.read_text())):

@@ -7,7 +7,7 @@ processor tries again.
 from __future__ import annotations
 
 import gzip
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from tracing_lib.contract.settings import TracingSettings
 
 _METHOD: Final = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
-_OK: Final = 200
-_OTHER_THAN_SUCCESS: Final = 300
+_SUCCESS: Final = range(200, 300)
 _RETRYABLE_HTTP: Final = frozenset({429, 502, 503, 504})
 _THROTTLING_HTTP: Final = frozenset({429, 503})
 _RETRYABLE_GRPC: Final = frozenset({"CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"})
 _TOO_LARGE_HTTP: Final = 413
 _TOO_LARGE_GRPC: Final = "larger than max"
 """In the details of ``RESOURCE_EXHAUSTED``, by every implementation of gRPC."""
+_DETAILS_FIELD: Final = 3
 _GZIP_LEVEL: Final = 1
 """Spans repeat themselves: level 1 finds most of that, and 6 takes three times as long for a tenth less."""
 
@@ -102,7 +102,7 @@ class HttpTransport:
         except TooLongAnswerError:
             answer = b""  # the status was said before
         status = response.status
-        if _OK <= status < _OTHER_THAN_SUCCESS:
+        if status in _SUCCESS:
             rejected, message = rejected_spans(answer)
             return ExportResult("accepted", message, REJECTED, rejected)
         if status in _RETRYABLE_HTTP:
@@ -178,15 +178,15 @@ def _retry_info(error: grpc.RpcError) -> float | None:
     details = next((pair.value for pair in error.trailing_metadata() or () if pair.key == "grpc-status-details-bin"), None)
     if details is None:
         return None
+    from google.protobuf.any_pb2 import Any as Detail
+    from google.protobuf.empty_pb2 import Empty
     from google.protobuf.message import DecodeError
+    from google.protobuf.unknown_fields import UnknownFieldSet  # not google.rpc.Status: Pulumi has its own, and a process can load one
     from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]  # googleapis-common-protos has no types
-    from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 
-    try:
-        for detail in Status.FromString(details).details:
-            info = RetryInfo()
-            if detail.Unpack(info):
+    info = RetryInfo()
+    with suppress(DecodeError, TypeError):
+        for field in UnknownFieldSet(Empty.FromString(details)):  # type: ignore[attr-defined]  # not in its stub
+            if field.field_number == _DETAILS_FIELD and Detail.FromString(field.data).Unpack(info):
                 return float(info.retry_delay.seconds + info.retry_delay.nanos / 1e9)
-    except DecodeError:
-        return None
     return None

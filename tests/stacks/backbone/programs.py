@@ -9,7 +9,6 @@ import pulumi
 import pulumi_docker
 import pulumi_kubernetes
 import yaml
-from pulumi.provider.experimental.component import ComponentProvider
 
 from stacks.backbone import TracingBackbone, TracingBackboneArgs
 from stacks.environment.model import KEY
@@ -106,6 +105,9 @@ def _in_camel_case(key: str) -> str:
 
 def hosted() -> None:
     """A backbone as the host of the package makes it for a program in another language, and the same in Python."""
+    # Here, for it loads a google.rpc.Status beside which the one of googleapis cannot be loaded, and tests import this module.
+    from pulumi.provider.experimental.component import ComponentProvider
+
     provider: Any = ComponentProvider([TracingBackbone], "tracingbackbone", "virtengine", "0.1.0")
     secrets: dict[str, pulumi.Input[str]] = {**SECRETS, **TOKEN}
     inputs = {"environment": _camel(settings("prod")), "environmentName": "prod", "secrets": secrets}

@@ -17,6 +17,7 @@ import grpc.aio
 import httpx
 import pytest
 from celery.contrib.testing import worker  # type: ignore[import-untyped]
+from celery.signals import setup_logging  # type: ignore[import-untyped]
 from opentelemetry.instrumentation.celery import CeleryInstrumentor
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 from opentelemetry.sdk.trace.sampling import Decision, ParentBased, Sampler, SamplingResult
@@ -29,7 +30,7 @@ from tracing_lib.instrument import traced
 from tracing_lib.instrument.http import trace_httpx
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).parents[3]
 
@@ -171,6 +172,19 @@ def test_a_client_of_httpx_with_both_is_one_trace_to_the_server(recorder: Record
     assert len(recorder.spans) == (2 if order == "ours first" else 1), "wrapped around ours, contrib's does not say that it has its span"
 
 
+@pytest.fixture
+def _logging_is_left_alone() -> Iterator[None]:
+    """Celery's worker gives the root logger a level and a handler of its own, for good, unless somebody says to do it in its place."""
+
+    def in_its_place(**_: object) -> None:
+        """Do nothing."""
+
+    setup_logging.connect(in_its_place)
+    yield
+    setup_logging.disconnect(in_its_place)
+
+
+@pytest.mark.usefixtures("_logging_is_left_alone")
 def test_a_task_of_celery_belongs_to_the_request_that_sent_it(recorder: Recorder) -> None:
     app = celery.Celery("t", broker="memory://", backend="cache+memory://", set_as_current=False)
     done = threading.Event()
