@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
+import httpx
 from waldur_api_client.api.marketplace_orders import marketplace_orders_create, marketplace_orders_list, marketplace_orders_retrieve
 from waldur_api_client.api.marketplace_resources import marketplace_resources_retrieve, marketplace_resources_terminate
 from waldur_api_client.models.generic_order_attributes import GenericOrderAttributes
@@ -28,6 +29,9 @@ _ENDED: Final = {OrderState.ERRED, OrderState.CANCELED, OrderState.REJECTED}
 _GONE: Final = {ResourceState.TERMINATED, ResourceState.TERMINATING}
 _TIMEOUT_SECONDS: Final = 30.0
 """For one request, so that a backend that hangs fails the job. Far more than one takes, because a loaded machine is no failure."""
+
+_KEPT_SECONDS: Final = 60.0
+"""How long an idle connection is kept: longer than 5 s, the default, because httpx may close one that expires with a request just given."""
 
 
 class WaldurAdapter:
@@ -73,5 +77,6 @@ class WaldurAdapter:
 async def adapter(options: argparse.Namespace) -> AsyncIterator[WaldurAdapter]:
     """The adapter for ``--waldur``, with the token that ``--waldur-token-file`` holds."""
     token = options.waldur_token_file.read_text().strip() if options.waldur_token_file else "example"
-    async with waldur_client(options.waldur, token, timeout_seconds=_TIMEOUT_SECONDS) as client:
+    limits = {"limits": httpx.Limits(keepalive_expiry=_KEPT_SECONDS)}
+    async with waldur_client(options.waldur, token, timeout_seconds=_TIMEOUT_SECONDS, httpx_options=limits) as client:
         yield WaldurAdapter(client, f"{options.waldur}{options.waldur_offering}", f"{options.waldur}{options.waldur_project}")
