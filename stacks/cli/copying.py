@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-import math
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stacks.environment.source import name_of, read
+from stacks.cli.trying import FAILED, INTERRUPTED, OK, folder_of, positive
+from stacks.environment.source import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stacks.copies.archive import Progress
     from stacks.placement.outputs import Outputs
-
-OK, FAILED, INTERRUPTED = 0, 2, 130
-"""Exit statuses; the last is what a shell reports of a program that Ctrl-C ended."""
 
 STATE = "folder that the environment runs in, as given to `run`, or that Pulumi keeps its state in"
 ENVIRONMENT = "name of a running or deployed environment, or path of its stack file"
@@ -33,7 +30,7 @@ def add_copying(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     writing.add_argument("environment", help=ENVIRONMENT)
     writing.add_argument("file", type=Path, help="file to write, such as traces.jsonl.gz")
     time_of = writing.add_mutually_exclusive_group()
-    time_of.add_argument("--hours", type=_hours, default=24.0, help="how far to look back from now (default: 24)")
+    time_of.add_argument("--hours", type=positive, default=24.0, help="how far to look back from now (default: 24)")
     time_of.add_argument("--since", type=_moment, metavar="TIME", help="from this time on, for example 2026-11-25T08:00:00Z")
     writing.add_argument("--until", type=_moment, metavar="TIME", help="to before this time (default: now)")
     writing.add_argument("--service", help="only traces in which this service has a span (default: all)")
@@ -50,13 +47,6 @@ def add_copying(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 def _finish(parser: argparse.ArgumentParser, verb: Callable[[argparse.Namespace], str]) -> None:
     parser.add_argument("--state", type=Path, metavar="DIR", help=STATE)
     parser.set_defaults(verb=_explained(verb))
-
-
-def _hours(text: str) -> float:
-    number = float(text)
-    if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"{text} is no number of hours above 0; write for example 24")
-    return number
 
 
 def _moment(text: str) -> float:
@@ -139,18 +129,11 @@ def _clock(moment: float) -> str:
     return dt.datetime.fromtimestamp(moment, dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def _folder(arguments: argparse.Namespace) -> Path:
-    from stacks.placement.local import STATE as DEFAULT
-
-    state: Path = arguments.state or DEFAULT
-    return state / name_of(arguments.environment)
-
-
 def _outputs(arguments: argparse.Namespace) -> Outputs:
     """The outputs of an environment: of the one that runs on this machine, else of the deployed one."""
     from stacks.placement.outputs import Outputs
 
-    local = _folder(arguments) / "outputs.json"
+    local = folder_of(arguments) / "outputs.json"
     if local.is_file():
         return Outputs.read(local)
     from stacks.deploy.up import deployed_outputs, say
@@ -164,8 +147,8 @@ def _receiver(arguments: argparse.Namespace) -> str:
     from components.local.instances import read_listing
     from stacks.copies.archive import CopyError
 
-    if (_folder(arguments) / "outputs.json").is_file():
-        for listed in read_listing(_folder(arguments)):
+    if (folder_of(arguments) / "outputs.json").is_file():
+        for listed in read_listing(folder_of(arguments)):
             if listed.workload in {"jaeger", "tempo"}:
                 return f"{listed.address}:{listed.ports['otlp-grpc']}"
     target = read(arguments.environment).environment

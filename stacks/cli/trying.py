@@ -100,7 +100,8 @@ def _explained(verb: Callable[[argparse.Namespace], int]) -> Callable[[argparse.
     return run
 
 
-def _folder(arguments: argparse.Namespace) -> Path:
+def folder_of(arguments: argparse.Namespace) -> Path:
+    """The folder of an environment that runs on this machine, as the command line names it."""
     from stacks.environment.source import name_of
     from stacks.placement.local import STATE as DEFAULT
 
@@ -111,7 +112,7 @@ def _folder(arguments: argparse.Namespace) -> Path:
 def _ps(arguments: argparse.Namespace) -> int:
     from components.local.instances import read_listing
 
-    listed = read_listing(_folder(arguments))
+    listed = read_listing(folder_of(arguments))
     if arguments.json:
         sys.stdout.write(json.dumps([asdict(instance) for instance in listed], indent=2) + "\n")
     else:
@@ -125,7 +126,7 @@ def _fault(arguments: argparse.Namespace) -> int:
     from components.local.faults import Faults
     from components.local.instances import command_for
 
-    faults, name, since = Faults(_folder(arguments)), arguments.instance, time.monotonic()
+    faults, name, since = Faults(folder_of(arguments)), arguments.instance, time.monotonic()
     match arguments.fault:
         case "kill":
             faults.kill(name)
@@ -148,7 +149,7 @@ def _fault(arguments: argparse.Namespace) -> int:
                     faults.release(name)
         case "slow" | "full-disk" as kind:
             _during(_lasting(faults, kind, arguments), arguments.seconds)
-    see = command_for("ps", _folder(arguments), arguments.environment)
+    see = command_for("ps", folder_of(arguments), arguments.environment)
     sys.stdout.write(f"{arguments.fault} {name}: done after {time.monotonic() - since:.1f} s; see: {see}\n")
     return OK
 
@@ -175,7 +176,7 @@ def _load(arguments: argparse.Namespace) -> int:
     from stacks.trial.load import Pace
 
     pace = Pace(arguments.traces_per_second, arguments.seconds, spans=arguments.spans)
-    with trial(_folder(arguments), pace, late_after=arguments.late_after) as running:
+    with trial(folder_of(arguments), pace, late_after=arguments.late_after) as running:
         account = running.settle()
     if arguments.json:
         sys.stdout.write(json.dumps(asdict(account) | {"lost": account.lost}, indent=2) + "\n")

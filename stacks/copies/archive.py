@@ -10,7 +10,7 @@ import gzip
 import json
 import os
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -81,18 +81,22 @@ class Archive:
         self._file.close()
 
 
+def open_text(path: Path) -> TextIO:
+    """Open a file of text, compressed or not. Raises ``OSError``, also when it is read, and there ``EOFError`` where a part is missing."""
+    with path.open("rb") as file:
+        compressed = file.read(2) == b"\x1f\x8b"
+    return gzip.open(path, "rt", encoding="utf-8") if compressed else path.open(encoding="utf-8")
+
+
 def lines_of(path: Path) -> Iterator[str]:
     """Yield the lines of a file of traces, compressed or not. Raises ``CopyError`` for a file that cannot be read to its end."""
     number = 0
     try:
-        with path.open("rb") as file:
-            compressed = file.read(2) == b"\x1f\x8b"
-            file.seek(0)
-            with gzip.open(file, "rt", encoding="utf-8") if compressed else path.open(encoding="utf-8") as lines:
-                for line in lines:
-                    number += 1
-                    if line.strip():
-                        yield line
+        with open_text(path) as lines:
+            for line in lines:
+                number += 1
+                if line.strip():
+                    yield line
     except OSError as error:
         raise CopyError(f"{path}: {error.strerror or error}; name a file that `export` wrote") from None
     except (EOFError, UnicodeDecodeError):

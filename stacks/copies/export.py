@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from stacks.copies.archive import Archive, CopyError, Note, Progress
 from stacks.show.errors import TraceNotFoundError
-from stacks.show.fetch import get
+from stacks.show.fetch import get_trace_document
 from stacks.show.search import find_traces
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ _STEP_SECONDS: Final = 60.0
 _AT_ONCE: Final = 4
 """Traces that are asked for at a time: a store that serves operators has most of its processors left."""
 _REQUEST_SECONDS: Final = 60.0
-_PATHS: Final = {"jaeger": "/api/v3/traces/", "tempo": "/api/v2/traces/"}
 _ADDED: Final = "opentracing.ref_type"
 """Attribute that Jaeger adds to every link."""
 _IDS: Final = {"traceId": 16, "spanId": 8, "parentSpanId": 8}
@@ -93,7 +92,7 @@ def _ids(outputs: Outputs, wanted: Wanted, since: float, until: float) -> tuple[
 def _trace(outputs: Outputs, trace_id: str) -> dict[str, Any] | None:
     """Return a trace as OTLP JSON; None for one that the store has dropped since the search."""
     try:
-        answer = json.loads(get(f"{outputs.query_url.rstrip('/')}{_PATHS[outputs.backend]}{trace_id}", seconds=_REQUEST_SECONDS))
+        answer: Any = get_trace_document(outputs, trace_id, seconds=_REQUEST_SECONDS)
     except TraceNotFoundError:
         return None
     found = answer.get("result") or answer.get("trace") or {}

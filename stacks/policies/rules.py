@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from components.documents.ports import GRAFANA, JAEGER_QUERY, JAEGER_QUERY_GRPC, TEMPO_QUERY
 from stacks.environment.sizing import needs
 from stacks.environment.units import format_bytes, format_duration
 from stacks.policies.resources import Resource, at, containers, documents, of_kind, pod_specs
@@ -38,7 +39,7 @@ class Stack:
 
 
 _CAPABILITY = "NET_BIND_SERVICE"
-_UI_PORTS = frozenset({0, 3000, 3200, 16685, 16686})
+_UI_PORTS = frozenset({0, *(port.number for port in (GRAFANA, JAEGER_QUERY, JAEGER_QUERY_GRPC, TEMPO_QUERY))})
 """Ports on which Jaeger's query, Grafana and Tempo answer whoever asks; 0 stands for all."""
 _LOOPBACK = re.compile(r"127\.|::1$|localhost$")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s)")

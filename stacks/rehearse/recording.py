@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status, TracesData
 
+from stacks.copies.archive import open_text
 from stacks.deploy.probe import SERVICE
 from stacks.show.fetch import get_trace_document
 from stacks.show.search import find_traces
@@ -94,10 +95,11 @@ class Trace:
 
 
 def read_file(path: Path) -> list[Trace]:
-    """The traces in a file of OTLP JSON: one document, or one on each line. Raises ``RecordingError``."""
+    """The traces in a file of OTLP JSON, compressed or not: one document, or one on each line. Raises ``RecordingError``."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        with open_text(path) as file:
+            text = file.read()
+    except (OSError, EOFError, UnicodeDecodeError) as error:
         raise RecordingError(f"{path}: cannot be read: {error}\nthen: name a file of OTLP JSON lines with --traces") from None
     return _traces(group for place, document in _documents(path, text) for group in _groups(place, document))
 

@@ -52,11 +52,11 @@ def fetch_trace(outputs: Outputs, trace_id: str, *, wait_seconds: float = 0.0) -
         time.sleep(min(_POLL_SECONDS, max(deadline - time.monotonic(), 0.0)))
 
 
-def get_trace_document(outputs: Outputs, trace_id: str) -> object:
-    """Return the JSON in which the query server has a trace. Raises as ``fetch_trace`` does."""
+def get_trace_document(outputs: Outputs, trace_id: str, *, seconds: float = _REQUEST_SECONDS) -> object:
+    """Return the JSON in which the query server has a trace, received within ``seconds``. Raises as ``fetch_trace`` does."""
     url = f"{outputs.query_url.rstrip('/')}{_PATHS[outputs.backend]}{trace_id}"
     try:
-        document: object = json.loads(get(url))
+        document: object = json.loads(get(url, seconds=seconds))
     except ValueError as error:
         raise QueryError(explain(url, f"answered with something else than a trace ({error})", "OTLP JSON", "check query_url")) from None
     return document

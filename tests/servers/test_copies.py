@@ -12,6 +12,7 @@ from stacks.cli.cli import main
 from stacks.copies.archive import lines_of
 from stacks.copies.export import Wanted, export
 from stacks.copies.importing import import_traces
+from stacks.rehearse.recording import read_file
 from tests.servers.conftest import named
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ def test_traces_leave_a_store_as_they_came_though_runs_break_off(deployed: Deplo
             part.write(b"half a piece")
         assert export(running.outputs, wanted, copy, lambda _: None).traces == TRACES
         assert spans_of(copy) == spans_of(file)
+        assert len(read_file(copy)) == TRACES, "a rehearsal reads the file as it is"
         of_chain = ["export", "dev", str(tmp_path / "chain.gz"), "--since", "2020-01-01T00:00:00Z", "--until", "2020-01-01T00:01:00Z"]
         assert main([*of_chain, "--service", "chain", "--state", str(tmp_path)]) == 0
         assert list(lines_of(tmp_path / "chain.gz")) == []
