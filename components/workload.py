@@ -33,6 +33,7 @@ OutsideName = Literal[
     "kubernetes-api",
     "oidc-issuer",
     "object-storage",
+    "trace-store",
     "instance-identity",
     "prometheus",
     "loki",
@@ -203,6 +204,40 @@ class Site:
 
 
 @dataclass(frozen=True, slots=True)
+class Autoscaling:
+    """Bounds of a number of replicas, of which the workload's own is the least.
+
+    ``cpu_percent`` of the requested CPU, and ``queue_bytes`` for each replica waiting in the gateways' queues, are what one more is started
+    for; None leaves the queues out of it.
+    """
+
+    max_replicas: int
+    cpu_percent: int
+    queue_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A program that runs to its end, again every day at ``minute`` past ``hour`` (UTC).
+
+    ``secret_files`` and ``secret_variables`` are as those of a workload. ``role`` is that of the workload whose work it does.
+    """
+
+    name: str
+    role: RoleName
+    server: Server
+    arguments: tuple[str, ...]
+    resources: Resources
+    identity: Identity
+    hour: int
+    minute: int
+    environment: Mapping[str, str] = field(default_factory=dict)
+    secret_files: tuple[SecretFile, ...] = ()
+    secret_variables: tuple[SecretVariable, ...] = ()
+    scheduling: Scheduling = field(default_factory=Scheduling)
+
+
+@dataclass(frozen=True, slots=True)
 class Workload:
     """A server, replicated or not. The plan decided the needs of its role; a placement needs no more than this record to run it.
 
@@ -234,6 +269,12 @@ class Workload:
     site: Site | None = None
     scheduling: Scheduling = field(default_factory=Scheduling)
     metrics: tuple[Metrics, ...] = ()
+    autoscaling: Autoscaling | None = None
+
+    @property
+    def most_replicas(self) -> int:
+        """The most replicas that may run."""
+        return self.autoscaling.max_replicas if self.autoscaling is not None else self.replicas
 
     @property
     def grace_in_place(self) -> int:
@@ -348,8 +389,8 @@ class Plan:
     """Workloads of one environment, who may talk to whom, and all else that a placement needs.
 
     ``labels`` and ``annotations`` are on every object of a cluster, pods included. Controllers of the cluster fill the Secrets of
-    ``certificates`` and ``external_secrets``. With ``instrumentation`` the OpenTelemetry operator configures services.
-    ``toolbox`` is a static busybox for containers of servers whose own images hold no other program.
+    ``certificates`` and ``external_secrets``. With ``instrumentation`` the OpenTelemetry operator configures services. ``toolbox`` is a
+    static busybox for containers of servers whose own images hold no other program. ``jobs`` run to their end, again every day.
     """
 
     environment: str
@@ -373,6 +414,7 @@ class Plan:
     certificates: tuple[Certificate, ...] = ()
     external_secrets: tuple[ExternalSecret, ...] = ()
     instrumentation: Instrumentation | None = None
+    jobs: tuple[Job, ...] = ()
 
     @property
     def told_namespaces(self) -> tuple[str, ...]:
@@ -395,8 +437,9 @@ class Plan:
         Keys of a Secret of type kubernetes.io/tls are ``tls.crt`` and ``tls.key``, of a pull secret ``.dockerconfigjson``; ``ca.crt`` is
         the certificate of an authority.
         """
-        read = [(file.secret, file.key) for workload in self.workloads for file in workload.secret_files]
-        read += [(variable.secret, variable.key) for workload in self.workloads for variable in workload.secret_variables]
+        readers: tuple[Workload | Job, ...] = (*self.workloads, *self.jobs)
+        read = [(file.secret, file.key) for reader in readers for file in reader.secret_files]
+        read += [(variable.secret, variable.key) for reader in readers for variable in reader.secret_variables]
         for site in (w.site for w in self.workloads if w.site is not None):
             read += [(site.tls_secret, key) for key in ("tls.crt", "tls.key") if site.tls_secret is not None]
         if self.pull_secret is not None:

@@ -1,6 +1,7 @@
 """Alerts of the store and of the login: spans that are discarded, and people who do not get in.
 
-Jaeger refuses what it cannot write, or ends; the alerts of the gateways and of its process tell of both.
+Jaeger refuses what it cannot write, or ends; the alerts of the gateways and of its process tell of both. What an OpenSearch rejects of a
+bulk it counts and forgets.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ _MINUTES_5 = 300
 
 DISCARDED = "tempo_discarded_spans_total"
 """Read in the source of Tempo 3.0.3 (modules/overrides/discarded_spans.go)."""
+REJECTED = "jaeger_storage_bulk_index_errors_total"
+"""Seen with Jaeger 2.13 before OpenSearch."""
 REQUESTS = "oauth2_proxy_requests_total"
 
 _RISING, _STILL = "0+60x150", "5x150"
@@ -29,6 +32,9 @@ def backends(plan: Plan, times: Times) -> Iterator[Rule]:
     there = {workload.name for workload in plan.workloads}
     if "tempo" in there:
         yield _discarded(plan, times)
+    # The stores that are written to in bulk are those whose old indices a job deletes.
+    if any(job.role == "backend" for job in plan.jobs):
+        yield _rejected(plan, times)
     if "access" in there:
         yield _no_login(plan, times)
 
@@ -45,6 +51,22 @@ def _discarded(plan: Plan, times: Times) -> Rule:
         summary="Tempo discards spans: {{ $labels.reason }}",
         description="These spans are lost: Tempo took them and left them out of their traces because of a limit.",
         firing=Trial({series: _RISING}, {"reason": "trace_too_large"}),
+        quiet={series: _STILL},
+    )
+
+
+def _rejected(plan: Plan, times: Times) -> Rule:
+    own = {"namespace": plan.namespace, "job": "jaeger"}
+    series = selected(REJECTED, **own, pod="jaeger-0")
+    return Rule(
+        name=f"{PREFIX}StoreRejects",
+        workload="jaeger",
+        expression=grown(selected(REJECTED, **own), "pod", times.range(_MINUTES_5)),
+        pending=0,
+        severity="critical",
+        summary="The store rejects documents of {{ $labels.pod }}",
+        description="These spans are lost: Jaeger writes them in bulk, and does not repeat what the store rejects for good.",
+        firing=Trial({series: _RISING}, {"pod": "jaeger-0"}),
         quiet={series: _STILL},
     )
 

@@ -69,7 +69,8 @@ def _lost_while_down(plan: Plan, workload: Workload) -> str:
         case "gateway":
             return _lost_without_gateway({found.name: bool(found.queues) for found in collectors(plan)})
         case "backend":
-            return "No trace can be read. Nothing is lost while the gateways' queues have room; what is kept after that is lost."
+            readable = "" if any(edge.destination == "trace-store" for edge in plan.edges) else "No trace can be read. "
+            return f"{readable}Nothing is lost while the gateways' queues have room; what is kept after that is lost."
         case "sampling":
             return "No span is lost. Services keep the strategies that they have, and those that start have the head ratio of the outputs."
         case "ui" | "access":
@@ -87,7 +88,11 @@ def _lost_without_gateway(queues: Mapping[str, bool]) -> str:
 
 def restarts(plan: Plan, times: Times) -> Iterator[Rule]:
     """A server that is started again and again."""
-    told = [workload.name for workload in plan.workloads if workload.role in {"agent", "gateway", "sampling"} or workload.name == "jaeger"]
+    told = [
+        workload.name
+        for workload in plan.workloads
+        if workload.role in {"agent", "gateway", "sampling"} or workload.server.program == "jaeger"
+    ]
     own = {"namespace": plan.namespace, "job": "|".join(told)}
     first = {"namespace": plan.namespace, "job": told[0], "pod": f"{told[0]}-0"}
     yield Rule(

@@ -13,13 +13,17 @@ _SERVED = 'span_kind=~"SPAN_KIND_SERVER|SPAN_KIND_CONSUMER"'
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A backbone as its dashboards need it: its namespace, its entry for services, its store, and whether it is on a cluster."""
+    """A backbone as its dashboards need it: its namespace, its entry for services, its store, and whether it is on a cluster.
+
+    ``embedded`` says that the store is Badger, which counts its own size.
+    """
 
     namespace: str
     entry: Literal["agent", "gateway"]
     backend: Literal["jaeger", "tempo"]
     clustered: bool
     exemplars: bool
+    embedded: bool = False
 
 
 def boards(subject: Subject) -> tuple[Board, ...]:
@@ -198,7 +202,7 @@ def _storage(subject: Subject) -> Board:
             (Query(_rate("otelcol_exporter_sent_spans_total", "pod", f'{within},job="gateway",exporter="otlp_grpc"'), "{{pod}}"),),
         )
     ]
-    if subject.backend == "jaeger":
+    if subject.embedded:
         sizes = (("index", "lsm"), ("values", "vlog"))
         panels.append(
             Panel(

@@ -7,6 +7,7 @@ container, and the second is replaced too when, and only when, it reads that doc
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from components.damage import guarded, queue_folders
@@ -15,7 +16,7 @@ from components.documents.text import go_duration
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from components.workload import Health, Plan, Workload
+    from components.workload import Health, Job, Plan, Workload
 
 LOOPBACK = "127.0.0.1"
 """The only address on which anything is published: a developer's machine has neighbours."""
@@ -131,6 +132,37 @@ def preparation(plan: Plan, workload: Workload) -> dict[str, Any]:
         "security_opts": ["no-new-privileges:true"],
         **_LOGS,
     }
+
+
+def repeated(plan: Plan, job: Job) -> dict[str, Any]:
+    """The container that runs a job once a day; a host has no other clock for containers.
+
+    Raises ``ValueError`` for a job with secret files, which no plan for one host has.
+    """
+    if job.secret_files or job.server.entrypoint is None:
+        raise ValueError(f"{job.name}: wants secrets as files, or names no program; a container on one host cannot run it")
+    user = job.identity.user_id
+    command = shlex.join([job.server.entrypoint, *job.arguments])
+    return {
+        "name": physical_name(plan, job.name),
+        "hostname": job.name,
+        "entrypoints": [f"{TOOLS}/busybox", "sh", "-c"],
+        # A run that fails is told of in the log, and the next day's makes up for it.
+        "command": [f"while :; do {command}; {TOOLS}/busybox sleep {DAY_SECONDS} & wait $!; done"],
+        "envs": [f"{name}={value}" for name, value in sorted(job.environment.items())],
+        "user": f"{user}:{user}",
+        "memory": job.resources.memory_bytes // 2**20,
+        "memory_swap": job.resources.memory_bytes // 2**20,
+        "capabilities": {"drops": ["ALL"]},
+        "volumes": [{"volume_name": physical_name(plan, "tools"), "container_path": TOOLS, "read_only": True}],
+        "restart": "unless-stopped",
+        "labels": [belonging(plan)],
+        **_CONFINED,
+        **_LOGS,
+    }
+
+
+DAY_SECONDS = 86_400
 
 
 def toolbox(plan: Plan) -> dict[str, Any]:

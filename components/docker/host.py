@@ -25,7 +25,8 @@ class DockerHost(pulumi.ComponentResource):
         network = docker.Network(
             f"{name}-network", name=plan.namespace, driver="bridge", labels=[docker.NetworkLabelArgs(**belonging(plan))], opts=child
         )
-        servers = {server.image: server for server in (plan.toolbox, *(workload.server for workload in plan.workloads))}
+        run = (*(workload.server for workload in plan.workloads), *(job.server for job in plan.jobs))
+        servers = {server.image: server for server in (plan.toolbox, *run)}
         self.images = {
             reference: docker.RemoteImage(f"{name}-{server.program}", name=reference, keep_locally=True, opts=child).image_id
             for reference, server in sorted(servers.items())

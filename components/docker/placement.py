@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import pulumi
 import pulumi_docker as docker
 
-from components.docker.containers import preparation, server, volumes
+from components.docker.containers import preparation, repeated, server, volumes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from components.docker.host import DockerHost
-    from components.workload import Plan, Workload
+    from components.workload import Job, Plan, Workload
 
 
 class DockerWorkload(pulumi.ComponentResource):
@@ -52,3 +52,29 @@ class DockerWorkload(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[prepared, host.toolbox], delete_before_replace=True),
         )
         self.register_outputs({"container": self.container.name})
+
+
+class DockerJob(pulumi.ComponentResource):
+    """A job as a container that runs it again and again; ``secrets`` are as those of a workload."""
+
+    def __init__(
+        self,
+        name: str,
+        plan: Plan,
+        job: Job,
+        host: DockerHost,
+        *,
+        secrets: Mapping[str, pulumi.Input[str]],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("virtengine:tracing:DockerJob", name, None, opts)
+        arguments = repeated(plan, job)
+        arguments["envs"] += [pulumi.Output.concat(variable, "=", value) for variable, value in sorted(secrets.items())]
+        container = docker.Container(
+            f"{name}-job",
+            image=host.images[job.server.image],
+            networks_advanced=[{"name": host.network}],
+            **arguments,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[host.toolbox], delete_before_replace=True),
+        )
+        self.register_outputs({"container": container.name})

@@ -72,6 +72,21 @@ class Gateways:
 
 
 @dataclass(frozen=True, slots=True)
+class Backend:
+    """The store's OTLP intake over gRPC: its ``host:port``, and how it is written to.
+
+    ``answer_seconds`` is how long it may take to answer, None for the exporter's own 5 s. ``least_bytes`` and ``most_bytes`` bound a batch,
+    ``consumers`` is how many are under way at once, None for the exporter's own 10.
+    """
+
+    endpoint: str
+    answer_seconds: int | None = None
+    least_bytes: int = 262_144
+    most_bytes: int = 2_097_152
+    consumers: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Noise:
     """Traces with a span whose ``attribute`` has one of ``values`` are dropped."""
 
@@ -167,13 +182,13 @@ def gateway(
     tail: TailSampling,
     metrics: TraceMetrics,
     *,
-    backend: str,
+    backend: Backend,
     entry: bool,
     hold: held.Hold | None,
 ) -> str:
     """Render the document of the collectors on which whole traces meet.
 
-    ``backend`` is the ``host:port`` of its OTLP intake over gRPC. ``entry`` is true where services send to the gateway itself, which then
+    ``entry`` is true where services send to the gateway itself, which then
     redacts and counts as agents do. With ``hold`` senders are answered when their spans are decided on, without it at once.
     """
     extensions = _extensions(operation, intake, queue)
@@ -352,13 +367,17 @@ def _queue(queue: Queue, *, shards: int = 1) -> Part:
     return {"storage": "file_storage/queue", "sizer": "bytes", "queue_size": queue.bytes // shards}
 
 
-def _delivery(queue: Queue, backend: str) -> Part:
+def _delivery(queue: Queue, backend: Backend) -> Part:
+    patience = {"timeout": f"{backend.answer_seconds}s"} if backend.answer_seconds is not None else {}
+    consumers = {"num_consumers": backend.consumers} if backend.consumers is not None else {}
+    batch = {"flush_timeout": "200ms", "min_size": backend.least_bytes, "max_size": backend.most_bytes}
     return {
-        "endpoint": backend,
+        "endpoint": backend.endpoint,
+        **patience,
         "tls": {"insecure": True},
         # Batches bounded in bytes stay under the 4 MiB that a gRPC server takes by default. A full queue loses what comes next and counts
         # it (otelcol_exporter_enqueue_failed_spans); waiting for room instead would keep the process from stopping.
-        "sending_queue": _queue(queue) | {"batch": {"flush_timeout": "200ms", "min_size": 262_144, "max_size": 2_097_152}},
+        "sending_queue": _queue(queue) | consumers | {"batch": batch},
         "retry_on_failure": RETRY,
     }
 

@@ -71,16 +71,19 @@ def processors() -> Part:
 
 def exporters(hold: Hold) -> Part:
     """The copy, and the two that wait; the last one writes nothing anywhere."""
-    return {
-        "otlp_grpc/copy": _to(hold.copy, {"enabled": False}),
-        "otlp_grpc/flush": _to(hold.flush, _waiting(hold.first_seconds)),
+    return loopback(hold, "otlp_grpc") | {
         "debug/waited": {
             "verbosity": "basic",
             "use_internal_logger": False,
             "output_paths": ["/dev/null"],
-            "sending_queue": _waiting(hold.second_seconds),
+            "sending_queue": waiting(hold.second_seconds),
         },
     }
+
+
+def loopback(hold: Hold, kind: str) -> Part:
+    """The exporters of a ``kind`` that send the copy to the first and to the second end on loopback; the second waits."""
+    return {f"{kind}/copy": _to(hold.copy, {"enabled": False}), f"{kind}/flush": _to(hold.flush, waiting(hold.first_seconds))}
 
 
 def pipelines() -> Part:
@@ -103,7 +106,8 @@ def _to(endpoint: str, queue: Part) -> Part:
     }
 
 
-def _waiting(seconds: int) -> Part:
+def waiting(seconds: int) -> Part:
+    """Queue of an exporter that answers when a batch has waited so long."""
     return {
         "wait_for_result": True,
         "sizer": "items",

@@ -10,11 +10,14 @@ from components.workload import Server
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_CLEANER = "docker.io/jaegertracing/jaeger-es-index-cleaner"
+
 SERVERS: Mapping[str, Server] = {
     server.program: server
     for server in (
         Server("otelcol-contrib", "docker.io/otel/opentelemetry-collector-contrib", "0.159.0", entrypoint="/otelcol-contrib"),
         Server("jaeger", "docker.io/jaegertracing/jaeger", "2.20.0"),
+        Server("jaeger-es-index-cleaner", _CLEANER, "2.20.0", entrypoint="/go/bin/es-index-cleaner-linux"),
         Server("tempo", "docker.io/grafana/tempo", "3.0.3"),
         # Its image starts a script that takes other arguments.
         Server("grafana", "docker.io/grafana/grafana", "12.3.0", entrypoint="grafana"),
@@ -33,6 +36,12 @@ SURROUNDINGS: Mapping[str, Server] = {
     "trial": Server("trial", "", "1"),
 }
 """Servers that stand around a backbone when the shape of a cluster runs on one machine. ``trial`` is this repository's own."""
+
+STORES: Mapping[str, Server] = {
+    "cassandra": Server("cassandra", "docker.io/library/cassandra", "5.0.6"),
+    "opensearch": Server("opensearch", "docker.io/opensearchproject/opensearch", "2.19.3"),
+}
+"""Stores that stand elsewhere, and beside a backbone in the shape of a cluster on one machine."""
 
 TEST_SERVERS: Mapping[str, Server] = {
     "kube-apiserver": Server("kube-apiserver", "registry.k8s.io/kube-apiserver", "v1.36.3"),

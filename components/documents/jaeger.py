@@ -1,4 +1,6 @@
-"""The documents of Jaeger v2: the store on Badger, and the server of sampling strategies, which is the same program.
+"""The documents of Jaeger v2: the store on Badger, the servers before a store elsewhere, and the server of sampling strategies.
+
+All are the same program.
 
 Accepted by 2.13 and 2.20 alike.
 """
@@ -6,10 +8,14 @@ Accepted by 2.13 and 2.20 alike.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from components.documents import held
 from components.documents.security import Security, tls
-from components.documents.text import Quoted, expanded_text, go_duration, prometheus_reader
+from components.documents.text import Quoted, expanded_text, go_duration, mebibytes, prometheus_reader
+
+if TYPE_CHECKING:
+    from components.documents.trace_stores import Store
 
 Part = dict[str, Any]
 
@@ -47,21 +53,14 @@ def store(
         "ttl": {"spans": go_duration(retention_seconds * 1000)},
         "consistency": sync_writes,
     }
-    counted = {"metric_backends": {"spans": {"prometheus": _span_metrics(prometheus)}}} if prometheus is not None else {}
     return expanded_text(
         {
             "receivers": {"otlp": {"protocols": {"grpc": {"endpoint": intake, "max_recv_msg_size_mib": 16}}}},
             "exporters": {"jaeger_storage_exporter": {"trace_storage": "traces"}},
             "extensions": {
                 "healthcheckv2": _health(operation),
-                "jaeger_storage": {"backends": {"traces": {"badger": badger}}} | counted,
-                "jaeger_query": {
-                    "storage": {"traces": "traces"} | ({"metrics": "spans"} if counted else {}),
-                    "http": {"endpoint": query},
-                    "grpc": {"endpoint": query_grpc},
-                    # Each query would be a trace of Jaeger's own, sent to whatever listens on its loopback.
-                    "enable_tracing": False,
-                },
+                "jaeger_storage": {"backends": {"traces": {"badger": badger}}} | _counted(prometheus),
+                "jaeger_query": _query(query, query_grpc, prometheus),
             },
             "service": {
                 "extensions": ["healthcheckv2", "jaeger_storage", "jaeger_query"],
@@ -70,6 +69,85 @@ def store(
             },
         }
     )
+
+
+def intake(operation: Operation, store: Store, *, listen: str, memory_bytes: int, hold: held.Hold | None) -> str:
+    """The document of Jaeger that takes spans at ``listen`` and writes them to a store elsewhere.
+
+    Spans are refused above ``memory_bytes``, because they wait in memory while the store is away. ``hold`` is for a store that answers
+    before it has written: senders are then answered when it has had time to.
+    """
+    # Connections are ended now and then, so that those that gateways keep are divided anew among the replicas that there are.
+    grpc: Part = {"endpoint": listen, "max_recv_msg_size_mib": 16, "keepalive": {"server_parameters": _AGES}}
+    backends = {"traces": store.section(writes=True)}
+    limited = ["memory_limiter"]
+    processors: Part = {"memory_limiter": _memory_limiter(memory_bytes)}
+    exporters: Part = {"jaeger_storage_exporter": {"trace_storage": "traces"}}
+    receivers: Part = {"otlp": {"protocols": {"grpc": grpc}}}
+    pipelines: Part = {"traces": {"receivers": ["otlp"], "processors": limited, "exporters": ["jaeger_storage_exporter"]}}
+    if hold is not None:
+        backends |= {"none": {"memory": {"max_traces": 1}}}
+        receivers |= held.receivers(hold)
+        processors |= _HELD_PROCESSORS
+        exporters |= held.loopback(hold, "otlp") | {
+            "jaeger_storage_exporter/waited": {"trace_storage": "none", "queue": _QUEUE | held.waiting(hold.second_seconds)}
+        }
+        # Spans go to who changes them first: to the store before the copy that waits.
+        pipelines["traces"]["processors"] = [*limited, "attributes/first"]
+        pipelines |= {
+            "traces/answer": {"receivers": ["otlp"], "processors": limited, "exporters": ["otlp/copy"]},
+            "traces/copy": {"receivers": ["otlp/copy"], "processors": ["attributes/strip"], "exporters": ["otlp/flush"]},
+            "traces/flush": {"receivers": ["otlp/flush"], "exporters": ["jaeger_storage_exporter/waited"]},
+        }
+    extensions = {"healthcheckv2": _health(operation), "jaeger_storage": {"backends": backends}}
+    service = {"extensions": list(extensions), "pipelines": pipelines, "telemetry": _telemetry(operation)}
+    return expanded_text(
+        {"receivers": receivers, "processors": processors, "exporters": exporters, "extensions": extensions, "service": service}
+    )
+
+
+_AGES: Part = {"max_connection_age": "60s", "max_connection_age_grace": "60s"}
+
+_QUEUE: Part = {"enabled": True, "num_consumers": 10}
+"""What the queue of Jaeger's own exporter lacks by default."""
+
+_HELD_PROCESSORS: Part = {
+    "attributes/first": {"actions": [{"key": "virtengine.none", "action": "delete"}]},
+    "attributes/strip": {"actions": [{"pattern": ".*", "action": "delete"}]},
+}
+
+
+def _memory_limiter(memory_bytes: int) -> Part:
+    limit = mebibytes(memory_bytes)
+    return {"check_interval": "250ms", "limit_mib": limit, "spike_limit_mib": limit // 5}
+
+
+def query(operation: Operation, store: Store, *, http: str, grpc: str, prometheus: str | None = None) -> str:
+    """The document of Jaeger that shows and searches what is in a store elsewhere; ``http`` and ``grpc`` are ``host:port``.
+
+    ``prometheus`` is as for ``store``.
+    """
+    extensions = {
+        "healthcheckv2": _health(operation),
+        "jaeger_storage": {"backends": {"traces": store.section(writes=False)}} | _counted(prometheus),
+        "jaeger_query": _query(http, grpc, prometheus),
+    }
+    return _without_pipeline(operation, extensions)
+
+
+def _query(http: str, grpc: str, prometheus: str | None) -> Part:
+    return {
+        "storage": {"traces": "traces"} | ({"metrics": "spans"} if prometheus is not None else {}),
+        "http": {"endpoint": http},
+        "grpc": {"endpoint": grpc},
+        # Each query would be a trace of Jaeger's own, sent to whatever listens on its loopback.
+        "enable_tracing": False,
+    }
+
+
+def _counted(prometheus: str | None) -> Part:
+    """The server of the span metrics, as a store of Jaeger."""
+    return {"metric_backends": {"spans": {"prometheus": _span_metrics(prometheus)}}} if prometheus is not None else {}
 
 
 def _span_metrics(prometheus: str) -> Part:
@@ -123,6 +201,11 @@ def strategy_server(operation: Operation, strategies: Strategies) -> str:
             "grpc": {"endpoint": strategies.grpc} | secured,
         },
     }
+    return _without_pipeline(operation, extensions)
+
+
+def _without_pipeline(operation: Operation, extensions: Part) -> str:
+    """A document whose server is made of extensions alone: nothing passes its pipeline, which the program demands."""
     return expanded_text(
         {
             "receivers": {"nop": {}},

@@ -1,4 +1,4 @@
-"""The documents of the servers around a backbone when the shape of a cluster runs on one machine: issuer, network and Prometheus.
+"""The documents of the servers around a backbone when the shape of a cluster runs on one machine: issuer, network, store and Prometheus.
 
 The first two are those of ``toolchain/trial``, whose keys are these.
 """
@@ -104,6 +104,37 @@ def cluster(*, listen: str, namespace: str, volumes: Sequence[Volume], certifica
             "namespace": namespace,
             "volumes": [asdict(volume) for volume in volumes],
             "certificates": [asdict(certificate) for certificate in certificates],
+        }
+    )
+
+
+def cassandra(address: str, folder: str, port: int) -> str:
+    """The document of a Cassandra of one node at ``address``, with its data in ``folder``; small, and in plain text."""
+    return yaml_text(
+        {
+            "cluster_name": "store",
+            "num_tokens": 1,
+            "partitioner": "org.apache.cassandra.dht.Murmur3Partitioner",
+            "endpoint_snitch": "SimpleSnitch",
+            "seed_provider": [
+                {"class_name": "org.apache.cassandra.locator.SimpleSeedProvider", "parameters": [{"seeds": address}]},
+            ],
+            "listen_address": address,
+            "rpc_address": address,
+            "native_transport_port": port,
+            "data_file_directories": [f"{folder}/data"],
+            "commitlog_directory": f"{folder}/commitlog",
+            "saved_caches_directory": f"{folder}/saved_caches",
+            "hints_directory": f"{folder}/hints",
+            "commitlog_sync": "periodic",
+            "commitlog_sync_period": "10000ms",
+            "commitlog_segment_size": "8MiB",
+            "commitlog_total_space": "256MiB",
+            "memtable_heap_space": "96MiB",
+            "memtable_offheap_space": "96MiB",
+            "file_cache_size": "32MiB",
+            "auto_snapshot": False,
+            "hinted_handoff_enabled": False,
         }
     )
 

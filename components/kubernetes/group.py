@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
-from components.kubernetes.place import place_workloads
+from components.kubernetes.place import place_job, place_workloads
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from components.kubernetes.place import Secrets
-    from components.workload import Plan, Workload
+    from components.workload import Job, Plan, Workload
 
 
 class Group(pulumi.ComponentResource):
-    """Workloads that are placed together. A subclass gives them a name of their own in the tree of resources.
+    """Workloads and jobs that are placed together. A subclass gives them a name of their own in the tree of resources.
 
     ``after`` are the resources that have to exist before the first of these workloads.
     """
@@ -29,10 +29,13 @@ class Group(pulumi.ComponentResource):
         *,
         after: Sequence[pulumi.Resource],
         secrets: Secrets,
+        jobs: Sequence[Job] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(f"virtengine:tracing:{type(self).__name__}", name, {}, opts)
         place_workloads(plan, workloads, parent=self, name=name, after=after, secrets=secrets)
+        for job in jobs:
+            place_job(plan, job, parent=self, name=name, after=after)
         self.register_outputs({"workloads": [workload.name for workload in workloads]})
 
 

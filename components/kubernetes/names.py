@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from components.workload import Family, Plan, Workload
+    from components.workload import Family, Job, Plan, Workload
 
 Object = dict[str, Any]
 """A Kubernetes object as its API has it, in plain values."""
@@ -44,8 +44,8 @@ def cpu(millicores: int) -> str:
     return str(millicores // 1000) if millicores % 1000 == 0 else f"{millicores}m"
 
 
-def selector(workload: Workload) -> dict[str, str]:
-    """The labels that tell the pods of a workload from all others of the namespace; they never change."""
+def selector(workload: Workload | Job) -> dict[str, str]:
+    """The labels that tell the pods of a workload or a job from all others of the namespace; they never change."""
     return {"app.kubernetes.io/name": workload.name, "app.kubernetes.io/part-of": PART_OF}
 
 
@@ -56,7 +56,7 @@ def common_labels(plan: Plan) -> dict[str, str]:
     return {**plan.labels, **own}
 
 
-def labels(plan: Plan, workload: Workload) -> dict[str, str]:
+def labels(plan: Plan, workload: Workload | Job) -> dict[str, str]:
     """The labels of every object of a workload, its pods included."""
     own = {"app.kubernetes.io/component": workload.role, "app.kubernetes.io/version": workload.server.tag}
     return common_labels(plan) | selector(workload) | own
@@ -68,8 +68,8 @@ def common_metadata(plan: Plan, name: str, namespace: str | None) -> dict[str, A
     return {"name": name, **inside, "labels": common_labels(plan), **_annotated(plan, {})}
 
 
-def metadata(plan: Plan, workload: Workload, name: str | None = None, annotations: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """The metadata of an object of a workload, named after it unless a name is given."""
+def metadata(plan: Plan, workload: Workload | Job, name: str | None = None, annotations: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The metadata of an object of a workload or a job, named after it unless a name is given."""
     head = {"name": name or workload.name, "namespace": plan.namespace, "labels": labels(plan, workload)}
     return head | _annotated(plan, annotations or {})
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from components.kubernetes.names import Object
-    from components.workload import Gateway, Plan, Site, Volume, Workload
+    from components.workload import Gateway, Job, Plan, Site, Volume, Workload
 
 CONTROLLERS = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 """The kinds that make pods."""
@@ -28,6 +28,9 @@ _RBAC = "rbac.authorization.k8s.io"
 
 _UNAWAITED = {"pulumi.com/skipAwait": "true"}
 """Annotation that tells Pulumi's provider not to wait until an object is in use."""
+
+QUEUE_SIZE = "otelcol_exporter_queue_size"
+"""Series of what waits in a collector's queue, in bytes."""
 
 _TEMPLATE_BYTES = 2**30
 """Size in the claim template of a StatefulSet. It never changes, since Kubernetes lets no template change, and is used for no replica
@@ -73,7 +76,7 @@ def _quota(plan: Plan) -> Object:
 def workload_objects(plan: Plan, workload: Workload) -> list[Object]:
     """The objects of a workload, in the order in which they are needed: the controller of its pods comes after all that the pods use."""
     return [
-        _account(plan, workload),
+        service_account(plan, workload),
         *_access_rules(plan, workload),
         _documents(plan, workload),
         *_claims(plan, workload),
@@ -81,6 +84,7 @@ def workload_objects(plan: Plan, workload: Workload) -> list[Object]:
         *_service(plan, workload),
         *_disruption_budget(plan, workload),
         _controller(plan, workload),
+        *_autoscaler(plan, workload),
         *_way_in(plan, workload),
     ]
 
@@ -98,7 +102,8 @@ def consumer_objects(plan: Plan, variables: Mapping[str, str]) -> list[Object]:
     return found
 
 
-def _account(plan: Plan, workload: Workload) -> Object:
+def service_account(plan: Plan, workload: Workload | Job) -> Object:
+    """The account of the pods of a workload or a job, which may pull images from the mirror."""
     # On the account and not in the pods: another pull secret restarts nothing.
     pull = {"imagePullSecrets": [{"name": plan.pull_secret}]} if plan.pull_secret else {}
     head = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata(plan, workload, annotations=workload.identity.annotations)}
@@ -170,7 +175,7 @@ def _service(plan: Plan, workload: Workload) -> Iterator[Object]:
 
 def _disruption_budget(plan: Plan, workload: Workload) -> Iterator[Object]:
     """PodDisruptionBudget: one replica at a time goes while nodes are emptied. None for a single replica."""
-    if workload.spread not in {"replicated", "ordered"} or workload.replicas == 1:
+    if workload.spread not in {"replicated", "ordered"} or workload.most_replicas == 1:
         return
     spec = {
         "maxUnavailable": 1,
@@ -189,10 +194,37 @@ def _controller(plan: Plan, workload: Workload) -> Object:
     if workload.spread == "every-node":
         kind, spec = "DaemonSet", spec | {"updateStrategy": gapless}
     elif workload.spread == "replicated":
-        kind, spec = "Deployment", spec | {"replicas": workload.replicas, "strategy": gapless}
+        # Of a number that the cluster decides on nothing is said, else each deployment would set it back.
+        fixed = {"replicas": workload.replicas} if workload.autoscaling is None else {}
+        kind, spec = "Deployment", spec | fixed | {"strategy": gapless}
     else:
         kind, spec = "StatefulSet", spec | _stateful(workload)
     return {"apiVersion": "apps/v1", "kind": kind, "metadata": metadata(plan, workload), "spec": spec}
+
+
+def _autoscaler(plan: Plan, workload: Workload) -> Iterator[Object]:
+    """HorizontalPodAutoscaler of a workload, by CPU and by what waits for it.
+
+    Source: https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/horizontal-pod-autoscaler-v2.
+    """
+    scale = workload.autoscaling
+    if scale is None:
+        return
+    cpu_use = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": scale.cpu_percent}}
+    metrics: list[Object] = [{"type": "Resource", "resource": cpu_use}]
+    if scale.queue_bytes is not None:
+        series = {"name": QUEUE_SIZE, "selector": {"matchLabels": {"namespace": plan.namespace, "job": "gateway"}}}
+        waiting = {"metric": series, "target": {"type": "AverageValue", "averageValue": quantity(scale.queue_bytes)}}
+        metrics.append({"type": "External", "external": waiting})
+    spec = {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": workload.name},
+        "minReplicas": workload.replicas,
+        "maxReplicas": scale.max_replicas,
+        "metrics": metrics,
+    }
+    # Without a metrics server it would never be ready.
+    head = metadata(plan, workload, annotations=_UNAWAITED)
+    yield {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": head, "spec": spec}
 
 
 def _stateful(workload: Workload) -> Object:

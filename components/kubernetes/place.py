@@ -6,8 +6,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pulumi
-from pulumi_kubernetes import apiextensions, apps, core, networking, policy, rbac
+from pulumi_kubernetes import apiextensions, apps, autoscaling, batch, core, networking, policy, rbac
 
+from components.kubernetes.jobs import job_objects
 from components.kubernetes.objects import CONTROLLERS, protected_claims, workload_objects
 from components.kubernetes.pods import SECRETS, secrets_digest
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from components.kubernetes.names import Object
-    from components.workload import Plan, Workload
+    from components.workload import Job, Plan, Workload
 
     Secrets = Mapping[tuple[str, str], pulumi.Output[str]]
 
@@ -31,6 +32,8 @@ _KINDS: Mapping[tuple[str, str], type[pulumi.CustomResource]] = {
     ("apps/v1", "DaemonSet"): apps.v1.DaemonSet,
     ("apps/v1", "Deployment"): apps.v1.Deployment,
     ("apps/v1", "StatefulSet"): apps.v1.StatefulSet,
+    ("autoscaling/v2", "HorizontalPodAutoscaler"): autoscaling.v2.HorizontalPodAutoscaler,
+    ("batch/v1", "CronJob"): batch.v1.CronJob,
     ("networking.k8s.io/v1", "Ingress"): networking.v1.Ingress,
     ("networking.k8s.io/v1", "NetworkPolicy"): networking.v1.NetworkPolicy,
     ("policy/v1", "PodDisruptionBudget"): policy.v1.PodDisruptionBudget,
@@ -84,6 +87,13 @@ def place_workloads(
 
     for workload in workloads:
         placed(workload)
+
+
+def place_job(plan: Plan, job: Job, *, parent: pulumi.ComponentResource, name: str, after: Sequence[pulumi.Resource]) -> None:
+    """Place the objects of a job below a component named ``name``, after the resources ``after``; its pods read Secrets at each start."""
+    for mapping in job_objects(plan, job):
+        options = pulumi.ResourceOptions(parent=parent, depends_on=list(after))
+        place(mapping, f"{name}-{mapping['metadata']['name']}", options)
 
 
 def _digest(plan: Plan, workload: Workload, secrets: Secrets) -> pulumi.Output[str] | None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from components.kubernetes.names import Object
-    from components.workload import Plan, SecretFile, Server, Workload
+    from components.workload import Job, Plan, SecretFile, Server, Workload
 
 CHECKSUM = "virtengine.io/documents"
 """Annotation of the pods with the checksum of what a server reads at its start: they restart when, and only when, that changes."""
@@ -37,7 +37,8 @@ _TOOLS = "/virtengine-tracing-tools"
 _TOOLS_BYTES = 16 * 2**20
 """Most bytes of the toolbox, on disk and, as it is copied, in memory."""
 
-_CONFINED: Mapping[str, Any] = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+CONFINED: Mapping[str, Any] = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+"""Security context of every container."""
 
 
 def document_key(name: str) -> str:
@@ -67,23 +68,27 @@ def secrets_digest(salt: str, values: Mapping[str, str]) -> str:
     return hashlib.scrypt(text, salt=salt.encode(), dklen=_DIGEST_BYTES, **_SCRYPT).hex()
 
 
+def security_context(user: int) -> Object:
+    """The security context of a pod whose servers run as ``user``."""
+    return {
+        "runAsNonRoot": True,
+        "runAsUser": user,
+        "runAsGroup": user,
+        "fsGroup": user,
+        # A volume full of traces is not walked through at each start.
+        "fsGroupChangePolicy": "OnRootMismatch",
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
 def _pod(workload: Workload, toolbox: Server) -> Object:
-    user = workload.identity.user_id
     return {
         "serviceAccountName": workload.name,
         "automountServiceAccountToken": uses_api(workload),
         # A variable for each Service of the namespace would change with every one that comes and goes.
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": workload.grace_seconds,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": user,
-            "runAsGroup": user,
-            "fsGroup": user,
-            # A volume full of traces is not walked through at each start.
-            "fsGroupChangePolicy": "OnRootMismatch",
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": security_context(workload.identity.user_id),
         **({"initContainers": [_tools(toolbox)]} if queue_folders(workload) else {}),
         "containers": [_container(workload)],
         "volumes": _volumes(workload),
@@ -104,7 +109,7 @@ def _tools(toolbox: Server) -> Object:
         "image": toolbox.image,
         "command": ["/bin/busybox", "cp", "/bin/busybox", f"{_TOOLS}/busybox"],
         "resources": {"requests": {"cpu": "10m", **capped}, "limits": capped},
-        "securityContext": _CONFINED,
+        "securityContext": CONFINED,
         "volumeMounts": [{"name": "tools", "mountPath": _TOOLS}],
     }
 
@@ -129,7 +134,7 @@ def _container(workload: Workload) -> Object:
         "env": _environment(workload),
         "ports": [{"name": port.name, "containerPort": port.number, "protocol": "TCP"} for port in workload.ports],
         "resources": {"requests": {"cpu": cpu(workload.resources.cpu_millicores), **capped}, "limits": capped},
-        "securityContext": _CONFINED,
+        "securityContext": CONFINED,
         "volumeMounts": _mounts(workload),
         **_probes(workload),
     }
@@ -145,8 +150,13 @@ def _environment(workload: Workload) -> list[Object]:
     variables: list[Object] = [{"name": name, "value": kubernetes(value)} for name, value in workload.environment.items()]
     if workload.node_variable is not None:
         variables.append({"name": workload.node_variable, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "spec.nodeName"}}})
+    return [*variables, *secret_environment(workload)]
+
+
+def secret_environment(workload: Workload | Job) -> list[Object]:
+    """The variables whose values are entries of Secrets."""
     secret = [(entry.variable, {"name": entry.secret, "key": entry.key}) for entry in workload.secret_variables]
-    return [*variables, *({"name": name, "valueFrom": {"secretKeyRef": reference}} for name, reference in secret)]
+    return [{"name": name, "valueFrom": {"secretKeyRef": reference}} for name, reference in secret]
 
 
 def _probes(workload: Workload) -> Object:
@@ -163,7 +173,7 @@ def _probes(workload: Workload) -> Object:
     }
 
 
-def _secret_folders(workload: Workload) -> list[tuple[str, list[SecretFile]]]:
+def _secret_folders(workload: Workload | Job) -> list[tuple[str, list[SecretFile]]]:
     """The folders with secret files, each with what is in it."""
     files = sorted(workload.secret_files, key=lambda file: file.path)
     return [(folder, list(within)) for folder, within in groupby(files, key=lambda file: dirname(file.path))]
@@ -173,12 +183,25 @@ def _mounts(workload: Workload) -> list[Object]:
     # The folder is mounted whole: a file mounted by subPath would never change under a running server.
     mounts: list[Object] = [{"name": "documents", "mountPath": workload.documents_path, "readOnly": True}]
     mounts += [{"name": volume.name, "mountPath": volume.path} for volume in workload.volumes]
-    mounts += [
-        {"name": f"secrets-{index}", "mountPath": folder, "readOnly": True} for index, (folder, _) in enumerate(_secret_folders(workload))
-    ]
+    mounts += secret_mounts(workload)
     if queue_folders(workload):
         mounts.append({"name": "tools", "mountPath": _TOOLS, "readOnly": True})
     return [*mounts, {"name": "temporary", "mountPath": _TEMPORARY}]
+
+
+def secret_mounts(workload: Workload | Job) -> list[Object]:
+    """Where a container finds the files that are secrets."""
+    return [
+        {"name": f"secrets-{index}", "mountPath": folder, "readOnly": True} for index, (folder, _) in enumerate(_secret_folders(workload))
+    ]
+
+
+def secret_volumes(workload: Workload | Job) -> list[Object]:
+    """The volumes with the files that are secrets."""
+    return [
+        {"name": f"secrets-{index}", "projected": {"defaultMode": 0o440, "sources": _sources(files)}}
+        for index, (_, files) in enumerate(_secret_folders(workload))
+    ]
 
 
 def _volumes(workload: Workload) -> list[Object]:
@@ -190,8 +213,7 @@ def _volumes(workload: Workload) -> list[Object]:
             volumes.append({"name": volume.name, "emptyDir": {"sizeLimit": quantity(volume.size_bytes)}})
         elif workload.spread == "single":
             volumes.append({"name": volume.name, "persistentVolumeClaim": {"claimName": claim_name(workload, volume.name, 0)}})
-    for index, (_, files) in enumerate(_secret_folders(workload)):
-        volumes.append({"name": f"secrets-{index}", "projected": {"defaultMode": 0o440, "sources": _sources(files)}})
+    volumes += secret_volumes(workload)
     if queue_folders(workload):
         volumes.append({"name": "tools", "emptyDir": {"sizeLimit": quantity(_TOOLS_BYTES)}})
     return [*volumes, {"name": "temporary", "emptyDir": {"sizeLimit": quantity(_TEMPORARY_BYTES)}}]

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from components.kubernetes.names import Object
-    from components.workload import Edge, Outside, Plan, Workload
+    from components.workload import Edge, Job, Outside, Plan, Workload
 
 _API_VERSION = "networking.k8s.io/v1"
 
@@ -25,8 +25,8 @@ def deny_all(plan: Plan) -> Object:
     }
 
 
-def workload_policies(plan: Plan, workload: Workload) -> list[Object]:
-    """NetworkPolicies of a workload: one for each direction in which anything is allowed.
+def workload_policies(plan: Plan, workload: Workload | Job) -> list[Object]:
+    """NetworkPolicies of a workload or a job: one for each direction in which anything is allowed.
 
     Probes come from the node itself and port-forwards through it; neither passes a policy.
     """

@@ -18,8 +18,13 @@ _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 
 
 def scheduling(workload: Workload) -> Object:
-    """The fields of a pod that decide on its node."""
-    rules = workload.scheduling
+    """The fields of a pod of a workload that decide on its node."""
+    spread = _spread(workload)
+    return node_rules(workload.scheduling) | ({"topologySpreadConstraints": spread} if spread else {})
+
+
+def node_rules(rules: Scheduling) -> Object:
+    """The fields of a pod that say on which nodes it may be."""
     fields: Object = {"nodeSelector": {**rules.node_selector, "kubernetes.io/os": "linux"}}
     if rules.priority_class is not None:
         fields["priorityClassName"] = rules.priority_class
@@ -27,8 +32,6 @@ def scheduling(workload: Workload) -> Object:
         fields["tolerations"] = [_toleration(taint) for taint in rules.tolerations]
     if affinity := _affinity(rules.node_affinity, rules.pod_affinity):
         fields["affinity"] = affinity
-    if spread := _spread(workload):
-        fields["topologySpreadConstraints"] = spread
     return fields
 
 

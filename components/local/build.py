@@ -1,4 +1,4 @@
-"""Building a pinned server program with the Go toolchain: once per machine, in sight, and never left half-made."""
+"""Building a pinned server program with Go or with Maven: once per machine, in sight, and never left half-made."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Protocol
 
 from components.local.errors import BuildError, InterruptedStartError
 from components.local.files import cache_folder, locked, make_private
@@ -29,10 +29,13 @@ SHOWN_LINES = 20
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Recipe to build a program from ``toolchain/<folder>``; ``minutes`` is the time of a first build on two cores, ``tags`` are Go's."""
+    """Recipe to build a program from ``toolchain/<folder>``; ``minutes`` is the time of a first build on two cores, ``tags`` are Go's.
+
+    A ``package`` of None is a program of Java, built from the folder's ``pom.xml``.
+    """
 
     folder: str
-    package: str
+    package: str | None
     version: str
     minutes: int
     ldflags: str = "-s -w"
@@ -48,6 +51,7 @@ RECIPES: Mapping[str, Recipe] = {
         5,
         "-s -w -X github.com/jaegertracing/jaeger/internal/version.latestVersion=2.13.0",
     ),
+    "jaeger-es-index-cleaner": Recipe("jaeger", "github.com/jaegertracing/jaeger/cmd/es-index-cleaner", "2.13.0", 1),
     "oauth2-proxy": Recipe(
         "oauth2-proxy",
         "github.com/oauth2-proxy/oauth2-proxy/v7",
@@ -83,6 +87,12 @@ RECIPES: Mapping[str, Recipe] = {
     ),
 }
 
+STORE_RECIPES: Mapping[str, Recipe] = {
+    "cassandra": Recipe("cassandra", None, "5.0.6", 1),
+    "opensearch": Recipe("opensearch", None, "2.19.3", 1),
+}
+"""Stores of Java, which only some environments need."""
+
 
 @dataclass(frozen=True, slots=True)
 class Go:
@@ -93,19 +103,61 @@ class Go:
     identity: str
 
 
+class Build(Protocol):
+    """A program that this machine can build from a folder of ``toolchain/``."""
+
+    @property
+    def program(self) -> str:
+        """Name of the program."""
+
+    @property
+    def recipe(self) -> Recipe:
+        """What is built."""
+
+    @property
+    def folder(self) -> Path:
+        """Folder with the pinned sources."""
+
+    @property
+    def tool(self) -> str:
+        """Name of the program that builds, for messages."""
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """Names of what is made beside the program, which needs it."""
+
+    @property
+    def path(self) -> Path:
+        """Path of the built program: a folder of its own for each state of the sources and each version of the tool."""
+
+    def command(self, output: Path) -> list[str]:
+        """The command that writes the program to ``output`` when run in ``folder`` with ``environment``."""
+
+    def environment(self, output: Path) -> dict[str, str]:
+        """Environment variables of that command."""
+
+    def by_hand(self) -> str:
+        """The same for a terminal, where all of its output is seen."""
+
+    def progress(self, lines: list[str]) -> str:
+        """How far a build is, by its output."""
+
+
+def title(wanted: Build) -> str:
+    """Program and source of a build, for a line of progress."""
+    return f"{wanted.program} {wanted.recipe.version} from {wanted.folder.parent.name}/{wanted.folder.name}"
+
+
 @dataclass(frozen=True, slots=True)
-class Build:
-    """A program that this machine can build: what, from which folder, and with which Go."""
+class GoBuild:
+    """A program of Go: what, from which folder, and with which Go."""
 
     program: str
     recipe: Recipe
     folder: Path
     go: Go
-
-    @property
-    def title(self) -> str:
-        """Program and source of a build, for a line of progress."""
-        return f"{self.program} {self.recipe.version} from {self.folder.parent.name}/{self.folder.name}"
+    tool: str = "Go"
+    beside: tuple[str, ...] = ()
 
     @property
     def _flags(self) -> list[str]:
@@ -124,7 +176,22 @@ class Build:
     def command(self, output: Path) -> list[str]:
         """The command that writes the program to ``output`` when run in ``folder`` with ``go_environment``."""
         flags = [flag for name, value in zip(("-ldflags", "-tags"), self._flags, strict=False) for flag in (name, value)]
-        return [self.go.program, "build", "-v", "-trimpath", "-buildvcs=false", *flags, "-o", str(output), self.recipe.package]
+        return [self.go.program, "build", "-v", "-trimpath", "-buildvcs=false", *flags, "-o", str(output), str(self.recipe.package)]
+
+    def environment(self, output: Path) -> dict[str, str]:
+        """The environment of a build, whose temporary files are beside its result."""
+        return {**go_environment(), "GOTMPDIR": str(output.parent)}
+
+    def by_hand(self) -> str:
+        """The command for a terminal."""
+        fixed = "CGO_ENABLED=0 GOFLAGS=-mod=readonly GOTOOLCHAIN=local GOWORK=off"
+        return f"cd {shlex.quote(str(self.folder))} && {fixed} {shlex.join(self.command(Path(os.devnull)))}"
+
+    def progress(self, lines: list[str]) -> str:
+        """Modules downloaded and packages compiled."""
+        downloaded = sum(line.startswith("go: downloading ") for line in lines)
+        compiled = f"{len(lines) - downloaded} packages compiled"
+        return f"{downloaded} modules downloaded, {compiled}" if downloaded else compiled
 
 
 def find_go() -> Go | None:
@@ -166,7 +233,7 @@ def go_environment() -> dict[str, str]:
 def build(wanted: Build, *, say: Callable[[str], None], stopping: threading.Event | None = None) -> Path:
     """The path of the program, built now unless it is in the cache; while another process builds it, this one waits.
 
-    Raises BuildError with the end of Go's output, InterruptedStartError when ``stopping`` is set before it is done.
+    Raises BuildError with the end of the tool's output, InterruptedStartError when ``stopping`` is set before it is done.
     """
     path = wanted.path
     if path.exists():
@@ -176,16 +243,19 @@ def build(wanted: Build, *, say: Callable[[str], None], stopping: threading.Even
     def tell_waiting(holder: int | None, seconds: float) -> None:
         if seconds >= told_at[0] + PROGRESS_SECONDS:
             told_at[0] = seconds
-            say(f"waiting for process {holder or 'unknown'}, which builds {wanted.title}: {_clock(seconds)}")
+            say(f"waiting for process {holder or 'unknown'}, which builds {title(wanted)}: {_clock(seconds)}")
 
     with locked(make_private(path.parent) / "lock", tell_waiting, stopping):
         if not path.exists():
-            # One folder for all that is half-made, because an interrupted Go does not clean up; beside the result, to be renamed.
+            # One folder for all that is half-made, because an interrupted tool does not clean up; beside the result, to be renamed.
             work = path.parent / "work"
             shutil.rmtree(work, ignore_errors=True)
             try:
                 part = make_private(work) / path.name
                 _compile(wanted, part, say, stopping)
+                for name in wanted.beside:
+                    shutil.rmtree(path.parent / name, ignore_errors=True)
+                    (work / name).replace(path.parent / name)
                 part.replace(path)
             finally:
                 shutil.rmtree(work, ignore_errors=True)
@@ -194,30 +264,29 @@ def build(wanted: Build, *, say: Callable[[str], None], stopping: threading.Even
 
 def _compile(wanted: Build, output: Path, say: Callable[[str], None], stopping: threading.Event | None) -> None:
     hint = f"about {wanted.recipe.minutes} min on 2 cores, once"
-    say(f"building {wanted.title} ({hint})")
+    say(f"building {title(wanted)} ({hint})")
     since = time.monotonic()
     with tempfile.TemporaryFile() as log:
 
         def tell(seconds: float) -> None:
-            say(f"building {wanted.title}: {_progress(_lines(log))}, {_clock(seconds)} ({hint})")
+            say(f"building {title(wanted)}: {wanted.progress(_lines(log))}, {_clock(seconds)} ({hint})")
 
-        environment = {**go_environment(), "GOTMPDIR": str(output.parent)}
-        go = Process(wanted.command(output), environment=environment, output=log.fileno(), folder=wanted.folder)
+        tool = Process(wanted.command(output), environment=wanted.environment(output), output=log.fileno(), folder=wanted.folder)
         try:
-            status = _wait(go, tell, stopping)
+            status = _wait(tool, tell, stopping)
         finally:
-            go.kill()
+            tool.kill()
         if status is None:
-            raise InterruptedStartError(f"stopped while building {wanted.title}; nothing half-made was left, start again when ready")
+            raise InterruptedStartError(f"stopped while building {title(wanted)}; nothing half-made was left, start again when ready")
         if status != 0:
             raise _failure(wanted, status, _lines(log))
-    say(f"built {wanted.title} in {_clock(time.monotonic() - since)}")
+    say(f"built {title(wanted)} in {_clock(time.monotonic() - since)}")
 
 
-def _wait(go: Process, tell: Callable[[float], None], stopping: threading.Event | None) -> int | None:
-    """The exit status of Go, or None when ``stopping`` was set first; ``tell`` gets the seconds passed now and then."""
+def _wait(tool: Process, tell: Callable[[float], None], stopping: threading.Event | None) -> int | None:
+    """The exit status of a build, or None when ``stopping`` was set first; ``tell`` gets the seconds passed now and then."""
     since = told_at = time.monotonic()
-    while (status := go.exit_status()) is None:
+    while (status := tool.exit_status()) is None:
         if stopping is not None and stopping.is_set():
             return None
         now = time.monotonic()
@@ -230,23 +299,15 @@ def _wait(go: Process, tell: Callable[[float], None], stopping: threading.Event 
 
 def _failure(wanted: Build, status: int, lines: list[str]) -> BuildError:
     shown = "\n".join(f"    {line}" for line in lines[-SHOWN_LINES:])
-    fixed = "CGO_ENABLED=0 GOFLAGS=-mod=readonly GOTOOLCHAIN=local GOWORK=off"
     return BuildError(
-        f"building {wanted.title} failed ({describe_exit(status)}); the end of Go's output:\n{shown}\n"
-        f"Put a ready program {wanted.program!r} on PATH instead, or see all of it with:\n"
-        f"    cd {shlex.quote(str(wanted.folder))} && {fixed} {shlex.join(wanted.command(Path(os.devnull)))}"
+        f"building {title(wanted)} failed ({describe_exit(status)}); the end of {wanted.tool}'s output:\n{shown}\n"
+        f"Put a ready program {wanted.program!r} on PATH instead, or see all of it with:\n    {wanted.by_hand()}"
     )
 
 
 def _lines(log: IO[bytes]) -> list[str]:
-    # pread, because Go writes at the file position that both share.
+    # pread, because the tool writes at the file position that both share.
     return os.pread(log.fileno(), os.fstat(log.fileno()).st_size, 0).decode(errors="replace").splitlines()
-
-
-def _progress(lines: list[str]) -> str:
-    downloaded = sum(line.startswith("go: downloading ") for line in lines)
-    compiled = f"{len(lines) - downloaded} packages compiled"
-    return f"{downloaded} modules downloaded, {compiled}" if downloaded else compiled
 
 
 def _clock(seconds: float) -> str:

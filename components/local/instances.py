@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from components.local.runnable import Runnable
-    from components.workload import Plan
+    from components.workload import Job, Plan, Workload
 
 LOOPBACK = "127.0.0.1"
 LISTING = "instances.json"
@@ -131,8 +131,9 @@ def _runs(folder: Path) -> bool:
 
 
 def _refuse_secrets(plan: Plan) -> None:
-    secrets = [f"{w.name}: file {s.path} from secret {s.secret}/{s.key}" for w in plan.workloads for s in w.secret_files]
-    secrets += [f"{w.name}: variable {s.variable} from secret {s.secret}/{s.key}" for w in plan.workloads for s in w.secret_variables]
+    readers: tuple[Workload | Job, ...] = (*plan.workloads, *plan.jobs)
+    secrets = [f"{w.name}: file {s.path} from secret {s.secret}/{s.key}" for w in readers for s in w.secret_files]
+    secrets += [f"{w.name}: variable {s.variable} from secret {s.secret}/{s.key}" for w in readers for s in w.secret_variables]
     if secrets:
         shown = "\n".join(f"  - {secret}" for secret in secrets)
         raise UnsupportedPlanError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from components.local.build import Build, Recipe, build, find_go, go_wanted, is_older
+from components.local.build import GoBuild, Recipe, build, find_go, go_wanted, is_older
 from components.local.errors import BuildError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def find_oracle(say: Callable[[str], None]) -> Path | None:
         elif is_older(go, least):
             say(f"without the oracle, whose keeper is written in Go: {go.program} is older than {least}")
         else:
-            return build(Build("virtengine-oracle", _RECIPE, FOLDER, go), say=say)
+            return build(GoBuild("virtengine-oracle", _RECIPE, FOLDER, go), say=say)
     except BuildError as error:
         say(f"without the oracle, whose keeper is written in Go: {error}")
     return None

@@ -30,6 +30,48 @@ class Target(TypedDict):
     """With `kind: kubernetes`: Secrets that the External Secrets Operator fills. Default: none, the stack fills them."""
 
 
+class Storage(TypedDict):
+    """Storage of one of the kinds `badger`, `cassandra`, `opensearch`, `elasticsearch`."""
+
+    kind: NotRequired[str]
+    """`badger`: An embedded store on one volume, opened by one process. `cassandra`: A Cassandra that is there already. Tried with
+    5.0.6. `opensearch`: An OpenSearch that is there already. Tried with 2.19.3. `elasticsearch`: An Elasticsearch that is there
+    already, asked as OpenSearch is; none was tried here."""
+    servers: NotRequired[list[str]]
+    """With `kind: cassandra`: Nodes that are asked first, as `host:port`; they tell of the others, which listen on the same port.
+    Required. With `kind: opensearch`: URLs of nodes, or of what stands before them; all of one scheme, since `http` sends spans and
+    the password in clear. Required. With `kind: elasticsearch`: URLs of nodes, or of what stands before them; all of one scheme,
+    since `http` sends spans and the password in clear. Required."""
+    keyspace: NotRequired[str]
+    """With `kind: cassandra`: Keyspace of the traces. Default: `jaeger_` and the environment's name, with `_` for what a keyspace cannot
+    hold, so that no two environments share one."""
+    replication: NotRequired[int]
+    """With `kind: cassandra`: Nodes of each data centre that have a span, of a keyspace that Jaeger makes. Default: 3, because a write
+    waits for most of them and one of three may then be away. With `kind: opensearch`: Copies of each index in all. Default: 2,
+    because one node may then be away; a store of one node can have no more than 1. With `kind: elasticsearch`: Copies of each index
+    in all. Default: 2, because one node may then be away; a store of one node can have no more than 1."""
+    datacenter: NotRequired[str]
+    """With `kind: cassandra`: Data centre whose nodes are asked. Default: none, the nodes of all."""
+    create_schema: NotRequired[bool]
+    """With `kind: cassandra`: Whether Jaeger makes the keyspace and its tables where they are missing, for which its user needs the
+    right CREATE. Default: true; an existing keyspace is left as it is. With `kind: opensearch`: Whether Jaeger writes its index
+    templates, for which its user needs the right to manage them. Default: true. With `kind: elasticsearch`: Whether Jaeger writes its
+    index templates, for which its user needs the right to manage them. Default: true."""
+    plain_text: NotRequired[bool]
+    """With `kind: cassandra`: Whether spans and the password cross the network in clear. Default: false, TLS."""
+    ca_secret: NotRequired[str]
+    """Secret with the entry `ca.crt`, the PEM of the authority behind the certificates of the servers; the stack fills it when it is
+    given `<secret>.ca.crt`, else who issues it. Default: none, the public authorities."""
+    credentials_secret: NotRequired[str]
+    """Secret with the entries `username` and `password`. Default: none, a store that asks for none."""
+    index_prefix: NotRequired[str]
+    """Beginning of the names of all indices, before `-jaeger-span-` and the day. Default: the environment's name, so that no two
+    environments share one."""
+    shards: NotRequired[int]
+    """Parts of the index of a day, which the nodes share. Default: 1, because a shard holds tens of gigabytes and each costs the cluster
+    memory; as many as nodes where a day has more."""
+
+
 class Disk(TypedDict):
     """A volume."""
 
@@ -38,6 +80,21 @@ class Disk(TypedDict):
     `check` multiplies for you; a queue and a log have a default."""
     storage_class: NotRequired[str]
     """Storage class of the claim. Kubernetes only. Default: the cluster's own default class."""
+
+
+class Autoscaling(TypedDict):
+    """More replicas than the least, as many as the load asks for, by a HorizontalPodAutoscaler.
+
+    Kubernetes only.
+    """
+
+    max_replicas: int
+    """Most replicas; `replicas` is the least. Required: it bounds the quota, and what the store is asked at once."""
+    cpu: NotRequired[str]
+    """Share of the requested CPU above which one more is started. Default: 70 %, so that a replica has room until the next one serves."""
+    queue: NotRequired[str]
+    """Bytes waiting in the gateways' queues for each replica above which one more is started, by the external metric
+    `otelcol_exporter_queue_size`, which an adapter for Prometheus has to serve. Default: none, CPU decides alone."""
 
 
 class Resources(TypedDict):
@@ -50,39 +107,21 @@ class Resources(TypedDict):
     enough for an idle server."""
 
 
-class Storage(TypedDict):
-    """Storage of one of the kinds `volume`, `s3`."""
+class Query(TypedDict):
+    """The servers that show and search traces, apart from those that store them.
 
-    kind: str
-    """`volume`: Blocks on a volume. `s3`: Blocks in an S3-compatible bucket; the write-ahead log stays on a volume."""
-    size: NotRequired[str]
-    """With `kind: volume`: Bytes asked of the storage class, for blocks and write-ahead log. Required: it follows from the load and the
-    retention."""
-    storage_class: NotRequired[str]
-    """With `kind: volume`: Storage class of the claim. Kubernetes only. Default: the cluster's own default class."""
-    bucket: NotRequired[str]
-    """With `kind: s3`: Name of the bucket. Required; it must exist and belong to this environment alone, since retention deletes in it."""
-    endpoint: NotRequired[str]
-    """With `kind: s3`: Host name of the S3 API. Required: it decides who stores the traces."""
-    port: NotRequired[int]
-    """With `kind: s3`: Port of the S3 API. Default: 443."""
-    plain_http: NotRequired[bool]
-    """With `kind: s3`: Whether traces and keys cross the network in clear. Default: false; a server inside of the cluster may have no
-    certificate."""
-    ca_secret: NotRequired[str]
-    """With `kind: s3`: Secret with the entry `ca.crt`, the PEM of the authority behind the certificate of the S3 API; the stack fills it
-    when it is given `<secret>.ca.crt`, else who issues it. Default: none, the public authorities."""
-    region: NotRequired[str]
-    """With `kind: s3`: Region of the bucket. Default: none, as most S3-compatible servers want."""
-    credentials_secret: NotRequired[str]
-    """With `kind: s3`: Secret with the entries `access-key` and `secret-key`. Default: none, which leaves it to the identity of the node
-    or pod; the services that hand it out (169.254.169.254 and 169.254.170.23, port 80) are then open to the backend."""
-    service_account_annotations: NotRequired[dict[str, str]]
-    """With `kind: s3`: Annotations by which the backend's service account has an identity, for example `eks.amazonaws.com/role-arn`.
-    Kubernetes only. Default: none."""
-    wal: NotRequired[Disk]
-    """With `kind: s3`: Volume of the write-ahead log: what was acknowledged and is not in the bucket yet. Default: 10Gi, hours at 1,000
-    spans/s."""
+    Only on a store that both reach.
+    """
+
+    cpu: NotRequired[str]
+    """CPU requested, in cores; never capped, since a throttled server looks like a slow network. Default: a tenth of a core."""
+    memory: NotRequired[str]
+    """Memory requested and capped, in bytes; the Go runtime is told four fifths of it, or of a collector's memory limit. Default: 256Mi,
+    enough for an idle server."""
+    replicas: NotRequired[int]
+    """Servers that answer. Kubernetes only; one host runs one. Default: 1; with more, a node that is lost interrupts nobody."""
+    pods: NotRequired[Pods]
+    """Rules for the pods of the query server. Default: those of `target.pods`."""
 
 
 class GrafanaServer(TypedDict):
@@ -104,15 +143,21 @@ class Backend(TypedDict):
     """Backend of one of the kinds `jaeger`, `tempo`."""
 
     kind: str
-    """`jaeger`: Jaeger v2 with Badger, an embedded store on one volume. `tempo`: Tempo 3 in one process (`target: all`), with Grafana as
-    its user interface."""
+    """`jaeger`: Jaeger v2: on Badger one process with its store, on another store any number of them. `tempo`: Tempo 3 in one process
+    (`target: all`), with Grafana as its user interface."""
+    storage: NotRequired[Storage]
+    """With `kind: jaeger`: Store of the traces. Default: Badger, which needs no other server. With `kind: tempo`: Storage of Tempo's
+    blocks."""
     volume: NotRequired[Disk]
-    """With `kind: jaeger`: Volume of Badger's keys and values."""
+    """With `kind: jaeger`: Volume of Badger's keys and values. Required with Badger. Default: none, for a store that is elsewhere."""
     replicas: NotRequired[int]
-    """With `kind: jaeger`: Processes that share the store. Badger allows one, which is the default; for more, choose another backend.
-    With `kind: tempo`: Processes. Monolithic Tempo 3 without Kafka is one, which is the default."""
+    """With `kind: jaeger`: Processes that take spans. Badger allows one, which is the default; on another store any number, and one that
+    is lost takes nothing along. Kubernetes only; one host runs one. With `kind: tempo`: Processes. Monolithic Tempo 3 without Kafka
+    is one, which is the default."""
+    autoscaling: NotRequired[Autoscaling]
+    """With `kind: jaeger`: More replicas under load. Default: none, as many as `replicas` says."""
     sync_writes: NotRequired[bool]
-    """With `kind: jaeger`: Whether a span is on the disk before it is acknowledged. Default: true, since what is acknowledged must
+    """With `kind: jaeger`: Whether a span is on Badger's disk before it is acknowledged. Default: true, since what is acknowledged must
     survive a power cut; without it only a crash of the process is survived."""
     protect: NotRequired[bool]
     """Whether `pulumi destroy` refuses to delete the volume. Default: true; development turns it off."""
@@ -121,8 +166,9 @@ class Backend(TypedDict):
     4Gi; Tempo builds its blocks in memory."""
     pods: NotRequired[Pods]
     """Rules for the pods of the backend. Default: those of `target.pods`."""
-    storage: NotRequired[Storage]
-    """With `kind: tempo`: Storage of Tempo's blocks."""
+    query: NotRequired[Query]
+    """With `kind: jaeger`: Servers that show and search traces on a store that is elsewhere. Default: one with a tenth of a core and
+    512Mi, which hold the traces of a search."""
     grafana: NotRequired[GrafanaServer]
     """With `kind: tempo`: CPU and memory of Grafana. Default: a tenth of a core and 256Mi, enough for operators looking at traces."""
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from components.documents.tempo import upkeep
+from stacks.changes import stores
 from stacks.environment.sizing import answers_late
 from stacks.environment.units import approximate_bytes, format_bytes, format_duration
 
@@ -31,15 +32,19 @@ def _of_another_kind(key: str, old: Environment, new: Environment) -> bool:
     """Whether a setting of the backend belongs to one of two kinds of which one takes the place of the other."""
     if key.startswith("backend.") and old.backend.kind != new.backend.kind:
         return key not in {"backend.kind", "backend.protect"}
+    if key.startswith(("backend.volume.", "backend.query.")) and _storage(old) != _storage(new):
+        return True
     return key.startswith("backend.storage.") and _storage(old) != _storage(new) and key != "backend.storage.kind"
 
 
-def _storage(environment: Environment) -> str | None:
-    return environment.backend.storage.kind if environment.backend.kind == "tempo" else None
+def _storage(environment: Environment) -> str:
+    return environment.backend.storage.kind
 
 
 def _retention(_was: object, _becomes: object, old: Environment, new: Environment) -> str:
     before, after = old.retention.traces, new.retention.traces
+    if (elsewhere := stores.retention(old, new)) is not None:
+        return elsewhere
     if new.backend.kind == "jaeger":
         # Badger stamps the expiry on a span when it is written.
         return f"on Badger spans already written keep their {format_duration(before)}"
@@ -50,6 +55,8 @@ def _retention(_was: object, _becomes: object, old: Environment, new: Environmen
 
 
 def _kind(_was: object, _becomes: object, old: Environment, _new: Environment) -> str:
+    if _volume(old) is None:
+        return f"traces stored so far stay in {_storage(old)} and are not moved"
     if _storage(old) == "s3":
         return "traces stored so far stay in the bucket and are not moved; the volume of the write-ahead log is " + (
             "protected and refuses to be deleted" if old.backend.protect else "deleted, with what is not in the bucket yet"
@@ -59,8 +66,11 @@ def _kind(_was: object, _becomes: object, old: Environment, _new: Environment) -
     return "traces stored so far are not moved, and are deleted with their volume"
 
 
-def _storage_kind(_was: object, becomes: object, old: Environment, new: Environment) -> str:
+def _storage_kind(was: object, becomes: object, old: Environment, new: Environment) -> str | None:
     before, after = _volume(old), _volume(new)
+    if old.backend.kind != "tempo" or new.backend.kind != "tempo" or before is None or after is None:
+        # Said of the kind of the backend, where that is another one too.
+        return _kind(was, becomes, old, new) if old.backend.kind == new.backend.kind else None
     if becomes == "s3":
         told = "the claim of the traces becomes that of the write-ahead log; the traces in it are not moved, and no longer found"
     else:
@@ -89,7 +99,9 @@ def _elsewhere(_was: object, _becomes: object, _old: Environment, _new: Environm
 
 def _volume_size(_was: object, _becomes: object, old: Environment, new: Environment) -> str | None:
     before, after = _volume(old), _volume(new)
-    return _sized(before, after) if _on_cluster(old, new) else None  # a host's volumes have no size
+    if before is None or after is None or not _on_cluster(old, new):
+        return None  # a host's volumes have no size
+    return _sized(before, after)
 
 
 def _sized(before: int, after: int) -> str:
@@ -108,11 +120,11 @@ def _queue_class(_was: object, _becomes: object, old: Environment, new: Environm
     return "the claims are made anew, and what waits in them is lost" if _on_cluster(old, new) else None
 
 
-def _volume(environment: Environment) -> int:
-    """Size of the volume of the backend: of its traces, or of the write-ahead log of traces in a bucket."""
+def _volume(environment: Environment) -> int | None:
+    """Size of the volume of the backend: of its traces, or of the write-ahead log of traces in a bucket; None for a store elsewhere."""
     backend = environment.backend
     if backend.kind == "jaeger":
-        return backend.volume.size
+        return backend.volume.size if backend.volume is not None else None
     return backend.storage.size if backend.storage.kind == "volume" else backend.storage.wal.size
 
 
@@ -335,6 +347,7 @@ _RULES: Mapping[str, Callable[[object, object, Environment, Environment], str | 
     "access.scopes": _at_login,
     "access.groups_claim": _at_login,
     "load.nodes": _nodes,
+    **stores.RULES,
 }
 
 _SECTIONS: Mapping[str, str] = {"load": _LOAD}

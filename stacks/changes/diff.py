@@ -11,6 +11,7 @@ from components.damage import queue_folders
 from stacks.changes.consequences import consequence
 from stacks.environment.schema import Setting, settings
 from stacks.plan.plan import plan
+from stacks.plan.remote import with_place
 from stacks.plan.targets import addresses_of
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ def difference(old: Named, new: Named) -> Difference:
     """Compare two environments, of which ``new`` is to take the place of ``old``."""
     before, after = (plan(side.environment, addresses_of(side), name=new.name) for side in (old, new))
     moved = old.environment.place != new.environment.place
-    return Difference(tuple(_changes(old, new)), tuple(_workloads(before, after, moved=moved)), _documents(before, after))
+    effects = (*_workloads(before, after, moved=moved), *_jobs(before, after))
+    return Difference(tuple(_changes(old, new)), effects, _documents(before, after))
 
 
 def leaves(value: object, path: Key = ()) -> Iterator[tuple[Key, object]]:
@@ -87,6 +89,7 @@ def setting_at(path: Key) -> Setting | None:
 
 def _changes(old: Named, new: Named) -> Iterator[Change]:
     before, after = (dict(leaves(side.environment.model_dump(mode="json"))) for side in (old, new))
+    was_placed, is_placed = (with_place(side.environment, new.name) for side in (old, new))
     for path in dict.fromkeys([*after, *before]):
         was, becomes = before.get(path), after.get(path)
         # A section that is absent is dumped as null; its settings tell what it becomes.
@@ -94,7 +97,7 @@ def _changes(old: Named, new: Named) -> Iterator[Change]:
         if was == becomes or setting is None:
             continue
         text = f"{_noun(setting, path)} {_transition(setting, was, becomes)}"
-        yield Change(".".join(path), was, becomes, text, consequence(setting.key, was, becomes, old.environment, new.environment))
+        yield Change(".".join(path), was, becomes, text, consequence(setting.key, was, becomes, was_placed, is_placed))
 
 
 def _noun(setting: Setting, path: Key) -> str:
@@ -141,6 +144,15 @@ def _workloads(before: Plan, after: Plan, *, moved: bool) -> Iterator[WorkloadCh
             if change := _same_place(old[name], new[name], [*marks, *started_by]):
                 queued = after.target == "kubernetes" and any(v.holds == "queue" and v.survives == "instance" for v in old[name].volumes)
                 yield replace(change, loses=_QUEUE_OF_POD) if queued and change.effect == "restarts" else change
+
+
+def _jobs(before: Plan, after: Plan) -> Iterator[WorkloadChange]:
+    """Effects on jobs: a changed one runs so from its next time on."""
+    old, new = ({job.name: job for job in side.jobs} for side in (before, after))
+    for name in dict.fromkeys([*old, *new]):
+        if old.get(name) != new.get(name):
+            effect: Effect = "reloads" if name in old and name in new else "created" if name in new else "removed"
+            yield WorkloadChange(name, effect, ("arguments",) if effect == "reloads" else ("plan",))
 
 
 _AT_START = (

@@ -177,10 +177,11 @@ def _add_running(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 def _check(arguments: argparse.Namespace) -> int:
     from stacks.plan.plan import plan
+    from stacks.plan.sharing import read_alone
     from stacks.plan.targets import addresses_of
     from stacks.show.describe import describe
 
-    named = read(arguments.environment)
+    named = read_alone(arguments.environment)
     planned = plan(named.environment, addresses_of(named), name=named.name)
     findings = _findings(named.environment, planned, arguments.policy_config) if arguments.policies or arguments.policy_config else None
     broken = any(finding.level == "mandatory" for finding in findings or ())
@@ -310,16 +311,22 @@ def _count(text: str) -> int:
 
 
 def _servers(_: argparse.Namespace) -> int:
-    from components.documents.images import SERVERS, SURROUNDINGS, TEST_SERVERS
+    from components.documents.images import SERVERS, STORES, SURROUNDINGS, TEST_SERVERS
     from components.local.build import RECIPES
-    from components.local.errors import LocalError
+    from components.local.errors import LocalError, MissingProgramError
     from components.local.programs import find_program
     from stacks.environment.source import ROOT
 
     known = {**SERVERS, **SURROUNDINGS, **TEST_SERVERS}
     try:
         for program in RECIPES:
-            _print(f"{program:<16} {find_program(known[program], toolchain=ROOT / 'toolchain', say=_complain)}")
+            _print(f"{program:<24} {find_program(known[program], toolchain=ROOT / 'toolchain', say=_complain)}")
+        for program, server in STORES.items():
+            try:
+                _print(f"{program:<24} {find_program(server, toolchain=ROOT / 'toolchain', say=_complain)}")
+            except MissingProgramError as error:
+                # Only an environment with such a store needs one.
+                _complain(str(error))
     except LocalError as error:
         _complain(str(error))
         return FAILED

@@ -84,14 +84,16 @@ def _explained(verb: Callable[[argparse.Namespace], None], name: str) -> Callabl
 
 def _preview(arguments: argparse.Namespace) -> None:
     from stacks.deploy.up import open_deployment, preview
+    from stacks.plan.sharing import read_alone
 
-    preview(open_deployment(read(arguments.environment), state=arguments.state))
+    preview(open_deployment(read_alone(arguments.environment), state=arguments.state))
 
 
 def _up(arguments: argparse.Namespace) -> None:
     from stacks.deploy.up import open_deployment, say, up
+    from stacks.plan.sharing import read_alone
 
-    contract = up(open_deployment(read(arguments.environment), state=arguments.state))
+    contract = up(open_deployment(read_alone(arguments.environment), state=arguments.state))
     sys.stdout.write(_text(contract, "env", certificate=None, show_secrets=False))
     say(f"user interface {contract.ui_url}")
 

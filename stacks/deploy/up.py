@@ -147,6 +147,7 @@ def rotations(deployment: Deployment, events: Iterable[Event]) -> list[str]:
     # Labels of a Secret restart nobody.
     changed = sorted({_physical(event) for event in updated if event.differing != {"metadata"}})
     wanted = _plan(deployment.named)
+    # Pods of a job read their Secrets at each run.
     readers = {name: [one.name for one in wanted.workloads if name in _read_secrets(one)] for name in changed}
     return [f"Secret {name} has other values: {', '.join(those)} will restart" for name, those in readers.items() if those]
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from stacks.environment.cluster import Kubernetes
+from stacks.environment.jaeger import Jaeger
 from stacks.environment.monitoring import Monitoring
 from stacks.environment.section import Section
 from stacks.environment.sections import (
@@ -16,7 +17,6 @@ from stacks.environment.sections import (
     Docker,
     Images,
     Ingest,
-    Jaeger,
     Load,
     Local,
     Retention,

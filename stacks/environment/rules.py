@@ -9,6 +9,7 @@ from components.documents.series import NO_LABELS, SPAN_LABELS
 from components.documents.text import prometheus_label
 from stacks.environment.cluster_rules import broken_cluster_rules
 from stacks.environment.sizing import answers_late, floors, grace_seconds
+from stacks.environment.store_rules import broken_store_rules
 from stacks.environment.units import format_bytes, format_duration, format_percent, shown
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def broken_rules(environment: Environment) -> Iterator[Broken]:
     """Every rule that an environment breaks."""
     yield from _target(environment)
     yield from _backend(environment)
+    yield from broken_store_rules(environment)
     yield from _tail(environment)
     yield from _head(environment)
     yield from _aggregation(environment)
@@ -48,12 +50,7 @@ def _target(environment: Environment) -> Iterator[Broken]:
 
 def _backend(environment: Environment) -> Iterator[Broken]:
     backend = environment.backend
-    if backend.replicas > 1 and backend.kind == "jaeger":
-        yield (
-            "backend.replicas",
-            f"Badger is opened by one process, not shared by {backend.replicas}; write 1, or choose kind: tempo",
-        )
-    elif backend.replicas > 1:
+    if backend.kind == "tempo" and backend.replicas > 1:
         yield "backend.replicas", f"monolithic Tempo 3 is one process without Kafka and cannot be {backend.replicas}; write 1"
 
 
@@ -176,6 +173,7 @@ def _images(environment: Environment) -> Iterator[Broken]:
     """Digests of programs that nothing here runs: a pinned image that is not pinned."""
     backend, access = environment.backend, environment.access
     used = {"otelcol-contrib", "jaeger", "busybox"}
+    used |= {"jaeger-es-index-cleaner"} if backend.kind == "jaeger" and backend.storage.kind in {"opensearch", "elasticsearch"} else set()
     used |= {"tempo", "grafana"} if backend.kind == "tempo" else set()
     used |= {"oauth2-proxy"} if access else set()
     for program in environment.images.digests:

@@ -87,26 +87,6 @@ def _disk(bytes_: str) -> Disk:
     return Disk.model_validate({"size": bytes_})
 
 
-class Jaeger(Section):
-    """Jaeger v2 with Badger, an embedded store on one volume."""
-
-    kind: Literal["jaeger"] = Field(title="backend")
-    """Kind of the backend."""
-    volume: Disk = Field(title="volume")
-    """Volume of Badger's keys and values."""
-    replicas: int = Field(default=1, ge=1, title="backend replicas")
-    """Processes that share the store. Badger allows one, which is the default; for more, choose another backend."""
-    sync_writes: bool = Field(default=True, title="synchronous writes")
-    """Whether a span is on the disk before it is acknowledged. Default: true, since what is acknowledged must survive a power cut;
-    without it only a crash of the process is survived."""
-    protect: bool = Field(default=True, title="protection of the stored traces")
-    """Whether `pulumi destroy` refuses to delete the volume. Default: true; development turns it off."""
-    resources: Resources = Field(default=_resources("500m", "2Gi"), title="backend")
-    """Default: half a core and 2Gi; Badger held 730 MB at 10,000 spans/s."""
-    pods: Pods = Field(default=Pods(), title="backend")
-    """Rules for the pods of the backend. Default: those of `target.pods`."""
-
-
 class TempoVolume(Section):
     """Blocks on a volume."""
 
@@ -466,9 +446,9 @@ class Images(Section):
         default=None, title="registry mirror", pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$"
     )
     """Mirror that stands before every repository name. Default: none, each image comes from its own registry."""
-    digests: dict[Literal["otelcol-contrib", "jaeger", "tempo", "grafana", "oauth2-proxy", "busybox"], Digest] = Field(
-        default_factory=dict, title="image digest"
-    )
+    digests: dict[
+        Literal["otelcol-contrib", "jaeger", "jaeger-es-index-cleaner", "tempo", "grafana", "oauth2-proxy", "busybox"], Digest
+    ] = Field(default_factory=dict, title="image digest")
     """Digests by program. Default: none: a digest is worth what its source is worth, so it comes from you."""
     pull_secret: ObjectName | None = Field(default=None, title="pull secret")
     """Secret of type kubernetes.io/dockerconfigjson for the mirror. Default: none."""

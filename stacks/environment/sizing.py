@@ -71,9 +71,9 @@ class Need:
         return self.needed <= self.provided
 
 
-LEAST_MEMORY = {"jaeger": 256 * 2**20, "tempo": 512 * 2**20, "grafana": 192 * 2**20, "access": 32 * 2**20}
+LEAST_MEMORY = {"jaeger": 256 * 2**20, "query": 128 * 2**20, "tempo": 512 * 2**20, "grafana": 192 * 2**20, "access": 32 * 2**20}
 """Memory that a server needs to start and answer. Jaeger: 118 MiB resident with an empty Badger, and its memtables of 64 MiB as they fill;
-oauth2-proxy: 20 MiB resident. Tempo and Grafana: as their own documentation has for the smallest installation."""
+the query server: 45 MiB; oauth2-proxy: 20 MiB resident. Tempo and Grafana: as their own documentation has for the smallest installation."""
 
 LEAST_COLLECTOR = 150 * 2**20
 """Memory that a collector needs to take spans at all: 60 MiB resident without any, 110 MiB at 500 spans/s."""
@@ -93,6 +93,8 @@ def floors(environment: Environment) -> Iterator[tuple[str, str, int, int]]:
         yield "collectors.agent.queue.size", "the queue of an agent", agent.queue.size, least
     yield "collectors.gateway.queue.size", "the queue of a gateway", gateway.queue.size, LEAST_QUEUE
     yield "backend.resources.memory", f"{backend.kind.title()}", backend.resources.memory, LEAST_MEMORY[backend.kind]
+    if backend.kind == "jaeger" and not backend.embedded:
+        yield "backend.query.memory", "the query server", backend.query.memory, LEAST_MEMORY["query"]
     if backend.kind == "tempo":
         yield "backend.grafana.memory", "Grafana", backend.grafana.memory, LEAST_MEMORY["grafana"]
     if backend.kind == "tempo" and backend.storage.kind == "s3":
@@ -257,7 +259,7 @@ def _volume(environment: Environment) -> tuple[str, int] | None:
     """The setting that gives the volume of the traces its size, and that size; a bucket has none."""
     backend = environment.backend
     if backend.kind == "jaeger":
-        return "backend.volume.size", backend.volume.size
+        return ("backend.volume.size", backend.volume.size) if backend.volume is not None else None
     return ("backend.storage.size", backend.storage.size) if backend.storage.kind == "volume" else None
 
 
@@ -326,13 +328,13 @@ def _too_short(environment: Environment) -> Iterator[tuple[str, str]]:
 
 def _too_fast(environment: Environment) -> Iterator[tuple[str, str]]:
     backend, kept = environment.backend, flow(environment).kept
-    if backend.kind != "jaeger" or kept <= SPANS_PER_SECOND[backend.sync_writes]:
+    if backend.kind != "jaeger" or not backend.embedded or kept <= SPANS_PER_SECOND[backend.sync_writes]:
         return
     taken = f"Badger takes {SPANS_PER_SECOND[backend.sync_writes]:,} spans/s and {kept:,.0f} would be kept"
     if backend.sync_writes and kept <= SPANS_PER_SECOND[False]:
         yield "backend.sync_writes", f"with synchronous writes {taken}; write false, or lower sampling.tail.baseline"
     else:
-        yield "backend.kind", f"{taken}; write kind: tempo, or lower sampling.tail.baseline"
+        yield "backend.kind", f"{taken}; name a shared storage, write kind: tempo, or lower sampling.tail.baseline"
 
 
 def _round_up(needed: float) -> str:

@@ -39,6 +39,9 @@ _REGION = re.compile(r"[A-Za-z0-9-]{1,64}")
 _LABEL_NAME = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 _LABEL_KEY = re.compile(rf"([a-z0-9]([-a-z0-9.]{{0,251}}[a-z0-9])?/)?{_LABEL_NAME}")
 _LABEL_VALUE = re.compile(rf"({_LABEL_NAME})?")
+_HOST_PORT = re.compile(r"([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?):([0-9]{1,5})")
+_KEYSPACE = re.compile(r"[a-z][a-z0-9_]{0,47}")
+_INDEX_PREFIX = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
 _SCOPE = re.compile(r"[!#-\[\]-~]+")
 
 # Above any use, and below what overflows a number here or in a server: the collector counts its memory in 32 bits of MiB.
@@ -304,6 +307,28 @@ def _is_base(value: str) -> bool:
         return False
 
 
+def _host_port(value: str) -> str:
+    found = _HOST_PORT.fullmatch(_identifier(value))
+    if not found or not 0 < int(found[2]) < 2**16:
+        raise refuse(f'{shown(value)} is not a host with its port; write for example "cassandra.example.org:9042"')
+    _hostname(found[1])
+    return value
+
+
+def _keyspace(value: str) -> str:
+    if not _KEYSPACE.fullmatch(value):
+        right = 'write lower-case letters, digits and "_", 48 at most, and a letter first'
+        raise refuse(f"{shown(value)} is not a keyspace that Cassandra takes; {right}")
+    return value
+
+
+def _index_prefix(value: str) -> str:
+    if not _INDEX_PREFIX.fullmatch(value) or value.endswith("-"):
+        right = 'write lower-case letters, digits, "-", "_" and ".", 100 at most, and no "-" last'
+        raise refuse(f"{shown(value)} is not the beginning of an index; {right}")
+    return value
+
+
 def _network(value: str) -> str:
     try:
         return str(ipaddress.ip_network(value))
@@ -435,6 +460,15 @@ HttpUrl = Annotated[
     str, AfterValidator(_http), WithJsonSchema({"type": "string", "format": "uri", "pattern": rf"{_NO_PLACEHOLDER}https?://"})
 ]
 """An absolute http or https address without query or fragment."""
+
+HostPort = Annotated[str, AfterValidator(_host_port), WithJsonSchema({"type": "string", "pattern": f"^{_HOST_PORT.pattern}$"})]
+"""A host and a port of it."""
+
+Keyspace = Annotated[str, AfterValidator(_keyspace), WithJsonSchema({"type": "string", "pattern": f"^{_KEYSPACE.pattern}$"})]
+"""The name of a keyspace of Cassandra, which need not be quoted."""
+
+IndexPrefix = Annotated[str, AfterValidator(_index_prefix), WithJsonSchema({"type": "string", "pattern": f"^{_INDEX_PREFIX.pattern}$"})]
+"""The beginning of the names of indices of OpenSearch and Elasticsearch."""
 
 Network = Annotated[
     str,

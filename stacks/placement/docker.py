@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pulumi_docker as docker
 
 from components.docker.host import DockerHost
-from components.docker.placement import DockerWorkload
+from components.docker.placement import DockerJob, DockerWorkload
 from stacks.placement.outputs import outputs
 
 if TYPE_CHECKING:
@@ -41,4 +41,7 @@ def deploy(plan: Plan, target: sections.Docker, secrets: Secrets, under: Under) 
             secrets={wanted.variable: secrets[wanted.secret, wanted.key] for wanted in workload.secret_variables},
             opts=options,
         )
+    for job in plan.jobs:
+        read = {wanted.variable: secrets[wanted.secret, wanted.key] for wanted in job.secret_variables}
+        DockerJob(under.name(job.name), plan, job, host, secrets=read, opts=options)
     return outputs(plan)

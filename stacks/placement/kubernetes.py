@@ -39,7 +39,8 @@ def deploy(plan: Plan, environment: Environment, secrets: Secrets, under: Under,
         filled.setdefault(secret, {})[key] = value
 
     namespace = Namespace(under.name("tracing"), plan, secrets=filled, opts=options)
-    backend = Backend(under.name("backend"), plan, _of(plan, "backend"), after=[namespace], secrets=secrets, opts=options)
+    stored = [job for job in plan.jobs if component(job.role) == "backend"]
+    backend = Backend(under.name("backend"), plan, _of(plan, "backend"), after=[namespace], secrets=secrets, jobs=stored, opts=options)
     Collectors(under.name("collectors"), plan, _of(plan, "collectors"), after=[namespace, backend], secrets=secrets, opts=options)
     if proxies := _of(plan, "access"):
         Access(under.name("access"), plan, proxies, after=[namespace, backend], secrets=secrets, opts=options)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from components.documents.ports import BY_WORKLOAD
 from components.local.files import hold_folder, write_atomically
 from components.local.instances import one_each
+from components.local.jobs import repeated
 from components.local.ports import choose_ports
 from components.local.programs import find_programs
 from components.local.supervisor import Supervisor
@@ -57,10 +58,14 @@ def deploy(
         # What an earlier run has left would send services to ports that nobody listens on yet.
         there.unlink(missing_ok=True)
         wanted = plan(named.environment, OnThisMachine(str(folder.path)), name=named.name)
-        programs = find_programs([w.server for w in wanted.workloads], toolchain=ROOT / "toolchain", say=say, stopping=stopping)
+        servers = [*(workload.server for workload in wanted.workloads), *(job.server for job in wanted.jobs)]
+        programs = find_programs(servers, toolchain=ROOT / "toolchain", say=say, stopping=stopping)
         numbers = choose_ports([(w.name, port) for w in wanted.workloads for port in BY_WORKLOAD[w.name]], folder.path / "ports.json")
         placed = plan(named.environment, OnThisMachine(str(folder.path), numbers), name=named.name)
-        with Supervisor(one_each(placed), programs, folder, say, stopping) as supervisor:
+        with (
+            Supervisor(one_each(placed), programs, folder, say, stopping) as supervisor,
+            repeated(placed.jobs, programs, folder.path, {}, say),
+        ):
             contract = outputs(placed)
             write_atomically(there, contract.to_json())
             try:

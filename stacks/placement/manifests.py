@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from components.documents.text import yaml_text
+from components.kubernetes.jobs import job_objects
 from components.kubernetes.monitoring import monitoring_objects
 from components.kubernetes.objects import consumer_objects, namespace_objects, workload_objects
 from stacks.placement.outputs import consumer_config, outputs
@@ -27,6 +28,7 @@ def kubernetes_objects(plan: Plan, *, certificate: str | None = None) -> dict[st
     return {
         "0-namespace": namespace_objects(plan),
         **{f"1-{workload.name}": workload_objects(plan, workload) for workload in plan.workloads},
+        **{f"1-{job.name}": job_objects(plan, job) for job in plan.jobs},
         "2-consumers": consumer_objects(plan, consumer_config(outputs(plan, certificate=certificate))),
         **({"3-monitoring": watching} if watching else {}),
     }

@@ -20,13 +20,26 @@ from components.local.disks import mounted
 from components.local.errors import UnsupportedPlanError
 from components.local.files import hold_folder, write_atomically
 from components.local.instances import Instance
+from components.local.jobs import repeated
 from components.local.order import start_order
 from components.local.programs import find_programs
 from components.local.supervisor import Supervisor
 from stacks.environment.source import ROOT
 from stacks.placement.local import STATE, Running, outputs_path
 from stacks.placement.outputs import outputs, with_token
-from stacks.placement.surroundings import AUTHORITY_SECRET, INGRESS_SECRET, ISSUER, PROMETHEUS, Backbone, Layout, Trial, around, lay_out
+from stacks.placement.small_store import own_store, with_own_store
+from stacks.placement.surroundings import (
+    AUTHORITY_SECRET,
+    INGRESS_SECRET,
+    ISSUER,
+    PROMETHEUS,
+    STORE,
+    Backbone,
+    Layout,
+    Trial,
+    around,
+    lay_out,
+)
 from stacks.plan.addresses import InSmall, OnKubernetes
 from stacks.plan.plan import plan
 
@@ -75,17 +88,23 @@ def deploy(
     with hold_folder((state or STATE) / named.name) as folder, hold_block(folder.path) as block:
         there = outputs_path(named.name, state=state)
         there.unlink(missing_ok=True)
+        named = replace(named, environment=with_own_store(named.environment, block[STORE]))
         cluster = plan(named.environment, OnKubernetes(named.environment.namespace), name=named.name)
         layout = lay_out(cluster, block, nodes=nodes)
         authority = Authority(f"virtengine-tracing {named.name} on this machine")
         filled = _secrets(cluster, named.environment, layout, authority)
         small = instances(named, layout, folder.path, filled)
         trial = around(Backbone(small.plan, cluster, small.instances, named.environment, layout, folder.path, filled, times or Times()))
-        every = [*trial.before, *small.instances, *trial.after]
-        programs = find_programs([instance.workload.server for instance in every], toolchain=ROOT / "toolchain", say=say, stopping=stopping)
+        every = [*own_store(named.environment, block[STORE], folder.path), *trial.before, *small.instances, *trial.after]
+        servers = [*(instance.workload.server for instance in every), *(job.server for job in small.plan.jobs)]
+        programs = find_programs(servers, toolchain=ROOT / "toolchain", say=say, stopping=stopping)
         try:
             _write_secrets(small, trial, folder.path, filled, authority)
-            with _disks(small, wanted=disks), Supervisor(every, programs, folder, say, stopping) as supervisor:
+            with (
+                _disks(small, wanted=disks),
+                Supervisor(every, programs, folder, say, stopping) as supervisor,
+                repeated(small.plan.jobs, programs, folder.path, {}, say),
+            ):
                 secured = named.environment.ingest.tls_secret is not None
                 contract = outputs(small.plan, certificate=authority.certificate if secured else None)
                 token = filled.get((str(named.environment.ingest.token_secret), "token"))
@@ -132,8 +151,9 @@ def wanted(named: Named, folder: Path, listed: Sequence[Listed]) -> tuple[Plan, 
 
     An instance that is planned and does not run gets an address that nobody has.
     """
-    cluster = plan(named.environment, OnKubernetes(named.environment.namespace), name=named.name)
     block = Block(listed[0].address.rpartition(".")[0])
+    named = replace(named, environment=with_own_store(named.environment, block[STORE]))
+    cluster = plan(named.environment, OnKubernetes(named.environment.namespace), name=named.name)
     there = {workload: tuple(one.address for one in listed if one.workload == workload) for workload in {one.workload for one in listed}}
     fresh = lay_out(cluster, block, nodes=len(there.get("agent", ())) or 1)
     free = iter(range(SIZE, 0, -1))

@@ -42,7 +42,8 @@ INGRESS_SECRET = "trial-ingress"  # noqa: S105 - the name of a Secret
 STRANGERS = "strangers"
 """A group that is no operators'."""
 
-FIRST_INSTANCE = 10
+STORE, FIRST_INSTANCE = 10, 11
+"""Numbers of the addresses of a store that stands elsewhere, and of the first instance of the plan."""
 
 
 @dataclass(frozen=True, slots=True)

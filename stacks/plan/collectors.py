@@ -30,6 +30,7 @@ from stacks.plan.parts import (
     scheduling,
     security_of,
 )
+from stacks.plan.trace_stores import delivery
 
 if TYPE_CHECKING:
     from stacks.environment import sections
@@ -139,7 +140,7 @@ def gateway(inputs: Inputs) -> Workload:
         _queue(queue, sync_writes=section.queue.sync_writes),
         _tail_sampling(environment),
         trace_metrics(environment, bound.bind(ports.SPAN_METRICS)),
-        backend=Bound(inputs.addresses, environment.backend.kind).call(ports.OTLP_GRPC),
+        backend=delivery(environment, Bound(inputs.addresses, environment.backend.kind).call(ports.OTLP_GRPC)),
         entry=not clustered,
         hold=hold,
     )

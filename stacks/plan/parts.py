@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Inputs of a role's builder: the environment, the addresses of the target, and the names from the role's record."""
+    """Inputs of a role's builder: the environment and its name, the addresses of the target, and the names from the role's record."""
 
+    name: str
     environment: Environment
     addresses: Addresses
     workload: str

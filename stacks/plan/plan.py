@@ -13,10 +13,11 @@ from stacks.plan import roles
 from stacks.plan.addresses import Bound
 from stacks.plan.issued import certificates, external_secrets, instrumentation
 from stacks.plan.parts import image_of
-from stacks.plan.watching import location, monitoring
+from stacks.plan.trace_stores import jobs
+from stacks.plan.watching import location, monitoring, store_location
 
 if TYPE_CHECKING:
-    from components.workload import OutsideName, Port, Workload
+    from components.workload import Job, OutsideName, Port, Workload
     from stacks.environment.model import Environment
     from stacks.plan.addresses import Addresses
 
@@ -26,9 +27,9 @@ def plan(environment: Environment, addresses: Addresses, *, name: str) -> Plan:
 
     On one host the gateway takes the agents' place, and the user interface is on loopback without a login.
     """
-    workloads = tuple(roles.workloads(environment, addresses))
+    workloads, scheduled = tuple(roles.workloads(environment, addresses, name=name)), jobs(environment, addresses, name=name)
     by_name = {workload.name: workload for workload in workloads}
-    edges, target = tuple(roles.edges(environment, by_name)), environment.target
+    edges, target = tuple(roles.edges(environment, by_name, scheduled)), environment.target
     return Plan(
         environment=name,
         target=addresses.kind,
@@ -41,7 +42,7 @@ def plan(environment: Environment, addresses: Addresses, *, name: str) -> Plan:
         head_sampling=_head_sampling(environment),
         privacy=PRIVACY_RULES,
         outside=_outside(environment),
-        quota=_quota(workloads, nodes=environment.load.nodes),
+        quota=_quota(workloads, scheduled, nodes=environment.load.nodes),
         toolbox=image_of(TOOLBOX.program, environment),
         monitoring=monitoring(environment, addresses),
         pull_secret=environment.images.pull_secret,
@@ -51,6 +52,7 @@ def plan(environment: Environment, addresses: Addresses, *, name: str) -> Plan:
         certificates=certificates(environment, addresses, edges),
         external_secrets=external_secrets(environment, addresses),
         instrumentation=instrumentation(environment, addresses),
+        jobs=scheduled,
     )
 
 
@@ -69,20 +71,22 @@ def _outside(environment: Environment) -> dict[OutsideName, Outside]:
         "kubernetes-api": anywhere,
         "oidc-issuer": anywhere,
         "object-storage": anywhere,
+        "trace-store": store_location(environment),
         "instance-identity": Outside(networks=_INSTANCE_IDENTITY),
         "prometheus": location(environment.monitoring.prometheus),
         "loki": location(environment.monitoring.loki),
     }
 
 
-def _quota(workloads: tuple[Workload, ...], *, nodes: int) -> Quota:
+def _quota(workloads: tuple[Workload, ...], scheduled: tuple[Job, ...], *, nodes: int) -> Quota:
     """Quota of twice the CPU, memory and pods of the plan, so that a rollout and more nodes have room; disk is counted once."""
-    counted = [(workload, nodes if workload.spread == "every-node" else workload.replicas) for workload in workloads]
+    counted = [(workload, nodes if workload.spread == "every-node" else workload.most_replicas) for workload in workloads]
+    needed = [(workload.resources, count) for workload, count in counted] + [(job.resources, 1) for job in scheduled]
     claims = [(volume.size_bytes, count) for workload, count in counted for volume in workload.volumes if volume.survives == "workload"]
     return Quota(
-        pods=2 * sum(count for _, count in counted),
-        cpu_millicores=2 * sum(workload.resources.cpu_millicores * count for workload, count in counted),
-        memory_bytes=2 * sum(workload.resources.memory_bytes * count for workload, count in counted),
+        pods=2 * sum(count for _, count in needed),
+        cpu_millicores=2 * sum(one.cpu_millicores * count for one, count in needed),
+        memory_bytes=2 * sum(one.memory_bytes * count for one, count in needed),
         storage_bytes=sum(size * count for size, count in claims),
         claims=sum(count for _, count in claims),
     )
@@ -92,7 +96,7 @@ def _endpoints(environment: Environment, addresses: Addresses, *, entry: roles.W
     """URLs of the backbone for peers outside; ``entry`` is the workload that services send to."""
     clustered, ingest = addresses.shape == "cluster", environment.ingest
     scheme = "https" if clustered and ingest.tls_secret is not None else "http"
-    backend, shown = roles.role_of(environment.backend.kind), roles.user_interface(environment)
+    backend, shown = roles.query_server(environment), roles.user_interface(environment)
     proxied = environment.access if clustered else None
 
     def url(workload: str, port: Port, scheme: str = "http") -> str:

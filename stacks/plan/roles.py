@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING, Literal, assert_never, get_args
 
 from components.documents import ports
 from components.workload import Edge, OutsideName, Port
-from stacks.plan import collectors, login, stores, strategies
+from stacks.plan import collectors, login, stores, strategies, trace_stores
 from stacks.plan.addresses import Bound
 from stacks.plan.parts import Inputs, port_of
+from stacks.plan.remote import remote, store_ports
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from components.workload import RoleName, Workload
+    from components.workload import Job, RoleName, Workload
     from stacks.environment.model import Environment
     from stacks.plan.addresses import Addresses, Shape
 
-WorkloadName = Literal["agent", "gateway", "jaeger", "tempo", "grafana", "sampling", "access"]
+WorkloadName = Literal["agent", "gateway", "jaeger", "query", "tempo", "grafana", "sampling", "access"]
 """Names of workloads, in the order of a plan. Each has a record in ``role_of``."""
 
 
@@ -60,6 +61,8 @@ def role_of(workload: WorkloadName) -> Role:
             role = GATEWAY
         case "jaeger":
             role = JAEGER
+        case "query":
+            role = QUERY
         case "tempo":
             role = TEMPO
         case "grafana":
@@ -73,19 +76,20 @@ def role_of(workload: WorkloadName) -> Role:
     return role
 
 
-def workloads(environment: Environment, addresses: Addresses) -> Iterator[Workload]:
-    """The workloads of an environment on a target, in the order of a plan."""
+def workloads(environment: Environment, addresses: Addresses, *, name: str) -> Iterator[Workload]:
+    """The workloads of the environment ``name`` on a target, in the order of a plan."""
     for role in map(role_of, get_args(WorkloadName)):
         if role.placed_in(addresses.shape):
-            built = role.build(Inputs(environment, addresses, role.workload, role.role, role.program))
+            built = role.build(Inputs(name, environment, addresses, role.workload, role.role, role.program))
             if built is not None:
                 yield built
 
 
-def edges(environment: Environment, placed: Mapping[str, Workload]) -> list[Edge]:
-    """The edges of a plan with these workloads: what services reach, the pipeline, the servers outside, then what is scraped."""
+def edges(environment: Environment, placed: Mapping[str, Workload], jobs: Iterable[Job] = ()) -> list[Edge]:
+    """The edges of a plan with these workloads and jobs: what services reach, the pipeline, the servers outside, then what is scraped."""
     outside: tuple[str, ...] = get_args(OutsideName)
     found = [edge for name in get_args(WorkloadName) if name in placed for edge in role_of(name).edges(environment, placed)]
+    found += [edge for job in jobs for edge in _to_store(job.name, environment)]
     reached = [edge for edge in found if edge.source == "consumers"]
     pipeline = [edge for edge in found if edge.source != "consumers" and edge.destination not in outside]
     called = [edge for name in outside for edge in found if edge.destination == name]
@@ -96,9 +100,18 @@ def user_interface(environment: Environment) -> Role:
     """The role that shows traces to people."""
     match environment.backend.kind:
         case "jaeger":
-            return JAEGER
+            return query_server(environment)
         case "tempo":
             return GRAFANA
+
+
+def query_server(environment: Environment) -> Role:
+    """The role that answers queries for traces."""
+    match environment.backend.kind:
+        case "jaeger":
+            return JAEGER if environment.backend.embedded else QUERY
+        case "tempo":
+            return TEMPO
 
 
 def _scraped(placed: Mapping[str, Workload]) -> Iterator[Edge]:
@@ -143,8 +156,25 @@ def _to_gateway(_: Environment, placed: Mapping[str, Workload]) -> Iterator[Edge
 def _to_jaeger(environment: Environment, placed: Mapping[str, Workload]) -> Iterator[Edge]:
     jaeger = placed["jaeger"]
     yield Edge("gateway", "jaeger", jaeger.port(ports.OTLP_GRPC.name))
-    yield _from_people(jaeger, JAEGER.port, placed)
-    yield from _asked("jaeger", environment)
+    if "query" in placed:
+        yield from _to_store("jaeger", environment)
+    else:
+        yield _from_people(jaeger, JAEGER.port, placed)
+        yield from _asked("jaeger", environment)
+
+
+def _to_query(environment: Environment, placed: Mapping[str, Workload]) -> Iterator[Edge]:
+    yield _from_people(placed["query"], QUERY.port, placed)
+    yield from _to_store("query", environment)
+    yield from _asked("query", environment)
+
+
+def _to_store(source: str, environment: Environment) -> Iterator[Edge]:
+    """The servers of a store that stands elsewhere."""
+    storage = remote(environment)
+    if storage is not None:
+        for port in dict.fromkeys(port for _, port in store_ports(storage)):
+            yield Edge(source, "trace-store", port)
 
 
 def _to_tempo(environment: Environment, placed: Mapping[str, Workload]) -> Iterator[Edge]:
@@ -184,7 +214,16 @@ def _to_access(environment: Environment, placed: Mapping[str, Workload]) -> Iter
 
 def _jaeger(inputs: Inputs) -> Workload | None:
     backend = inputs.environment.backend
-    return stores.jaeger(inputs, backend) if backend.kind == "jaeger" else None
+    if backend.kind != "jaeger":
+        return None
+    if (storage := remote(inputs.environment)) is not None:
+        return trace_stores.jaeger(inputs, backend, storage)
+    return stores.jaeger(inputs, backend, backend.volume) if backend.volume is not None else None
+
+
+def _query(inputs: Inputs) -> Workload | None:
+    backend, storage = inputs.environment.backend, remote(inputs.environment)
+    return trace_stores.query(inputs, backend, storage) if backend.kind == "jaeger" and storage is not None else None
 
 
 def _tempo(inputs: Inputs) -> Workload | None:
@@ -233,6 +272,16 @@ JAEGER = Role(
     in_cluster=True,
     build=_jaeger,
     edges=_to_jaeger,
+)
+QUERY = Role(
+    workload="query",
+    role="ui",
+    program="jaeger",
+    port=ports.JAEGER_QUERY,
+    on_one_host=True,
+    in_cluster=True,
+    build=_query,
+    edges=_to_query,
 )
 TEMPO = Role(
     workload="tempo",

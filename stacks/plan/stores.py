@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from stacks.environment import sections
+    from stacks.environment.jaeger import Jaeger
     from stacks.environment.model import Environment
     from stacks.plan.parts import Inputs
 
@@ -41,7 +42,7 @@ def _traces(folder: str, disk: sections.Disk | sections.TempoVolume, *, protect:
     return Volume("traces", folder, disk.size, holds="traces", survives="workload", storage_class=disk.storage_class, protect=protect)
 
 
-def jaeger(inputs: Inputs, section: sections.Jaeger) -> Workload:
+def jaeger(inputs: Inputs, section: Jaeger, disk: sections.Disk) -> Workload:
     """Jaeger with its traces on one volume."""
     environment, bound = inputs.environment, inputs.bound
     folder = inputs.volume("traces")
@@ -55,7 +56,6 @@ def jaeger(inputs: Inputs, section: sections.Jaeger) -> Workload:
         sync_writes=section.sync_writes,
         prometheus=environment.monitoring.prometheus,
     )
-    disk = section.volume
     return Workload(
         name=inputs.workload,
         role=inputs.role,

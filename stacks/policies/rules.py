@@ -210,6 +210,11 @@ def _retentions(document: Mapping[str, Any]) -> Iterator[str]:
     for backend in at(document, "extensions", "jaeger_storage", "backends").values():
         if badger := at(backend, "badger"):
             yield str(at(badger, "ttl").get("spans", "0s"))
+        if schema := at(backend, "cassandra", "schema"):
+            yield str(schema.get("trace_ttl", "0s"))
+        for kind in ("opensearch", "elasticsearch"):
+            if search := at(backend, kind):
+                yield str(search.get("max_span_age", "0s"))
     for path in (("backend_worker", "compaction"), ("compactor", "compaction")):
         if section := at(document, *path):
             yield str(section.get("block_retention", "0s"))

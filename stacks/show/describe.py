@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING
 
 from stacks.environment.sizing import RESTART_SECONDS, acknowledge_seconds, away_seconds, flow, needs, queue_seconds
 from stacks.environment.units import approximate_bytes, format_bytes, format_cores, format_duration, format_percent
+from stacks.plan.remote import TRIED, place_in_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from components.workload import Plan
+    from stacks.environment.jaeger import Jaeger
     from stacks.environment.model import Environment
     from stacks.environment.sections import Ingest, Resources
     from stacks.plan.addresses import Shape
+    from stacks.plan.remote import Remote
 
 _NAMED = 5
 """Namespaces that a description names; of more it gives the number."""
@@ -128,11 +131,26 @@ def _backend(environment: Environment, plan: Plan) -> str:
     backend, kept = environment.backend, format_duration(environment.retention.traces)
     protected = "protected" if backend.protect else "not protected"
     version = plan.workload(backend.kind).server.tag
+    if backend.kind == "jaeger" and backend.storage.kind != "badger":
+        return _elsewhere(backend, backend.storage, plan)
     if backend.kind == "jaeger":
-        return f"Jaeger {version} on Badger, {format_bytes(backend.volume.size)}, {_share(backend.resources)}, {kept}, {protected}"
+        room = format_bytes(backend.volume.size) if backend.volume is not None else "no volume"
+        return f"Jaeger {version} on Badger, {room}, {_share(backend.resources)}, {kept}, {protected}"
     storage = backend.storage
     place = format_bytes(storage.size) if storage.kind == "volume" else f"bucket {storage.bucket} at {storage.endpoint}"
     return f"Tempo {version} on {place}, {_share(backend.resources)}, {kept}, {protected}"
+
+
+def _elsewhere(backend: Jaeger, storage: Remote, plan: Plan) -> str:
+    """Jaeger before a store that stands elsewhere, with the version of the store that it was tried with."""
+    taking, kept = plan.workload("jaeger"), format_duration(timedelta(seconds=plan.retention_seconds))
+    most = f" to {taking.most_replicas}" if taking.autoscaling is not None else ""
+    tried = f"tried with {TRIED[storage.kind]}" if storage.kind in TRIED else "not tried here"
+    place = f"{'keyspace' if storage.kind == 'cassandra' else 'indices'} {place_in_store(storage, plan.environment)}"
+    return (
+        f"{taking.replicas}{most} × Jaeger {taking.server.tag}, {_share(backend.resources)}, before {storage.kind} ({tried}), {place} at "
+        f"{', '.join(storage.servers)}, {kept}; {plan.workload('query').replicas} × query, {_share(backend.query)}"
+    )
 
 
 def _needs(environment: Environment) -> Iterator[tuple[str, str]]:

@@ -98,12 +98,17 @@ def test_twice_the_pods_of_a_plan_pass_the_quota_and_one_more_does_not(api_serve
     nodes = plans.environment(variant).load.nodes
     templates = plans.templates(plans.objects(plan))
     for workload in plan.workloads:
-        count = nodes if workload.spread == "every-node" else workload.replicas
+        count = nodes if workload.spread == "every-node" else workload.most_replicas
         for number in range(2 * count):
             answer = api_server.create(pod(templates[workload.name], workload.name, plan.namespace, number))
             assert answer.status_code == 201, answer.text
             assert "Warning" not in answer.headers
             assert answer.json()["status"]["qosClass"] == "Burstable"
+    for job in plan.jobs:
+        for number in range(2):
+            answer = api_server.create(pod(templates[job.name], job.name, plan.namespace, number))
+            assert answer.status_code == 201, answer.text
+            assert "Warning" not in answer.headers
     answer = api_server.create(pod(templates["sampling"], "sampling", plan.namespace, 99))
     assert answer.status_code == 403
     assert "exceeded quota" in answer.text

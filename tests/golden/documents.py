@@ -1,4 +1,4 @@
-"""The golden files: the plan and every document of the two stacks and of the Tempo variants of prod."""
+"""The golden files: the plan and every document of the two stacks and of the variants of prod with other stores."""
 
 from __future__ import annotations
 

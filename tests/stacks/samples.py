@@ -1,4 +1,4 @@
-"""Environments to test with: the two stack files, the Tempo variants of prod, and changes of any of them."""
+"""Environments to test with: the two stack files, variants of prod with other stores, and changes of any of them."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ FILES: Mapping[str, Path] = {
     "prod": ROOT / "Pulumi.prod.yaml",
     "prod-tempo": ROOT / "tests/fixtures/Pulumi.prod-tempo.yaml",
     "prod-tempo-s3": ROOT / "tests/fixtures/Pulumi.prod-tempo-s3.yaml",
+    "prod-cassandra": ROOT / "tests/fixtures/Pulumi.prod-cassandra.yaml",
+    "prod-opensearch": ROOT / "tests/fixtures/Pulumi.prod-opensearch.yaml",
 }
 
 ABSENT = object()

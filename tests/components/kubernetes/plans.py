@@ -1,4 +1,4 @@
-"""Plans on a cluster: the two stack files and the Tempo variants of prod."""
+"""Plans on a cluster: the two stack files and the variants of prod with other stores."""
 
 from __future__ import annotations
 
@@ -26,10 +26,17 @@ BUCKET = {
     "storage": {"kind": "s3", "bucket": "virtengine-traces", "endpoint": "s3.example.org", "credentials_secret": "tracing-bucket"},
 }
 
+ELSEWHERE = {
+    name: yaml.safe_load((ROOT / f"tests/fixtures/Pulumi.{name}.yaml").read_text())["config"][KEY]["backend"]
+    for name in ("prod-cassandra", "prod-opensearch")
+}
+
 VARIANTS: Mapping[str, tuple[str, Mapping[str, object]]] = {
     "prod": ("prod", {}),
     "prod-tempo": ("prod", {"backend": VOLUME}),
     "prod-tempo-s3": ("prod", {"backend": BUCKET}),
+    "prod-cassandra": ("prod", {"backend": ELSEWHERE["prod-cassandra"]}),
+    "prod-opensearch": ("prod", {"backend": ELSEWHERE["prod-opensearch"]}),
     "dev": (
         "dev",
         {
@@ -73,5 +80,6 @@ def of_kind(found: list[Object], *kinds: str) -> list[Object]:
 
 
 def templates(found: list[Object]) -> dict[str, Object]:
-    """The pod template of each workload."""
-    return {m["metadata"]["name"]: m["spec"]["template"] for m in of_kind(found, "Deployment", "StatefulSet", "DaemonSet")}
+    """The pod template of each workload and job."""
+    jobs = {m["metadata"]["name"]: m["spec"]["jobTemplate"]["spec"]["template"] for m in of_kind(found, "CronJob")}
+    return {m["metadata"]["name"]: m["spec"]["template"] for m in of_kind(found, "Deployment", "StatefulSet", "DaemonSet")} | jobs

@@ -112,7 +112,7 @@ def served(found: list[Object]) -> set[tuple[str, int, str, int]]:
     for service in of_kind(found, "Service"):
         chosen = service["spec"].get("selector")
         for name, template in templates(found).items():
-            numbers = {p["name"]: p["containerPort"] for c in template["spec"]["containers"] for p in c["ports"]}
+            numbers = {p["name"]: p["containerPort"] for c in template["spec"]["containers"] for p in c.get("ports", ())}
             # A Service without a selector has no pods behind it.
             if chosen and _selects({"matchLabels": chosen}, template["metadata"]["labels"]):
                 for port in service["spec"]["ports"]:

@@ -38,6 +38,7 @@ OTHERS = {
     "service by label": Actor("shop", namespace_labels={"example.org/tracing": "on"}),
     "service with half of the labels": Actor("shop-too", namespace_labels={"example.org/tracing": "off"}),
     "second service": Actor("second"),
+    "store": Actor("databases"),
     "identity of the node": Actor(None, address="169.254.169.254"),
     "identity of the node by IPv6": Actor(None, address="fd00:ec2::254"),
     "identity of the pod": Actor(None, address="169.254.170.23"),

@@ -181,7 +181,7 @@ def test_who_waits_for_the_build_of_another_says_so_and_takes_its_result(only_go
     assert only_go.exists()
     go = build.find_go()
     assert go is not None
-    wanted = build.Build("otelcol-contrib", build.RECIPES["otelcol-contrib"], toolchain / "collector", go)
+    wanted = build.GoBuild("otelcol-contrib", build.RECIPES["otelcol-contrib"], toolchain / "collector", go)
     said: list[str] = []
     found: list[Path] = []
     waiter = threading.Thread(

@@ -89,7 +89,7 @@ def test_no_alert_fires_while_nothing_fails(loaded: Prometheus) -> None:
 
 
 def test_every_panel_of_every_dashboard_is_answered_with_data(loaded: Prometheus, production: Cluster) -> None:
-    subject = Subject(production.running.plan.namespace, "agent", "jaeger", clustered=True, exemplars=True)
+    subject = Subject(production.running.plan.namespace, "agent", "jaeger", clustered=True, exemplars=True, embedded=True)
     for board in boards(subject):
         for panel in board.panels:
             for query in panel.queries:

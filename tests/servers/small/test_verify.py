@@ -49,6 +49,7 @@ def environment() -> Named:
     )
     backend = read.environment.backend
     assert backend.kind == "jaeger"
+    assert backend.volume is not None
     small = backend.model_copy(update={"volume": backend.volume.model_copy(update={"size": 64 * 2**20})})
     return replace(read, environment=read.environment.model_copy(update={"backend": small}))
 

@@ -73,6 +73,22 @@ LINES: dict[str, tuple[str, samples.Changes, str, str]] = {
         "aggregation.scraper_namespaces",
         "can no longer be scraped from monitoring",
     ),
+    "shorter on Cassandra": (
+        "prod-cassandra",
+        {"retention.traces": "14d"},
+        "retention.traces",
+        "cqlsh -e 'ALTER TABLE jaeger_sample.traces WITH default_time_to_live = 1209600; ALTER TABLE jaeger_sample.service_names",
+    ),
+    "more copies on Cassandra": (
+        "prod-cassandra",
+        {"backend.storage.replication": 5},
+        "backend.storage.replication",
+        "ALTER KEYSPACE jaeger_sample WITH replication = {'class': 'NetworkTopologyStrategy', 'replication_factor': '5'};",
+    ),
+    "another keyspace": ("prod-cassandra", {"backend.storage.keyspace": "other"}, "backend.storage.keyspace", "can no longer be read here"),
+    "shorter on OpenSearch": ("prod-opensearch", {"retention.traces": "14d"}, "retention.traces", "next run of the job cleaner"),
+    "longer on OpenSearch": ("prod-opensearch", {"retention.traces": "60d"}, "retention.traces", "stay until they are 60d old"),
+    "more shards": ("prod-opensearch", {"backend.storage.shards": 5}, "backend.storage.shards", "indices of the next days"),
     "nodes cut": ("prod", {"load.nodes": 3}, "load.nodes", "the quota is cut to that of 3 nodes"),
     "nodes added": ("prod", {"load.nodes": 9}, "load.nodes", "the quota has room"),
 }
@@ -96,10 +112,26 @@ def test_tempo_into_a_bucket_tells_of_the_refused_claim_and_of_the_traces() -> N
     assert "cannot shrink" not in str(back["backend.storage.kind"])
 
 
-@pytest.mark.parametrize(("before", "after"), [("prod", "prod-tempo"), ("prod", "prod-tempo-s3"), ("prod-tempo-s3", "prod")])
+@pytest.mark.parametrize(
+    ("before", "after"), [("prod", "prod-tempo"), ("prod", "prod-tempo-s3"), ("prod-tempo-s3", "prod"), ("prod-cassandra", "prod-tempo")]
+)
 def test_another_backend_is_told_by_its_kind_alone(before: str, after: str) -> None:
     changes = difference(samples.named(before), samples.named(after)).changes
     assert [change.key for change in changes if change.key.startswith("backend.") and change.consequence] == ["backend.kind"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "part"),
+    [
+        ("prod", "prod-cassandra", "the volume is protected and refuses to be deleted"),
+        ("prod-opensearch", "prod", "stay in opensearch and are not moved"),
+    ],
+)
+def test_another_store_of_jaeger_is_told_by_its_kind_alone(before: str, after: str, part: str) -> None:
+    changes = difference(samples.named(before), samples.named(after)).changes
+    told = {change.key: change.consequence for change in changes if change.key.startswith("backend.") and change.consequence}
+    assert [key for key in told if key.startswith(("backend.storage", "backend.volume", "backend.query"))] == ["backend.storage.kind"]
+    assert part in str(told["backend.storage.kind"])
 
 
 @pytest.mark.parametrize("change", [{"target.context": "another"}, {"namespace": "another"}])

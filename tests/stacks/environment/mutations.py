@@ -63,6 +63,8 @@ def bases() -> Mapping[str, Environment]:
         "prod": samples.named("prod", RICH).environment,
         "prod-tempo": samples.named("prod-tempo").environment,
         "prod-tempo-s3": samples.named("prod-tempo-s3").environment,
+        "prod-cassandra": samples.named("prod-cassandra", {"backend.storage.keyspace": "jaeger"}).environment,
+        "prod-opensearch": samples.named("prod-opensearch", {"backend.storage.index_prefix": "traces"}).environment,
         "ruled": parse(plans.settings("prod", **ruled()), source="ruled", name="ruled"),
         "ruled by an Ingress": parse(plans.settings("prod", **ruled("jaeger")), source="ruled", name="ruled"),
         "local": samples.named("dev", {"target": {"kind": "local"}}).environment,

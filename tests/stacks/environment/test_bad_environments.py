@@ -111,7 +111,7 @@ def test_every_broken_rule_of_a_file_is_said_at_once() -> None:
 
 
 def test_the_stack_files_break_no_rule() -> None:
-    assert [list(broken_rules(samples.named(base).environment)) for base in samples.FILES] == [[], [], [], []]
+    assert [list(broken_rules(samples.named(base).environment)) for base in samples.FILES] == [[]] * len(samples.FILES)
 
 
 def test_a_long_value_is_cut_and_still_quoted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -35,6 +35,13 @@ each = pytest.mark.parametrize(("base", "target"), EVERY, ids=[f"{base}-{target}
 LISTENS = re.compile(r"(?:0\.0\.0\.0|127\.0\.0\.1):(\d+)")
 
 
+def answers_late(base: str, target: str) -> set[str]:
+    """Workloads that answer for spans when these are safe, and call themselves to wait for it."""
+    if not clustered(target):
+        return set()
+    return {"gateway", "jaeger"} if base == "prod-opensearch" else {"gateway"}
+
+
 def texts(plan_: Plan) -> dict[str, str]:
     return {f"{w.name}/{d.name}": d.text for w in plan_.workloads for d in w.documents}
 
@@ -54,11 +61,12 @@ def bound_numbers(workload: Workload, host: str) -> set[int]:
 def test_both_ends_of_every_edge_exist_and_its_port_is_one_of_its_destination(base: str, target: str) -> None:
     found = samples.planned(base, target)
     inside, outside = {w.name for w in found.workloads}, set(get_args(OutsideName))
+    callers = inside | {job.name for job in found.jobs}
     assert found.edges
     for edge in found.edges:
-        assert edge.source in inside | outside
+        assert edge.source in callers | outside
         assert edge.destination in inside | outside
-        assert {edge.source, edge.destination} & inside
+        assert {edge.source, edge.destination} & callers
         if edge.destination in inside:
             assert edge.port in found.workload(edge.destination).ports
 
@@ -73,7 +81,7 @@ def test_every_workload_listens_on_its_ports_and_on_no_other(base: str, target: 
         wanted = {port.number for port in workload.ports}
         # In containers loopback is another address than the one that all ports are bound to.
         beside = (bound | bound_numbers(workload, "127.0.0.1")) - wanted
-        itself = {ports.COPY, ports.FLUSH} if workload.name == "gateway" and clustered(target) else set()
+        itself = {ports.COPY, ports.FLUSH} if workload.name in answers_late(base, target) else set()
         assert wanted <= bound
         assert itself <= beside
         # On loopback what is called looks like what is listened on.
@@ -81,14 +89,14 @@ def test_every_workload_listens_on_its_ports_and_on_no_other(base: str, target: 
 
 
 @each
-def test_a_gateway_alone_reaches_by_loopback_the_ports_on_which_it_calls_itself(base: str, target: str) -> None:
-    gateway = Bound(samples.TARGETS[target], "gateway")
-    own = {gateway.own(number) for number in (ports.COPY, ports.FLUSH)}
-    assert all(ip_address(place.partition(":")[0]).is_loopback for place in own)
+def test_a_server_alone_reaches_by_loopback_the_ports_on_which_it_calls_itself(base: str, target: str) -> None:
     for workload in samples.planned(base, target).workloads:
+        bound = Bound(samples.TARGETS[target], workload.name)
+        own = {bound.own(number) for number in (ports.COPY, ports.FLUSH)}
+        assert all(ip_address(place.partition(":")[0]).is_loopback for place in own)
         text = "".join(document.text for document in workload.documents)
         found = set(re.findall(rf"\S+:(?:{ports.COPY}|{ports.FLUSH})\b", text))
-        assert found == (own if workload.name == "gateway" and clustered(target) else set())
+        assert found == (own if workload.name in answers_late(base, target) else set())
 
 
 @each
@@ -130,13 +138,14 @@ def test_only_the_gateway_reaches_the_intake_of_the_backend(base: str, target: s
 @each
 def test_only_the_login_proxy_reaches_the_user_interface_where_there_is_one(base: str, target: str) -> None:
     found = samples.planned(base, target)
-    ui, port = ("jaeger", "query") if found.backend == "jaeger" else ("grafana", "grafana")
+    shown = "query" if any(workload.name == "query" for workload in found.workloads) else "jaeger"
+    ui, port = (shown, "query") if found.backend == "jaeger" else ("grafana", "grafana")
     sources = {e.source for e in found.edges if (e.destination, e.port.name) == (ui, port)}
     there = any(workload.name == "access" for workload in found.workloads)
     assert there == (clustered(target) and base != "dev")
     assert sources == ({"access"} if there else {"operators"})
     # On one host operators read traces back by the query API too, which with Jaeger is the user interface's.
-    on_host = {"jaeger": ["jaeger"], "tempo": ["tempo", "grafana"]}[found.backend] if not clustered(target) else [ui]
+    on_host = {"jaeger": [shown], "tempo": ["tempo", "grafana"]}[found.backend] if not clustered(target) else [ui]
     assert [e.destination for e in found.edges if e.source == "operators"] == (["access"] if there else on_host)
 
 
@@ -181,7 +190,7 @@ def test_the_urls_of_the_contract_lead_to_ports_of_the_plan(base: str, target: s
         ends.otlp_grpc: (entry, "otlp-grpc"),
         ends.otlp_http: (entry, "otlp-http"),
         ends.strategies.removesuffix("/api/sampling"): ("sampling", "strategies"),
-        ends.query: (found.backend, "query"),
+        ends.query: ("query" if any(workload.name == "query" for workload in found.workloads) else found.backend, "query"),
     }
     for url, (workload, port) in wanted.items():
         assert url.partition("://")[2] == f"{addresses.offer_host(workload)}:{found.workload(workload).port(port).number}"
@@ -193,11 +202,11 @@ def test_the_urls_of_the_contract_lead_to_ports_of_the_plan(base: str, target: s
 
 def retentions(found: Plan) -> list[str]:
     """Every place in the documents of the backend that speaks of how long something is kept."""
-    text = "".join(d.text for d in found.workload(found.backend).documents)
-    return re.findall(r"(?:block_retention|spans): (\S+)", text)
+    text = "".join(d.text for w in found.workloads if w.name in {found.backend, "query"} for d in w.documents)
+    return re.findall(r"(?:block_retention|spans|\w+_ttl): (\d\S*)", text)
 
 
-@pytest.mark.parametrize(("base", "places"), [("prod", 1), ("dev", 1), ("prod-tempo", 3), ("prod-tempo-s3", 3)])
+@pytest.mark.parametrize(("base", "places"), [("prod", 1), ("dev", 1), ("prod-tempo", 3), ("prod-tempo-s3", 3), ("prod-cassandra", 4)])
 @pytest.mark.parametrize("target", samples.TARGETS)
 def test_one_setting_changes_the_retention_everywhere(base: str, places: int, target: str) -> None:
     before = texts(samples.planned(base, target, {"load.spans_per_second": 1, "retention.traces": "5d"}))
@@ -205,7 +214,16 @@ def test_one_setting_changes_the_retention_everywhere(base: str, places: int, ta
         found = samples.planned(base, target, {"load.spans_per_second": 1, "retention.traces": written})
         assert retentions(found) == [go] * places
         assert found.retention_seconds == outputs(found).retention_seconds == seconds
-        assert {name for name, text in texts(found).items() if before[name] != text} == {f"{found.backend}/{found.backend}.yaml"}
+        stored = {f"{name}/{name}.yaml" for name in (found.backend, "query") if name in {w.name for w in found.workloads}}
+        assert {name for name, text in texts(found).items() if before[name] != text} == stored
+
+
+def test_days_are_the_retention_of_indices_and_the_job_keeps_one_more() -> None:
+    for days in (1, 7, 31):
+        found = samples.planned("prod-opensearch", "kubernetes", {"load.spans_per_second": 1, "retention.traces": f"{days}d"})
+        ages = [re.findall(r"max_span_age: (\S+)", samples.document(found, name, f"{name}.yaml")) for name in ("jaeger", "query")]
+        assert ages == [[f"{24 * days}h"]] * 2
+        assert [job.arguments[-2] for job in found.jobs] == [str(days + 1)]
 
 
 @each
@@ -214,7 +232,9 @@ def test_no_document_or_argument_holds_the_value_of_a_secret(base: str, target: 
     for workload in found.workloads:
         everything = [d.text for d in workload.documents] + list(workload.arguments) + list(workload.environment.values())
         for text in everything:
-            assert not re.search(r"(?im)^\s*(client_secret|cookie_secret|password|token)\b", text)
+            assert not re.search(r"(?im)^\s*(client_secret|cookie_secret|token)\b", text)
+            own = re.findall(r"(?m)^\s*(?:username|password): (.*)$", text)
+            assert all(re.fullmatch(r"'\$\{env:STORE_\w+\}'", value) for value in own)
             keys = re.findall(r"(?m)^\s*(?:access_key|secret_key): (.*)$", text)
             assert all(re.fullmatch(r"'\$\{S3_\w+\}'", value) for value in keys)
 
@@ -262,7 +282,7 @@ CONSTANTS = [
 def test_one_port_constant_moves_every_document_edge_and_endpoint(
     workload: str, name: str, target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    base = "prod-tempo" if workload in {"tempo", "grafana"} else "prod"
+    base = {"tempo": "prod-tempo", "grafana": "prod-tempo", "query": "prod-cassandra"}.get(workload, "prod")
     environment = samples.named(base).environment
     addresses = OnThisMachine("/state") if target == "local" else samples.TARGETS[target]
     before = _usual(base, target)
@@ -305,8 +325,8 @@ def test_every_server_stays_within_its_memory_before_the_kernel_acts(base: str, 
     found = samples.planned(base, target)
     for workload in found.workloads:
         limit = workload.resources.memory_bytes
-        if f"{workload.name}/collector.yaml" in texts(found):
-            limiter = yaml.safe_load(texts(found)[f"{workload.name}/collector.yaml"])["processors"]["memory_limiter"]
+        read = [yaml.safe_load(document.text) for document in workload.documents if document.name in {"collector.yaml", "jaeger.yaml"}]
+        for limiter in (found["processors"]["memory_limiter"] for found in read if "processors" in found):
             limit = limiter["limit_mib"] * 2**20
             assert limiter["spike_limit_mib"] * 4 <= limiter["limit_mib"]
             assert limit <= workload.resources.memory_bytes * 0.9

@@ -1,0 +1,63 @@
+"""A store of traces that stands elsewhere, as an environment names it: its servers, and the keyspace or index prefix there."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from components.workload import Port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from stacks.environment.jaeger import Cassandra, Elasticsearch, OpenSearch
+    from stacks.environment.model import Environment
+
+    Remote = Cassandra | OpenSearch | Elasticsearch
+
+TRIED = {"cassandra": "5.0.6", "opensearch": "2.19.3"}
+"""Versions of the stores that the tests run."""
+
+_MOST_KEYSPACE = 48
+
+
+def default_keyspace(name: str) -> str:
+    """Keyspace of the environment ``name``."""
+    return ("jaeger_" + re.sub(r"[^a-z0-9_]", "_", name.lower()))[:_MOST_KEYSPACE]
+
+
+def default_index_prefix(name: str) -> str:
+    """Beginning of the indices of the environment ``name``."""
+    return re.sub(r"[^a-z0-9_.-]", "-", name.lower()).strip("-_.") or "tracing"
+
+
+def place_in_store(storage: Remote, name: str) -> str:
+    """Keyspace or index prefix of the environment ``name``."""
+    if storage.kind == "cassandra":
+        return storage.keyspace or default_keyspace(name)
+    return storage.index_prefix or default_index_prefix(name)
+
+
+def with_place(environment: Environment, name: str) -> Environment:
+    """The environment ``name`` with the keyspace or index prefix written out that it has by default."""
+    backend, storage = environment.backend, remote(environment)
+    if backend.kind != "jaeger" or storage is None:
+        return environment
+    key = "keyspace" if storage.kind == "cassandra" else "index_prefix"
+    placed = storage.model_copy(update={key: place_in_store(storage, name)})
+    return environment.model_copy(update={"backend": backend.model_copy(update={"storage": placed})})
+
+
+def remote(environment: Environment) -> Remote | None:
+    """The store elsewhere that an environment names; None where Jaeger is not the backend, or has a store of its own."""
+    backend = environment.backend
+    return backend.storage if backend.kind == "jaeger" and backend.storage.kind != "badger" else None
+
+
+def store_ports(storage: Remote) -> Iterator[tuple[str, Port]]:
+    """The host and the port of each server of a store."""
+    for server in storage.servers:
+        parts = urlsplit(server if "://" in server else f"tcp://{server}")
+        usual = {"http": 80, "https": 443}.get(parts.scheme, 0)
+        yield parts.hostname or "", Port(storage.kind[:15], parts.port or usual, "http")

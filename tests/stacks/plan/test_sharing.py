@@ -1,0 +1,65 @@
+"""Two environments never share a place in a store, and each has its own without a word."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from stacks.environment.parse import BadEnvironmentError
+from stacks.plan.remote import default_index_prefix, default_keyspace
+from stacks.plan.sharing import read_alone
+from stacks.show.describe import describe
+from tests.stacks import samples
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PLACES = {"prod-cassandra": ("keyspace", "jaeger_one"), "prod-opensearch": ("index_prefix", "one")}
+
+
+def write(folder: Path, name: str, base: str, changes: samples.Changes | None = None) -> str:
+    path = folder / f"Pulumi.{name}.yaml"
+    path.write_text(samples.text(samples.settings(base, changes)))
+    return str(path)
+
+
+@pytest.mark.parametrize("base", PLACES)
+def test_a_place_of_another_stack_file_on_the_same_servers_is_refused(tmp_path: Path, base: str) -> None:
+    key, place = PLACES[base]
+    one, other = write(tmp_path, "one", base), write(tmp_path, "two", base)
+    assert read_alone(one).name == "one", "by default each has its own"
+    write(tmp_path, "two", base, {f"backend.storage.{key}": place})
+    with pytest.raises(BadEnvironmentError, match=rf"backend.storage.{key}: \"{place}\" is that of two .*; write another") as refused:
+        read_alone(one)
+    assert f"then: python -m stacks check {one}" in str(refused.value)
+    with pytest.raises(BadEnvironmentError, match="is that of one "):
+        read_alone(other)
+
+
+def test_a_place_of_the_same_name_on_other_servers_is_another_place(tmp_path: Path) -> None:
+    same = {"backend.storage.keyspace": "jaeger_one"}
+    one = write(tmp_path, "one", "prod-cassandra")
+    write(tmp_path, "two", "prod-cassandra", same | {"backend.storage.servers": ["elsewhere.example.org:9042"]})
+    write(tmp_path, "three", "prod-opensearch", {"backend.storage.index_prefix": "jaeger_one"})
+    (tmp_path / "Pulumi.broken.yaml").write_text("config: [")
+    assert read_alone(one).name == "one"
+
+
+@pytest.mark.parametrize(
+    ("name", "keyspace", "prefix"),
+    [("prod", "jaeger_prod", "prod"), ("Prod-EU.1", "jaeger_prod_eu_1", "prod-eu.1"), ("-", "jaeger__", "tracing")],
+)
+def test_the_name_of_an_environment_makes_a_legal_place(name: str, keyspace: str, prefix: str) -> None:
+    assert (default_keyspace(name), default_index_prefix(name)) == (keyspace, prefix)
+    assert len(default_keyspace(name * 60)) <= 48
+
+
+def test_check_names_the_store_its_place_and_the_version_that_was_tried() -> None:
+    lines = {base: dict(describe(samples.named(base).environment, samples.planned(base)))["backend"] for base in PLACES}
+    assert "before cassandra (tried with 5.0.6), keyspace jaeger_sample at cassandra-0.cassandra" in lines["prod-cassandra"]
+    assert "2 to 6 × Jaeger 2.20.0" in lines["prod-opensearch"]
+    assert "before opensearch (tried with 2.19.3), indices sample at https://" in lines["prod-opensearch"]
+    other = {"backend.storage.kind": "elasticsearch"}
+    told = dict(describe(samples.named("prod-opensearch", other).environment, samples.planned("prod-opensearch", changes=other)))["backend"]
+    assert "elasticsearch (not tried here)" in told
