@@ -13,7 +13,7 @@ import time
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from benchmarks.alerts.scenarios import SCENARIOS, USUAL
 from benchmarks.alerts.stage import Stage
@@ -72,18 +72,16 @@ def environments() -> dict[str, Named]:
         "usual": replace(usual, environment=_small_queues(usual.environment)),
         "disks": usual,
         "tight": tight,
-        "small": replace(tight, environment=_little_memory(tight.environment)),
+        "small": replace(tight, environment=_little_memory(tight.environment, "agent")),
+        "crowded": replace(tight, environment=_little_memory(tight.environment, "gateway")),
     }
 
 
-def _little_memory(environment: Environment) -> Environment:
-    """The environment with less memory than an environment may give collectors, so that a load of this machine uses it up."""
-    both = environment.collectors
-    changed = {
-        name: section.model_copy(update={"resources": section.resources.model_copy(update={"memory": MEMORY_BYTES})})
-        for name, section in (("agent", both.agent), ("gateway", both.gateway))
-    }
-    return environment.model_copy(update={"collectors": both.model_copy(update=changed)})
+def _little_memory(environment: Environment, name: Literal["agent", "gateway"]) -> Environment:
+    """The environment with less memory than an environment may give a collector, so that a load of this machine uses it up."""
+    section = environment.collectors.agent if name == "agent" else environment.collectors.gateway
+    changed = section.model_copy(update={"resources": section.resources.model_copy(update={"memory": MEMORY_BYTES})})
+    return environment.model_copy(update={"collectors": environment.collectors.model_copy(update={name: changed})})
 
 
 def _small_queues(environment: Environment) -> Environment:
