@@ -19,6 +19,7 @@ from benchmarks.alerts.scenarios import SCENARIOS, USUAL
 from benchmarks.alerts.stage import Stage
 from components.alerts.rule import Times
 from components.alerts.rules import rules
+from stacks.environment.sizing import queue_volume
 from stacks.environment.source import ROOT, Named
 from stacks.placement.small import deploy
 from stacks.plan.addresses import OnKubernetes
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 RESULTS, PAGE = ROOT / "benchmarks" / "results" / "alerts.json", ROOT / "docs" / "alerts.md"
 FACTOR = 1 / 60
-QUEUE_BYTES, MEMORY_BYTES = 16 * 2**20, 64 * 2**20
+QUEUE_BYTES, MEMORY_BYTES = queue_volume(13 * 2**20), 64 * 2**20
 HEALTHY_SECONDS = 60
 WARM_SECONDS = 20
 LONGEST_SECONDS, QUIET_SECONDS = 240, 120
