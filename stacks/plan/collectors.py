@@ -30,6 +30,7 @@ from stacks.plan.parts import (
     scheduling,
     security_of,
 )
+from stacks.plan.remote_write import remote_write, store_files
 
 if TYPE_CHECKING:
     from stacks.environment import sections
@@ -60,6 +61,7 @@ def agent(inputs: Inputs) -> Workload:
     section = environment.collectors.agent
     waiting, gateways = section.queue, environment.collectors.gateway.replicas
     queue = Volume("queue", inputs.volume("queue"), waiting.size, holds="queue", survives="instance") if waiting else None
+    store = store_files(environment, inputs.addresses)
     files = (*certificate_files(inputs), *_token_file(environment.ingest, inputs.addresses))
     token = next((file.path for file in files if file.key == TOKEN), None)
     text = collector.agent(
@@ -69,6 +71,7 @@ def agent(inputs: Inputs) -> Workload:
         trace_metrics(environment, bound.bind(ports.SPAN_METRICS)),
         gateways=_gateways(inputs),
         enriched=inputs.addresses.kind == "kubernetes",
+        remote=remote_write(environment, inputs.addresses, {file.key: file.path for file in store}),
     )
     return Workload(
         name=inputs.workload,
@@ -90,7 +93,7 @@ def agent(inputs: Inputs) -> Workload:
         spread="every-node",
         environment=go_memory_limit(section.resources.memory * section.memory_limit),
         node_variable="NODE_NAME",
-        secret_files=files,
+        secret_files=(*files, *store),
         scheduling=scheduling(environment, section.pods),
     )
 
