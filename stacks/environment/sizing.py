@@ -124,12 +124,6 @@ def flow(environment: Environment) -> Flow:
     return Flow(recorded, recorded * always + baseline, gateways)
 
 
-def stored_bytes_per_day(environment: Environment) -> float:
-    """Bytes that a day of traces takes on the backend's disk."""
-    per_span = environment.load.bytes_per_span * DISK_BYTES_PER_SPAN_BYTE[environment.backend.kind]
-    return flow(environment).kept * per_span * 86_400
-
-
 def expected_traces(environment: Environment) -> int:
     """Traces that wait for their decision on one gateway at twice the expected load, never under a thousand."""
     spans = flow(environment)
@@ -264,9 +258,8 @@ def queue_seconds(environment: Environment) -> float:
 
 def needs(environment: Environment) -> Iterator[Need]:
     """Return all needs of the load that settings provide."""
-    if (volume := _volume(environment)) is not None:
-        key, provided = volume
-        yield _disk(environment, key, provided)
+    if (disk := disk_need(environment)) is not None:
+        yield disk
     yield _memory(environment)
 
 
@@ -278,17 +271,26 @@ def _volume(environment: Environment) -> tuple[str, int] | None:
     return ("backend.storage.size", backend.storage.size) if backend.storage.kind == "volume" else None
 
 
-def _disk(environment: Environment, key: str, provided: int) -> Need:
-    spans, days = flow(environment), environment.retention.traces.total_seconds() / 86_400
-    per_span = environment.load.bytes_per_span * DISK_BYTES_PER_SPAN_BYTE[environment.backend.kind]
-    total = stored_bytes_per_day(environment) * days
+def disk_need(environment: Environment, *, kept: float | None = None, bytes_per_span: float | None = None) -> Need | None:
+    """Disk that the traces of a whole retention need; None where they lie in a bucket.
+
+    ``kept`` spans per second of so many bytes in OTLP are stored. Default: those of the expected load.
+    """
+    if (volume := _volume(environment)) is None:
+        return None
+    spans, retention = flow(environment), environment.retention.traces
+    rate = spans.kept if kept is None else kept
+    share = rate / spans.recorded if spans.recorded else 0.0
+    per_span = (bytes_per_span or environment.load.bytes_per_span) * DISK_BYTES_PER_SPAN_BYTE[environment.backend.kind]
+    total = rate * per_span * retention.total_seconds()
     needed = total / (1 - FREE_SHARE)
     arithmetic = (
-        f"{spans.recorded:,.0f} spans/s × {format_percent(round(spans.kept_share, 4))} kept × {per_span:,.0f} B × "
-        f"{format_duration(environment.retention.traces)} = {approximate_bytes(total)}, "
+        f"{spans.recorded:,.0f} spans/s × {format_percent(round(share, 4))} kept × {per_span:,.0f} B × "
+        f"{format_duration(retention)} = {approximate_bytes(total)}, "
         f"with {format_percent(FREE_SHARE)} left free {approximate_bytes(needed)}"
     )
-    return Need(key, f"{format_duration(environment.retention.traces)} of traces", arithmetic, needed, provided)
+    key, provided = volume
+    return Need(key, f"{format_duration(retention)} of traces", arithmetic, needed, provided)
 
 
 def _memory(environment: Environment) -> Need:
