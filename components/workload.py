@@ -36,6 +36,7 @@ OutsideName = Literal[
     "instance-identity",
     "prometheus",
     "loki",
+    "metrics-store",
 ]
 """Peers outside of a plan that take part in it.
 

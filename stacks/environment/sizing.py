@@ -21,6 +21,12 @@ fresh block, 76 once it is compacted."""
 FREE_SHARE = 0.2
 """Share of a volume that stays free: Badger and Tempo write new tables before they delete old ones."""
 
+QUEUE_FILE_SHARE, QUEUE_SLACK_BYTES = 1.7, 20 * 2**20
+"""Bytes that the file of a queue takes for each byte of its entries, and beside them. Measured with bbolt under the writes of a queue that
+is full and is drained in the order of random answers: 1.64 for entries of 500 to 2,000 bytes, because their pages are half full, 1.1 for
+those of 2 to 60 kB. Larger ones have pages in a row, for which as much has to be free as five of the largest take; 4 MiB is the most that a
+request over gRPC has. A file that cannot grow takes no write, so that nothing leaves the queue either."""
+
 SPANS_PER_SECOND = {True: 1_800, False: 10_000}
 """Spans that Badger takes per second with and without synchronous writes, measured with one sender on two cores."""
 
@@ -78,9 +84,9 @@ oauth2-proxy: 20 MiB resident. Tempo and Grafana: as their own documentation has
 LEAST_COLLECTOR = 150 * 2**20
 """Memory that a collector needs to take spans at all: 60 MiB resident without any, 110 MiB at 500 spans/s."""
 
-LEAST_QUEUE, LEAST_SHARE, LEAST_TRACES = 64 * 2**20, 10 * 2**20, 2**30
-"""Room that a queue needs for a few batches of 2 MiB, its index and its compaction; that of an agent for each gateway, so that a request of
-4 MiB fits whose spans are all of one trace; and the files that a store has open with any trace."""
+LEAST_QUEUE, LEAST_SHARE, LEAST_TRACES = 64 * 2**20, 28 * 2**20, 2**30
+"""Room that a queue needs for a few batches and its file; that of an agent for each gateway, so that a request of 4 MiB fits which has the
+spans of one trace; and the files that a store has open with any trace."""
 
 
 def floors(environment: Environment) -> Iterator[tuple[str, str, int, int]]:
@@ -203,7 +209,18 @@ def away_seconds(environment: Environment) -> float:
     queue, node = environment.collectors.agent.queue, flow(environment).recorded / environment.load.nodes
     if queue is None:
         return 0.0
-    return queue.size * (1 - FREE_SHARE) / (node * environment.load.bytes_per_span) if node else math.inf
+    room = queue_room(queue.size, environment.collectors.gateway.replicas)
+    return room / (node * environment.load.bytes_per_span) if node else math.inf
+
+
+def queue_room(volume_bytes: float, files: int = 1) -> int:
+    """Bytes of entries that a volume has room for in so many files of equal shares, however they come and go."""
+    return max(0, math.floor((volume_bytes / files - QUEUE_SLACK_BYTES) / QUEUE_FILE_SHARE)) * files
+
+
+def queue_volume(room_bytes: float, files: int = 1) -> int:
+    """Return the least volume that has room for so many bytes of entries."""
+    return math.ceil(room_bytes * QUEUE_FILE_SHARE + files * QUEUE_SLACK_BYTES)
 
 
 RESTART_SECONDS = 10
@@ -235,7 +252,7 @@ def catching_up_bytes(environment: Environment) -> int:
 def queue_seconds(environment: Environment) -> float:
     """Seconds for which the gateways' queues take all stored spans while the backend is away."""
     spans = flow(environment)
-    room = environment.collectors.gateway.queue.size * (1 - FREE_SHARE) * spans.gateways
+    room = queue_room(environment.collectors.gateway.queue.size) * spans.gateways
     return room / (spans.kept * environment.load.bytes_per_span) if spans.kept else math.inf
 
 
@@ -317,11 +334,13 @@ def _too_short(environment: Environment) -> Iterator[tuple[str, str]]:
     queue, least = environment.collectors.agent.queue, 2 * acknowledge_seconds(environment)
     if queue is None or environment.target.kind != "kubernetes" or (away := away_seconds(environment)) >= least:
         return
+    gateways = environment.collectors.gateway.replicas
+    wanted = least * flow(environment).recorded / environment.load.nodes * environment.load.bytes_per_span
     yield (
         "collectors.agent.queue.size",
         (
             f"{format_bytes(queue.size)} holds {away:.0f} s of the spans of a node, which wait up to {acknowledge_seconds(environment)} s "
-            f'for answers; write "{_round_up(queue.size * least / away)}" or more, or lower sampling.tail.wait'
+            f'for answers; write "{_round_up(queue_volume(wanted, gateways))}" or more, or lower sampling.tail.wait'
         ),
     )
 
