@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from components.documents.series import NO_LABELS, SPAN_LABELS
 from components.documents.text import prometheus_label
+from stacks.environment.backend_rules import broken_backend_rules
 from stacks.environment.cluster_rules import broken_cluster_rules
 from stacks.environment.sizing import answers_late, floors, grace_seconds
+from stacks.environment.transport_rules import broken_transport_rules
 from stacks.environment.units import format_bytes, format_duration, format_percent, shown
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ def broken_rules(environment: Environment) -> Iterator[Broken]:
     yield from _queue(environment)
     yield from _ingest(environment)
     yield from _images(environment)
+    yield from broken_backend_rules(environment)
+    yield from broken_transport_rules(environment)
     yield from broken_cluster_rules(environment)
 
 
@@ -48,6 +52,8 @@ def _target(environment: Environment) -> Iterator[Broken]:
 
 def _backend(environment: Environment) -> Iterator[Broken]:
     backend = environment.backend
+    if backend.kind == "otlp":
+        return
     if backend.replicas > 1 and backend.kind == "jaeger":
         yield (
             "backend.replicas",
@@ -175,6 +181,7 @@ def _queue(environment: Environment) -> Iterator[Broken]:
 def _images(environment: Environment) -> Iterator[Broken]:
     """Digests of programs that nothing here runs: a pinned image that is not pinned."""
     backend, access = environment.backend, environment.access
+    # The strategy server is Jaeger's binary whatever the backend.
     used = {"otelcol-contrib", "jaeger", "busybox"}
     used |= {"tempo", "grafana"} if backend.kind == "tempo" else set()
     used |= {"oauth2-proxy"} if access else set()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, assert_never, get_args
 
 from components.documents import ports
 from components.workload import Edge, OutsideName, Port
-from stacks.plan import collectors, login, stores, strategies
+from stacks.plan import collectors, kafka, login, object_storage, stores, strategies
 from stacks.plan.addresses import Bound
 from stacks.plan.parts import Inputs, port_of
 
@@ -92,13 +92,26 @@ def edges(environment: Environment, placed: Mapping[str, Workload]) -> list[Edge
     return [*reached, *pipeline, *called, *_scraped(placed)]
 
 
-def user_interface(environment: Environment) -> Role:
-    """The role that shows traces to people."""
+def user_interface(environment: Environment) -> Role | None:
+    """The role that shows traces to people; None where the store and its user interface are there already."""
     match environment.backend.kind:
         case "jaeger":
             return JAEGER
         case "tempo":
             return GRAFANA
+        case "otlp":
+            return None
+
+
+def store(environment: Environment) -> Role | None:
+    """The role that stores traces; None where the store is there already."""
+    match environment.backend.kind:
+        case "jaeger":
+            return JAEGER
+        case "tempo":
+            return TEMPO
+        case "otlp":
+            return None
 
 
 def _scraped(placed: Mapping[str, Workload]) -> Iterator[Edge]:
@@ -132,12 +145,16 @@ def _to_agent(_: Environment, placed: Mapping[str, Workload]) -> Iterator[Edge]:
         yield Edge("agent", "kubernetes-api", Port("https", number, "http"))
 
 
-def _to_gateway(_: Environment, placed: Mapping[str, Workload]) -> Iterator[Edge]:
+def _to_gateway(environment: Environment, placed: Mapping[str, Workload]) -> Iterator[Edge]:
     gateway = placed["gateway"]
     if "agent" in placed:
         yield Edge("agent", "gateway", gateway.port(ports.OTLP_HTTP.name))
     else:
         yield from _from_services(gateway)
+    if environment.backend.kind == "otlp":
+        yield Edge("gateway", "trace-store", port_of(environment.backend.endpoint))
+    if "agent" in placed:
+        yield from kafka.edges(environment)
 
 
 def _to_jaeger(environment: Environment, placed: Mapping[str, Workload]) -> Iterator[Edge]:
@@ -154,11 +171,8 @@ def _to_tempo(environment: Environment, placed: Mapping[str, Workload]) -> Itera
     if "agent" not in placed:
         # On one host programs read traces from where it publishes the query API; Jaeger's is on the port of its interface.
         yield Edge("operators", "tempo", tempo.port(TEMPO.port.name))
-    if environment.backend.kind == "tempo" and environment.backend.storage.kind == "s3":
-        storage = environment.backend.storage
-        yield Edge("tempo", "object-storage", Port("http" if storage.plain_http else "https", storage.port, "http"))
-        if storage.credentials_secret is None:
-            yield Edge("tempo", "instance-identity", Port("http", 80, "http"))
+    if environment.backend.kind == "tempo":
+        yield from object_storage.edges(environment.backend.storage)
 
 
 def _to_grafana(environment: Environment, placed: Mapping[str, Workload]) -> Iterator[Edge]:
@@ -199,7 +213,7 @@ def _grafana(inputs: Inputs) -> Workload | None:
 
 def _access(inputs: Inputs) -> Workload | None:
     section, shown = inputs.environment.access, user_interface(inputs.environment)
-    if section is None:
+    if section is None or shown is None:
         return None
     return login.login_proxy(inputs, section, upstream=f"http://{Bound(inputs.addresses, shown.workload).call(shown.port)}")
 

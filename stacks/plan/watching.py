@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 from components.monitoring import Monitoring
 from components.workload import Outside
+from stacks.plan.backends import delivery
+from stacks.plan.kafka import section_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,7 +45,13 @@ def dashboards(environment: Environment, addresses: Addresses) -> Mapping[str, s
 
     clustered = addresses.shape == "cluster"
     subject = Subject(
-        environment.namespace, "agent" if clustered else "gateway", environment.backend.kind, clustered, environment.monitoring.exemplars
+        environment.namespace,
+        "agent" if clustered else "gateway",
+        environment.backend.kind,
+        clustered,
+        environment.monitoring.exemplars,
+        delivery(environment, addresses).exporter,
+        topic=section_of(environment, addresses) is not None,
     )
     return texts(boards(subject))
 

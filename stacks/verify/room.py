@@ -21,6 +21,9 @@ _LONG_SECONDS = 3600.0
 def disk(look: Look, account: Account) -> None:
     """Tell the use of the volume, and forecast it from the rate at which gateways have stored spans."""
     site = look.site
+    if site.plan.backend == "otlp":
+        account.absent = "the store was there before and has its own disk"
+        return
     account.then = f"grow the volume or lower the load's share: python -m stacks check {site.plan.environment}"
     for instance in look.running(site.plan.backend):
         for volume in (one for one in instance.workload.volumes if one.holds == "traces"):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from components.alerts.rule import Rule
     from components.workload import Plan
 
-KINDS = ("a cluster with certificates", "Tempo", "one host", "agents without queues")
+KINDS = ("a cluster with certificates", "Tempo", "one host", "agents without queues", "Kafka")
 
 
 NOT_FIRED_YET = {"TracingGatewayMemoryFull"}
@@ -44,6 +44,8 @@ def planned(kind: str) -> Plan:
             return samples.planned("prod-tempo", "kubernetes", {"backend.grafana.scraped": True})
         case "agents without queues":
             return samples.planned("prod", "kubernetes", {"collectors.agent.queue": None})
+        case "Kafka":
+            return samples.planned("prod-otlp")
     raise KeyError(kind)
 
 
