@@ -124,6 +124,22 @@ class Query(TypedDict):
     """Rules for the pods of the query server. Default: those of `target.pods`."""
 
 
+class TempoLimits(TypedDict):
+    """Limits above which Tempo refuses, or leaves out."""
+
+    trace_size: NotRequired[str]
+    """Bytes of a trace; its spans beyond them are left out, which `TracingStoreDiscards` tells. Default: ten times a trace of the load,
+    and 5 MB at least, which is Tempo's own; a search reads whole traces into memory."""
+    intake_rate: NotRequired[str]
+    """Bytes a second that are taken; what is over is refused, and waits in the gateways' queues. Default: ten times what gateways keep
+    of the load, so that they catch up after an outage, and 15 MB/s at least, which is Tempo's own."""
+    burst: NotRequired[str]
+    """Bytes that are taken at once, above the rate. Default: a second of the rate, and 20 MB at least, which is Tempo's own."""
+    search_range: NotRequired[str]
+    """Longest time that one search may be over; a longer one is refused. Default: the retention and an hour, so that all that is stored
+    can be found at once; a shorter one bounds what a search costs in reads of the object storage."""
+
+
 class GrafanaServer(TypedDict):
     """CPU and memory of Grafana, and its pods."""
 
@@ -140,11 +156,12 @@ class GrafanaServer(TypedDict):
 
 
 class Backend(TypedDict):
-    """Backend of one of the kinds `jaeger`, `tempo`."""
+    """Backend of one of the kinds `jaeger`, `tempo`, `otlp`."""
 
     kind: str
     """`jaeger`: Jaeger v2: on Badger one process with its store, on another store any number of them. `tempo`: Tempo 3 in one process
-    (`target: all`), with Grafana as its user interface."""
+    (`target: all`), with Grafana as its user interface. `otlp`: A store that is there already, of which nothing is deployed here. Its
+    retention, its limits and its user interface are its own."""
     storage: NotRequired[Storage]
     """With `kind: jaeger`: Store of the traces. Default: Badger, which needs no other server. With `kind: tempo`: Storage of Tempo's
     blocks."""
@@ -169,8 +186,35 @@ class Backend(TypedDict):
     query: NotRequired[Query]
     """With `kind: jaeger`: Servers that show and search traces on a store that is elsewhere. Default: one with a tenth of a core and
     512Mi, which hold the traces of a search."""
+    limits: NotRequired[TempoLimits]
+    """With `kind: tempo`: Limits above which Tempo refuses."""
     grafana: NotRequired[GrafanaServer]
     """With `kind: tempo`: CPU and memory of Grafana. Default: a tenth of a core and 256Mi, enough for operators looking at traces."""
+    endpoint: NotRequired[str]
+    """With `kind: otlp`: URL of its OTLP intake, with the port on which it listens, because policies see that one; `https` is TLS. With
+    `protocol: http` the path `/v1/traces` is added. Required."""
+    protocol: NotRequired[str]
+    """With `kind: otlp`: Transport of OTLP. Default: `grpc`, which every store of traces takes."""
+    ui_url: NotRequired[str]
+    """With `kind: otlp`: Address at which people look at traces. Required: no user interface is deployed here."""
+    query_url: NotRequired[str]
+    """With `kind: otlp`: Base URL of the API by which `trace`, `story`, `verify`, `export` and `rehearse` read traces. Required unless
+    `query_protocol` is `none`; the headers that it asks for come from the variable `VIRTENGINE_TRACING_QUERY_HEADERS` of whoever
+    reads. Default: none."""
+    query_protocol: NotRequired[str]
+    """With `kind: otlp`: API at `query_url`: that of Jaeger v2 or that of Tempo. Default: `none`, since a managed service may have
+    neither; the verbs that read traces then say so and name its user interface."""
+    ca_secret: NotRequired[str]
+    """With `kind: otlp`: Secret with the entry `ca.crt`, the PEM of the authority behind the certificate of the intake. Default: none,
+    the public authorities."""
+    token_secret: NotRequired[str]
+    """With `kind: otlp`: Secret with the entry `token`, sent as bearer token; a rotated one is taken without a restart. Default: none."""
+    headers: NotRequired[dict[str, str]]
+    """With `kind: otlp`: Headers of each request whose values are no secrets, such as a tenant. Default: none."""
+    headers_secret: NotRequired[str]
+    """With `kind: otlp`: Secret with an entry for each of `secret_headers`, named as the header. Default: none."""
+    secret_headers: NotRequired[list[str]]
+    """With `kind: otlp`: Headers of each request whose values are in `headers_secret`, such as a key of an account. Default: none."""
 
 
 class AgentQueue(TypedDict):
@@ -243,6 +287,54 @@ class Gateway(TypedDict):
     it to its successor. Default: 60 s, six times the usual wait."""
 
 
+class Sasl(TypedDict):
+    """The name and the password by which Kafka knows agents and gateways."""
+
+    mechanism: NotRequired[str]
+    """Mechanism of SASL. Default: `SCRAM-SHA-512`, in which the password does not cross the network."""
+    secret: str
+    """Secret with the entries `username` and `password`. Its user may write to the topic, read from it, and be in the consumer group.
+    Required."""
+
+
+class Kafka(TypedDict):
+    """A Kafka that is there already, on whose topic spans wait for gateways.
+
+    Tried with 3.9.1. Agents write what they have counted and redacted, in OTLP protobuf, keyed by the trace id. Gateways are one
+    consumer group: the share of one that is lost is taken over by the others, and there may be more of them under load. While this
+    section is there, gateways read the topic, also with `transport: direct`, so that a change of the transport loses nothing.
+    """
+
+    servers: list[str]
+    """Brokers that are asked first, as `host:port`; they tell of the others, which have to listen on one of these ports, because
+    policies let no other through. Required."""
+    topic: NotRequired[str]
+    """Topic of the spans, of this environment alone. It has to be there, as `check` says how, because one that Kafka made by itself
+    would have its default of partitions. Default: the namespace and `.spans`."""
+    group: NotRequired[str]
+    """Consumer group of the gateways. Default: the name of the topic."""
+    partitions: NotRequired[int]
+    """Partitions that the topic has, among which traces are divided; as many gateways at most have any. Default: 12, which 2, 3, 4, 6
+    and 12 gateways share evenly. With another number traces under way are cut in two."""
+    replication: NotRequired[int]
+    """Brokers that have a copy of each span. Default: 3, of which one may be away: agents are answered when all that are in step have
+    it."""
+    retention: NotRequired[str]
+    """Age at which Kafka deletes spans whether or not a gateway has read them. Default: 1 d, in which somebody answers an alert."""
+    tls: NotRequired[bool]
+    """Whether connections are encrypted. Default: true, since spans and the password cross the network."""
+    ca_secret: NotRequired[str]
+    """Secret with the entry `ca.crt`, the PEM of the authority behind the certificates of the brokers; the stack fills it when it is
+    given `<secret>.ca.crt`, else who issues it. Default: none, the public authorities."""
+    sasl: NotRequired[Sasl]
+    """Name and password. Default: none, a Kafka that asks for none."""
+    session_timeout: NotRequired[str]
+    """Time for which the share of a gateway that is away waits for it; then the others take it over. Default: 30 s: one that is started
+    again within it finds its share, so that no trace is cut; half of the minute in which a share should go on."""
+    compression: NotRequired[str]
+    """Compression of what agents write. Default: `snappy`, which costs agents the least."""
+
+
 class Collectors(TypedDict):
     """The OpenTelemetry collectors between services and backend."""
 
@@ -250,6 +342,12 @@ class Collectors(TypedDict):
     """The collector on each node."""
     gateway: NotRequired[Gateway]
     """The collectors on which whole traces meet."""
+    transport: NotRequired[str]
+    """Way of spans from agents to gateways. `direct`: each gateway has a share of the traces, which waits for it while it is away.
+    `kafka`: they wait on a topic, and gateways share what comes. Kubernetes only; one host has no agents. Default: `direct`, which
+    needs no other server."""
+    kafka: NotRequired[Kafka]
+    """The Kafka between agents and gateways. Required with `transport: kafka`. Default: none."""
 
 
 class ServiceStrategy(TypedDict):
@@ -500,7 +598,7 @@ class Environment(TypedDict):
     namespace: NotRequired[str]
     """Kubernetes namespace, and prefix of the names on a Docker host. Default: the name in the requirement."""
     backend: Backend
-    """Server that stores the traces and shows them."""
+    """Server that stores the traces and shows them, deployed here or there already."""
     collectors: NotRequired[Collectors]
     """Collectors, which carry the spans from the services to the backend."""
     sampling: Sampling

@@ -135,5 +135,5 @@ def test_the_reference_has_every_setting_once() -> None:
 def test_what_may_stand_at_a_place_is_known_there() -> None:
     assert "baseline" in known_keys(("sampling", "tail"))
     assert set(known_keys(("target", "docker"))) == {"kind", "host"}
-    assert known_kinds(("backend", "storage")) == ("volume", "s3")
+    assert known_kinds(("backend", "storage")) == ("volume", "s3", "gcs", "azure")
     assert known_keys(("no", "such")) == ()
