@@ -37,6 +37,7 @@ OutsideName = Literal[
     "instance-identity",
     "prometheus",
     "loki",
+    "metrics-store",
 ]
 """Peers outside of a plan that take part in it.
 

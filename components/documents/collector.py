@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from components.damage import COUNT
 from components.documents import held, shards, wall
+from components.documents.remote_write import with_remote_write
 from components.documents.security import Security, tls
 from components.documents.text import Quoted, expanded_text, go_duration, mebibytes, ottl, prometheus_reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from components.documents.remote_write import RemoteWrite
 
 Part = dict[str, Any]
 
@@ -139,11 +142,20 @@ KEPT = "span_metrics/kept"
 """Connector that counts the spans of kept traces: behind tail sampling, because an exemplar of a trace that is not kept leads nowhere."""
 
 
-def agent(intake: Intake, operation: Operation, queue: Queue | None, metrics: TraceMetrics, *, gateways: Gateways, enriched: bool) -> str:
+def agent(
+    intake: Intake,
+    operation: Operation,
+    queue: Queue | None,
+    metrics: TraceMetrics,
+    *,
+    gateways: Gateways,
+    enriched: bool,
+    remote: RemoteWrite | None = None,
+) -> str:
     """Render the document of the collector on each node, which enriches, redacts, counts and sends each trace to one gateway.
 
     ``enriched`` tells whether a Kubernetes API is there to ask which pod a span comes from. With a queue it acknowledges what is in the
-    queue, without one what a gateway has taken.
+    queue, without one what a gateway has taken. With ``remote`` it scrapes the backbone on its node.
     """
     count, extensions = len(gateways.endpoints), _extensions(operation, intake, queue)
     enrichment = _enrichment() if enriched else {}
@@ -163,16 +175,15 @@ def agent(intake: Intake, operation: Operation, queue: Queue | None, metrics: Tr
         **shards.pipelines(count, receives="forward", exporter="otlp_http", refuses=refuses),
         "metrics": {"receivers": ["span_metrics"], "exporters": ["prometheus"]},
     }
-    return expanded_text(
-        {
-            "receivers": _receivers(intake),
-            "processors": _memory_limiter(operation) | enrichment | wall.processors() | shards.filters(count) | handover,
-            "connectors": {"span_metrics": _span_metrics(metrics), "forward": {}},
-            "exporters": exporters | {"prometheus": _prometheus(metrics)},
-            "extensions": extensions,
-            "service": _service(operation, extensions, pipelines),
-        }
-    )
+    document = {
+        "receivers": _receivers(intake),
+        "processors": _memory_limiter(operation) | enrichment | wall.processors() | shards.filters(count) | handover,
+        "connectors": {"span_metrics": _span_metrics(metrics), "forward": {}},
+        "exporters": exporters | {"prometheus": _prometheus(metrics)},
+        "extensions": extensions,
+        "service": _service(operation, extensions, pipelines),
+    }
+    return expanded_text(with_remote_write(document, remote) if remote is not None else document)
 
 
 def gateway(

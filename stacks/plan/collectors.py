@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from components.documents import collector, held, ports
 from components.workload import Document, Health, Identity, SecretFile, Volume, Workload
 from stacks.environment.sizing import (
-    FREE_SHARE,
     PROMPT_STOP_SECONDS,
     acknowledge_seconds,
     burst_spans,
     expected_traces,
     grace_seconds,
     most_traces,
+    queue_room,
     start_seconds,
     underway_bytes,
 )
@@ -30,6 +30,7 @@ from stacks.plan.parts import (
     scheduling,
     security_of,
 )
+from stacks.plan.remote_write import remote_write, store_files
 from stacks.plan.trace_stores import delivery
 
 if TYPE_CHECKING:
@@ -51,25 +52,27 @@ def _operation(bound: Bound, section: sections.Agent | sections.Gateway) -> coll
     )
 
 
-def _queue(volume: Volume, *, sync_writes: bool, loses: bool = False) -> collector.Queue:
-    return collector.Queue(volume.path, round(volume.size_bytes * (1 - FREE_SHARE)), sync_writes, loses)
+def _queue(volume: Volume, *, files: int, sync_writes: bool, loses: bool = False) -> collector.Queue:
+    return collector.Queue(volume.path, queue_room(volume.size_bytes, files), sync_writes, loses)
 
 
 def agent(inputs: Inputs) -> Workload:
     """The collector on each node, which services send to."""
     environment, bound = inputs.environment, inputs.bound
     section = environment.collectors.agent
-    waiting = section.queue
+    waiting, gateways = section.queue, environment.collectors.gateway.replicas
     queue = Volume("queue", inputs.volume("queue"), waiting.size, holds="queue", survives="instance") if waiting else None
+    store = store_files(environment, inputs.addresses)
     files = (*certificate_files(inputs), *_token_file(environment.ingest, inputs.addresses))
     token = next((file.path for file in files if file.key == TOKEN), None)
     text = collector.agent(
         collector.Intake(bound.bind(ports.OTLP_GRPC), bound.bind(ports.OTLP_HTTP), security_of(files), token),
         _operation(bound, section),
-        _queue(queue, sync_writes=waiting.sync_writes, loses=waiting.when_full == "lose") if queue and waiting else None,
+        _queue(queue, files=gateways, sync_writes=waiting.sync_writes, loses=waiting.when_full == "lose") if queue and waiting else None,
         trace_metrics(environment, bound.bind(ports.SPAN_METRICS)),
         gateways=_gateways(inputs),
         enriched=inputs.addresses.kind == "kubernetes",
+        remote=remote_write(environment, inputs.addresses, {file.key: file.path for file in store}),
     )
     return Workload(
         name=inputs.workload,
@@ -91,7 +94,7 @@ def agent(inputs: Inputs) -> Workload:
         spread="every-node",
         environment=go_memory_limit(section.resources.memory * section.memory_limit),
         node_variable="NODE_NAME",
-        secret_files=files,
+        secret_files=(*files, *store),
         scheduling=scheduling(environment, section.pods),
     )
 
@@ -137,7 +140,7 @@ def gateway(inputs: Inputs) -> Workload:
     text = collector.gateway(
         collector.Intake(bound.bind(ports.OTLP_GRPC), bound.bind(ports.OTLP_HTTP)),
         _operation(bound, section),
-        _queue(queue, sync_writes=section.queue.sync_writes),
+        _queue(queue, files=1, sync_writes=section.queue.sync_writes),
         _tail_sampling(environment),
         trace_metrics(environment, bound.bind(ports.SPAN_METRICS)),
         backend=delivery(environment, Bound(inputs.addresses, environment.backend.kind).call(ports.OTLP_GRPC)),

@@ -62,7 +62,7 @@ _INSTANCE_IDENTITY = ("169.254.169.254/32", "169.254.170.23/32", "fd00:ec2::254/
 
 def _outside(environment: Environment) -> dict[OutsideName, Outside]:
     """Locations of the peers outside of the plan."""
-    access, anywhere = environment.access, Outside(anywhere=True)
+    access, anywhere, store = environment.access, Outside(anywhere=True), environment.monitoring.remote_write
     return {
         "consumers": Outside(environment.ingest.namespaces, environment.ingest.namespace_labels),
         # Without a login operators come by port-forward, to which no policy applies.
@@ -75,6 +75,7 @@ def _outside(environment: Environment) -> dict[OutsideName, Outside]:
         "instance-identity": Outside(networks=_INSTANCE_IDENTITY),
         "prometheus": location(environment.monitoring.prometheus),
         "loki": location(environment.monitoring.loki),
+        "metrics-store": location(store.url if store is not None else None),
     }
 
 
