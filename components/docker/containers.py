@@ -148,7 +148,7 @@ def repeated(plan: Plan, job: Job) -> dict[str, Any]:
         "hostname": job.name,
         "entrypoints": [f"{TOOLS}/busybox", "sh", "-c"],
         # A run that fails is told of in the log, and the next day's makes up for it.
-        "command": [f"while :; do {command}; {TOOLS}/busybox sleep {DAY_SECONDS} & wait $!; done"],
+        "command": [f"trap 'exit 0' TERM; while :; do {command}; {TOOLS}/busybox sleep {DAY_SECONDS} & wait $!; done"],
         "envs": [f"{name}={value}" for name, value in sorted(job.environment.items())],
         "user": f"{user}:{user}",
         "memory": job.resources.memory_bytes // 2**20,

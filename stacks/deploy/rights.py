@@ -27,6 +27,8 @@ RESOURCES: Mapping[str, str] = {
     "DaemonSet": "daemonsets",
     "Deployment": "deployments",
     "StatefulSet": "statefulsets",
+    "CronJob": "cronjobs",
+    "HorizontalPodAutoscaler": "horizontalpodautoscalers",
     "Ingress": "ingresses",
     "NetworkPolicy": "networkpolicies",
     "PodDisruptionBudget": "poddisruptionbudgets",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from components.docker.containers import server
+from components.docker.containers import repeated, server
 from components.kubernetes.objects import protected_claims
 from stacks.placement.manifests import kubernetes_objects
 from stacks.policies.resources import Resource
@@ -12,7 +12,7 @@ from stacks.policies.resources import Resource
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from components.workload import Plan, Workload
+    from components.workload import Job, Plan, Workload
 
 
 def of_plan(plan: Plan) -> list[Resource]:
@@ -25,8 +25,15 @@ def of_plan(plan: Plan) -> list[Resource]:
             for mapping in objects
         ]
     if plan.target == "docker":
-        return [resource for workload in plan.workloads for resource in _of_docker(plan, workload)]
+        servers = [resource for workload in plan.workloads for resource in _of_docker(plan, workload)]
+        return [*servers, *(resource for job in plan.jobs for resource in _of_docker_job(plan, job))]
     return []
+
+
+def _of_docker_job(plan: Plan, job: Job) -> Iterator[Resource]:
+    container = repeated(plan, job)
+    yield Resource("Container", container["name"], container)
+    yield Resource("RemoteImage", container["name"], {"name": job.server.image})
 
 
 def _of_docker(plan: Plan, workload: Workload) -> Iterator[Resource]:

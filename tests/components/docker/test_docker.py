@@ -14,6 +14,7 @@ from stacks.environment.source import ROOT, read
 from stacks.plan.plan import plan
 from stacks.plan.targets import addresses_of
 from tests.program import config_of, run
+from tests.stacks import samples
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -129,6 +130,22 @@ def test_containers_whose_names_others_call_are_deleted_before_they_are_replaced
 def test_images_stay_on_the_host_when_the_stack_goes(deployed: Deployed) -> None:
     images = deployed.by_type("docker:index/remoteImage:RemoteImage")
     assert all(image.inputs["keepLocally"] is True for image in images.values())
+
+
+def test_a_job_runs_once_a_day_in_a_container_that_is_told_secrets_alone(tmp_path: Path) -> None:
+    store = {"kind": "opensearch", "servers": ["http://search.example.org:9200"], "credentials_secret": "search"}
+    file = tmp_path / "Pulumi.dev.yaml"
+    file.write_text(samples.text(samples.settings("dev", {"backend": {"kind": "jaeger", "storage": store}})))
+    found = run("dev", file=file, secrets={"search.username": "user-of-the-store", "search.password": "password-of-the-store"})
+    job = found.by_type(CONTAINER)["cleaner-job"]
+    (command,) = job.inputs["command"]
+    assert "/go/bin/es-index-cleaner-linux --index-prefix=dev " in command
+    assert command.endswith("busybox sleep 86400 & wait $!; done")
+    assert job.inputs["readOnly"] is True
+    assert "ES_PASSWORD=password-of-the-store" in str(job.inputs["envs"])
+    for resource in found.resources.values():
+        open_to_all = {name: value for name, value in resource.inputs.items() if name not in resource.secret}
+        assert "of-the-store" not in str(open_to_all), resource.name
 
 
 def test_protection_covers_the_traces_alone_and_only_where_it_is_asked_for(deployed: Deployed, tmp_path: Path) -> None:
