@@ -44,6 +44,7 @@ OutsideName = Literal[
     "kafka",
     "prometheus",
     "loki",
+    "metrics-store",
 ]
 """Peers outside of a plan that take part in it.
 

@@ -13,12 +13,13 @@ import time
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from benchmarks.alerts.scenarios import SCENARIOS, USUAL
 from benchmarks.alerts.stage import Stage
 from components.alerts.rule import Times
 from components.alerts.rules import rules
+from stacks.environment.sizing import queue_volume
 from stacks.environment.source import ROOT, Named
 from stacks.placement.small import deploy
 from stacks.plan.addresses import OnKubernetes
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 RESULTS, PAGE = ROOT / "benchmarks" / "results" / "alerts.json", ROOT / "docs" / "alerts.md"
 FACTOR = 1 / 60
-QUEUE_BYTES, MEMORY_BYTES = 16 * 2**20, 64 * 2**20
+QUEUE_BYTES, MEMORY_BYTES = queue_volume(13 * 2**20), 64 * 2**20
 HEALTHY_SECONDS = 60
 WARM_SECONDS = 20
 LONGEST_SECONDS, QUIET_SECONDS = 240, 120
@@ -72,18 +73,16 @@ def environments() -> dict[str, Named]:
         "usual": replace(usual, environment=_small_queues(usual.environment)),
         "disks": usual,
         "tight": tight,
-        "small": replace(tight, environment=_little_memory(tight.environment)),
+        "small": replace(tight, environment=_little_memory(tight.environment, "agent")),
+        "crowded": replace(tight, environment=_little_memory(tight.environment, "gateway")),
     }
 
 
-def _little_memory(environment: Environment) -> Environment:
-    """The environment with less memory than an environment may give collectors, so that a load of this machine uses it up."""
-    both = environment.collectors
-    changed = {
-        name: section.model_copy(update={"resources": section.resources.model_copy(update={"memory": MEMORY_BYTES})})
-        for name, section in (("agent", both.agent), ("gateway", both.gateway))
-    }
-    return environment.model_copy(update={"collectors": both.model_copy(update=changed)})
+def _little_memory(environment: Environment, name: Literal["agent", "gateway"]) -> Environment:
+    """The environment with less memory than an environment may give a collector, so that a load of this machine uses it up."""
+    section = environment.collectors.agent if name == "agent" else environment.collectors.gateway
+    changed = section.model_copy(update={"resources": section.resources.model_copy(update={"memory": MEMORY_BYTES})})
+    return environment.model_copy(update={"collectors": environment.collectors.model_copy(update={name: changed})})
 
 
 def _small_queues(environment: Environment) -> Environment:

@@ -44,9 +44,8 @@ FLOOD = Pace(40, 3600, span_bytes=6000, give_up_seconds=5)
 class Scenario:
     """A fault. ``alerts`` are to fire while it lasts, ``after`` once it has ended.
 
-    ``environment`` names the one that is run: ``disks`` has volumes of their own size, ``tight`` low limits, ``small``
-    hardly any memory. ``stays`` says that the
-    alerts do not end with the fault.
+    ``environment`` names the one that is run: ``disks`` has volumes of their own size, ``tight`` low limits, ``small`` agents
+    with hardly any memory, ``crowded`` such gateways. ``stays`` says that the alerts do not end with the fault.
     """
 
     title: str
@@ -54,7 +53,7 @@ class Scenario:
     make: Callable[[Stage], AbstractContextManager[None]]
     after: tuple[str, ...] = ()
     load: Pace | None = USUAL
-    environment: Literal["usual", "disks", "tight", "small"] = "usual"
+    environment: Literal["usual", "disks", "tight", "small", "crowded"] = "usual"
     stays: bool = False
 
 
@@ -79,13 +78,16 @@ def _backend_away(stage: Stage) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def _killed_again_and_again(stage: Stage) -> Iterator[None]:
-    for _ in range(3):
-        # Each start is seen by a scrape.
-        stage.faults.wait_successor("sampling-0", stage.faults.kill("sampling-0"))
-        time.sleep(2.5)
-    yield
+def _killed_again_and_again(stage: Stage) -> AbstractContextManager[None]:
+    """A server that is killed and started again at once, each time after a scrape or two have seen it."""
+    supervisor = stage.running.supervisor
+
+    def kill() -> None:
+        supervisor.kill("sampling-0")
+        supervisor.stop("sampling-0")
+        supervisor.start("sampling-0")
+
+    return _repeated(kill, 4)
 
 
 @contextmanager
@@ -140,26 +142,31 @@ def _span(number: int, name: str, filling: str = "", kind: Span.SpanKind.ValueTy
 def _sent(stage: Stage, spans: Callable[[], Sequence[Span]], every: float) -> AbstractContextManager[None]:
     """Send spans of its own again and again while the context lasts."""
 
-    @contextmanager
-    def sending() -> Iterator[None]:
-        ended = threading.Event()
+    def send() -> None:
+        # A collector that is busy with earlier ones answers late.
+        with suppress(OSError):
+            stage.post(_request(spans()))
 
-        def send() -> None:
-            while not ended.is_set():
-                # A collector that is busy with earlier ones answers late.
-                with suppress(OSError):
-                    stage.post(_request(spans()))
-                ended.wait(every)
+    return _repeated(send, every)
 
-        thread = threading.Thread(target=send, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
 
-    return sending()
+@contextmanager
+def _repeated(act: Callable[[], object], every: float) -> Iterator[None]:
+    """Act, and again after a pause of ``every`` seconds, while the context lasts."""
+    ended = threading.Event()
+
+    def run() -> None:
+        while not ended.is_set():
+            act()
+            ended.wait(every)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 class _Refusing(TraceServiceServicer):
@@ -255,7 +262,7 @@ SCENARIOS = {
     "sampling-down": Scenario(title="The strategy server is away", alerts=("TracingSamplingDown",), make=_refused("sampling-0")),
     "access-down": Scenario(title="The login proxy is away", alerts=("TracingAccessDown",), make=_refused("access-0")),
     "agent-down": Scenario(title="An agent is away", alerts=("TracingAgentDown",), after=("TracingLateSpans",), make=_refused("agent-1")),
-    "restarts": Scenario(title="A server is killed three times", alerts=("TracingServerRestarts",), make=_killed_again_and_again),
+    "restarts": Scenario(title="A server is killed again and again", alerts=("TracingServerRestarts",), make=_killed_again_and_again),
     "certificate": Scenario(title="A certificate was not renewed", alerts=("TracingCertificateExpires",), make=_old_certificate),
     "gateway-away": Scenario(
         title="A gateway is away until the agents' queues are full",
@@ -317,11 +324,18 @@ SCENARIOS = {
         title="Traces are smaller and more than expected", alerts=("TracingSamplingFull",), make=_none, load=MANY, environment="tight"
     ),
     "flood": Scenario(
-        title="More comes than the memory of agents and gateways holds",
-        alerts=("TracingAgentMemoryFull", "TracingGatewayMemoryFull"),
+        title="More comes than the memory of an agent holds",
+        alerts=("TracingAgentMemoryFull",),
         make=_none,
         load=FLOOD,
         environment="small",
+    ),
+    "crowd": Scenario(
+        title="More comes than the memory of a gateway holds",
+        alerts=("TracingGatewayMemoryFull",),
+        make=_none,
+        load=FLOOD,
+        environment="crowded",
     ),
 }
 """In the order in which they are run."""

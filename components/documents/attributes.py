@@ -107,8 +107,13 @@ def as_json() -> str:
 
 
 def patterns(matches: str) -> list[str]:
-    """The patterns that are held against attribute keys (``"key"``) or values (``"value"``)."""
-    return [rule.pattern for rule in PRIVACY_RULES if rule.matches == matches]
+    """The patterns that the collector holds against attribute keys (``"key"``) or values (``"value"``)."""
+    return [rule.pattern.replace(_BOUNDED, "+") for rule in PRIVACY_RULES if rule.matches == matches]
+
+
+_BOUNDED = "{1,64}"
+"""Bound of a repetition without which Python's ``re`` would take quadratic time. RE2 never does, but keeps a state for each of the counts,
+so that the bound makes a long run of letters cost ten times as much there. Without it more is masked, never less."""
 
 
 def any_of(matches: str) -> str:

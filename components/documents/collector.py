@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from components.damage import COUNT
 from components.documents import held, kafka, shards, wall
 from components.documents.queues import RETRY, room, storage, to_gateway, to_topic
+from components.documents.remote_write import with_remote_write
 from components.documents.security import Security, tls
 from components.documents.text import Quoted, expanded_text, go_duration, mebibytes, ottl, prometheus_reader
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from components.documents.delivery import Delivery
     from components.documents.queues import Gateways, Queue
+    from components.documents.remote_write import RemoteWrite
 
 Part = dict[str, Any]
 
@@ -129,12 +131,20 @@ class _Way:
 
 
 def agent(
-    intake: Intake, operation: Operation, queue: Queue | None, metrics: TraceMetrics, *, upstream: Gateways | Writing, enriched: bool
+    intake: Intake,
+    operation: Operation,
+    queue: Queue | None,
+    metrics: TraceMetrics,
+    *,
+    upstream: Gateways | Writing,
+    enriched: bool,
+    remote: RemoteWrite | None = None,
 ) -> str:
     """Render the document of the collector on each node, which enriches, redacts, counts and sends each trace to one gateway.
 
     ``upstream`` are the gateways, or the topic by which they share what comes. ``enriched`` tells whether a Kubernetes API is there to ask
-    which pod a span comes from. With a queue it acknowledges what is in the queue, without one what a gateway or the topic has taken.
+    which pod a span comes from. With a queue it acknowledges what is in the queue, without one what a gateway or the topic has taken. With
+    ``remote`` it scrapes the backbone on its node.
     """
     extensions = _extensions(operation, intake, [queue] if queue else [])
     enrichment = _enrichment() if enriched else {}
@@ -148,16 +158,15 @@ def agent(
         **way.pipelines,
         "metrics": {"receivers": ["span_metrics"], "exporters": ["prometheus"]},
     }
-    return expanded_text(
-        {
-            "receivers": _receivers(intake),
-            "processors": _memory_limiter(operation) | enrichment | wall.processors() | way.processors,
-            "connectors": {"span_metrics": _span_metrics(metrics), "forward": {}},
-            "exporters": way.exporters | {"prometheus": _prometheus(metrics)},
-            "extensions": extensions,
-            "service": _service(operation, extensions, pipelines),
-        }
-    )
+    document = {
+        "receivers": _receivers(intake),
+        "processors": _memory_limiter(operation) | enrichment | wall.processors() | way.processors,
+        "connectors": {"span_metrics": _span_metrics(metrics), "forward": {}},
+        "exporters": way.exporters | {"prometheus": _prometheus(metrics)},
+        "extensions": extensions,
+        "service": _service(operation, extensions, pipelines),
+    }
+    return expanded_text(with_remote_write(document, remote) if remote is not None else document)
 
 
 def _to_gateways(operation: Operation, gateways: Gateways, queue: Queue | None) -> _Way:

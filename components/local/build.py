@@ -40,7 +40,7 @@ class Recipe:
 
 
 RECIPES: Mapping[str, Recipe] = {
-    "otelcol-contrib": Recipe("collector", ".", "0.159.0", 6),
+    "otelcol-contrib": Recipe("collector", ".", "0.159.0", 7, tags="remove_all_sd"),
     "jaeger": Recipe(
         "jaeger",
         "github.com/jaegertracing/jaeger/cmd/jaeger",

@@ -88,6 +88,19 @@ class ExternalSecrets(TypedDict):
     is refused, because a store would then be for nothing."""
 
 
+class RemoteWrite(TypedDict):
+    """Store of metrics that takes remote write of Prometheus: Mimir, Cortex, Thanos, VictoriaMetrics, or a Prometheus that receives."""
+
+    url: str
+    """URL to which agents write, with the port on which the store's pods listen, because policies see that one. Required: none fits all."""
+    token_secret: NotRequired[str]
+    """Secret with the entry `token`, which the stack fills and agents show as bearer token. Default: none, for a store that asks no one."""
+    ca_secret: NotRequired[str]
+    """Secret with the entry `ca.crt`, the PEM of the authority behind the store's certificate. Default: none, the public authorities."""
+    tenant: NotRequired[str]
+    """Value of the header `X-Scope-OrgID`, by which Mimir and Cortex tell tenants apart. Default: none."""
+
+
 class Dashboards(TypedDict):
     """Dashboards as ConfigMaps, which the Grafana that is there loads by their labels."""
 
@@ -103,8 +116,11 @@ class Monitoring(TypedDict):
     """How the cluster's Prometheus is told what to scrape: by `annotations` of the pods (`prometheus.io/scrape`, `port`, `path`), or by
     `monitors`, which are PodMonitors of the Prometheus operator. Kubernetes only. Default: `off`, because who may scrape is named in
     `aggregation.scraper_namespaces`, and that has no default either."""
+    remote_write: NotRequired[RemoteWrite]
+    """Remote write, where no Prometheus reaches the pods: the agent of each node scrapes the backbone's pods there, and writes their
+    series to a store. Kubernetes only. Default: none."""
     interval: NotRequired[str]
-    """Interval at which PodMonitors have servers scraped. Default: 30 s, as the Prometheus operator's own."""
+    """Interval at which PodMonitors or agents have servers scraped. Default: 30 s, as the Prometheus operator's own."""
     labels: NotRequired[dict[str, str]]
     """Labels of PodMonitors and PrometheusRules, for a Prometheus that selects by them, such as `release: prometheus`. Default: none."""
     alerts: NotRequired[bool]

@@ -253,7 +253,7 @@ def _schema(arguments: argparse.Namespace) -> int:
         sys.stdout.write(source(arguments.types))
         return OK
     if arguments.outputs:
-        from stacks.placement.outputs import outputs_schema as schema
+        from stacks.placement.outputs_schema import outputs_schema as schema
     else:
         from stacks.environment.schema import stack_file_schema as schema
     _print(json.dumps(schema(), indent=2, ensure_ascii=False))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,7 @@ from stacks.environment.source import read
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from stacks.environment.source import Named
     from stacks.rehearse.recording import Trace
@@ -32,11 +35,12 @@ def add_rehearsing(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
     rehearse.add_argument("old", help=ENVIRONMENT)
     rehearse.add_argument("new", help=ENVIRONMENT)
     source = rehearse.add_mutually_exclusive_group(required=True)
-    source.add_argument("--traces", type=Path, metavar="FILE", help="OTLP JSON, one document a line")
+    source.add_argument("--traces", type=Path, metavar="FILE", help="OTLP JSON, one document a line, compressed or not")
     source.add_argument("--from", dest="running", metavar="ENVIRONMENT", help="read them from the store of this running environment")
     rehearse.add_argument("--hours", type=positive, default=1.0, metavar="N", help="with --from: how far back (default: 1)")
-    rehearse.add_argument("--save", type=Path, metavar="FILE", help="with --from: write them there too, as --traces reads them")
+    rehearse.add_argument("--save", type=Path, metavar="FILE", help="with --from: keep them there, as `export` writes them")
     rehearse.add_argument("--state", type=Path, metavar="DIR", help="with --from: folder that it runs in, as given to `run`")
+    rehearse.add_argument("--picture", type=Path, metavar="FILE", help="draw there the kept share by service, as SVG")
     form = rehearse.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print it for programs")
     form.add_argument("--format", choices=("text", "markdown"), default="text", help="markdown: for a pull request (default: text)")
@@ -45,6 +49,7 @@ def add_rehearsing(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 def _rehearse(arguments: argparse.Namespace) -> int:
     from components.local.errors import LocalError
+    from stacks.copies.archive import CopyError
     from stacks.deploy.cluster import ClusterError
     from stacks.deploy.docker_api import DaemonError
     from stacks.placement.outputs import ContractError
@@ -54,8 +59,10 @@ def _rehearse(arguments: argparse.Namespace) -> int:
 
     old, new = read(arguments.old), read(arguments.new)
     try:
-        found = rehearse(old, new, _traces(arguments), say=_say)
-    except (ClusterError, ContractError, DaemonError, LocalError, QueryError, RecordingError) as error:
+        found = rehearse(old, new, recorded(arguments), say=_say)
+        if arguments.picture is not None:
+            _draw(arguments.picture, found, old, new)
+    except (ClusterError, ContractError, CopyError, DaemonError, LocalError, QueryError, RecordingError) as error:
         _say(str(error))
         return FAILED
     if arguments.json:
@@ -65,24 +72,48 @@ def _rehearse(arguments: argparse.Namespace) -> int:
     return DIFFERENT if found else SAME
 
 
-def _traces(arguments: argparse.Namespace) -> list[Trace]:
-    from stacks.rehearse.recording import RecordingError, read_backend, read_file, write_file
+def recorded(arguments: argparse.Namespace) -> Sequence[Trace]:
+    """The traces that the arguments of the verb name. Raises ``RecordingError`` for none, and the errors of a store and of its copy."""
+    from stacks.rehearse.recording import RecordingError, read_file
 
+    traces: Sequence[Trace]
     if arguments.running is None:
         traces, place = read_file(arguments.traces), str(arguments.traces)
     else:
-        from stacks.verify.open import open_site
-
-        site = open_site(read(arguments.running), state=arguments.state, place=None)
-        with site.way(site.outputs.query_url) as (host, port):
-            reached = site.outputs.model_copy(update={"query_url": f"http://{host}:{port}"})
-            traces, place = read_backend(reached, hours=arguments.hours), site.where
-        if arguments.save is not None:
-            write_file(arguments.save, traces)
+        traces, place = _from_store(arguments)
         _say(f"{place}: what its own sampling has dropped is not among its stored traces, so no other sampling can keep it here")
     if not traces:
         raise RecordingError(f"{place}: holds no trace\nthen: look further back with --hours, or name a recording with --traces")
     return traces
+
+
+def _from_store(arguments: argparse.Namespace) -> tuple[Sequence[Trace], str]:
+    """The traces of a running environment, without those of the probe, and a phrase for the place."""
+    from stacks.copies.export import Wanted, export, unfinished
+    from stacks.deploy.probe import SERVICE
+    from stacks.rehearse.recording import RecordingError, read_file
+    from stacks.verify.open import open_site
+
+    site, now = open_site(read(arguments.running), state=arguments.state, place=None), time.time()
+    with site.way(site.outputs.query_url) as (host, port), tempfile.TemporaryDirectory(prefix="virtengine-rehearse-") as folder:
+        reached = site.outputs.model_copy(update={"query_url": f"http://{host}:{port}"})
+        file = arguments.save or Path(folder) / "traces.jsonl.gz"
+        wanted = unfinished(file) or Wanted(now - arguments.hours * 3600, now)
+        try:
+            export(reached, wanted, file, lambda progress: _say(f"{progress.traces:,} traces of {site.where}"))
+        except OSError as error:
+            raise RecordingError(f"{file}: cannot be written: {error.strerror}\nthen: name another file with --save") from None
+        return [trace for trace in read_file(file) if trace.root.service != SERVICE], site.where
+
+
+def _draw(path: Path, found: Rehearsal, old: Named, new: Named) -> None:
+    from stacks.rehearse.recording import RecordingError
+    from stacks.rehearse.report import picture
+
+    try:
+        path.write_text(picture(found, old, new), encoding="utf-8")
+    except OSError as error:
+        raise RecordingError(f"{path}: cannot be written: {error.strerror}\nthen: name another file with --picture") from None
 
 
 def _print(found: Rehearsal, old: Named, new: Named, *, markdown: bool) -> None:

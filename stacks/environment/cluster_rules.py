@@ -34,6 +34,7 @@ def broken_cluster_rules(environment: Environment) -> Iterator[Broken]:
     yield from _access(environment)
     yield from _shared(environment)
     yield from _certificates(environment)
+    yield from _remote_write(environment)
     if environment.target.kind == "kubernetes":
         if environment.namespace in _OF_EVERY_CLUSTER:
             yield "namespace", f"{shown(environment.namespace)} is there on every cluster and not ours to make; write a name of its own"
@@ -124,6 +125,20 @@ def _scraping(environment: Environment) -> Iterator[Broken]:
             "aggregation.scraper_namespaces",
             f"is required with monitoring.scraping: {scraping}, because no scraper would be let in; name the namespace of your Prometheus",
         )
+
+
+def _remote_write(environment: Environment) -> Iterator[Broken]:
+    store = environment.monitoring.remote_write
+    if store is None:
+        return
+    if environment.target.kind != "kubernetes":
+        yield (
+            "monitoring.remote_write",
+            "is what agents do, and one host has none; leave it out, and scrape what monitoring/scrape.yaml lists",
+        )
+    if store.url.startswith("http:") and (store.token_secret or store.ca_secret):
+        what = "ca_secret is of no use" if store.token_secret is None else "the token would cross the network in clear"
+        yield "monitoring.remote_write.url", f"is plain HTTP, so that {what}; write https, or leave the Secret out"
 
 
 def _metadata(target: Kubernetes) -> Iterator[Broken]:

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from stacks.environment.section import Section
-from stacks.environment.units import HttpsUrl, HttpUrl, Interval, LabelKey, LabelValue
+from stacks.environment.units import HttpsUrl, HttpUrl, Identifier, Interval, LabelKey, LabelValue, ObjectName
 
 
 class Dashboards(Section):
@@ -21,6 +21,19 @@ class Dashboards(Section):
     the backbone's namespace."""
 
 
+class RemoteWrite(Section):
+    """Store of metrics that takes remote write of Prometheus: Mimir, Cortex, Thanos, VictoriaMetrics, or a Prometheus that receives."""
+
+    url: HttpUrl = Field(title="store of metrics", examples=["https://mimir.example.org/api/v1/push"])
+    """URL to which agents write, with the port on which the store's pods listen, because policies see that one. Required: none fits all."""
+    token_secret: ObjectName | None = Field(default=None, title="token of the store of metrics", examples=["metrics-token"])
+    """Secret with the entry `token`, which the stack fills and agents show as bearer token. Default: none, for a store that asks no one."""
+    ca_secret: ObjectName | None = Field(default=None, title="authority of the store of metrics", examples=["metrics-ca"])
+    """Secret with the entry `ca.crt`, the PEM of the authority behind the store's certificate. Default: none, the public authorities."""
+    tenant: Identifier | None = Field(default=None, title="tenant of the store of metrics", examples=["tracing"])
+    """Value of the header `X-Scope-OrgID`, by which Mimir and Cortex tell tenants apart. Default: none."""
+
+
 class Monitoring(Section):
     """Scraping, alerts and dashboards."""
 
@@ -28,8 +41,11 @@ class Monitoring(Section):
     """How the cluster's Prometheus is told what to scrape: by `annotations` of the pods (`prometheus.io/scrape`, `port`, `path`), or by
     `monitors`, which are PodMonitors of the Prometheus operator. Kubernetes only. Default: `off`, because who may scrape is named in
     `aggregation.scraper_namespaces`, and that has no default either."""
+    remote_write: RemoteWrite | None = None
+    """Remote write, where no Prometheus reaches the pods: the agent of each node scrapes the backbone's pods there, and writes their series
+    to a store. Kubernetes only. Default: none."""
     interval: Interval = Field(default=timedelta(seconds=30), title="scrape interval")
-    """Interval at which PodMonitors have servers scraped. Default: 30 s, as the Prometheus operator's own."""
+    """Interval at which PodMonitors or agents have servers scraped. Default: 30 s, as the Prometheus operator's own."""
     labels: dict[LabelKey, LabelValue] = Field(default_factory=dict, title="label of monitors and rules")
     """Labels of PodMonitors and PrometheusRules, for a Prometheus that selects by them, such as `release: prometheus`. Default: none."""
     alerts: bool = Field(default=True, title="alerts")

@@ -21,6 +21,12 @@ fresh block, 76 once it is compacted."""
 FREE_SHARE = 0.2
 """Share of a volume that stays free: Badger and Tempo write new tables before they delete old ones."""
 
+QUEUE_FILE_SHARE, QUEUE_SLACK_BYTES = 1.7, 20 * 2**20
+"""Bytes that the file of a queue takes for each byte of its entries, and beside them. Measured with bbolt under the writes of a queue that
+is full and is drained in the order of random answers: 1.64 for entries of 500 to 2,000 bytes, because their pages are half full, 1.1 for
+those of 2 to 60 kB. Larger ones have pages in a row, for which as much has to be free as five of the largest take; 4 MiB is the most that a
+request over gRPC has. A file that cannot grow takes no write, so that nothing leaves the queue either."""
+
 SPANS_PER_SECOND = {True: 1_800, False: 10_000}
 """Spans that Badger takes per second with and without synchronous writes, measured with one sender on two cores."""
 
@@ -79,9 +85,9 @@ oauth2-proxy: 20 MiB resident. Tempo and Grafana: as their own documentation has
 LEAST_COLLECTOR = 150 * 2**20
 """Memory that a collector needs to take spans at all: 60 MiB resident without any, 110 MiB at 500 spans/s."""
 
-LEAST_QUEUE, LEAST_SHARE, LEAST_TRACES = 64 * 2**20, 10 * 2**20, 2**30
-"""Room that a queue needs for a few batches of 2 MiB, its index and its compaction; that of an agent for each gateway, so that a request of
-4 MiB fits whose spans are all of one trace; and the files that a store has open with any trace."""
+LEAST_QUEUE, LEAST_SHARE, LEAST_TRACES = 64 * 2**20, 28 * 2**20, 2**30
+"""Room that a queue needs for a few batches and its file; that of an agent for each gateway, so that a request of 4 MiB fits which has the
+spans of one trace; and the files that a store has open with any trace."""
 
 
 def floors(environment: Environment) -> Iterator[tuple[str, str, int, int]]:
@@ -109,7 +115,7 @@ def _least_queue(environment: Environment) -> int:
     """Bytes of a gateway's volume below which it does not work, with room for what it takes from Kafka."""
     if environment.collectors.kafka is None:
         return LEAST_QUEUE
-    return LEAST_QUEUE + math.ceil(taken_bytes(environment) / (1 - FREE_SHARE) / 2**26) * 2**26
+    return LEAST_QUEUE + math.ceil(queue_volume(taken_bytes(environment)) / 2**26) * 2**26
 
 
 def flow(environment: Environment) -> Flow:
@@ -125,12 +131,6 @@ def flow(environment: Environment) -> Flow:
     if sampling.tail.baseline_limit is not None:
         baseline = min(baseline, sampling.tail.baseline_limit * gateways)
     return Flow(recorded, recorded * always + baseline, gateways)
-
-
-def stored_bytes_per_day(environment: Environment) -> float:
-    """Bytes that a day of traces takes on the backend's disk."""
-    per_span = environment.load.bytes_per_span * DISK_BYTES_PER_SPAN_BYTE[environment.backend.kind]
-    return flow(environment).kept * per_span * 86_400
 
 
 def expected_traces(environment: Environment) -> int:
@@ -230,7 +230,24 @@ def away_seconds(environment: Environment) -> float:
     queue, node = environment.collectors.agent.queue, flow(environment).recorded / environment.load.nodes
     if queue is None:
         return 0.0
-    return queue.size * (1 - FREE_SHARE) / (node * environment.load.bytes_per_span) if node else math.inf
+    room = queue_room(queue.size, queue_files(environment))
+    return room / (node * environment.load.bytes_per_span) if node else math.inf
+
+
+def queue_files(environment: Environment) -> int:
+    """Files of an agent's queue: one for each gateway, or one for a topic."""
+    collectors = environment.collectors
+    return 1 if collectors.transport == "kafka" else collectors.gateway.replicas
+
+
+def queue_room(volume_bytes: float, files: int = 1) -> int:
+    """Bytes of entries that a volume has room for in so many files of equal shares, however they come and go."""
+    return max(0, math.floor((volume_bytes / files - QUEUE_SLACK_BYTES) / QUEUE_FILE_SHARE)) * files
+
+
+def queue_volume(room_bytes: float, files: int = 1) -> int:
+    """Return the least volume that has room for so many bytes of entries."""
+    return math.ceil(room_bytes * QUEUE_FILE_SHARE + files * QUEUE_SLACK_BYTES)
 
 
 RESTART_SECONDS = 10
@@ -272,7 +289,7 @@ def taken_bytes(environment: Environment) -> int:
 def kept_bytes(environment: Environment) -> int:
     """Bytes of the volume of one gateway that are for kept traces."""
     queue = environment.collectors.gateway.queue
-    return round(queue.size * (1 - FREE_SHARE)) - (taken_bytes(environment) if environment.collectors.kafka is not None else 0)
+    return queue_room(queue.size - (queue_volume(taken_bytes(environment)) if environment.collectors.kafka is not None else 0))
 
 
 def queue_seconds(environment: Environment) -> float:
@@ -284,9 +301,8 @@ def queue_seconds(environment: Environment) -> float:
 
 def needs(environment: Environment) -> Iterator[Need]:
     """Return all needs of the load that settings provide."""
-    if (volume := _volume(environment)) is not None:
-        key, provided = volume
-        yield _disk(environment, key, provided)
+    if (disk := disk_need(environment)) is not None:
+        yield disk
     yield _memory(environment)
 
 
@@ -300,17 +316,26 @@ def _volume(environment: Environment) -> tuple[str, int] | None:
     return None
 
 
-def _disk(environment: Environment, key: str, provided: int) -> Need:
-    spans, days = flow(environment), environment.retention.traces.total_seconds() / 86_400
-    per_span = environment.load.bytes_per_span * DISK_BYTES_PER_SPAN_BYTE[environment.backend.kind]
-    total = stored_bytes_per_day(environment) * days
+def disk_need(environment: Environment, *, kept: float | None = None, bytes_per_span: float | None = None) -> Need | None:
+    """Disk that the traces of a whole retention need; None where they lie in a bucket.
+
+    ``kept`` spans per second of so many bytes in OTLP are stored. Default: those of the expected load.
+    """
+    if (volume := _volume(environment)) is None:
+        return None
+    spans, retention = flow(environment), environment.retention.traces
+    rate = spans.kept if kept is None else kept
+    share = rate / spans.recorded if spans.recorded else 0.0
+    per_span = (bytes_per_span or environment.load.bytes_per_span) * DISK_BYTES_PER_SPAN_BYTE[environment.backend.kind]
+    total = rate * per_span * retention.total_seconds()
     needed = total / (1 - FREE_SHARE)
     arithmetic = (
-        f"{spans.recorded:,.0f} spans/s × {format_percent(round(spans.kept_share, 4))} kept × {per_span:,.0f} B × "
-        f"{format_duration(environment.retention.traces)} = {approximate_bytes(total)}, "
+        f"{spans.recorded:,.0f} spans/s × {format_percent(round(share, 4))} kept × {per_span:,.0f} B × "
+        f"{format_duration(retention)} = {approximate_bytes(total)}, "
         f"with {format_percent(FREE_SHARE)} left free {approximate_bytes(needed)}"
     )
-    return Need(key, f"{format_duration(environment.retention.traces)} of traces", arithmetic, needed, provided)
+    key, provided = volume
+    return Need(key, f"{format_duration(retention)} of traces", arithmetic, needed, provided)
 
 
 def _memory(environment: Environment) -> Need:
@@ -354,11 +379,13 @@ def _too_short(environment: Environment) -> Iterator[tuple[str, str]]:
     queue, least = environment.collectors.agent.queue, 2 * acknowledge_seconds(environment)
     if queue is None or environment.target.kind != "kubernetes" or (away := away_seconds(environment)) >= least:
         return
+    gateways = queue_files(environment)
+    wanted = least * flow(environment).recorded / environment.load.nodes * environment.load.bytes_per_span
     yield (
         "collectors.agent.queue.size",
         (
             f"{format_bytes(queue.size)} holds {away:.0f} s of the spans of a node, which wait up to {acknowledge_seconds(environment)} s "
-            f'for answers; write "{_round_up(queue.size * least / away)}" or more, or lower sampling.tail.wait'
+            f'for answers; write "{_round_up(queue_volume(wanted, gateways))}" or more, or lower sampling.tail.wait'
         ),
     )
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from components.workload import Plan
     from stacks.environment.model import Environment
 
-__all__ = ["ContractError", "Outputs", "outputs", "outputs_schema"]
+__all__ = ["ContractError", "Outputs", "outputs"]
 
 CONSUMER_OBJECT = PART_OF
 """Name of the ConfigMap, and of the Secret, in each namespace that may send."""
@@ -57,11 +57,6 @@ def outputs(plan: Plan, *, certificate: str | None = None) -> Outputs:
         targets=tuple(OperationTarget(**dataclasses.asdict(target)) for target in head.targets),
         privacy=tuple(PrivacyRule(**dataclasses.asdict(rule)) for rule in plan.privacy),
     )
-
-
-def outputs_schema() -> dict[str, Any]:
-    """JSON schema of the outputs."""
-    return Outputs.json_schema()
 
 
 def exported(contract: Outputs, plan: Plan, environment: Environment) -> dict[str, Any]:

@@ -61,10 +61,14 @@ class Layout:
 
     def environment(self, environment: Environment) -> Environment:
         """The environment with the host, the issuer, the proxies and the Prometheus of this machine; all else is as it was."""
-        monitoring = environment.monitoring
-        if monitoring.prometheus is not None:
-            own = monitoring.model_copy(update={"prometheus": f"http://{self.prometheus}:{PROMETHEUS.number}"})
-            environment = environment.model_copy(update={"monitoring": own})
+        monitoring, own = environment.monitoring, f"http://{self.prometheus}:{PROMETHEUS.number}"
+        here_: dict[str, object] = {"prometheus": own} if monitoring.prometheus is not None else {}
+        if monitoring.remote_write is not None:
+            # It takes what anybody on loopback writes.
+            here_["remote_write"] = monitoring.remote_write.model_copy(
+                update={"url": f"{own}/api/v1/write", "token_secret": None, "ca_secret": None}
+            )
+        environment = environment.model_copy(update={"monitoring": monitoring.model_copy(update=here_)})
         access = environment.access
         if access is None:
             return environment
@@ -285,8 +289,10 @@ def _prometheus(backbone: Backbone) -> Instance:
     layout, folder = backbone.layout, backbone.folder
     documents, data = folder / "prometheus-0" / "documents", folder / "prometheus-0" / "data"
     interval = max(1, math.floor(backbone.environment.aggregation.flush_interval.total_seconds()))
+    # What agents write need not be scraped as well.
+    written = backbone.environment.monitoring.remote_write is not None
     text = surroundings.prometheus(
-        pages=_pages(backbone), cluster=f"{layout.cluster}:{CLUSTER.number}", rules=RULES, interval_seconds=interval
+        pages=[] if written else _pages(backbone), cluster=f"{layout.cluster}:{CLUSTER.number}", rules=RULES, interval_seconds=interval
     )
     alerts = rules(backbone.cluster, backbone.times) if backbone.cluster.monitoring.alerts else ()
     prometheus = Surrounding(
@@ -298,6 +304,7 @@ def _prometheus(backbone: Backbone) -> Instance:
             "--storage.tsdb.retention.time=1d",
             f"--web.listen-address={layout.prometheus}:{PROMETHEUS.number}",
             "--enable-feature=exemplar-storage",
+            *(["--web.enable-remote-write-receiver"] if written else []),
         ),
         documents=(Document("prometheus.yaml", text), Document(RULES, rules_file(backbone.cluster, alerts, backbone.times))),
         documents_path=str(documents),

@@ -47,6 +47,9 @@ class Addresses(Protocol):
     def offer_host(self, workload: str) -> str:
         """The host under which services and operators reach this one."""
 
+    def neighbours(self) -> tuple[tuple[str, str, str], ...] | None:
+        """Workload, name and address of each instance on the node of this one; None where the API of the cluster tells them."""
+
     def documents(self, workload: str) -> str:
         """The folder in which a workload finds its documents."""
 
@@ -78,6 +81,9 @@ class _Containers:
 
     def secrets(self, folder: str) -> str:
         return f"/etc/virtengine-tracing-{folder}"
+
+    def neighbours(self) -> None:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +174,10 @@ class OnThisMachine:
         """A folder that nothing fills: a plan with secrets is refused on one host."""
         return f"{self.folder}/secrets/{folder}"
 
+    def neighbours(self) -> tuple[tuple[str, str, str], ...]:
+        """None, because one host has no agent that would scrape them."""
+        return ()
+
 
 @dataclass(frozen=True, slots=True)
 class InSmall:
@@ -216,6 +226,15 @@ class InSmall:
     def replica_hosts(self, workload: str, replicas: int) -> tuple[str, ...]:
         """Their addresses."""
         return self.instances[workload][:replicas]
+
+    def neighbours(self) -> tuple[tuple[str, str, str], ...]:
+        """The agent itself, and on the first node the instances of all other workloads."""
+        return tuple(
+            (workload, f"{workload}-{number}", address)
+            for workload, addresses in self.instances.items()
+            for number, address in enumerate(addresses)
+            if (number == self.index if workload == "agent" else self.index == 0)
+        )
 
     def _ordinal(self, workload: str) -> int:
         return min(self.index, len(self.instances[workload]) - 1)

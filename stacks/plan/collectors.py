@@ -9,7 +9,6 @@ from components.documents import collector, held, ports, queues
 from components.documents.kafka import MEMBER
 from components.workload import Document, Health, Identity, SecretFile, Volume, Workload
 from stacks.environment.sizing import (
-    FREE_SHARE,
     PROMPT_STOP_SECONDS,
     acknowledge_seconds,
     burst_spans,
@@ -17,6 +16,8 @@ from stacks.environment.sizing import (
     grace_seconds,
     kept_bytes,
     most_traces,
+    queue_files,
+    queue_room,
     start_seconds,
     underway_bytes,
 )
@@ -33,6 +34,7 @@ from stacks.plan.parts import (
     scheduling,
     security_of,
 )
+from stacks.plan.remote_write import remote_write, store_files
 
 if TYPE_CHECKING:
     from stacks.environment import sections
@@ -53,25 +55,29 @@ def _operation(bound: Bound, section: sections.Agent | sections.Gateway) -> coll
     )
 
 
-def _queue(volume: Volume, *, sync_writes: bool, loses: bool = False) -> queues.Queue:
-    return queues.Queue(volume.path, round(volume.size_bytes * (1 - FREE_SHARE)), sync_writes, loses)
+def _queue(volume: Volume, *, files: int, sync_writes: bool, loses: bool = False) -> queues.Queue:
+    return queues.Queue(volume.path, queue_room(volume.size_bytes, files), sync_writes, loses)
 
 
 def agent(inputs: Inputs) -> Workload:
     """The collector on each node, which services send to."""
     environment, bound = inputs.environment, inputs.bound
     section = environment.collectors.agent
-    waiting = section.queue
+    waiting, files_of_queue = section.queue, queue_files(environment)
     queue = Volume("queue", inputs.volume("queue"), waiting.size, holds="queue", survives="instance") if waiting else None
+    store = store_files(environment, inputs.addresses)
     files = (*certificate_files(inputs), *_token_file(environment.ingest, inputs.addresses))
     token, writes = next((file.path for file in files if file.key == TOKEN), None), kafka.writing(inputs)
     text = collector.agent(
         collector.Intake(bound.bind(ports.OTLP_GRPC), bound.bind(ports.OTLP_HTTP), security_of(files), token),
         _operation(bound, section),
-        _queue(queue, sync_writes=waiting.sync_writes, loses=waiting.when_full == "lose") if queue and waiting else None,
+        _queue(queue, files=files_of_queue, sync_writes=waiting.sync_writes, loses=waiting.when_full == "lose")
+        if queue and waiting
+        else None,
         trace_metrics(environment, bound.bind(ports.SPAN_METRICS)),
         upstream=writes or _gateways(inputs),
         enriched=inputs.addresses.kind == "kubernetes",
+        remote=remote_write(environment, inputs.addresses, {file.key: file.path for file in store}),
     )
     return Workload(
         name=inputs.workload,
@@ -93,7 +99,7 @@ def agent(inputs: Inputs) -> Workload:
         spread="every-node",
         environment=go_memory_limit(section.resources.memory * section.memory_limit),
         node_variable="NODE_NAME",
-        secret_files=(*files, *kafka.secret_files(inputs)) if writes else files,
+        secret_files=(*files, *store, *(kafka.secret_files(inputs) if writes else ())),
         secret_variables=kafka.secret_variables(inputs) if writes else (),
         scheduling=scheduling(environment, section.pods),
     )

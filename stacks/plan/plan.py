@@ -60,7 +60,7 @@ _INSTANCE_IDENTITY = ("169.254.169.254/32", "169.254.169.252/32", "169.254.170.2
 
 def _outside(environment: Environment) -> dict[OutsideName, Outside]:
     """Locations of the peers outside of the plan."""
-    access, anywhere = environment.access, Outside(anywhere=True)
+    access, anywhere, store = environment.access, Outside(anywhere=True), environment.monitoring.remote_write
     return {
         "consumers": Outside(environment.ingest.namespaces, environment.ingest.namespace_labels),
         # Without a login operators come by port-forward, to which no policy applies.
@@ -74,6 +74,7 @@ def _outside(environment: Environment) -> dict[OutsideName, Outside]:
         "kafka": kafka.location(environment.collectors.kafka),
         "prometheus": location(environment.monitoring.prometheus),
         "loki": location(environment.monitoring.loki),
+        "metrics-store": location(store.url if store is not None else None),
     }
 
 

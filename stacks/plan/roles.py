@@ -89,7 +89,7 @@ def edges(environment: Environment, placed: Mapping[str, Workload]) -> list[Edge
     reached = [edge for edge in found if edge.source == "consumers"]
     pipeline = [edge for edge in found if edge.source != "consumers" and edge.destination not in outside]
     called = [edge for name in outside for edge in found if edge.destination == name]
-    return [*reached, *pipeline, *called, *_scraped(placed)]
+    return [*reached, *pipeline, *called, *_scraped("scrapers", placed)]
 
 
 def user_interface(environment: Environment) -> Role | None:
@@ -114,11 +114,11 @@ def store(environment: Environment) -> Role | None:
             return None
 
 
-def _scraped(placed: Mapping[str, Workload]) -> Iterator[Edge]:
-    """Every port with metrics, reached by the scrapers."""
+def _scraped(by: str, placed: Mapping[str, Workload]) -> Iterator[Edge]:
+    """Every port with metrics, reached by those that scrape; a pod reaches itself without an edge."""
     for workload in placed.values():
-        for page in workload.metrics:
-            yield Edge("scrapers", workload.name, workload.port(page.port))
+        for page in workload.metrics if workload.name != by else ():
+            yield Edge(by, workload.name, workload.port(page.port))
 
 
 def _asked(workload: str, environment: Environment) -> Iterator[Edge]:
@@ -138,11 +138,14 @@ def _from_services(workload: Workload) -> Iterator[Edge]:
         yield Edge("consumers", workload.name, workload.port(port.name))
 
 
-def _to_agent(_: Environment, placed: Mapping[str, Workload]) -> Iterator[Edge]:
+def _to_agent(environment: Environment, placed: Mapping[str, Workload]) -> Iterator[Edge]:
     yield from _from_services(placed["agent"])
     # Policies see the port of the server behind the Service of the API, which is 6443 almost everywhere.
     for number in (443, 6443):
         yield Edge("agent", "kubernetes-api", Port("https", number, "http"))
+    if (store := environment.monitoring.remote_write) is not None:
+        yield Edge("agent", "metrics-store", port_of(store.url))
+        yield from _scraped("agent", placed)
 
 
 def _to_gateway(environment: Environment, placed: Mapping[str, Workload]) -> Iterator[Edge]:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import http.client
+import math
 import tempfile
 import time
-from dataclasses import replace
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from components.documents.ports import BY_WORKLOAD
+from components.documents.ports import BY_WORKLOAD, OTLP_GRPC, OTLP_HTTP, SPAN_METRICS, TELEMETRY
 from components.local.files import hold_folder
 from components.local.instances import Instance
 from components.local.programs import find_programs
@@ -25,17 +29,25 @@ from stacks.rehearse.sink import free_port, listening
 from stacks.trial.counters import samples
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from stacks.environment.model import Environment
     from stacks.environment.source import Named
-    from stacks.rehearse.recording import Trace
+    from stacks.rehearse.recording import Recorded, Trace
     from stacks.rehearse.sink import Sink
+    from stacks.trial.counters import Sample
 
 SHORT = timedelta(seconds=1)
 """Wait of a rehearsal: the collector's shortest. What the environment's own wait would have cut off is not sent."""
 _GATE = "--feature-gates=processor.tailsamplingprocessor.recordpolicy"
 """Feature by which each kept span tells the policy that has kept it."""
 _DECIDED = "otelcol_processor_tail_sampling_global_count_traces_sampled_total"
+_COUNTED = "traces_span_metrics_calls_total"
+_MADE = "traces_"
+"""Beginning of the names of all metrics that are made of traces."""
+_LASTING = timedelta(days=365)
+_FLUSHES = 4.5
+"""Flushes of the metrics after which nothing counted is still to come. The graph looks every two seconds for edges of one end."""
 _BATCH = 200
 """Traces of one request."""
 _STALL_SECONDS = 60.0
@@ -43,25 +55,48 @@ _PAUSE_SECONDS = 0.2
 _AGAIN = frozenset({429, 503})
 
 
-def decided(named: Named, traces: Sequence[Trace], *, say: Callable[[str], None], baseline_alone: bool = False) -> dict[bytes, str]:
-    """The policy that keeps each kept trace, by trace id, with no limit on the rate of the baseline.
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """Result of one gateway: the policy that keeps each kept trace, by trace id, and the series that it has of all spans, by metric."""
 
-    ``baseline_alone`` leaves out the policies for failed and slow traces. Raises ``LocalError`` where the collector cannot be run.
+    kept: Mapping[bytes, str]
+    series: Mapping[str, int]
+
+
+def decided(named: Named, traces: Sequence[Trace], *, say: Callable[[str], None], baseline_alone: bool = False) -> Decided:
+    """Let a gateway decide on recorded traces, with no limit on the rate of the baseline.
+
+    ``baseline_alone`` leaves out the policies for failed and slow traces, and counts no series. Raises ``LocalError`` where the collector
+    cannot be run.
     """
-    tail = named.environment.sampling.tail
-    changed: dict[str, object] = {"wait": SHORT, "baseline_limit": None} | ({"errors": False, "slow": None} if baseline_alone else {})
-    sampling = named.environment.sampling.model_copy(update={"tail": tail.model_copy(update=changed)})
-    environment = named.environment.model_copy(update={"sampling": sampling})
-    cut = [trace.before(tail.wait.total_seconds()) for trace in traces]
-    batches = [
-        ExportTraceServiceRequest(resource_spans=grouped(one for spans in cut[at : at + _BATCH] for one in spans)).SerializeToString()
-        for at in range(0, len(cut), _BATCH)
-    ]
+    wait = named.environment.sampling.tail.wait.total_seconds()
     with tempfile.TemporaryDirectory(prefix="virtengine-rehearse-") as folder:
-        return _through(replace(named, environment=environment), Path(folder), batches, len(traces), say)
+        compressed = replace(named, environment=_compressed(named.environment, baseline_alone=baseline_alone))
+        with _gateway(compressed, Path(folder), say) as (sink, ports):
+            _send_all(ports[OTLP_HTTP.name], (trace.before(wait) for trace in traces))
+            _wait(ports[TELEMETRY.name], sink, len(traces))
+            kept = dict(sink.kept)
+            if baseline_alone:
+                return Decided(kept, {})
+            # Spans that come after the decision are counted like all others.
+            _send_all(ports[OTLP_HTTP.name], (late for trace in traces if (late := trace.after(wait))))
+            return Decided(kept, _series(ports[SPAN_METRICS.name], sum(len(trace.spans) for trace in traces)))
 
 
-def _through(named: Named, folder: Path, batches: Sequence[bytes], count: int, say: Callable[[str], None]) -> dict[bytes, str]:
+def _compressed(environment: Environment, *, baseline_alone: bool) -> Environment:
+    """The environment at the speed of a rehearsal: its waits and intervals are the shortest, and no series expires meanwhile."""
+    tail, aggregation = environment.sampling.tail, environment.aggregation
+    changed: dict[str, object] = {"wait": SHORT, "baseline_limit": None} | ({"errors": False, "slow": None} if baseline_alone else {})
+    sampling = environment.sampling.model_copy(update={"tail": tail.model_copy(update=changed)})
+    spans = aggregation.span_metrics.model_copy(update={"expiry": _LASTING})
+    graph = aggregation.service_graph.model_copy(update={"wait": SHORT})
+    counted = aggregation.model_copy(update={"flush_interval": SHORT, "span_metrics": spans, "service_graph": graph})
+    return environment.model_copy(update={"sampling": sampling, "aggregation": counted})
+
+
+@contextmanager
+def _gateway(named: Named, folder: Path, say: Callable[[str], None]) -> Iterator[tuple[Sink, Mapping[str, int]]]:
+    """Run the gateway of an environment before a sink; its ports by name."""
     environment = named.environment
     numbers = {(workload, port.name): free_port() for workload in ("gateway", environment.backend.kind) for port in BY_WORKLOAD[workload]}
     workload = plan(environment, OnThisMachine(str(folder), numbers), name=named.name).workload("gateway")
@@ -69,14 +104,18 @@ def _through(named: Named, folder: Path, batches: Sequence[bytes], count: int, s
     programs = find_programs([gateway.server], toolchain=ROOT / "toolchain", say=say)
     with (
         hold_folder(folder) as held,
-        listening(numbers[environment.backend.kind, "otlp-grpc"]) as sink,
+        listening(numbers[environment.backend.kind, OTLP_GRPC.name]) as sink,
         Supervisor([Instance("gateway", gateway)], programs, held, lambda _: None),
     ):
-        intake, telemetry = numbers["gateway", "otlp-http"], numbers["gateway", "telemetry"]
-        for batch in batches:
-            _send(intake, batch)
-        _wait(telemetry, sink, count)
-    return sink.kept
+        yield sink, {port: number for (owner, port), number in numbers.items() if owner == "gateway"}
+
+
+def _send_all(port: int, parts: Iterable[tuple[Recorded, ...]]) -> None:
+    """Send traces, some in each request."""
+    left = iter(parts)
+    while batch := list(islice(left, _BATCH)):
+        groups = grouped(one for spans in batch for one in spans)
+        _send(port, ExportTraceServiceRequest(resource_spans=groups).SerializeToString())
 
 
 def _send(port: int, body: bytes) -> None:
@@ -115,15 +154,35 @@ def _wait(port: int, sink: Sink, count: int) -> None:
 
 
 def _decisions(port: int) -> Iterator[tuple[str, float]]:
+    yield from ((sample.labels["decision"], sample.value) for sample in _scrape(port) if sample.name == _DECIDED)
+
+
+def _series(port: int, spans: int) -> Mapping[str, int]:
+    """Number of series of each metric that is made of traces, once all spans are counted and none is added between two flushes."""
+    seen, since = (-1.0, Counter[str]()), time.monotonic()
+    while True:
+        made = [sample for sample in _scrape(port) if sample.name.startswith(_MADE)]
+        counted, found = sum(sample.value for sample in made if sample.name == _COUNTED), Counter(sample.name for sample in made)
+        if (counted, found) != seen:
+            seen, since = (counted, found), time.monotonic()
+        still = time.monotonic() - since
+        if counted >= spans and still > _FLUSHES * SHORT.total_seconds():
+            return dict(sorted(found.items()))
+        if still > _STALL_SECONDS:
+            raise RecordingError(f"the collector has counted {counted:,.0f} of {spans:,} spans and no more\nthen: try again")
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _scrape(port: int) -> Iterator[Sample]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_STALL_SECONDS)
     try:
         connection.request("GET", "/metrics")
         text = connection.getresponse().read().decode()
     finally:
         connection.close()
-    yield from ((sample.labels["decision"], sample.value) for sample in samples(text) if sample.name == _DECIDED)
+    return samples(text)
 
 
-def by_time(decisions: Mapping[bytes, str], traces: Sequence[Trace]) -> list[Trace]:
-    """The kept traces, in the order in which gateways decide on them."""
-    return sorted((trace for trace in traces if trace.id in decisions), key=lambda trace: (trace.arrived, trace.id))
+def by_second(decisions: Mapping[bytes, str], traces: Sequence[Trace]) -> list[Trace]:
+    """The kept traces, in the order in which gateways decide: once a second on all that arrived in one, in no order of their own."""
+    return sorted((trace for trace in traces if trace.id in decisions), key=lambda trace: (math.floor(trace.arrived), trace.id))

@@ -1,22 +1,17 @@
-"""Recorded traces: read from OTLP JSON, or from a running backend."""
+"""Recorded traces, read from files of OTLP JSON."""
 
 from __future__ import annotations
 
-import base64
 import json
-import time
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
+from google.protobuf.json_format import ParseDict, ParseError
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status, TracesData
 
 from stacks.copies.archive import open_text
-from stacks.deploy.probe import SERVICE
-from stacks.show.fetch import get_trace_document
-from stacks.show.search import find_traces
 from stacks.show.stored import identifier
 
 if TYPE_CHECKING:
@@ -25,8 +20,6 @@ if TYPE_CHECKING:
 
     from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
     from opentelemetry.proto.resource.v1.resource_pb2 import Resource
-
-    from stacks.placement.outputs import Outputs
 
 _TRACE_BYTES, _SPAN_BYTES = 16, 8
 
@@ -93,15 +86,23 @@ class Trace:
         """The spans that have ended when a gateway decides, after ``wait_seconds``; those that come later follow its decision."""
         return tuple(one for one in self.spans if one.span.end_time_unix_nano / 1e9 <= self.arrived + wait_seconds)
 
+    def after(self, wait_seconds: float) -> tuple[Recorded, ...]:
+        """The spans that end when a gateway has decided already."""
+        return tuple(one for one in self.spans if one.span.end_time_unix_nano / 1e9 > self.arrived + wait_seconds)
+
 
 def read_file(path: Path) -> list[Trace]:
     """The traces in a file of OTLP JSON, compressed or not: one document, or one on each line. Raises ``RecordingError``."""
     try:
         with open_text(path) as file:
-            text = file.read()
+            return read_lines(str(path), file)
     except (OSError, EOFError, UnicodeDecodeError) as error:
         raise RecordingError(f"{path}: cannot be read: {error}\nthen: name a file of OTLP JSON lines with --traces") from None
-    return _traces(group for place, document in _documents(path, text) for group in _groups(place, document))
+
+
+def read_lines(source: str, lines: Iterable[str]) -> list[Trace]:
+    """The traces in lines of OTLP JSON that come from ``source``. Raises ``RecordingError``."""
+    return _traces(group for place, document in _documents(source, iter(lines)) for group in _groups(place, document))
 
 
 def grouped(spans: Iterable[Recorded]) -> list[ResourceSpans]:
@@ -115,49 +116,29 @@ def grouped(spans: Iterable[Recorded]) -> list[ResourceSpans]:
     return list(found.values())
 
 
-def write_file(path: Path, traces: Sequence[Trace]) -> None:
-    """Write traces as OTLP JSON, one trace a line. Raises ``RecordingError``."""
-    lines = [json.dumps({"resourceSpans": [_otlp(group) for group in grouped(trace.spans)]}, ensure_ascii=False) for trace in traces]
+def _documents(source: str, lines: Iterator[str]) -> Iterator[tuple[str, object]]:
+    """Each JSON document with the words for its place: one on each line, or one over all lines."""
+    first = True
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            yield f"{source}, line {number}", json.loads(line)
+        except ValueError as error:
+            if not first:
+                raise RecordingError(f"{source}, line {number}: is no JSON: {error}\nthen: write OTLP JSON, one document a line") from None
+            yield source, _whole(source, number, "".join([line, *lines]))
+        first = False
+
+
+def _whole(source: str, number: int, text: str) -> object:
+    """The one document in a text that begins on a line with this number."""
     try:
-        path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    except OSError as error:
-        raise RecordingError(f"{path}: cannot be written: {error.strerror}\nthen: name another file with --save") from None
-
-
-def _otlp(group: ResourceSpans) -> dict[str, Any]:
-    """Spans as OTLP JSON has them: ids in hexadecimal, enumerations as numbers."""
-    written: dict[str, Any] = MessageToDict(group, use_integers_for_enums=True)
-    for span in (span for scope in written["scopeSpans"] for span in scope["spans"]):
-        for owner in (span, *span.get("links", ())):
-            owner |= {key: base64.b64decode(owner[key]).hex() for key in ("traceId", "spanId", "parentSpanId") if key in owner}
-    return written
-
-
-def read_backend(outputs: Outputs, *, hours: float, most: int = 20_000) -> list[Trace]:
-    """The traces that began in the last ``hours``, as a running backend has them. Raises ``QueryError`` and ``RecordingError``."""
-    now = time.time()
-    found = find_traces(outputs, {}, since=now - hours * 3600, until=now).trace_ids
-    if len(found) > most:
-        raise RecordingError(
-            f"{len(found):,} traces began in the last {hours:g} h, more than {most:,}\nthen: take fewer hours with --hours"
-        )
-    groups = (group for trace_id in found for group in _groups(trace_id, get_trace_document(outputs, trace_id)))
-    return [trace for trace in _traces(groups) if trace.root.service != SERVICE]
-
-
-def _documents(path: Path, text: str) -> Iterator[tuple[str, object]]:
-    """Each JSON document with the words for its place."""
-    try:
-        yield str(path), json.loads(text)
-    except ValueError:
-        for number, line in enumerate(text.splitlines(), 1):
-            if line.strip():
-                try:
-                    yield f"{path}, line {number}", json.loads(line)
-                except ValueError as error:
-                    raise RecordingError(
-                        f"{path}, line {number}: is no JSON: {error}\nthen: write OTLP JSON, one document a line"
-                    ) from None
+        document: object = json.loads(text)
+    except json.JSONDecodeError as error:
+        place = f"{source}, line {number + error.lineno - 1}"
+        raise RecordingError(f"{place}: is no JSON: {error.msg}\nthen: write OTLP JSON, one document a line") from None
+    return document
 
 
 def _groups(place: str, document: Any) -> Iterator[ResourceSpans]:  # noqa: ANN401 - any JSON

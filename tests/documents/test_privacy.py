@@ -6,6 +6,7 @@ import json
 import random
 import re
 import time
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -262,7 +263,17 @@ def test_no_pattern_takes_long_on_a_long_value(known: PrivacyRule) -> None:
 def test_names_are_unique_and_each_says_what_it_means() -> None:
     assert len({known.name for known in PRIVACY_RULES}) == len(PRIVACY_RULES)
     assert all(len(known.meaning) > 10 for known in PRIVACY_RULES)
-    assert patterns("key") + patterns("value") == [known.pattern for known in PRIVACY_RULES]
+    assert len(patterns("key") + patterns("value")) == len(PRIVACY_RULES)
+
+
+def test_the_collector_masks_all_that_a_rule_of_the_library_masks() -> None:
+    ours = [known.pattern for known in PRIVACY_RULES if known.matches == "value"]
+    texts = [text for _, text in CAUGHT_VALUES] + [f"{text} {other}" for (_, text), (_, other) in pairwise(CAUGHT_VALUES)]
+    for rule, of_collector in zip(ours, patterns("value"), strict=True):
+        for text in texts:
+            masked = {place for found in re.finditer(of_collector, text) for place in range(*found.span())}
+            assert masked >= {place for found in re.finditer(rule, text) for place in range(*found.span())}, text
+    assert patterns("key") == [known.pattern for known in PRIVACY_RULES if known.matches == "key"]
 
 
 FRAGMENTS = (

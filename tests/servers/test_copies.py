@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from stacks.cli.cli import main
+from stacks.cli.cli import main, parsers
+from stacks.cli.rehearsing import recorded
 from stacks.copies.archive import lines_of
 from stacks.copies.export import Wanted, export
 from stacks.copies.importing import import_traces
@@ -99,4 +100,7 @@ def test_traces_leave_a_store_as_they_came_though_runs_break_off(deployed: Deplo
         assert main([*of_chain, "--service", "chain", "--state", str(tmp_path)]) == 0
         assert list(lines_of(tmp_path / "chain.gz")) == []
         assert main(["import", "dev", str(copy), "--state", str(tmp_path)]) == 0
+        from_store = ["rehearse", "dev", "dev", "--from", "dev", "--save", str(tmp_path / "kept.gz"), "--state", str(tmp_path)]
+        assert {one.id for one in recorded(parsers()[0].parse_args(from_store))} == {one.id for one in read_file(copy)}
+    assert len(read_file(tmp_path / "kept.gz")) == TRACES
     assert sorted(path.name for path in tmp_path.glob("*.jsonl*")) == ["copy.jsonl.gz", "traces.jsonl"], "a whole copy leaves no notes"

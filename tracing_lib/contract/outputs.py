@@ -1,6 +1,6 @@
 """The contract between a tracing stack and the services that send spans to it.
 
-One versioned model defines the stack's outputs, their JSON schema, the file that services read, the ``OTEL_*`` variables for services
+One versioned model defines the stack's outputs, the file that services read, the ``OTEL_*`` variables for services
 in other languages, and the settings of this library. Stacks import this module to write outputs, services to read them. It needs
 pydantic alone, so that neither imports the OpenTelemetry SDK.
 """
@@ -40,7 +40,7 @@ Ratio = Annotated[float, Field(ge=0, le=1)]
 
 
 class Model(BaseModel):
-    """Base of the models of this library: immutable, described by attribute docstrings, without values in its errors.
+    """Base of the models of this library: immutable, without values in its errors.
 
     Unknown keys are ignored, so that a reader can use the outputs of a stack that is a minor version ahead.
     """
@@ -48,7 +48,6 @@ class Model(BaseModel):
     model_config = ConfigDict(
         frozen=True,
         extra="ignore",
-        use_attribute_docstrings=True,
         hide_input_in_errors=True,
         allow_inf_nan=False,
         defer_build=True,  # many a service needs one of the models alone
@@ -186,11 +185,6 @@ class Outputs(Model):
             then = f"start the stack, or run {_SHOW_SECRETS}"
             raise _refused(place, wrong, "a file with the outputs of a tracing stack", then) from None
         return cls.parse_json(text, place=place, without_token=without_token)
-
-    @classmethod
-    def json_schema(cls) -> dict[str, Any]:
-        """Return the JSON schema (2020-12) of the outputs, with every field's docstring as its description."""
-        return {"$schema": "https://json-schema.org/draft/2020-12/schema", **cls.model_json_schema()}
 
     def trace_url(self, trace_id: str) -> str:
         """Return the address of a trace in the user interface: Jaeger's own, or Explore of Grafana for Tempo.

@@ -29,6 +29,12 @@ WATCHED = {
     "dashboards": {"labels": {"grafana_dashboard": "1"}},
     "prometheus": "http://prometheus-operated.monitoring.svc:9090",
     "loki": "https://logs.example.org",
+    "remote_write": {
+        "url": "https://mimir.metrics.svc:8443/api/v1/push",
+        "token_secret": "metrics-token",
+        "ca_secret": "metrics-ca",
+        "tenant": "tracing",
+    },
 }
 PODS: dict[str, Any] = {
     "priority_class": "business-critical",

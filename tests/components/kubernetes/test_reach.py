@@ -25,6 +25,7 @@ OTHERS = {
     "service": Actor("virtengine"),
     "developer's service": Actor("services"),
     "prometheus": Actor("monitoring"),
+    "store of metrics": Actor("metrics"),
     "ingress controller": Actor("traefik"),
     "pod elsewhere": Actor("default"),
     "pod elsewhere that takes our names": Actor(

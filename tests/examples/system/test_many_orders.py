@@ -1,8 +1,9 @@
-"""Two thousand orders: what tail sampling keeps, what the metrics count, and what is found nowhere."""
+"""Many orders: what tail sampling keeps, what the metrics count, and what is found nowhere."""
 
 from __future__ import annotations
 
 import math
+import os
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from tests.examples.system.conftest import Town, VirtEngine
     from tests.servers.test_series import Sample
 
-ORDERS = 2_000
+ORDERS = int(os.environ.get("ORDERS", "500"))
+"""Orders of the test, by hand 2000: they take two cores two minutes and more."""
 PER_SECOND = 25.0
 BASELINE = 0.1
 SLOW_NS = 10**9
@@ -129,7 +131,7 @@ def assert_no_customer_is_found(town: VirtEngine, canaries: Iterable[str], trace
     assert not found
 
 
-def test_two_thousand_orders_are_sampled_counted_and_kept_private_as_planned(virtengine: Town) -> None:
+def test_many_orders_are_sampled_counted_and_kept_private_as_planned(virtengine: Town) -> None:
     with virtengine(**SETTINGS) as town:
         load = town.loading()
         outcome = town.run(load, ORDERS, per_second=PER_SECOND)

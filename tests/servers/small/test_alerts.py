@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
-from components.alerts.rules import rules
 from components.dashboards.boards import Subject, boards
 from components.dashboards.panels import WINDOW
-from components.documents.collector import SET_ASIDE
-from stacks.plan.addresses import OnKubernetes
-from stacks.plan.plan import plan
 from stacks.trial.account import intake
 from stacks.trial.load import Load, Pace
-from tests.servers.conftest import named
-from tests.servers.small.metrics import Prometheus
+from tests.servers.small.metrics import AFTER_A_FAULT, Prometheus, asked_for
 from tests.waiting import until as until_
 
 if TYPE_CHECKING:
@@ -27,18 +21,8 @@ if TYPE_CHECKING:
 
     from tests.servers.small.conftest import Cluster
 
-SERVICE = "orders"
+SERVICE, HOLDING_SECONDS = "orders", 12
 until = partial(until_, every=0.5)
-AFTER_A_FAULT = {
-    "otelcol_processor_memory_limiter_refused_spans_total",
-    "otelcol_exporter_enqueue_failed_spans_total",
-    "otelcol_exporter_send_failed_spans_total",
-    "otelcol_processor_tail_sampling_early_releases_from_cache_decision_total",
-    "otelcol_connector_servicegraph_dropped_spans_total",
-}
-"""Counters that a collector serves from the first failure on. Their alerts are fired by their faults in ``benchmarks/alerts``."""
-OF_A_FAULT = {SET_ASIDE, "otel_metric_overflow", "code"}
-"""Labels of which an alert asks for a value that only a fault gives."""
 
 
 @pytest.fixture(scope="module")
@@ -55,28 +39,12 @@ def loaded(production: Cluster) -> Iterator[Prometheus]:
     finally:
         load.stop()
         # What is under way would be counted with the load of another test.
-        until(lambda: not prometheus.query('rate(otelcol_receiver_accepted_spans_total{job="gateway"}[20s]) > 0'), "still gateways")
-
-
-def asked_for() -> list[tuple[str, str, dict[str, str]]]:
-    """Each alert of prod with the metrics that it asks for, and their labels as it chooses them."""
-    environment = named("prod").environment
-    found = []
-    for rule in rules(plan(environment, OnKubernetes(environment.namespace), name="prod")):
-        for name, labels in re.findall(r"([a-z][a-z0-9_]*)\{([^}]*)\}", rule.expression):
-            found.append((rule.name, name, dict(re.findall(r'(\w+)=~?"([^"]*)"', labels))))
-    return found
+        until(lambda: not prometheus.query('rate(otelcol_receiver_accepted_spans_total{job="gateway"}[8s]) > 0'), "still gateways")
 
 
 def test_no_alert_asks_for_a_metric_or_a_label_that_is_not_served(loaded: Prometheus, production: Cluster) -> None:
     production.client().get(str(production.running.outputs.ui_url))
-    for alert, name, labels in asked_for():
-        if name in AFTER_A_FAULT:
-            continue
-        chosen = ",".join(f'{label}=~"{value}"' for label, value in labels.items() if label not in OF_A_FAULT)
-        series = until(lambda chosen=chosen, name=name: loaded.query(f"{name}{{{chosen}}}"), f"{name}{{{chosen}}} of {alert}")  # type: ignore[misc]
-        if SET_ASIDE in labels:
-            assert any(SET_ASIDE in one["metric"] for one in series), alert
+    loaded.wait_for_all_that_alerts_ask_for()
     assert {name for _, name, _ in asked_for()} >= AFTER_A_FAULT
 
 
@@ -84,7 +52,7 @@ def test_no_alert_fires_while_nothing_fails(loaded: Prometheus) -> None:
     until(lambda: not loaded.firing(), loaded.firing)
     begin = time.time()
     # Longer than most alerts have to hold.
-    until(lambda: time.time() > begin + 20, "the time", progress=time.time)
+    until(lambda: time.time() > begin + HOLDING_SECONDS, "the time", progress=time.time)
     assert loaded.fired_since(begin) == set()
 
 

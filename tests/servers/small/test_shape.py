@@ -30,7 +30,7 @@ def test_each_instance_of_each_workload_runs_on_an_address_of_its_own(production
 
 
 def test_a_trace_cut_between_two_nodes_is_whole_in_the_backend_and_counted_once(production: Cluster) -> None:
-    with trial(production.folder, Pace(20, 3), late_after=60) as load:
+    with trial(production.folder, Pace(20, 3), late_after=10) as load:
         account = load.settle()
     assert account.sent == account.acknowledged == account.readable > 0
     assert account.counted == account.spans

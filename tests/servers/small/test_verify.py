@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,6 @@ import pytest
 import yaml
 
 from components.local import authority
-from components.local.faults import Faults
 from stacks.placement.small import deploy
 from stacks.trial.account import intake
 from stacks.trial.load import Load, Pace
@@ -24,6 +24,8 @@ from stacks.verify.findings import NAMES
 from stacks.verify.machine import Machine
 from stacks.verify.verify import verify
 from tests.servers.conftest import named
+from tests.servers.small.conftest import Cluster
+from tests.servers.small.metrics import Prometheus
 from tests.waiting import STALL_SECONDS, load_per_core, until
 
 if TYPE_CHECKING:
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from stacks.environment.source import Named
-    from stacks.placement.local import Running
     from stacks.verify.findings import Finding, Name
 
 Mapping_ = dict[str, Any]
@@ -46,6 +47,7 @@ def environment() -> Named:
         collectors={"gateway": {"replicas": 2, "queue": {"size": "64Mi"}}},
         sampling={"tail": {"wait": "1s", "slow": "500ms", "baseline": "50 %"}, "strategies": {"poll_interval": "1s"}},
         aggregation={"flush_interval": "2s"},
+        monitoring={"interval": "1s", "remote_write": {"url": "http://metrics.example.org/api/v1/write"}},
     )
     backend = read.environment.backend
     assert backend.kind == "jaeger"
@@ -53,19 +55,13 @@ def environment() -> Named:
     return replace(read, environment=read.environment.model_copy(update={"backend": small}))
 
 
-@dataclass
-class Shape:
-    """A running shape, the folder of its state, and the authority behind its certificates."""
+@dataclass(frozen=True)
+class Shape(Cluster):
+    """A running shape whose documents are edited, and the authority behind its certificates."""
 
     named: Named
-    running: Running
-    folder: Path
     authority: authority.Authority
     edits: set[str] = field(default_factory=set)
-
-    @property
-    def faults(self) -> Faults:
-        return Faults(self.folder)
 
     def verified(self, *only: Name) -> dict[str, Finding]:
         return {
@@ -83,19 +79,22 @@ class Shape:
         after = change(before)
         assert after != before
         path.write_text(after)
-        self.settle(but=instance)
         self.edits.add(instance)
-        self.faults.restart(instance)
+        self.settle(instance)
         try:
             yield
         finally:
             path.write_text(before)
 
-    def settle(self, *, but: str = "") -> None:
-        """Start anew whose document was restored."""
-        for name in sorted(self.edits - {but}):
-            self.faults.restart(name)
-            self.edits.remove(name)
+    def settle(self, edited: str | None = None) -> None:
+        """Start anew whose document was restored, and the one that is ``edited``, together: nothing is asked of how they end."""
+        supervisor = self.running.supervisor
+        for name in self.edits:
+            supervisor.kill(name)
+            supervisor.stop(name)
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(supervisor.start, self.edits))
+        self.edits.intersection_update({edited})
 
     @contextmanager
     def filled(self, folder: Path, size: int) -> Iterator[None]:
@@ -179,14 +178,13 @@ def expiring(shape: Shape) -> Iterator[None]:
         pair = shape.authority.issue((shape.faults.find("agent-0").address,))
     (files / "tls.crt").write_text(pair.certificate)
     (files / "tls.key").write_text(pair.key)
-    shape.settle(but="agent-0")
-    shape.faults.restart("agent-0")
+    shape.edits.add("agent-0")
+    shape.settle("agent-0")
     try:
         yield
     finally:
         for name, text in before.items():
             (files / name).write_text(text)
-        shape.edits.add("agent-0")
 
 
 @pytest.fixture
@@ -201,15 +199,35 @@ def shape(surroundings: dict[str, Path], tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(authority.Authority, "__init__", remembered)
     with deploy(environment(), nodes=1, say=print, state=tmp_path) as running:
-        yield Shape(environment(), running, tmp_path / "prod", made[0])
+        yield Shape(running, tmp_path / "prod", environment(), made[0])
 
 
 def broken(found: dict[str, Finding]) -> dict[str, str]:
     return {name: finding.evidence for name, finding in found.items() if finding.verdict == "broken"}
 
 
+def assert_agents_write_what_a_prometheus_would_scrape(shape: Shape) -> None:
+    prometheus = Prometheus(shape)
+    wanted = {
+        (shape.running.plan.namespace, one.workload, one.instance, page.port)
+        for workload in shape.running.plan.workloads
+        for page in workload.metrics
+        for one in shape.instances(workload.name)
+    }
+
+    def up() -> set[tuple[str, ...]]:
+        labels = ("namespace", "job", "pod", "endpoint")
+        found = prometheus.query('up{job!="cluster"} == 1')
+        return {tuple(series["metric"][label] for label in labels) for series in found}
+
+    until(lambda: up() == wanted, lambda: up() ^ wanted, every=0.5)
+    shape.client().get(str(shape.running.outputs.ui_url))
+    prometheus.wait_for_all_that_alerts_ask_for()
+
+
 def test_all_is_kept_and_each_promise_that_is_broken_by_hand_is_told_alone(shape: Shape) -> None:
     decide(shape)
+    assert_agents_write_what_a_prometheus_would_scrape(shape)
     since = time.monotonic()
     found = shape.verified()
     assert time.monotonic() - since < MOST_SECONDS * load_per_core()

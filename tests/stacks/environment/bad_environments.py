@@ -295,7 +295,7 @@ RULES = [
         "collectors.agent.queue.size",
         "100Mi",
         "100Mi is less than the queue of an agent needs",
-        'write "640Mi" or more',
+        'write "1792Mi" or more',
         more={"collectors.gateway.replicas": 64},
     ),
     _value("wait of an hour", "sampling.tail.wait", "1h", '"1h" is too long', 'write "30m" or less'),
@@ -377,7 +377,7 @@ RULES = [
         for key, value, what, right in (
             ("collectors.agent.resources.memory", "4k", "an agent needs", "192Mi"),
             ("collectors.agent.resources.memory", "10Mi", "an agent needs", "192Mi"),
-            ("collectors.agent.queue.size", "1Mi", "the queue of an agent needs", "64Mi"),
+            ("collectors.agent.queue.size", "1Mi", "the queue of an agent needs", "84Mi"),
             ("collectors.gateway.queue.size", "1Mi", "the queue of a gateway needs", "64Mi"),
             ("backend.resources.memory", "64Mi", "Jaeger needs", "256Mi"),
             ("access.resources.memory", "1Mi", "the login proxy needs", "32Mi"),
@@ -427,9 +427,9 @@ SIZES = [
     _value(
         "queue that is full while nothing fails",
         "collectors.agent.queue.size",
-        "64Mi",
-        "64Mi holds 13 s of the spans of a node, which wait up to 25 s for answers",
-        'write "256Mi" or more, or lower sampling.tail.wait',
+        "128Mi",
+        "128Mi holds 10 s of the spans of a node, which wait up to 25 s for answers",
+        'write "448Mi" or more, or lower sampling.tail.wait',
         more={"load.nodes": 1, "load.spans_per_second": 10_000, "sampling.tail.baseline": "1 %"},
     ),
     _value(

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import random
 import time
+from typing import TYPE_CHECKING, Any
 
+from google.protobuf.json_format import MessageToDict
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from stacks.rehearse.recording import Recorded, Trace
+from stacks.rehearse.recording import Recorded, Trace, grouped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 
 KINDS = ("ordinary", "failed", "slow", "noise", "late")
 LATE_SECONDS = 5.0
@@ -60,3 +70,18 @@ def recording(count: int, *, seed: int = 1, begin: float | None = None, per_seco
 
 def all_of(found: dict[str, list[Trace]]) -> list[Trace]:
     return sorted((one for those in found.values() for one in those), key=lambda one: one.id)
+
+
+def write_lines(path: Path, traces: Iterable[Trace]) -> None:
+    """Write traces as OTLP JSON, one trace a line."""
+    lines = [json.dumps({"resourceSpans": [_otlp(group) for group in grouped(trace.spans)]}) for trace in traces]
+    path.write_text("".join(f"{line}\n" for line in lines))
+
+
+def _otlp(group: ResourceSpans) -> dict[str, Any]:
+    """Spans as OTLP JSON has them: ids in hexadecimal, enumerations as numbers."""
+    written: dict[str, Any] = MessageToDict(group, use_integers_for_enums=True)
+    for span in (span for scope in written["scopeSpans"] for span in scope["spans"]):
+        for owner in (span, *span.get("links", ())):
+            owner |= {key: base64.b64decode(owner[key]).hex() for key in ("traceId", "spanId", "parentSpanId") if key in owner}
+    return written

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
 
 import pytest
 
-from stacks.rehearse.recording import RecordingError, read_file, write_file
-from stacks.rehearse.report import markdown
-from stacks.rehearse.sides import Amount, Lost, Rehearsal, limited
+from stacks.rehearse.gateway import by_second
+from stacks.rehearse.recording import RecordingError, read_file
+from stacks.rehearse.report import markdown, picture
+from stacks.rehearse.sides import Amount, Lost, Rehearsal, Service, Side, limited
 from tests.stacks import samples
-from tests.stacks.rehearse.recordings import LATE_SECONDS, all_of, recording
+from tests.stacks.rehearse.recordings import LATE_SECONDS, all_of, recording, write_lines
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from stacks.rehearse.recording import Trace
+from stacks.rehearse.recording import Trace
 
 
 def told(traces: list[Trace]) -> list[tuple[bytes, list[str]]]:
@@ -26,7 +28,7 @@ def told(traces: list[Trace]) -> list[tuple[bytes, list[str]]]:
 def test_a_recording_that_is_written_is_read_back_the_same_in_every_form(tmp_path: Path) -> None:
     traces, lines = all_of(recording(20)), tmp_path / "lines.jsonl"
     traces[0].spans[0].span.links.add(trace_id=traces[1].id, span_id=traces[1].spans[0].span.span_id)
-    write_file(lines, traces)
+    write_lines(lines, traces)
     assert told(read_file(lines)) == told(traces)
     groups = [group for line in lines.read_text().splitlines() for group in json.loads(line)["resourceSpans"]]
     for form in ({"resourceSpans": groups}, {"result": {"resourceSpans": groups}}, {"batches": groups}):
@@ -68,7 +70,8 @@ def test_a_file_that_is_no_recording_is_refused_with_its_place(tmp_path: Path, t
 def test_the_limit_lets_a_bucket_pass_and_then_its_rate_for_each_gateway() -> None:
     # 100 traces/s of 4 spans for 20 s, over three gateways, which let 10 spans/s pass each, and a burst of 100.
     environment = samples.named("prod", {"sampling.tail.baseline_limit": 10}).environment
-    traces = sorted(all_of(recording(2000)), key=lambda one: (one.arrived, one.id))
+    found = all_of(recording(2000))
+    traces = by_second(dict.fromkeys((trace.id for trace in found), "baseline"), found)
     passed = limited(traces, environment)
     spans = sum(len(trace.before(10)) for trace in traces if trace.id in passed)
     assert spans == pytest.approx(3 * (100 + 20 * 10), rel=0.03)
@@ -76,12 +79,36 @@ def test_the_limit_lets_a_bucket_pass_and_then_its_rate_for_each_gateway() -> No
     assert len(limited(traces, samples.named("prod", {"sampling.tail.baseline_limit": 10_000}).environment)) == 2000
 
 
+AMOUNT = Amount(1, 2, 3)
+NAME = "portal <img src=x> | `a` [b](c) @all\n# h"
+
+
+def rehearsal(services: dict[str, Service]) -> Rehearsal:
+    sides = (Side({}, frozenset(), 0, {"a": 1}, None), Side({}, frozenset({b"1", b"2"}), 1, {"a": 2, "b": 1}, None))
+    lost = (Lost("failed", NAME, 1, "ab", "errors"),)
+    return Rehearsal(AMOUNT, (AMOUNT, AMOUNT), {"x": (AMOUNT, AMOUNT)}, services, lost, 0, sides)
+
+
 def test_markdown_of_a_rehearsal_cannot_break_out_of_its_cells() -> None:
-    amount = Amount(1, 2, 3)
-    name = "portal <img src=x> | `a` [b](c) @all\n# h"
-    found = Rehearsal(amount, (amount, amount), {"x": (amount, amount)}, {}, (Lost("failed", name, 1, "ab", "errors"),), 0, (0, 1), (0, 5))
-    text = markdown(found, samples.named("prod"), samples.named("prod"))
+    text = markdown(rehearsal({}), samples.named("prod"), samples.named("prod"))
     row = next(line for line in text.splitlines() if line.startswith("| failed"))
     assert row == r"| failed | portal &lt;img src=x&gt; \| \`a\` \[b\](c) &#64;all \# h | 1 | errors | ab |"
     assert "B decides on 1 traces before their last span has ended (10s after the first)" in text
-    assert "limit of 500 spans/s and gateway drops 5 traces" in text
+    assert "limit of 500 spans/s and gateway drops 2 traces" in text
+    assert "- B makes 3 series of these spans in one collector; each agent has" in text
+
+
+def test_a_rehearsal_of_many_services_fits_a_comment_on_github() -> None:
+    services = {f"service-{number:04}-{'x' * 200}": Service(AMOUNT, (AMOUNT, AMOUNT)) for number in range(2000)}
+    text = markdown(rehearsal(services), samples.named("prod"), samples.named("prod"))
+    assert len(text) < 65_536
+    assert "| 1,980 more services |" in text
+
+
+def test_the_picture_of_a_rehearsal_is_svg_with_the_share_of_each_service() -> None:
+    half = Service(Amount(4, 8, 9), (Amount(2, 4, 5), Amount(1, 1, 1)))
+    root = ET.fromstring(picture(rehearsal({NAME: half}), samples.named("prod"), samples.named("dev")))  # noqa: S314 - our own
+    words = [text for element in root.iter() for text in [element.text] if text]
+    assert {"all services", "50 %", "12.5 %"} <= set(words)
+    bars = [float(element.attrib["width"]) for element in root.iter() if element.tag.endswith("rect") and "x" in element.attrib]
+    assert bars[4:] == pytest.approx([bars[2] / 2, bars[2] / 8], abs=0.1)

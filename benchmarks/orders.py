@@ -1,0 +1,235 @@
+"""Orders as VirtEngine in small makes them: recorded once from its real services, then multiplied, each with ids and a time of its own.
+
+``python -m benchmarks.orders`` records some orders of each kind anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import http.client
+import json
+import random
+import ssl
+import tempfile
+import time
+from collections import defaultdict
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from examples.virtengine.load import SHARES, Load
+from examples.virtengine.oracle_program import find_oracle
+from examples.virtengine.system import Options, System
+from stacks.copies.archive import lines_of
+from stacks.copies.export import Wanted, export
+from stacks.environment.source import read
+from stacks.placement.local import deploy
+from stacks.rehearse.recording import Recorded, Trace, grouped, read_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from stacks.trial.load import Intake
+
+RECORDING = Path(__file__).parent / "orders.jsonl.gz"
+ORDER = "virtengine.order.id"
+EACH = 6
+"""Recorded orders of each kind."""
+TICK_SECONDS = 0.2
+STALL_SECONDS = 60.0
+AGAIN = frozenset({429, 502, 503, 504})
+
+
+def record(path: Path, each: int) -> None:
+    """Run the services, place so many orders of each kind, and write the traces of an order as one line, with its kind."""
+    with tempfile.TemporaryDirectory() as folder, deploy(read("dev"), say=print, state=Path(folder)) as running:
+        began, place = time.time(), Path(folder)
+        with System(place / "virtengine", running.outputs_file, print, Options(oracle=find_oracle(print))) as system:
+            load = Load(*(system.url(name) for name in ("portal", "provider-daemon", "chain")), seed=1, say=print)
+            outcome = asyncio.run(load.run(each * len(SHARES), per_second=5, kinds=(*SHARES,) * each))
+        kinds = {placed.id: placed.kind for placed in outcome.placed}
+        time.sleep(2 * read("dev").environment.sampling.tail.wait.total_seconds())
+        export(running.outputs, Wanted(began, time.time()), place / "all.jsonl.gz", lambda _progress: None)
+        found = _by_order([json.loads(line) for line in lines_of(place / "all.jsonl.gz")])
+    lines = [{"kind": kinds[order], "resourceSpans": [*map(_elsewhere, _groups(those))]} for order, those in sorted(found.items())]
+    text = "".join(f"{json.dumps(line, separators=(',', ':'))}\n" for line in lines)
+    path.write_bytes(gzip.compress(text.encode(), mtime=0))
+
+
+def _by_order(documents: Sequence[Any]) -> Mapping[str, list[Any]]:
+    """The traces of each order: those with its id, and those that are linked with one of them."""
+    order_of: dict[str, str] = {}
+    for document in documents:
+        for span in _spans(document):
+            for pair in span.get("attributes", ()):
+                if pair["key"] == ORDER:
+                    order_of[span["traceId"]] = pair["value"]["stringValue"]
+    found: dict[str, list[Any]] = defaultdict(list)
+    for document in documents:
+        own = next(_spans(document))["traceId"]
+        linked = (link["traceId"] for span in _spans(document) for link in span.get("links", ()))
+        if order := next((order_of[trace] for trace in (own, *linked) if trace in order_of), None):
+            found[order].append(document)
+    return found
+
+
+def _elsewhere(group: Any) -> Any:  # noqa: ANN401 - JSON
+    """Spans without the name of the machine that recorded them."""
+    for pair in group["resource"]["attributes"]:
+        if pair["key"] == "host.name":
+            pair["value"] = {"stringValue": "node-1"}
+    return group
+
+
+def _groups(documents: Sequence[Any]) -> Iterator[Any]:
+    return (group for document in documents for group in document["resourceSpans"])
+
+
+def _spans(document: Any) -> Iterator[Any]:  # noqa: ANN401 - JSON
+    return (span for group in document["resourceSpans"] for scope in group["scopeSpans"] for span in scope["spans"])
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A recorded order: its traces, each with the ids of traces and of the order that its spans have, and when it began.
+
+    Ids of traces are bytes, those of the order bytes of text; the time is in nanoseconds since 1970.
+    """
+
+    traces: tuple[tuple[Trace, tuple[bytes, ...]], ...]
+    ids: tuple[bytes, ...]
+    names: tuple[bytes, ...]
+    start: int
+
+
+def shapes() -> Mapping[str, Sequence[Shape]]:
+    """The recorded orders by kind."""
+    found: dict[str, list[Shape]] = defaultdict(list)
+    for line in lines_of(RECORDING):
+        found[json.loads(line)["kind"]].append(_shape(read_lines(str(RECORDING), [line])))
+    return found
+
+
+def _shape(traces: Sequence[Trace]) -> Shape:
+    ids = tuple(trace.id for trace in traces)
+    attributes = (pair for trace in traces for one in trace.spans for pair in one.span.attributes)
+    names = tuple(sorted({pair.value.string_value.encode() for pair in attributes if pair.key == ORDER}))
+    encoded = [b"".join(one.span.SerializeToString() for one in trace.spans) for trace in traces]
+    within = [tuple(one for one in (*ids, *names) if one in whole) for whole in encoded]
+    start = min(one.span.start_time_unix_nano for trace in traces for one in trace.spans)
+    return Shape(tuple(zip(traces, within, strict=True)), ids, names, start)
+
+
+def orders(count: int, *, begin: float, per_second: float, seed: int = 1) -> Iterator[Trace]:
+    """Yield the traces of so many orders, the kinds in the shares of the load generator.
+
+    The first one starts at ``begin``, in seconds since 1970.
+    """
+    chance, known = random.Random(seed), shapes()  # noqa: S311 - to be repeated
+    for number in range(count):
+        kind = chance.choices(list(SHARES), list(SHARES.values()))[0]
+        yield from _copies(chance.choice(known[kind]), chance, round((begin + number / per_second) * 1e9))
+
+
+def _copies(shape: Shape, chance: random.Random, start: int) -> Iterator[Trace]:
+    """The traces of an order with other ids of the same length, from another time on, in nanoseconds since 1970."""
+    others = {one: chance.randbytes(len(one)) for one in shape.ids}
+    others |= {name: f"order-{chance.getrandbits(48):012x}".encode() for name in shape.names}
+    for trace, within in shape.traces:
+        yield Trace(others[trace.id], tuple(_copy(one, {old: others[old] for old in within}, start - shape.start) for one in trace.spans))
+
+
+def _copy(one: Recorded, others: Mapping[bytes, bytes], delta: int) -> Recorded:
+    encoded = one.span.SerializeToString()
+    for old, new in others.items():
+        encoded = encoded.replace(old, new)
+    span = Span.FromString(encoded)
+    move(span, delta)
+    return Recorded(one.resource, one.scope, span)
+
+
+def move(span: Span, delta: int) -> None:
+    """Move a span by so many nanoseconds."""
+    span.start_time_unix_nano += delta
+    span.end_time_unix_nano += delta
+    for event in span.events:
+        event.time_unix_nano += delta
+
+
+def used_bytes(folder: Path) -> int:
+    """Bytes that the files in a folder take on their disk; those of files that go meanwhile are not counted."""
+    used = 0
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            used += path.stat().st_blocks * 512
+    return used
+
+
+def replay(traces: Sequence[Trace], intake: Intake, say: Callable[[str], None]) -> float:
+    """Send each span when it ends, as the services did; the spans are moved to now. Return when it began, in seconds since 1970.
+
+    The spans of one service go to one of the collectors of the intake. Each request is sent until it is taken.
+    """
+    spans = sorted((one for trace in traces for one in trace.spans), key=lambda one: one.span.end_time_unix_nano)
+    began = time.time()
+    delta = round((began + TICK_SECONDS) * 1e9) - spans[0].span.end_time_unix_nano
+    for one in spans:
+        move(one.span, delta)
+    senders = {service: number % len(intake.urls) for number, service in enumerate(sorted({one.service for one in spans}))}
+    said, at = began, 0
+    with ExitStack() as stack:
+        ways = [stack.enter_context(closing(_Way(url, intake))) for url in intake.urls]
+        while at < len(spans):
+            time.sleep(TICK_SECONDS)
+            now, until = time.time(), at
+            while until < len(spans) and spans[until].span.end_time_unix_nano <= now * 1e9:
+                until += 1
+            for number, way in enumerate(ways):
+                if those := [one for one in spans[at:until] if senders[one.service] == number]:
+                    way.send(ExportTraceServiceRequest(resource_spans=grouped(those)).SerializeToString())
+            at = until
+            if now > said + 10:
+                say(f"{at:,} of {len(spans):,} spans sent, {now - spans[max(0, at - 1)].span.end_time_unix_nano / 1e9:.1f} s behind")
+                said = now
+    return began
+
+
+class _Way:
+    """A connection to one collector of the intake."""
+
+    def __init__(self, url: str, intake: Intake) -> None:
+        parts, context = urlsplit(url), ssl.create_default_context(cadata=intake.certificate) if intake.certificate else None
+        host, port = str(parts.hostname), parts.port
+        self._connection = (
+            http.client.HTTPSConnection(host, port, timeout=STALL_SECONDS, context=context)
+            if context
+            else http.client.HTTPConnection(host, port, timeout=STALL_SECONDS)
+        )
+        self._headers = {"Content-Type": "application/x-protobuf"} | ({"Authorization": f"Bearer {intake.token}"} if intake.token else {})
+
+    def send(self, body: bytes) -> None:
+        """Send until it is taken."""
+        deadline = time.monotonic() + STALL_SECONDS
+        while (status := self._post(body)) in AGAIN and time.monotonic() < deadline:
+            time.sleep(TICK_SECONDS)
+        if status != http.client.OK:
+            raise SystemExit(f"the intake answers {status} to recorded orders")
+
+    def _post(self, body: bytes) -> int:
+        self._connection.request("POST", "/v1/traces", body, self._headers)
+        answer = self._connection.getresponse()
+        answer.read()
+        return answer.status
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+if __name__ == "__main__":
+    record(RECORDING, EACH)
