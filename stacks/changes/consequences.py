@@ -103,7 +103,7 @@ def _on_cluster(old: Environment, new: Environment) -> bool:
 
 
 def _in_bucket(environment: Environment) -> bool:
-    return _storage(environment) not in {None, "volume"}
+    return environment.backend.kind == "tempo" and environment.backend.storage.kind != "volume"
 
 
 def _has_protection(environment: Environment) -> bool:
