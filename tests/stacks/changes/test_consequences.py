@@ -211,7 +211,7 @@ def demanded(old: Plan, new: Plan) -> Iterator[str]:
         if old.target == "kubernetes" and set(where.namespaces) - set(new.outside[peer].namespaces) and not new.outside[peer].anywhere:
             yield "can no longer"
     if old.quota.pods > new.quota.pods and len(old.workloads) == len(new.workloads) and old.target == "kubernetes":
-        replicas = [{workload.name: workload.replicas for workload in plan.workloads} for plan in (old, new)]
+        replicas = [{workload.name: workload.most_replicas for workload in plan.workloads} for plan in (old, new)]
         if replicas[0] == replicas[1]:
             yield "cut"
         elif replicas[0]["gateway"] > replicas[1]["gateway"]:

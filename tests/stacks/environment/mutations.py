@@ -81,6 +81,7 @@ def bases() -> Mapping[str, Environment]:
         "prod-tempo-azure of a node": samples.named(
             "prod-tempo-s3", {"backend.storage": samples.AZURE | {"identity": "node", "client_id": "0"}}
         ).environment,
+        "ruled before OpenSearch": samples.named("prod-opensearch", {"backend.query.pods": rules.PODS}).environment,
         "ruled": parse(plans.settings("prod", **ruled()), source="ruled", name="ruled"),
         "ruled by an Ingress": parse(plans.settings("prod", **ruled("jaeger")), source="ruled", name="ruled"),
         "local": samples.named("dev", {"target": {"kind": "local"}}).environment,
