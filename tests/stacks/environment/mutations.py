@@ -35,6 +35,11 @@ def ruled(backend: str = "tempo") -> dict[str, Any]:
     pods = {"pods": rules.PODS}
     stored = plans.settings("prod")
     sections["backend"] = sections["backend"] | pods | {"grafana": {"scraped": True} | pods}
+    if backend == "cassandra":
+        sections["backend"] = plans.settings("prod-cassandra")["backend"] | {
+            "query": pods,
+            "autoscaling": {"max_replicas": 4, "queue": "1Gi"},
+        }
     if backend == "jaeger":
         sections["backend"] = stored["backend"] | pods
         sections["access"] = stored["access"] | {"certificate": rules.ISSUER}
@@ -67,6 +72,7 @@ def bases() -> Mapping[str, Environment]:
         "prod-opensearch": samples.named("prod-opensearch", {"backend.storage.index_prefix": "traces"}).environment,
         "ruled": parse(plans.settings("prod", **ruled()), source="ruled", name="ruled"),
         "ruled by an Ingress": parse(plans.settings("prod", **ruled("jaeger")), source="ruled", name="ruled"),
+        "ruled before Cassandra": parse(plans.settings("prod", **ruled("cassandra")), source="ruled", name="ruled"),
         "local": samples.named("dev", {"target": {"kind": "local"}}).environment,
     }
 
@@ -105,6 +111,8 @@ def candidates(shape: Mapping[str, Any], was: object) -> Iterator[object]:  # no
             yield "other.example.org"
         elif kind == "string" and variant.get("format") == "uri":
             yield "https://other.example.org/realm"
+        elif kind == "string" and "[0-9]{1,5}" in pattern:
+            yield "other.example.org:9042"
         elif kind == "string" and "/" in str(variant.get("examples", "")):
             yield "10.9.0.0/16"
         elif kind == "string" and "const" not in variant and (not pattern or re.search(pattern, "other")):

@@ -22,11 +22,13 @@ from stacks.environment.source import ROOT, read
 from stacks.plan.plan import plan
 from stacks.show.describe import describe
 from tests.stacks import samples
-from tests.stacks.environment.bad_environments import ALL, Bad
+from tests.stacks.environment.bad_environments import ALL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.stacks.environment.bad import Bad
 
 FOREIGN = re.compile(r"Traceback|Input should|validation error|\btype=|input_value|pydantic|Error\b", re.IGNORECASE)
 """Words of the machinery, which say nothing to the person who wrote the file."""
