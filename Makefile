@@ -134,7 +134,7 @@ reference: .venv/ready ## write the generated reference and schemas
 	@$(PY) -m stacks schema > docs/reference/stack-file.schema.json
 	@$(PY) -m stacks schema --reference > docs/reference/settings.md
 	@$(PY) -m stacks schema --outputs > docs/reference/outputs.schema.json
-	@for name in cluster_arguments arguments; do $(PY) -m stacks schema --types $$name > stacks/backbone/$$name.py; done
+	@for name in cluster_arguments backend_arguments arguments; do $(PY) -m stacks schema --types $$name > stacks/backbone/$$name.py; done
 	@$(PY) -m components.documents.attributes > tracing_lib/privacy/rules.json
 
 .PHONY: site

@@ -11,7 +11,7 @@ from stacks.environment.source import ROOT
 
 FOLDER = ROOT / "docs" / "reference"
 GENERATED = {"stack-file.schema.json": [], "settings.md": ["--reference"], "outputs.schema.json": ["--outputs"]}
-TYPES = ("cluster_arguments", "arguments")
+TYPES = ("cluster_arguments", "backend_arguments", "arguments")
 
 
 @pytest.mark.parametrize("name", GENERATED)

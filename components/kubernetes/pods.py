@@ -191,7 +191,7 @@ def _mounts(workload: Workload) -> list[Object]:
 
 
 def secret_mounts(workload: Workload | Job) -> list[Object]:
-    """Where a container finds the files that are secrets."""
+    """Mounts of the files that are secrets."""
     return [
         {"name": f"secrets-{index}", "mountPath": folder, "readOnly": True} for index, (folder, _) in enumerate(_secret_folders(workload))
     ]

@@ -112,7 +112,7 @@ class Build(Protocol):
 
     @property
     def recipe(self) -> Recipe:
-        """What is built."""
+        """Recipe of the program."""
 
     @property
     def folder(self) -> Path:
@@ -140,7 +140,7 @@ class Build(Protocol):
         """The same for a terminal, where all of its output is seen."""
 
     def progress(self, lines: list[str]) -> str:
-        """How far a build is, by its output."""
+        """Progress of a build, by its output."""
 
 
 def title(wanted: Build) -> str:

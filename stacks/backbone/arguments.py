@@ -2,6 +2,7 @@
 
 from typing import NotRequired, TypedDict
 
+from stacks.backbone.backend_arguments import Backend, Resources
 from stacks.backbone.cluster_arguments import ExternalSecrets, GatewayReference, Issuer, Monitoring, Pods
 
 
@@ -28,193 +29,6 @@ class Target(TypedDict):
     """With `kind: kubernetes`: Rules for the pods of every workload."""
     external_secrets: NotRequired[ExternalSecrets]
     """With `kind: kubernetes`: Secrets that the External Secrets Operator fills. Default: none, the stack fills them."""
-
-
-class Storage(TypedDict):
-    """Storage of one of the kinds `badger`, `cassandra`, `opensearch`, `elasticsearch`."""
-
-    kind: NotRequired[str]
-    """`badger`: An embedded store on one volume, opened by one process. `cassandra`: A Cassandra that is there already. Tried with
-    5.0.6. `opensearch`: An OpenSearch that is there already. Tried with 2.19.3. `elasticsearch`: An Elasticsearch that is there
-    already, asked as OpenSearch is; none was tried here."""
-    servers: NotRequired[list[str]]
-    """With `kind: cassandra`: Nodes that are asked first, as `host:port`; they tell of the others, which listen on the same port.
-    Required. With `kind: opensearch`: URLs of nodes, or of what stands before them; all of one scheme, since `http` sends spans and
-    the password in clear. Required. With `kind: elasticsearch`: URLs of nodes, or of what stands before them; all of one scheme,
-    since `http` sends spans and the password in clear. Required."""
-    keyspace: NotRequired[str]
-    """With `kind: cassandra`: Keyspace of the traces. Default: `jaeger_` and the environment's name, with `_` for what a keyspace cannot
-    hold, so that no two environments share one."""
-    replication: NotRequired[int]
-    """With `kind: cassandra`: Nodes of each data centre that have a span, of a keyspace that Jaeger makes. Default: 3, because a write
-    waits for most of them and one of three may then be away. With `kind: opensearch`: Copies of each index in all. Default: 2,
-    because one node may then be away; a store of one node can have no more than 1. With `kind: elasticsearch`: Copies of each index
-    in all. Default: 2, because one node may then be away; a store of one node can have no more than 1."""
-    datacenter: NotRequired[str]
-    """With `kind: cassandra`: Data centre whose nodes are asked. Default: none, the nodes of all."""
-    create_schema: NotRequired[bool]
-    """With `kind: cassandra`: Whether Jaeger makes the keyspace and its tables where they are missing, for which its user needs the
-    right CREATE. Default: true; an existing keyspace is left as it is. With `kind: opensearch`: Whether Jaeger writes its index
-    templates, for which its user needs the right to manage them. Default: true. With `kind: elasticsearch`: Whether Jaeger writes its
-    index templates, for which its user needs the right to manage them. Default: true."""
-    plain_text: NotRequired[bool]
-    """With `kind: cassandra`: Whether spans and the password cross the network in clear. Default: false, TLS."""
-    ca_secret: NotRequired[str]
-    """Secret with the entry `ca.crt`, the PEM of the authority behind the certificates of the servers; the stack fills it when it is
-    given `<secret>.ca.crt`, else who issues it. Default: none, the public authorities."""
-    credentials_secret: NotRequired[str]
-    """Secret with the entries `username` and `password`. Default: none, a store that asks for none."""
-    index_prefix: NotRequired[str]
-    """Beginning of the names of all indices, before `-jaeger-span-` and the day. Default: the environment's name, so that no two
-    environments share one."""
-    shards: NotRequired[int]
-    """Parts of the index of a day, which the nodes share. Default: 1, because a shard holds tens of gigabytes and each costs the cluster
-    memory; as many as nodes where a day has more."""
-
-
-class Disk(TypedDict):
-    """A volume."""
-
-    size: str
-    """Bytes asked of the storage class. Required of the volume of the traces, since it follows from the load and the retention, which
-    `check` multiplies for you; a queue and a log have a default."""
-    storage_class: NotRequired[str]
-    """Storage class of the claim. Kubernetes only. Default: the cluster's own default class."""
-
-
-class Autoscaling(TypedDict):
-    """More replicas than the least, as many as the load asks for, by a HorizontalPodAutoscaler.
-
-    Kubernetes only.
-    """
-
-    max_replicas: int
-    """Most replicas; `replicas` is the least. Required: it bounds the quota, and what the store is asked at once."""
-    cpu: NotRequired[str]
-    """Share of the requested CPU above which one more is started. Default: 70 %, so that a replica has room until the next one serves."""
-    queue: NotRequired[str]
-    """Bytes waiting in the gateways' queues for each replica above which one more is started, by the external metric
-    `otelcol_exporter_queue_size`, which an adapter for Prometheus has to serve. Default: none, CPU decides alone."""
-
-
-class Resources(TypedDict):
-    """CPU and memory of one replica of a server."""
-
-    cpu: NotRequired[str]
-    """CPU requested, in cores; never capped, since a throttled server looks like a slow network. Default: a tenth of a core."""
-    memory: NotRequired[str]
-    """Memory requested and capped, in bytes; the Go runtime is told four fifths of it, or of a collector's memory limit. Default: 256Mi,
-    enough for an idle server."""
-
-
-class Query(TypedDict):
-    """The servers that show and search traces, apart from those that store them.
-
-    Only on a store that both reach.
-    """
-
-    cpu: NotRequired[str]
-    """CPU requested, in cores; never capped, since a throttled server looks like a slow network. Default: a tenth of a core."""
-    memory: NotRequired[str]
-    """Memory requested and capped, in bytes; the Go runtime is told four fifths of it, or of a collector's memory limit. Default: 256Mi,
-    enough for an idle server."""
-    replicas: NotRequired[int]
-    """Servers that answer. Kubernetes only; one host runs one. Default: 1; with more, a node that is lost interrupts nobody."""
-    pods: NotRequired[Pods]
-    """Rules for the pods of the query server. Default: those of `target.pods`."""
-
-
-class TempoLimits(TypedDict):
-    """Limits above which Tempo refuses, or leaves out."""
-
-    trace_size: NotRequired[str]
-    """Bytes of a trace; its spans beyond them are left out, which `TracingStoreDiscards` tells. Default: ten times a trace of the load,
-    and 5 MB at least, which is Tempo's own; a search reads whole traces into memory."""
-    intake_rate: NotRequired[str]
-    """Bytes a second that are taken; what is over is refused, and waits in the gateways' queues. Default: ten times what gateways keep
-    of the load, so that they catch up after an outage, and 15 MB/s at least, which is Tempo's own."""
-    burst: NotRequired[str]
-    """Bytes that are taken at once, above the rate. Default: a second of the rate, and 20 MB at least, which is Tempo's own."""
-    search_range: NotRequired[str]
-    """Longest time that one search may be over; a longer one is refused. Default: the retention and an hour, so that all that is stored
-    can be found at once; a shorter one bounds what a search costs in reads of the object storage."""
-
-
-class GrafanaServer(TypedDict):
-    """CPU and memory of Grafana, and its pods."""
-
-    cpu: NotRequired[str]
-    """CPU requested, in cores; never capped, since a throttled server looks like a slow network. Default: a tenth of a core."""
-    memory: NotRequired[str]
-    """Memory requested and capped, in bytes; the Go runtime is told four fifths of it, or of a collector's memory limit. Default: 256Mi,
-    enough for an idle server."""
-    scraped: NotRequired[bool]
-    """Whether the namespaces that may scrape reach Grafana's port. Default: false, because its metrics are on the port of its pages, and
-    who reaches that past the login sees every trace."""
-    pods: NotRequired[Pods]
-    """Rules for the pods of Grafana. Default: those of `target.pods`."""
-
-
-class Backend(TypedDict):
-    """Backend of one of the kinds `jaeger`, `tempo`, `otlp`."""
-
-    kind: str
-    """`jaeger`: Jaeger v2: on Badger one process with its store, on another store any number of them. `tempo`: Tempo 3 in one process
-    (`target: all`), with Grafana as its user interface. `otlp`: A store that is there already, of which nothing is deployed here. Its
-    retention, its limits and its user interface are its own."""
-    storage: NotRequired[Storage]
-    """With `kind: jaeger`: Store of the traces. Default: Badger, which needs no other server. With `kind: tempo`: Storage of Tempo's
-    blocks."""
-    volume: NotRequired[Disk]
-    """With `kind: jaeger`: Volume of Badger's keys and values. Required with Badger. Default: none, for a store that is elsewhere."""
-    replicas: NotRequired[int]
-    """With `kind: jaeger`: Processes that take spans. Badger allows one, which is the default; on another store any number, and one that
-    is lost takes nothing along. Kubernetes only; one host runs one. With `kind: tempo`: Processes. Monolithic Tempo 3 without Kafka
-    is one, which is the default."""
-    autoscaling: NotRequired[Autoscaling]
-    """With `kind: jaeger`: More replicas under load. Default: none, as many as `replicas` says."""
-    sync_writes: NotRequired[bool]
-    """With `kind: jaeger`: Whether a span is on Badger's disk before it is acknowledged. Default: true, since what is acknowledged must
-    survive a power cut; without it only a crash of the process is survived."""
-    protect: NotRequired[bool]
-    """Whether `pulumi destroy` refuses to delete the volume. Default: true; development turns it off."""
-    resources: NotRequired[Resources]
-    """With `kind: jaeger`: Default: half a core and 2Gi; Badger held 730 MB at 10,000 spans/s. With `kind: tempo`: Default: a core and
-    4Gi; Tempo builds its blocks in memory."""
-    pods: NotRequired[Pods]
-    """Rules for the pods of the backend. Default: those of `target.pods`."""
-    query: NotRequired[Query]
-    """With `kind: jaeger`: Servers that show and search traces on a store that is elsewhere. Default: one with a tenth of a core and
-    512Mi, which hold the traces of a search."""
-    limits: NotRequired[TempoLimits]
-    """With `kind: tempo`: Limits above which Tempo refuses."""
-    grafana: NotRequired[GrafanaServer]
-    """With `kind: tempo`: CPU and memory of Grafana. Default: a tenth of a core and 256Mi, enough for operators looking at traces."""
-    endpoint: NotRequired[str]
-    """With `kind: otlp`: URL of its OTLP intake, with the port on which it listens, because policies see that one; `https` is TLS. With
-    `protocol: http` the path `/v1/traces` is added. Required."""
-    protocol: NotRequired[str]
-    """With `kind: otlp`: Transport of OTLP. Default: `grpc`, which every store of traces takes."""
-    ui_url: NotRequired[str]
-    """With `kind: otlp`: Address at which people look at traces. Required: no user interface is deployed here."""
-    query_url: NotRequired[str]
-    """With `kind: otlp`: Base URL of the API by which `trace`, `story`, `verify`, `export` and `rehearse` read traces. Required unless
-    `query_protocol` is `none`; the headers that it asks for come from the variable `VIRTENGINE_TRACING_QUERY_HEADERS` of whoever
-    reads. Default: none."""
-    query_protocol: NotRequired[str]
-    """With `kind: otlp`: API at `query_url`: that of Jaeger v2 or that of Tempo. Default: `none`, since a managed service may have
-    neither; the verbs that read traces then say so and name its user interface."""
-    ca_secret: NotRequired[str]
-    """With `kind: otlp`: Secret with the entry `ca.crt`, the PEM of the authority behind the certificate of the intake. Default: none,
-    the public authorities."""
-    token_secret: NotRequired[str]
-    """With `kind: otlp`: Secret with the entry `token`, sent as bearer token; a rotated one is taken without a restart. Default: none."""
-    headers: NotRequired[dict[str, str]]
-    """With `kind: otlp`: Headers of each request whose values are no secrets, such as a tenant. Default: none."""
-    headers_secret: NotRequired[str]
-    """With `kind: otlp`: Secret with an entry for each of `secret_headers`, named as the header. Default: none."""
-    secret_headers: NotRequired[list[str]]
-    """With `kind: otlp`: Headers of each request whose values are in `headers_secret`, such as a key of an account. Default: none."""
 
 
 class AgentQueue(TypedDict):
@@ -287,54 +101,6 @@ class Gateway(TypedDict):
     it to its successor. Default: 60 s, six times the usual wait."""
 
 
-class Sasl(TypedDict):
-    """The name and the password by which Kafka knows agents and gateways."""
-
-    mechanism: NotRequired[str]
-    """Mechanism of SASL. Default: `SCRAM-SHA-512`, in which the password does not cross the network."""
-    secret: str
-    """Secret with the entries `username` and `password`. Its user may write to the topic, read from it, and be in the consumer group.
-    Required."""
-
-
-class Kafka(TypedDict):
-    """A Kafka that is there already, on whose topic spans wait for gateways.
-
-    Tried with 3.9.1. Agents write what they have counted and redacted, in OTLP protobuf, keyed by the trace id. Gateways are one
-    consumer group: the share of one that is lost is taken over by the others, and there may be more of them under load. While this
-    section is there, gateways read the topic, also with `transport: direct`, so that a change of the transport loses nothing.
-    """
-
-    servers: list[str]
-    """Brokers that are asked first, as `host:port`; they tell of the others, which have to listen on one of these ports, because
-    policies let no other through. Required."""
-    topic: NotRequired[str]
-    """Topic of the spans, of this environment alone. It has to be there, as `check` says how, because one that Kafka made by itself
-    would have its default of partitions. Default: the namespace and `.spans`."""
-    group: NotRequired[str]
-    """Consumer group of the gateways. Default: the name of the topic."""
-    partitions: NotRequired[int]
-    """Partitions that the topic has, among which traces are divided; as many gateways at most have any. Default: 12, which 2, 3, 4, 6
-    and 12 gateways share evenly. With another number traces under way are cut in two."""
-    replication: NotRequired[int]
-    """Brokers that have a copy of each span. Default: 3, of which one may be away: agents are answered when all that are in step have
-    it."""
-    retention: NotRequired[str]
-    """Age at which Kafka deletes spans whether or not a gateway has read them. Default: 1 d, in which somebody answers an alert."""
-    tls: NotRequired[bool]
-    """Whether connections are encrypted. Default: true, since spans and the password cross the network."""
-    ca_secret: NotRequired[str]
-    """Secret with the entry `ca.crt`, the PEM of the authority behind the certificates of the brokers; the stack fills it when it is
-    given `<secret>.ca.crt`, else who issues it. Default: none, the public authorities."""
-    sasl: NotRequired[Sasl]
-    """Name and password. Default: none, a Kafka that asks for none."""
-    session_timeout: NotRequired[str]
-    """Time for which the share of a gateway that is away waits for it; then the others take it over. Default: 30 s: one that is started
-    again within it finds its share, so that no trace is cut; half of the minute in which a share should go on."""
-    compression: NotRequired[str]
-    """Compression of what agents write. Default: `snappy`, which costs agents the least."""
-
-
 class Collectors(TypedDict):
     """The OpenTelemetry collectors between services and backend."""
 
@@ -342,12 +108,6 @@ class Collectors(TypedDict):
     """The collector on each node."""
     gateway: NotRequired[Gateway]
     """The collectors on which whole traces meet."""
-    transport: NotRequired[str]
-    """Way of spans from agents to gateways. `direct`: each gateway has a share of the traces, which waits for it while it is away.
-    `kafka`: they wait on a topic, and gateways share what comes. Kubernetes only; one host has no agents. Default: `direct`, which
-    needs no other server."""
-    kafka: NotRequired[Kafka]
-    """The Kafka between agents and gateways. Required with `transport: kafka`. Default: none."""
 
 
 class ServiceStrategy(TypedDict):
@@ -598,7 +358,7 @@ class Environment(TypedDict):
     namespace: NotRequired[str]
     """Kubernetes namespace, and prefix of the names on a Docker host. Default: the name in the requirement."""
     backend: Backend
-    """Server that stores the traces and shows them, deployed here or there already."""
+    """Server that stores the traces and shows them."""
     collectors: NotRequired[Collectors]
     """Collectors, which carry the spans from the services to the backend."""
     sampling: Sampling

@@ -107,7 +107,9 @@ def parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
     what.add_argument("--outputs", action="store_true", help="the JSON schema of the outputs")
     what.add_argument("--reference", action="store_true", help="the reference of settings, in Markdown")
     what.add_argument(
-        "--types", choices=("arguments", "cluster_arguments"), help="a module of the types of a component's settings, in Python"
+        "--types",
+        choices=("arguments", "backend_arguments", "cluster_arguments"),
+        help="a module of the types of a component's settings, in Python",
     )
     schema.set_defaults(verb=_schema)
 

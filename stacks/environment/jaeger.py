@@ -15,8 +15,8 @@ from stacks.environment.units import Bytes, HostPort, HttpUrl, Identifier, Index
 class Badger(Section):
     """An embedded store on one volume, opened by one process."""
 
-    kind: Literal["badger"] = Field(default="badger", title="trace storage")
-    """Kind of the store."""
+    kind: Literal["badger"] = Field(title="trace storage")
+    """Kind of the store. Default: `badger`, which needs no other server."""
 
 
 class Cassandra(Section):
@@ -112,7 +112,7 @@ class Jaeger(Section):
 
     kind: Literal["jaeger"] = Field(title="backend")
     """Kind of the backend."""
-    storage: Annotated[Badger | Cassandra | OpenSearch | Elasticsearch, Field(discriminator="kind")] = Field(default=Badger())
+    storage: Annotated[Badger | Cassandra | OpenSearch | Elasticsearch, Field(discriminator="kind")] = Field(default=Badger(kind="badger"))
     """Store of the traces. Default: Badger, which needs no other server."""
     volume: Disk | None = Field(default=None, title="volume")
     """Volume of Badger's keys and values. Required with Badger. Default: none, for a store that is elsewhere."""

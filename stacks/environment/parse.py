@@ -91,7 +91,7 @@ def _problem(details: ErrorDetails) -> Problem:
         return Problem(key, f"is required and missing; write {_advice(field_at(path)) or _kinds(path)}")
     if kind in {"union_tag_not_found", "union_tag_invalid"}:
         wrong = f"{shown(value.get('kind'))} is not known" if "kind" in value else "is required and missing"
-        return Problem(f"{key}.kind", f"{wrong}; write {_kinds(path)}")
+        return Problem(f"{key}.kind", f"{wrong}; write {_kinds(details['loc'])}")
     if kind == "invalid_key":
         return Problem(key, f"the key {shown(value)} is no text; put it in quotes")
     return Problem(key, _reason(kind, value, context) or f"{shown(value)} cannot be used: {details['msg']}")

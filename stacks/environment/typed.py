@@ -19,8 +19,13 @@ if TYPE_CHECKING:
 
     Node = Mapping[str, Any]
 
-MODULES = ("cluster_arguments", "arguments")
-"""The generated modules: one for the types of a cluster's own settings and of monitoring, one for all others."""
+MODULES = ("cluster_arguments", "backend_arguments", "arguments")
+"""The generated modules, each of which imports from those before it.
+
+The first has the types of a cluster's own settings and of monitoring, the second those of the backend and what they name.
+"""
+
+_BACKEND = "Backend"
 
 _LINE = 130
 _SCALARS = {"string": "str", "integer": "int", "number": "float", "boolean": "bool"}
@@ -46,21 +51,43 @@ class Type:
 
 def source(module: str) -> str:
     """The text of a generated module of ``MODULES``."""
-    own, other = ([found for found in types() if _home(found) == name] for name in (module, MODULES[0]))
+    homes = {found.name: _home(found) for found in types()}
+    own = [found for found in types() if homes[found.name] == module]
     text = '"""Types of the settings of a component; `make reference` writes them from the schema."""\n\n'
     text += "from typing import NotRequired, TypedDict\n"
     used = {word for found in own for field in found.fields.values() for word in re.findall(r"\w+", field.annotation)}
-    if module != MODULES[0] and (named := sorted(used & {found.name for found in other})):
-        text += f"\nfrom stacks.backbone.{MODULES[0]} import {', '.join(named)}\n"
+    imports = [
+        (other, sorted(name for name in used & homes.keys() if homes[name] == other)) for other in sorted(MODULES) if other != module
+    ]
+    text += "".join(
+        f"{'' if index else chr(10)}{_import(other, names)}" for index, (other, names) in enumerate(one for one in imports if one[1])
+    )
     return text + "".join(f"\n\n{_class(found)}" for found in own)
 
 
 def _home(found: Type) -> str:
     """Module of a type. Kinds of one section together, and the environment itself, have no class of their own in these modules."""
-    return next(
-        (MODULES[0] for module in (cluster, monitoring) if getattr(vars(module).get(found.name), "__module__", "") == module.__name__),
-        MODULES[1],
-    )
+    if any(getattr(vars(module).get(found.name), "__module__", "") == module.__name__ for module in (cluster, monitoring)):
+        return MODULES[0]
+    return MODULES[1] if found.name in _named_by(_BACKEND) else MODULES[2]
+
+
+@cache
+def _named_by(name: str) -> frozenset[str]:
+    """A type, and all that it names."""
+    known = {found.name: found for found in types()}
+    if name not in known:
+        return frozenset()
+    words = {word for field in known[name].fields.values() for word in re.findall(r"\w+", field.annotation)}
+    return frozenset([name]).union(*(_named_by(word) for word in words))
+
+
+def _import(module: str, names: list[str]) -> str:
+    """An import of types, in as many lines as it needs."""
+    line = f"from stacks.backbone.{module} import {', '.join(names)}\n"
+    if len(line) <= _LINE:
+        return line
+    return f"from stacks.backbone.{module} import (\n" + "".join(f"    {name},\n" for name in names) + ")\n"
 
 
 def _class(found: Type) -> str:

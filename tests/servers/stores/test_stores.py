@@ -74,7 +74,8 @@ def a_killed_one_takes_nothing_along(servers: Servers) -> None:
         there: dict[str, int] = {}
         for second in range(int(ended - begun) + 1):
             there |= searched(servers.shows[1], "load", begun + second, begun + second + 1)
-        return [trace for trace in sent.acknowledged if there.get(trace) != SPANS]
+        left = [trace for trace in sent.acknowledged if there.get(trace) != SPANS]
+        return [trace for trace in left if spans_of(servers.shows[1], trace) != SPANS]
 
     until(lambda: not missing(), lambda: f"{len(missing())} acknowledged traces", progress=lambda: len(missing()), every=1.0)
     servers.supervisor.wait_healthy("jaeger-0")

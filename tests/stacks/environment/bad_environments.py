@@ -2,32 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from stacks.environment.sizing import COLLECTOR_BYTES, DISK_BYTES_PER_SPAN_BYTE, HELD_BYTES_PER_SPAN_BYTE
 from stacks.environment.units import approximate_bytes
-from tests.stacks.samples import ABSENT, Changes, Key, settings, text
-
-
-@dataclass(frozen=True)
-class Bad:
-    """What is changed, the key that must be named, and words of what is wrong and of what would be right there."""
-
-    id: str
-    key: str
-    wrong: str
-    right: str
-    changes: Changes = field(default_factory=dict)
-    content: bytes | None = None
-
-    @property
-    def file(self) -> bytes:
-        return self.content if self.content is not None else text(settings("prod", self.changes)).encode()
-
-
-def _value(id_: str, key: str, value: object, wrong: str, right: str, *, named: str = "", more: Changes | None = None) -> Bad:
-    """One value put in the place of a setting; ``named`` is the key of the message where it is another one."""
-    return Bad(id_, f"environment.{named or key}", wrong, right, {key: value} | dict(more or {}))
+from tests.stacks.environment.bad import Bad
+from tests.stacks.environment.bad import value as _value
+from tests.stacks.environment.bad_stores import STORES
+from tests.stacks.samples import ABSENT, Key, settings, text
 
 
 def _file(id_: str, content: str | bytes, wrong: str, right: str, *, key: str = "") -> Bad:
@@ -56,80 +36,6 @@ NOISE = "sampling.tail.noise.probes.values"
 BUCKET = {"kind": "tempo", "resources": {"memory": "4Gi"}}
 STRATEGIES = "sampling.strategies.services"
 STRATEGY, RATE = "sampling.strategies.services.portal", ".traces_per_second"
-
-
-def _cassandra(**changed: object) -> dict[str, object]:
-    return {"kind": "jaeger", "storage": {"kind": "cassandra", "servers": ["cassandra.example.org:9042"]} | changed}
-
-
-def _search(**changed: object) -> dict[str, object]:
-    return {"kind": "jaeger", "storage": {"kind": "opensearch", "servers": ["https://search.example.org:9200"]} | changed}
-
-
-def _backend(id_: str, backend: object, key: str, wrong: str, right: str, **more: object) -> Bad:
-    return Bad(id_, f"environment.{key}", wrong, right, {"backend": backend} | more)
-
-
-SCALED = {"autoscaling": {"max_replicas": 4}}
-SERVERS = "backend.storage.servers"
-STORES = [
-    _value("Badger without a volume", "backend.volume", ABSENT, "is required with Badger", "write its size"),
-    _value("Badger with autoscaling", "backend.autoscaling", {"max_replicas": 2}, "opened by one process", "leave it out"),
-    _value("Badger with servers for queries", "backend.query", {"replicas": 2}, "shows them too", "leave it out"),
-    _backend("volume beside a store", _cassandra() | {"volume": {"size": "1Gi"}}, "backend.volume", "is of Badger", "leave it out"),
-    _backend("fsync beside a store", _search() | {"sync_writes": False}, "backend.sync_writes", "is of Badger", "leave it out"),
-    _backend("server without port", _cassandra(servers=["cassandra"]), f"{SERVERS}.0", "not a host with its port", ":9042"),
-    _backend("port beyond all", _cassandra(servers=["a:99999"]), f"{SERVERS}.0", "not a host with its port", ":9042"),
-    _backend("two ports", _cassandra(servers=["a:9042", "b:9043"]), SERVERS, "have the ports 9042 and 9043", "write one port"),
-    _backend("no server", _cassandra(servers=[]), SERVERS, "an empty list", "write one or more"),
-    _backend("server without scheme", _search(servers=["search:9200"]), f"{SERVERS}.0", "not an http address", "http://"),
-    _backend("http and https", _search(servers=["http://a", "https://b"]), SERVERS, "mix http and https", "write all with https"),
-    _backend("keyspace of dashes", _cassandra(keyspace="prod-eu"), "backend.storage.keyspace", "not a keyspace", 'digits and "_"'),
-    _backend("keyspace too long", _cassandra(keyspace="k" * 49), "backend.storage.keyspace", "not a keyspace", "48 at most"),
-    _backend("prefix in capitals", _search(index_prefix="Prod"), "backend.storage.index_prefix", "not the beginning", "lower-case"),
-    _backend("prefix of an underscore", _search(index_prefix="_x"), "backend.storage.index_prefix", "not the beginning", "lower-case"),
-    _backend("no copy", _search(replication=0), "backend.storage.replication", "0 is too little", "write 1 or more"),
-    _backend(
-        "authority in plain text",
-        _cassandra(plain_text=True, ca_secret="ca"),
-        "backend.storage.ca_secret",
-        "is of no use in plain text",
-        "plain_text: false",
-    ),
-    _backend(
-        "authority with http",
-        _search(servers=["http://a"], ca_secret="ca"),
-        "backend.storage.ca_secret",
-        "of no use with http",
-        "with https",
-    ),
-    _backend(
-        "longer than Cassandra keeps",
-        _cassandra(),
-        "retention.traces",
-        "is longer than Cassandra keeps any row",
-        'write "7300d"',
-        retention={"traces": "8000d"},
-    ),
-    _backend(
-        "half a day in indices", _search(), "retention.traces", "12h is not a number of days", 'write "1d"', retention={"traces": "12h"}
-    ),
-    _backend("days and hours in indices", _search(), "retention.traces", "36h is not", 'write "2d"', retention={"traces": "36h"}),
-    _backend(
-        "fewer than the least",
-        _cassandra() | SCALED | {"replicas": 5},
-        "backend.autoscaling.max_replicas",
-        "4 is less than backend.replicas",
-        "write 5 or more",
-    ),
-    _backend(
-        "autoscaling for nothing",
-        _cassandra() | {"autoscaling": {"max_replicas": 2, "cpu": "0 %"}},
-        "backend.autoscaling.cpu",
-        "would always ask for the most",
-        "70 %",
-    ),
-]
 
 UNITS = [
     _value("duration without a unit", "retention.traces", "30", '"30" has no unit', 'write "30d" or "720h"'),
@@ -186,7 +92,7 @@ TYPES = [
 KEYS = [
     _value("unknown section", "retentoin", {"traces": "30d"}, "unknown key", "did you mean retention?"),
     _value("unknown key in a section", "sampling.tail.basline", "5 %", "unknown key", "did you mean baseline?"),
-    _value("unknown key like no other", "backend.zzz", 1, "unknown key", "known here: kind, pods, protect, replicas"),
+    _value("unknown key like no other", "backend.zzz", 1, "unknown key", "known here: autoscaling, kind, pods, protect, query"),
     _value("key of another kind", "target.host", "unix:///x", "unknown key", "known here: addresses, annotations, context"),
     _value("control characters in a key", "a\x1b[31m\nb", 1, "unknown key", "known here: access", named="a\\x1b[31m\\nb"),
     _value("missing section", "load", ABSENT, "is required and missing", "write its settings below it"),

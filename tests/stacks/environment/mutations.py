@@ -44,6 +44,11 @@ def ruled(backend: str = "tempo") -> dict[str, Any]:
     pods = {"pods": rules.PODS}
     stored = plans.settings("prod")
     sections["backend"] = sections["backend"] | pods | {"grafana": {"scraped": True} | pods}
+    if backend == "cassandra":
+        sections["backend"] = plans.settings("prod-cassandra")["backend"] | {
+            "query": pods,
+            "autoscaling": {"max_replicas": 4, "queue": "1Gi"},
+        }
     if backend == "jaeger":
         sections["backend"] = stored["backend"] | pods
         sections["access"] = stored["access"] | {"certificate": rules.ISSUER}
@@ -84,6 +89,7 @@ def bases() -> Mapping[str, Environment]:
         "ruled before OpenSearch": samples.named("prod-opensearch", {"backend.query.pods": rules.PODS}).environment,
         "ruled": parse(plans.settings("prod", **ruled()), source="ruled", name="ruled"),
         "ruled by an Ingress": parse(plans.settings("prod", **ruled("jaeger")), source="ruled", name="ruled"),
+        "ruled before Cassandra": parse(plans.settings("prod", **ruled("cassandra")), source="ruled", name="ruled"),
         "local": samples.named("dev", {"target": {"kind": "local"}}).environment,
     }
 

@@ -23,14 +23,15 @@ from stacks.plan.plan import plan
 from stacks.show.describe import describe
 from tests.stacks import samples
 from tests.stacks.environment.bad_environments import ALL as MOST
-from tests.stacks.environment.bad_environments import Bad
-from tests.stacks.environment.bad_stores import STORES
+from tests.stacks.environment.bad_transports import TRANSPORTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-ALL = [*MOST, *STORES]
+    from tests.stacks.environment.bad import Bad
+
+ALL = [*MOST, *TRANSPORTS]
 
 FOREIGN = re.compile(r"Traceback|Input should|validation error|\btype=|input_value|pydantic|Error\b", re.IGNORECASE)
 """Words of the machinery, which say nothing to the person who wrote the file."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -16,7 +16,10 @@ from stacks.environment.parse import BadEnvironmentError, parse
 from stacks.environment.reference import reference
 from stacks.environment.schema import environment_schema, known_keys, known_kinds, settings, stack_file_schema
 from tests.stacks import samples
-from tests.stacks.environment.bad_environments import FORMS, KEYS, TYPES, UNITS, Bad
+from tests.stacks.environment.bad_environments import FORMS, KEYS, TYPES, UNITS
+
+if TYPE_CHECKING:
+    from tests.stacks.environment.bad import Bad
 
 VALIDATOR = Draft202012Validator(stack_file_schema(), format_checker=Draft202012Validator.FORMAT_CHECKER)
 
@@ -135,5 +138,6 @@ def test_the_reference_has_every_setting_once() -> None:
 def test_what_may_stand_at_a_place_is_known_there() -> None:
     assert "baseline" in known_keys(("sampling", "tail"))
     assert set(known_keys(("target", "docker"))) == {"kind", "host"}
-    assert known_kinds(("backend", "storage")) == ("volume", "s3", "gcs", "azure")
+    assert known_kinds(("backend", "tempo", "storage")) == ("volume", "s3", "gcs", "azure")
+    assert known_kinds(("backend", "jaeger", "storage")) == ("badger", "cassandra", "opensearch", "elasticsearch")
     assert known_keys(("no", "such")) == ()

@@ -1,0 +1,148 @@
+"""Types of the settings of a component; `make reference` writes them from the schema."""
+
+from typing import NotRequired, TypedDict
+
+from stacks.backbone.cluster_arguments import Pods
+
+
+class Storage(TypedDict):
+    """Storage of one of the kinds `badger`, `cassandra`, `opensearch`, `elasticsearch`."""
+
+    kind: str
+    """`badger`: An embedded store on one volume, opened by one process. `cassandra`: A Cassandra that is there already. Tried with
+    5.0.6. `opensearch`: An OpenSearch that is there already. Tried with 2.19.3. `elasticsearch`: An Elasticsearch that is there
+    already, asked as OpenSearch is; none was tried here."""
+    servers: NotRequired[list[str]]
+    """With `kind: cassandra`: Nodes that are asked first, as `host:port`; they tell of the others, which listen on the same port.
+    Required. With `kind: opensearch`: URLs of nodes, or of what stands before them; all of one scheme, since `http` sends spans and
+    the password in clear. Required. With `kind: elasticsearch`: URLs of nodes, or of what stands before them; all of one scheme,
+    since `http` sends spans and the password in clear. Required."""
+    keyspace: NotRequired[str]
+    """With `kind: cassandra`: Keyspace of the traces. Default: `jaeger_` and the environment's name, with `_` for what a keyspace cannot
+    hold, so that no two environments share one."""
+    replication: NotRequired[int]
+    """With `kind: cassandra`: Nodes of each data centre that have a span, of a keyspace that Jaeger makes. Default: 3, because a write
+    waits for most of them and one of three may then be away. With `kind: opensearch`: Copies of each index in all. Default: 2,
+    because one node may then be away; a store of one node can have no more than 1. With `kind: elasticsearch`: Copies of each index
+    in all. Default: 2, because one node may then be away; a store of one node can have no more than 1."""
+    datacenter: NotRequired[str]
+    """With `kind: cassandra`: Data centre whose nodes are asked. Default: none, the nodes of all."""
+    create_schema: NotRequired[bool]
+    """With `kind: cassandra`: Whether Jaeger makes the keyspace and its tables where they are missing, for which its user needs the
+    right CREATE. Default: true; an existing keyspace is left as it is. With `kind: opensearch`: Whether Jaeger writes its index
+    templates, for which its user needs the right to manage them. Default: true. With `kind: elasticsearch`: Whether Jaeger writes its
+    index templates, for which its user needs the right to manage them. Default: true."""
+    plain_text: NotRequired[bool]
+    """With `kind: cassandra`: Whether spans and the password cross the network in clear. Default: false, TLS."""
+    ca_secret: NotRequired[str]
+    """Secret with the entry `ca.crt`, the PEM of the authority behind the certificates of the servers; the stack fills it when it is
+    given `<secret>.ca.crt`, else who issues it. Default: none, the public authorities."""
+    credentials_secret: NotRequired[str]
+    """Secret with the entries `username` and `password`. Default: none, a store that asks for none."""
+    index_prefix: NotRequired[str]
+    """Beginning of the names of all indices, before `-jaeger-span-` and the day. Default: the environment's name, so that no two
+    environments share one."""
+    shards: NotRequired[int]
+    """Parts of the index of a day, which the nodes share. Default: 1, because a shard holds tens of gigabytes and each costs the cluster
+    memory; as many as nodes where a day has more."""
+
+
+class Disk(TypedDict):
+    """A volume."""
+
+    size: str
+    """Bytes asked of the storage class. Required of the volume of the traces, since it follows from the load and the retention, which
+    `check` multiplies for you; a queue and a log have a default."""
+    storage_class: NotRequired[str]
+    """Storage class of the claim. Kubernetes only. Default: the cluster's own default class."""
+
+
+class Autoscaling(TypedDict):
+    """More replicas than the least, as many as the load asks for, by a HorizontalPodAutoscaler.
+
+    Kubernetes only.
+    """
+
+    max_replicas: int
+    """Most replicas; `replicas` is the least. Required: it bounds the quota, and what the store is asked at once."""
+    cpu: NotRequired[str]
+    """Share of the requested CPU above which one more is started. Default: 70 %, so that a replica has room until the next one serves."""
+    queue: NotRequired[str]
+    """Bytes waiting in the gateways' queues for each replica above which one more is started, by the external metric
+    `otelcol_exporter_queue_size`, which an adapter for Prometheus has to serve. Default: none, CPU decides alone."""
+
+
+class Resources(TypedDict):
+    """CPU and memory of one replica of a server."""
+
+    cpu: NotRequired[str]
+    """CPU requested, in cores; never capped, since a throttled server looks like a slow network. Default: a tenth of a core."""
+    memory: NotRequired[str]
+    """Memory requested and capped, in bytes; the Go runtime is told four fifths of it, or of a collector's memory limit. Default: 256Mi,
+    enough for an idle server."""
+
+
+class Query(TypedDict):
+    """The servers that show and search traces, apart from those that store them.
+
+    Only on a store that both reach.
+    """
+
+    cpu: NotRequired[str]
+    """CPU requested, in cores; never capped, since a throttled server looks like a slow network. Default: a tenth of a core."""
+    memory: NotRequired[str]
+    """Memory requested and capped, in bytes; the Go runtime is told four fifths of it, or of a collector's memory limit. Default: 256Mi,
+    enough for an idle server."""
+    replicas: NotRequired[int]
+    """Servers that answer. Kubernetes only; one host runs one. Default: 1; with more, a node that is lost interrupts nobody."""
+    pods: NotRequired[Pods]
+    """Rules for the pods of the query server. Default: those of `target.pods`."""
+
+
+class GrafanaServer(TypedDict):
+    """CPU and memory of Grafana, and its pods."""
+
+    cpu: NotRequired[str]
+    """CPU requested, in cores; never capped, since a throttled server looks like a slow network. Default: a tenth of a core."""
+    memory: NotRequired[str]
+    """Memory requested and capped, in bytes; the Go runtime is told four fifths of it, or of a collector's memory limit. Default: 256Mi,
+    enough for an idle server."""
+    scraped: NotRequired[bool]
+    """Whether the namespaces that may scrape reach Grafana's port. Default: false, because its metrics are on the port of its pages, and
+    who reaches that past the login sees every trace."""
+    pods: NotRequired[Pods]
+    """Rules for the pods of Grafana. Default: those of `target.pods`."""
+
+
+class Backend(TypedDict):
+    """Backend of one of the kinds `jaeger`, `tempo`."""
+
+    kind: str
+    """`jaeger`: Jaeger v2: on Badger one process with its store, on another store any number of them. `tempo`: Tempo 3 in one process
+    (`target: all`), with Grafana as its user interface."""
+    storage: NotRequired[Storage]
+    """With `kind: jaeger`: Store of the traces. Default: Badger, which needs no other server. With `kind: tempo`: Storage of Tempo's
+    blocks."""
+    volume: NotRequired[Disk]
+    """With `kind: jaeger`: Volume of Badger's keys and values. Required with Badger. Default: none, for a store that is elsewhere."""
+    replicas: NotRequired[int]
+    """With `kind: jaeger`: Processes that take spans. Badger allows one, which is the default; on another store any number, and one that
+    is lost takes nothing along. Kubernetes only; one host runs one. With `kind: tempo`: Processes. Monolithic Tempo 3 without Kafka
+    is one, which is the default."""
+    autoscaling: NotRequired[Autoscaling]
+    """With `kind: jaeger`: More replicas under load. Default: none, as many as `replicas` says."""
+    sync_writes: NotRequired[bool]
+    """With `kind: jaeger`: Whether a span is on Badger's disk before it is acknowledged. Default: true, since what is acknowledged must
+    survive a power cut; without it only a crash of the process is survived."""
+    protect: NotRequired[bool]
+    """Whether `pulumi destroy` refuses to delete the volume. Default: true; development turns it off."""
+    resources: NotRequired[Resources]
+    """With `kind: jaeger`: Default: half a core and 2Gi; Badger held 730 MB at 10,000 spans/s. With `kind: tempo`: Default: a core and
+    4Gi; Tempo builds its blocks in memory."""
+    pods: NotRequired[Pods]
+    """Rules for the pods of the backend. Default: those of `target.pods`."""
+    query: NotRequired[Query]
+    """With `kind: jaeger`: Servers that show and search traces on a store that is elsewhere. Default: one with a tenth of a core and
+    512Mi, which hold the traces of a search."""
+    grafana: NotRequired[GrafanaServer]
+    """With `kind: tempo`: CPU and memory of Grafana. Default: a tenth of a core and 256Mi, enough for operators looking at traces."""
