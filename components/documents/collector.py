@@ -363,13 +363,19 @@ def _queue(queue: Queue, *, shards: int = 1) -> Part:
     return {"storage": "file_storage/queue", "sizer": "bytes", "queue_size": queue.bytes // shards}
 
 
+DELIVERY_SECONDS, DELIVERY_BYTES = 120, 2_097_152
+"""Time for which a gateway waits for the backend's answer to a batch, and the largest batch. Ten are under way at once, which a backend
+that writes synchronously takes most of a minute for after an outage. A batch that is sent again before that is written twice."""
+
+
 def _delivery(queue: Queue, backend: str) -> Part:
     return {
         "endpoint": backend,
         "tls": {"insecure": True},
+        "timeout": f"{DELIVERY_SECONDS}s",
         # Batches bounded in bytes stay under the 4 MiB that a gRPC server takes by default. A full queue loses what comes next and counts
         # it (otelcol_exporter_enqueue_failed_spans); waiting for room instead would keep the process from stopping.
-        "sending_queue": _queue(queue) | {"batch": {"flush_timeout": "200ms", "min_size": 262_144, "max_size": 2_097_152}},
+        "sending_queue": _queue(queue) | {"batch": {"flush_timeout": "200ms", "min_size": 262_144, "max_size": DELIVERY_BYTES}},
         "retry_on_failure": RETRY,
     }
 
