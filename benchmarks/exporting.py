@@ -16,6 +16,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 SPANS_PER_TRACE: Final = 10
+WARM_UP: Final = 3_000
+"""Spans before the measured ones: the interpreter adapts its bytecode, and the allocator grows, in a service's first moments."""
 ATTRIBUTES: Final[Mapping[str, str | int]] = {
     "rpc.system.name": "grpc",
     "rpc.method": "virtengine.market.v1.Msg/CreateOrder",
@@ -197,7 +199,7 @@ def main() -> None:
     parser.add_argument("--spans", type=int, default=10_000)
     arguments = parser.parse_args()
     trace, finish = VENDORS[arguments.vendor](arguments.url)
-    for _ in range(50):
+    for _ in range(WARM_UP // SPANS_PER_TRACE):
         trace()
     time.sleep(1.2)  # what was imported and connected late is behind it
     result: dict[str, float] = {"spans": arguments.spans}

@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import pictures
-from benchmarks.exporting import VENDORS
+from benchmarks.exporting import VENDORS, WARM_UP
 from benchmarks.handlers import MODES
 from benchmarks.rounds import ask, interval, run, shown, sink, turned
 
 RESULTS = Path(__file__).parent / "results"
 PEER = "stock OTLP/HTTP"
-WARM_UP = 500
 WITHIN = 0.2
 
 
@@ -156,7 +155,7 @@ def main() -> None:
     RESULTS.mkdir(exist_ok=True)
     report = Report()
     report.say(f"Python {sys.version.split()[0]}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}")
-    exporting(report, arguments.rounds or (3 if quick else 11), 5_000 if quick else 10_000)
+    exporting(report, arguments.rounds or (3 if quick else 11), 10_000 if quick else 30_000)
     costs(report)
     handlers(report, 3 if quick else 7)
     million(report, 100_000 if quick else 1_000_000)

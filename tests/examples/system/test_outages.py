@@ -47,7 +47,8 @@ async def _while_loading(town: VirtEngine, orders: int, kinds: tuple[str, ...], 
 
 
 def test_a_daemon_that_is_restarted_in_the_middle_of_a_job_loses_no_span_of_it(virtengine: Town) -> None:
-    with virtengine(Options(block_seconds=0.25, slow_seconds=6)) as town:
+    # On a loaded machine the daemon takes longer to be stopped, and the job must last until then.
+    with virtengine(Options(block_seconds=0.25, slow_seconds=6 * load_per_core())) as town:
 
         def restart() -> None:
             # The second request is the first question after the order that was made by the first.
