@@ -389,11 +389,10 @@ def _service_graph(metrics: TraceMetrics) -> Part:
 
 def _sending(queue: Queue, delivery: Delivery) -> Part:
     """The queue of kept traces on disk, and their retries."""
-    patience = {"timeout": f"{delivery.answer_seconds}s"} if delivery.answer_seconds is not None else {}
     consumers = {"num_consumers": delivery.consumers} if delivery.consumers is not None else {}
     batch = {"flush_timeout": "200ms", "min_size": delivery.least_bytes, "max_size": delivery.most_bytes}
     return {
-        **patience,
+        "timeout": f"{delivery.answer_seconds}s",
         # Batches bounded in bytes stay under the 4 MiB that a gRPC server takes by default. A full queue loses what comes next and counts
         # it (otelcol_exporter_enqueue_failed_spans); waiting for room instead would keep the process from stopping.
         "sending_queue": room(queue) | consumers | {"batch": batch},

@@ -16,12 +16,17 @@ AUTHENTICATOR = "bearertokenauth/backend"
 """Extension that sends the token of a store; it reads a rotated one by itself."""
 
 
+DELIVERY_SECONDS, DELIVERY_BYTES = 120, 2_097_152
+"""Time for which a gateway waits for the backend's answer to a batch, and the largest batch. Ten are under way at once, which a backend
+that writes synchronously takes most of a minute for after an outage. A batch that is sent again before that is written twice."""
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """A store that takes OTLP: ``host:port`` with ``protocol: grpc``, a base URL with ``http``.
 
     ``authority`` and ``token`` are the paths of a PEM and of a bearer token. ``headers`` are sent as they are; of ``secret_headers`` each
-    has its value in an environment variable. ``answer_seconds`` is how long the store may take to answer, None for the exporter's own 5 s.
+    has its value in an environment variable. ``answer_seconds`` is how long the store may take to answer.
     ``least_bytes`` and ``most_bytes`` bound a batch, ``consumers`` is how many are under way at once, None for the exporter's own 10.
     """
 
@@ -32,9 +37,9 @@ class Delivery:
     token: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     secret_headers: Mapping[str, str] = field(default_factory=dict)
-    answer_seconds: int | None = None
+    answer_seconds: int = DELIVERY_SECONDS
     least_bytes: int = 262_144
-    most_bytes: int = 2_097_152
+    most_bytes: int = DELIVERY_BYTES
     consumers: int | None = None
 
     @property
