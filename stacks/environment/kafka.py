@@ -8,7 +8,8 @@ from typing import Literal
 from pydantic import Field
 
 from stacks.environment.section import Section
-from stacks.environment.units import Age, HostPort, Interval, ObjectName, TopicName
+from stacks.environment.store_names import TopicName
+from stacks.environment.units import Age, HostPort, Interval, ObjectName
 
 
 class Sasl(Section):

@@ -41,10 +41,7 @@ _HOST_PORT = re.compile(r"([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?):([0-9]{1,5})")
 _LABEL_NAME = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 _LABEL_KEY = re.compile(rf"([a-z0-9]([-a-z0-9.]{{0,251}}[a-z0-9])?/)?{_LABEL_NAME}")
 _LABEL_VALUE = re.compile(rf"({_LABEL_NAME})?")
-_KEYSPACE = re.compile(r"[a-z][a-z0-9_]{0,47}")
-_INDEX_PREFIX = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
 _HEADER = re.compile(r"[a-z0-9!#%&'*+.^_`|~-]{1,64}")
-_TOPIC = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _SCOPE = re.compile(r"[!#-\[\]-~]+")
 
 # Above any use, and below what overflows a number here or in a server: the collector counts its memory in 32 bits of MiB.
@@ -330,26 +327,6 @@ def _host_port(value: str) -> str:
     return value
 
 
-def _keyspace(value: str) -> str:
-    if not _KEYSPACE.fullmatch(value):
-        right = 'write lower-case letters, digits and "_", 48 at most, and a letter first'
-        raise refuse(f"{shown(value)} is not a keyspace that Cassandra takes; {right}")
-    return value
-
-
-def _index_prefix(value: str) -> str:
-    if not _INDEX_PREFIX.fullmatch(value) or value.endswith("-"):
-        right = 'write lower-case letters, digits, "-", "_" and ".", 100 at most, and no "-" last'
-        raise refuse(f"{shown(value)} is not the beginning of an index; {right}")
-    return value
-
-
-def _topic(value: str) -> str:
-    if not _TOPIC.fullmatch(value):
-        raise refuse(f'{shown(value)} is not the name of a topic; write letters, digits, ".", "_" and "-", 200 at most')
-    return value
-
-
 def _network(value: str) -> str:
     try:
         return str(ipaddress.ip_network(value))
@@ -491,11 +468,6 @@ HttpUrl = Annotated[
 HostPort = Annotated[str, AfterValidator(_host_port), WithJsonSchema({"type": "string", "pattern": f"^{_HOST_PORT.pattern}$"})]
 """A host and a port of it."""
 
-Keyspace = Annotated[str, AfterValidator(_keyspace), WithJsonSchema({"type": "string", "pattern": f"^{_KEYSPACE.pattern}$"})]
-"""The name of a keyspace of Cassandra, which need not be quoted."""
-
-IndexPrefix = Annotated[str, AfterValidator(_index_prefix), WithJsonSchema({"type": "string", "pattern": f"^{_INDEX_PREFIX.pattern}$"})]
-"""The beginning of the names of indices of OpenSearch and Elasticsearch."""
 
 Network = Annotated[
     str,
@@ -504,8 +476,6 @@ Network = Annotated[
 ]
 """A network in CIDR notation (RFC 4632)."""
 
-TopicName = Annotated[str, AfterValidator(_topic), WithJsonSchema({"type": "string", "pattern": f"^{_TOPIC.pattern}$"})]
-"""The name of a topic of Kafka, or of a group of its consumers."""
 
 Digest = Annotated[str, AfterValidator(_digest), WithJsonSchema({"type": "string", "pattern": f"^{_DIGEST.pattern}$"})]
 """The digest of a container image."""
