@@ -155,7 +155,9 @@ class Cluster:
 
     def use(self, instance: Instance, volume: str) -> Use:
         """Bytes on a volume as the node's kubelet tells them, against the planned size."""
-        node = self._pods[instance.name]["spec"]["nodeName"]
+        node = self._pods[instance.name]["spec"].get("nodeName")
+        if node is None:
+            raise CannotTellError(f"{instance.name} is on no node")
         try:
             summary = cluster.ask(self._context, "GET", f"/api/v1/nodes/{node}/proxy/stats/summary") or {}
         except ClusterError as error:
