@@ -84,8 +84,10 @@ def _encryption(_was: object, becomes: object, _old: Environment, _new: Environm
     return "spans and the password cross the network in clear" if becomes else "the store has to offer TLS, or no span is stored"
 
 
-def _scaled(_was: object, _becomes: object, _old: Environment, _new: Environment) -> str:
-    return "what runs stays; the cluster adds and removes replicas within the bounds"
+def _scaled(was: object, becomes: object, _old: Environment, _new: Environment) -> str:
+    if isinstance(was, int) and (not isinstance(becomes, int) or becomes < was):
+        return "replicas beyond it end, without a loss, and the quota is cut to it"
+    return "the quota has room for as many"
 
 
 RULES: Mapping[str, Callable[[object, object, Environment, Environment], str | None]] = {
