@@ -134,6 +134,7 @@ reference: .venv/ready ## write the generated reference and schemas
 	@$(PY) -m stacks schema > docs/reference/stack-file.schema.json
 	@$(PY) -m stacks schema --reference > docs/reference/settings.md
 	@$(PY) -m stacks schema --outputs > docs/reference/outputs.schema.json
+	@$(PY) -m stacks size prod --picture docs/growth.svg > /dev/null
 	@for name in cluster_arguments backend_arguments arguments; do $(PY) -m stacks schema --types $$name > stacks/backbone/$$name.py; done
 	@$(PY) -m components.documents.attributes > tracing_lib/privacy/rules.json
 
@@ -159,6 +160,10 @@ benchmark: .venv-benchmarks/ready ## measure the library beside its peers; table
 .PHONY: reliability
 reliability: .venv/ready ## break the shape of a cluster on purpose and write docs/reliability.md; an hour (ARGS="--only NAME", --missing)
 	@$(PY) -m benchmarks.reliability $(ARGS)
+
+.PHONY: ledger
+ledger: .venv/ready ## hold printed figures against what the real servers then do and write docs/ledger.md; two hours (ARGS="--only NAME", --missing)
+	@$(PY) -m benchmarks.ledger $(ARGS)
 
 .PHONY: alerts
 alerts: .venv/ready ## fire each alert by its fault on the shape of a cluster and write docs/alerts.md; half an hour, as root (ARGS="--only NAME")

@@ -9,15 +9,17 @@ import asyncio
 import gzip
 import http.client
 import json
+import queue
 import random
 import ssl
 import tempfile
+import threading
 import time
 from collections import defaultdict
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -42,7 +44,7 @@ ORDER = "virtengine.order.id"
 EACH = 6
 """Recorded orders of each kind."""
 TICK_SECONDS = 0.2
-STALL_SECONDS = 60.0
+TIMEOUT_SECONDS, STALL_SECONDS = 30.0, 300.0
 AGAIN = frozenset({429, 502, 503, 504})
 
 
@@ -184,7 +186,7 @@ def replay(traces: Sequence[Trace], intake: Intake, say: Callable[[str], None]) 
     senders = {service: number % len(intake.urls) for number, service in enumerate(sorted({one.service for one in spans}))}
     said, at = began, 0
     with ExitStack() as stack:
-        ways = [stack.enter_context(closing(_Way(url, intake))) for url in intake.urls]
+        ways = [stack.enter_context(_Way(url, intake)) for url in intake.urls]
         while at < len(spans):
             time.sleep(TICK_SECONDS)
             now, until = time.time(), at
@@ -192,7 +194,7 @@ def replay(traces: Sequence[Trace], intake: Intake, say: Callable[[str], None]) 
                 until += 1
             for number, way in enumerate(ways):
                 if those := [one for one in spans[at:until] if senders[one.service] == number]:
-                    way.send(ExportTraceServiceRequest(resource_spans=grouped(those)).SerializeToString())
+                    way.requests.put(ExportTraceServiceRequest(resource_spans=grouped(those)).SerializeToString())
             at = until
             if now > said + 10:
                 say(f"{at:,} of {len(spans):,} spans sent, {now - spans[max(0, at - 1)].span.end_time_unix_nano / 1e9:.1f} s behind")
@@ -201,34 +203,51 @@ def replay(traces: Sequence[Trace], intake: Intake, say: Callable[[str], None]) 
 
 
 class _Way:
-    """A connection to one collector of the intake."""
+    """A connection to one collector of the intake, on which ``requests`` are sent one after the other until the context ends."""
 
     def __init__(self, url: str, intake: Intake) -> None:
         parts, context = urlsplit(url), ssl.create_default_context(cadata=intake.certificate) if intake.certificate else None
         host, port = str(parts.hostname), parts.port
         self._connection = (
-            http.client.HTTPSConnection(host, port, timeout=STALL_SECONDS, context=context)
+            http.client.HTTPSConnection(host, port, timeout=TIMEOUT_SECONDS, context=context)
             if context
-            else http.client.HTTPConnection(host, port, timeout=STALL_SECONDS)
+            else http.client.HTTPConnection(host, port, timeout=TIMEOUT_SECONDS)
         )
         self._headers = {"Content-Type": "application/x-protobuf"} | ({"Authorization": f"Bearer {intake.token}"} if intake.token else {})
 
-    def send(self, body: bytes) -> None:
-        """Send until it is taken."""
-        deadline = time.monotonic() + STALL_SECONDS
-        while (status := self._post(body)) in AGAIN and time.monotonic() < deadline:
-            time.sleep(TICK_SECONDS)
-        if status != http.client.OK:
-            raise SystemExit(f"the intake answers {status} to recorded orders")
+        self.requests: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._refused = 0
+        self._thread = threading.Thread(target=self._send_all, name="orders", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.requests.put(None)
+        self._thread.join()
+        self._connection.close()
+        if self._refused:
+            raise SystemExit(f"the intake answers {self._refused} to recorded orders")
+
+    def _send_all(self) -> None:
+        """Send what is queued, each until it is taken, until None comes, which stands for the end."""
+        while (body := self.requests.get()) is not None and not self._refused:
+            deadline = time.monotonic() + STALL_SECONDS
+            while (status := self._post(body)) in AGAIN and time.monotonic() < deadline:
+                time.sleep(TICK_SECONDS)
+            self._refused = 0 if status == http.client.OK else status
 
     def _post(self, body: bytes) -> int:
-        self._connection.request("POST", "/v1/traces", body, self._headers)
-        answer = self._connection.getresponse()
-        answer.read()
+        """The status of the answer; without one, that of a server which is not there."""
+        try:
+            self._connection.request("POST", "/v1/traces", body, self._headers)
+            answer = self._connection.getresponse()
+            answer.read()
+        except (OSError, http.client.HTTPException):
+            self._connection.close()
+            return http.client.SERVICE_UNAVAILABLE
         return answer.status
-
-    def close(self) -> None:
-        self._connection.close()
 
 
 if __name__ == "__main__":

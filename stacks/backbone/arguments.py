@@ -389,7 +389,10 @@ class Load(TypedDict):
     spans_per_second: float
     """Spans that all services end per second before any sampling, on an average day. Required: nothing can be sized without it."""
     bytes_per_span: NotRequired[int]
-    """Bytes of a span in OTLP. Default: 270, measured with five attributes."""
+    """Bytes of a span in OTLP, without its resource. Default: 270, measured with five attributes."""
+    bytes_per_resource: NotRequired[int]
+    """Bytes in OTLP of the resource that a span comes with. Jaeger stores and indexes it with each span. Default: 330, the ten
+    attributes that the library sends; on Kubernetes agents add up to six, some 250 bytes."""
     spans_per_trace: NotRequired[float]
     """Default: 10, an order through portal, chain and provider daemon."""
     failed: NotRequired[str]

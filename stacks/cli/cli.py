@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from stacks.cli.copying import add_copying
 from stacks.cli.rehearsing import add_rehearsing
+from stacks.cli.scaling import add_scaling
 from stacks.cli.trying import add_trying
 from stacks.cli.verbs import add_verbs
 from stacks.cli.verifying import add_verifying
@@ -123,6 +124,7 @@ def parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
     diff.set_defaults(verb=_diff)
 
     _add_running(verbs)
+    add_scaling(verbs)
     add_rehearsing(verbs)
     add_trying(verbs)
     add_copying(verbs)

@@ -396,7 +396,10 @@ class Load(Section):
     spans_per_second: float = Field(ge=0.001, le=1e9, title="expected load", json_schema_extra={"unit": "spans/s"})
     """Spans that all services end per second before any sampling, on an average day. Required: nothing can be sized without it."""
     bytes_per_span: int = Field(default=270, ge=50, le=2**20, title="expected span size", json_schema_extra={"unit": "bytes"})
-    """Bytes of a span in OTLP. Default: 270, measured with five attributes."""
+    """Bytes of a span in OTLP, without its resource. Default: 270, measured with five attributes."""
+    bytes_per_resource: int = Field(default=330, ge=0, le=2**20, title="expected resource size", json_schema_extra={"unit": "bytes"})
+    """Bytes in OTLP of the resource that a span comes with. Jaeger stores and indexes it with each span. Default: 330, the ten attributes
+    that the library sends; on Kubernetes agents add up to six, some 250 bytes."""
     spans_per_trace: float = Field(default=10, ge=1, le=1e6, title="expected spans of a trace")
     """Default: 10, an order through portal, chain and provider daemon."""
     failed: Percent = Field(default=0.01, title="expected share of failed traces")

@@ -107,7 +107,8 @@ def approximate_bytes(value: float) -> str:
     """Bytes for reading, in the unit that leaves up to three digits before the point: ``1.4Ti``."""
     for unit in _BINARY:
         if value >= _BYTES[unit]:
-            return f"{value / _BYTES[unit]:.3g}{unit}"
+            amount = value / _BYTES[unit]
+            return f"{amount:.3g}{unit}" if amount < 1000 else f"{amount:,.0f}{unit}"  # noqa: PLR2004 - digits before the point
     return f"{value:.0f}B"
 
 

@@ -150,7 +150,10 @@ def _disk(environment: Environment, traces: Sequence[Trace], kept: Kept, dropped
     drawn = load.recorded * (baseline.spans + spans_of([one for one in traces if one.id in dropped])) / recorded.spans
     passed = drawn if limit is None else min(drawn, limit * load.gateways)
     always = load.recorded * (whole.spans - baseline.spans) / recorded.spans
-    return disk_need(environment, kept=always + passed, bytes_per_span=whole.bytes / whole.spans)
+    resources = sum(one.resource.ByteSize() for trace in _those(traces, kept) for one in trace.spans)
+    sizes = {"bytes_per_span": round(whole.bytes / whole.spans), "bytes_per_resource": round(resources / whole.spans)}
+    measured = environment.model_copy(update={"load": environment.load.model_copy(update=sizes)})
+    return disk_need(measured, kept=always + passed)
 
 
 def limited(drawn: Sequence[Trace], environment: Environment) -> set[bytes]:

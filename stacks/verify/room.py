@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stacks.environment.sizing import DISK_BYTES_PER_SPAN_BYTE, FREE_SHARE
+from stacks.environment.sizing import FREE_SHARE, stored_span_bytes
 from stacks.environment.units import approximate_bytes, format_percent
 from stacks.verify.counters import metrics
 from stacks.verify.findings import CannotTellError
@@ -50,7 +50,7 @@ def _forecast(look: Look, account: Account, size: int) -> None:
         return
     if shortest == float("inf"):
         raise CannotTellError("no gateway tells its rate")
-    per_span = environment.load.bytes_per_span * DISK_BYTES_PER_SPAN_BYTE[environment.backend.kind]
+    per_span = stored_span_bytes(environment)
     full = rate * per_span * environment.retention.traces.total_seconds()
     told = f"{rate:,.1f} stored spans/s come to {approximate_bytes(full)} in a retention"
     (account.faults if full > size * (1 - FREE_SHARE) else account.facts).append(told)

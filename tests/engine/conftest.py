@@ -78,7 +78,7 @@ class Stack(Verbs):
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
     """Development on this machine's daemon; whatever a failed test leaves is destroyed."""
-    if why := _unable():
+    if why := why_not():
         pytest.skip(why)
     namespace = f"test-{uuid.uuid4().hex[:8]}"
     document = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text())
@@ -92,7 +92,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
         made("destroy")
 
 
-def _unable() -> str | None:
+def why_not() -> str | None:
     """Why the engine cannot be run here."""
     if missing := [program for program in PROGRAMS if shutil.which(program) is None]:
         return f"{', '.join(missing)} not on PATH"

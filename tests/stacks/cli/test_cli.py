@@ -36,7 +36,7 @@ def test_check_says_in_about_ten_lines_what_it_will_be(environment: str, capsys:
 def test_check_names_what_decides_the_cost(capsys: pytest.CaptureFixture[str]) -> None:
     main(["check", "prod"])
     said = capsys.readouterr().out
-    for part in ("context virtengine-prod", "5 % of the rest", "30d", "500Gi", "protected", "with TLS and a token", "tracing-operators"):
+    for part in ("context virtengine-prod", "5 % of the rest", "30d", "1Ti", "protected", "with TLS and a token", "tracing-operators"):
         assert part in said
 
 

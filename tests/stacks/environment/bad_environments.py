@@ -395,8 +395,8 @@ SIZES = [
         "volume that cannot hold the retention",
         "backend.volume.size",
         "100Gi",
-        "100Gi cannot hold 30d of traces: 2,000 spans/s × 6.9 % kept × 538 B × 30d = 179Gi, with 20 % left free 224Gi",
-        'write "224Gi" or more, or lower retention.traces or sampling.tail.baseline',
+        "100Gi cannot hold 30d of traces: 2,000 spans/s × 6.9 % kept × 1,197 B × 30d = 399Gi, with 20 % left free 498Gi",
+        'write "499Gi" or more, or lower retention.traces or sampling.tail.baseline',
     ),
     Bad(
         "Tempo volume that cannot hold the retention",
@@ -411,7 +411,7 @@ SIZES = [
         "128Mi",
         "128Mi holds 10 s of the spans of a node, which wait up to 25 s for answers",
         'write "448Mi" or more, or lower sampling.tail.wait',
-        more={"load.nodes": 1, "load.spans_per_second": 10_000, "sampling.tail.baseline": "1 %"},
+        more={"backend.volume.size": "2Ti", "load.nodes": 1, "load.spans_per_second": 10_000, "sampling.tail.baseline": "1 %"},
     ),
     _value(
         "memory that cannot hold what waits",

@@ -157,7 +157,9 @@ def test_what_a_load_needs_of_disk_grows_with_load_retention_and_share_kept() ->
     plain = disk()
     assert disk(load__spans_per_second=4000) > plain
     assert disk(retention__traces="60d") == pytest.approx(2 * plain)
-    assert disk(load__bytes_per_span=800) == pytest.approx(2 * plain)
+    # Jaeger stores the resource with each span.
+    assert disk(load__bytes_per_span=800, load__bytes_per_resource=660) == pytest.approx(2 * plain)
+    assert disk(load__bytes_per_resource=0) < plain
     assert disk(sampling__tail__baseline="1 %") < plain
     assert disk(sampling__tail__baseline_limit=1) < plain
 

@@ -97,7 +97,7 @@ def test_a_bad_stack_is_refused_by_the_policy_that_it_breaks(analyzer: analyzer_
 
 def test_a_load_that_the_component_tells_of_is_held_against_the_disk(analyzer: analyzer_pb2_grpc.AnalyzerStub) -> None:
     (found,) = (message for name, message in ask(analyzer, {}, {}, busier=10) if name == "disk")
-    assert "PersistentVolumeClaim traces-jaeger-0 has 500Gi" in found
+    assert "PersistentVolumeClaim traces-jaeger-0 has 1Ti" in found
     assert "environment.backend.volume.size" in found
 
 

@@ -1,0 +1,26 @@
+"""A store that is filled, beside the disk that `check` says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmarks.ledger.entries import DISK, Entry
+from benchmarks.sizing import fill
+from stacks.environment.sizing import DISK_BYTES_PER_SPAN_BYTE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+MILLION = 1_000_000
+
+
+def how(part: float) -> str:
+    """Sentence on what is done."""
+    return f"{MILLION * part:,.0f} spans of orders in VirtEngine's shape, straight to the store, as fast as it takes them."
+
+
+def badger(say: Callable[[str], None], part: float) -> Iterator[Entry]:
+    """Many spans in Badger."""
+    found = fill("jaeger", round(MILLION * part), say, sync_writes=False)
+    foreseen = (found.otlp_bytes + found.resource_bytes) * DISK_BYTES_PER_SPAN_BYTE["jaeger"]
+    yield Entry("check", "disk of the spans", "bytes", foreseen, found.disk_bytes, DISK)

@@ -1,0 +1,216 @@
+"""Needs of a load at any rate: replicas, processors, memory, disk, network and requests of each tier, by the arithmetic of `check`."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from components.documents.queues import FLUSH_SECONDS, MEMORY_BYTES_PER_BYTE, USUAL_BATCH_BYTES
+from stacks.environment.sizing import (
+    COLLECTOR_BYTES,
+    GARBAGE,
+    SPANS_PER_SECOND,
+    acknowledge_seconds,
+    away_seconds,
+    disk_need,
+    flow,
+    held_seconds,
+    most_spans_per_second,
+    queue_seconds,
+    queue_volume,
+    resident_bytes,
+)
+from stacks.environment.units import approximate_bytes, format_duration, format_percent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from stacks.environment.model import Environment
+
+CPU_SECONDS_PER_SPAN = {"agent": 400e-6, "gateway": 110e-6, "jaeger": 255e-6}
+"""Processor time of a span of VirtEngine's orders in each server: rough, read off one run of `benchmarks/sizing.py` on two busy cores."""
+
+STORE_BYTES = {"jaeger": 1_250 * 2**20}
+"""Memory that Badger occupies while it takes spans as fast as it can, read off the same run."""
+
+BUSY_SHARE = 0.7
+"""Share of its processors that a server uses at the given load: room for bursts, and for what comes back after an outage."""
+
+SDK_SPANS = 512
+"""Spans of a full request of an OpenTelemetry SDK, which is the specification's default."""
+
+DELIVERY_BYTES, DELIVERY_SECONDS = 262_144, 0.2
+"""Bytes and age at which a gateway sends a batch to the store, as its document has them."""
+
+MOST_GATEWAYS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """Need of one tier.
+
+    ``replicas`` are needed and ``configured`` are there. Of each replica: ``spans_per_second``, ``cores`` (None where not measured),
+    ``memory`` and ``disk`` in bytes. Of all together: bytes a second that are ``received`` and ``sent``, before compression, and
+    ``requests`` a second that are received. ``formulas`` say how, ``limit`` what stands against it, None for nothing.
+    """
+
+    name: str
+    replicas: int
+    configured: int
+    spans_per_second: float
+    cores: float | None
+    memory: float
+    disk: float
+    received: float
+    sent: float
+    requests: float
+    formulas: tuple[str, ...]
+    limit: str | None = None
+
+
+def at_rate(environment: Environment, spans_per_second: float) -> Environment:
+    """The environment under another load: nodes in proportion, but never fewer than there are, and as many gateways as it needs."""
+    load = environment.load
+    nodes = max(load.nodes, math.ceil(load.nodes * spans_per_second / load.spans_per_second))
+    wanted = environment.model_copy(update={"load": load.model_copy(update={"spans_per_second": spans_per_second, "nodes": nodes})})
+    if environment.target.kind != "kubernetes":
+        return wanted
+    gateway = environment.collectors.gateway.model_copy(update={"replicas": _gateways(wanted)})
+    return wanted.model_copy(update={"collectors": environment.collectors.model_copy(update={"gateway": gateway})})
+
+
+def _gateways(environment: Environment) -> int:
+    """Gateways that memory and processors need, never fewer than there are."""
+    recorded, gateway = flow(environment).recorded, environment.collectors.gateway
+    return max(gateway.replicas, math.ceil(recorded / _gateway_rate(environment)))
+
+
+def _gateway_rate(environment: Environment) -> float:
+    """Spans per second that one gateway takes, by its memory and by its processors."""
+    cores = environment.collectors.gateway.resources.cpu / 1000
+    return max(1e-9, min(most_spans_per_second(environment), cores * BUSY_SHARE / CPU_SECONDS_PER_SPAN["gateway"]))
+
+
+def tiers(environment: Environment, spans_per_second: float) -> Iterator[Tier]:
+    """Yield the tiers of an environment under a load, in the order in which spans pass them."""
+    scaled = at_rate(environment, spans_per_second)
+    if environment.target.kind == "kubernetes":
+        yield _agents(scaled, environment)
+    yield _gateway_tier(scaled, environment)
+    yield _store(scaled)
+
+
+def _agents(scaled: Environment, usual: Environment) -> Tier:
+    load, spans = scaled.load, flow(scaled)
+    rate, size = spans.recorded / load.nodes, load.bytes_per_span
+    wait, away = acknowledge_seconds(scaled), away_seconds(usual)
+    queued = scaled.collectors.agent.queue is not None
+    held = rate * wait * size * MEMORY_BYTES_PER_BYTE if queued else 0.0
+    agent = scaled.collectors.agent
+    memory = min(COLLECTOR_BYTES + GARBAGE * held, agent.resources.memory * agent.memory_limit)
+    disk = queue_volume(rate * size * away, spans.gateways) if queued and math.isfinite(away) else 0.0
+    cores = rate * CPU_SECONDS_PER_SPAN["agent"] / BUSY_SHARE
+    return Tier(
+        "agent",
+        load.nodes,
+        usual.load.nodes,
+        rate,
+        cores,
+        memory,
+        disk,
+        spans.recorded * size,
+        spans.recorded * size,
+        spans.recorded / SDK_SPANS,
+        (
+            f"nodes: {usual.load.nodes:,} × {load.spans_per_second:,.0f} spans/s / {usual.load.spans_per_second:,.0f} spans/s",
+            _cpu(rate, "agent"),
+            (
+                f"memory: {approximate_bytes(COLLECTOR_BYTES)} + {rate:,.0f} spans/s × {wait} s until an answer × {size:,} B × "
+                f"{MEMORY_BYTES_PER_BYTE} × {GARBAGE:g} for garbage, and no more than its limit"
+            ),
+            f"disk: {rate:,.0f} spans/s × {size:,} B × {away:,.0f} s that a gateway is away, and room for its files",
+            f"requests: {SDK_SPANS} spans each, as SDKs send at most",
+        ),
+    )
+
+
+def _gateway_tier(scaled: Environment, usual: Environment) -> Tier:
+    load, spans = scaled.load, flow(scaled)
+    rate, size, kept = spans.recorded / spans.gateways, load.bytes_per_span, spans.kept / spans.gateways
+    outage = queue_seconds(usual)
+    disk = queue_volume(kept * size * outage) if math.isfinite(outage) else 0.0
+    arrivals = spans.recorded / SDK_SPANS
+    if scaled.target.kind == "kubernetes":
+        pair = spans.recorded * size / load.nodes / spans.gateways
+        arrivals = load.nodes * spans.gateways * max(1 / FLUSH_SECONDS, pair / USUAL_BATCH_BYTES)
+    limit = f"more than {MOST_GATEWAYS} are refused: give each more processors and memory" if spans.gateways > MOST_GATEWAYS else None
+    return Tier(
+        "gateway",
+        spans.gateways,
+        usual.collectors.gateway.replicas,
+        rate,
+        rate * CPU_SECONDS_PER_SPAN["gateway"] / BUSY_SHARE,
+        resident_bytes(scaled, rate),
+        disk,
+        spans.recorded * size,
+        spans.kept * size,
+        arrivals,
+        (
+            (
+                f"replicas: {spans.recorded:,.0f} spans/s / {_gateway_rate(scaled):,.0f} spans/s, the smaller of what memory holds "
+                f"({most_spans_per_second(scaled):,.0f}) and processors do"
+            ),
+            _cpu(rate, "gateway"),
+            (
+                f"memory: {approximate_bytes(COLLECTOR_BYTES)} + {rate:,.0f} spans/s × {held_seconds(scaled):g} s that each is held, "
+                "garbage included, and no more than its limit"
+            ),
+            f"disk: {kept:,.0f} kept spans/s × {size:,} B × {outage:,.0f} s that the store is away, and room for its file",
+            f"requests: one a second of each agent, or one for each {approximate_bytes(USUAL_BATCH_BYTES)}",
+        ),
+        limit,
+    )
+
+
+def _store(scaled: Environment) -> Tier:
+    backend, spans, size = scaled.backend, flow(scaled), scaled.load.bytes_per_span
+    kind, replicas = backend.kind, backend.replicas if backend.kind == "jaeger" else 1
+    embedded = backend.kind == "jaeger" and backend.embedded
+    configured = 0.0 if backend.kind == "otlp" else backend.resources.memory
+    disk, each = disk_need(scaled), spans.kept * size / spans.gateways
+    cores = spans.kept / replicas * CPU_SECONDS_PER_SPAN[kind] / BUSY_SHARE if kind in CPU_SECONDS_PER_SPAN else None
+    limit = None
+    if backend.kind == "jaeger" and embedded and spans.kept > (most := SPANS_PER_SECOND[backend.sync_writes]):
+        limit = f"one Badger takes {most:,} spans/s: keep fewer, or choose a store that is distributed"
+    retention = format_duration(scaled.retention.traces)
+    return Tier(
+        kind,
+        replicas,
+        replicas,
+        spans.kept / replicas,
+        cores,
+        STORE_BYTES[kind] if embedded else configured,
+        disk.needed if disk is not None else 0.0,
+        spans.kept * size,
+        0.0,
+        spans.gateways * max(each / DELIVERY_BYTES, min(1 / DELIVERY_SECONDS, spans.kept / spans.gateways)),
+        (
+            *([_cpu(spans.kept / replicas, kind)] if cores is not None else ["CPU: not measured"]),
+            f"memory: {_memory_of(kind, embedded=embedded)}",
+            f"disk: {disk.arithmetic}" if disk is not None else f"disk: that of a bucket or of a store elsewhere, {retention} of traces",
+            f"requests: of each gateway one for each {approximate_bytes(DELIVERY_BYTES)}, or one each {DELIVERY_SECONDS:g} s",
+        ),
+        limit,
+    )
+
+
+def _memory_of(kind: str, *, embedded: bool) -> str:
+    if embedded:
+        return "seen while it takes spans as fast as it can"
+    return "that of the store that is there" if kind == "otlp" else "backend.resources.memory"
+
+
+def _cpu(rate: float, name: str) -> str:
+    each = CPU_SECONDS_PER_SPAN[name] * 1e6
+    return f"CPU: {rate:,.0f} spans/s × {each:,.0f} µs, {format_percent(BUSY_SHARE)} busy"

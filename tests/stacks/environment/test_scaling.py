@@ -1,0 +1,107 @@
+"""Sizes at any rate follow from the arithmetic of `check`, and grow with the rate."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from stacks.cli.cli import main
+from stacks.environment.scaling import at_rate, tiers
+from stacks.environment.sizing import away_seconds, disk_need, flow, most_spans_per_second, needs, queue_seconds, resident_bytes
+from stacks.environment.source import ROOT
+from tests.stacks import samples
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from stacks.environment.model import Environment
+
+RATES = [10**power for power in range(2, 8)]
+each = pytest.mark.parametrize("name", samples.FILES)
+
+
+def environment(name: str) -> Environment:
+    return samples.named(name).environment
+
+
+@each
+def test_sizes_at_the_expected_load_are_those_of_check(name: str) -> None:
+    whole = environment(name)
+    found = {tier.name: tier for tier in tiers(whole, whole.load.spans_per_second)}
+    spans, disk = flow(whole), disk_need(whole)
+    assert all(tier.replicas == tier.configured for tier in found.values())
+    assert found["gateway"].memory == resident_bytes(whole, spans.recorded / spans.gateways)
+    assert found[whole.backend.kind].disk == (disk.needed if disk else 0.0)
+    assert found["gateway"].disk == pytest.approx(whole.collectors.gateway.queue.size)
+    if whole.target.kind == "kubernetes" and whole.collectors.agent.queue is not None:
+        assert found["agent"].disk == pytest.approx(whole.collectors.agent.queue.size)
+
+
+@each
+def test_no_need_shrinks_as_the_rate_grows_and_every_environment_of_it_has_room(name: str) -> None:
+    before: dict[str, float] = {}
+    for rate in RATES:
+        found = list(tiers(environment(name), rate))
+        now = {
+            f"{tier.name} {what}": amount
+            for tier in found
+            for what, amount in (
+                ("replicas", tier.replicas),
+                ("memory", tier.replicas * tier.memory),
+                ("disk", tier.replicas * tier.disk),
+                ("received", tier.received),
+                ("requests", tier.requests),
+            )
+        }
+        assert [what for what in before if now[what] < before[what] * (1 - 1e-9)] == []
+        before = now
+
+
+def test_gateways_under_any_rate_have_the_memory_that_check_asks_for() -> None:
+    for rate in RATES:
+        scaled = at_rate(environment("prod"), rate)
+        (memory,) = [need for need in needs(scaled) if need.key == "collectors.gateway.resources.memory"]
+        assert memory.met
+        assert flow(scaled).recorded / flow(scaled).gateways <= most_spans_per_second(scaled)
+
+
+def test_queues_cover_the_same_outages_under_any_rate() -> None:
+    usual = environment("prod")
+    for rate in RATES:
+        scaled = at_rate(usual, rate)
+        found = {tier.name: tier for tier in tiers(usual, rate)}
+        gateway = scaled.collectors.gateway.model_copy(
+            update={"queue": scaled.collectors.gateway.queue.model_copy(update={"size": found["gateway"].disk})}
+        )
+        assert usual.collectors.agent.queue is not None
+        queue = usual.collectors.agent.queue.model_copy(update={"size": found["agent"].disk})
+        agent = scaled.collectors.agent.model_copy(update={"queue": queue})
+        held = scaled.model_copy(update={"collectors": scaled.collectors.model_copy(update={"gateway": gateway, "agent": agent})})
+        assert queue_seconds(held) == pytest.approx(queue_seconds(usual), rel=1e-4)  # whole bytes
+        assert away_seconds(held) == pytest.approx(away_seconds(usual), rel=1e-4)
+
+
+def test_a_store_that_cannot_take_a_rate_is_named_with_its_limit() -> None:
+    assert [tier.limit for tier in tiers(environment("prod"), 2_000)] == [None, None, None]
+    store = list(tiers(environment("prod"), 1_000_000))[-1]
+    assert store.limit is not None
+    assert "1,800 spans/s" in store.limit
+
+
+def test_the_verb_prints_tiers_formulas_and_growth_and_draws_it(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["size", "prod", "--spans-per-second", "50000", "--picture", str(tmp_path / "growth.svg")]) == 0
+    printed = capsys.readouterr().out
+    for word in ("agent", "150 (has 6)", "CPU: ", "disk: ", "10,000,000", "gateway, replicas: "):
+        assert word in printed
+    root = ET.fromstring((tmp_path / "growth.svg").read_text())  # noqa: S314 - our own
+    words = {element.text for element in root.iter() if element.text}
+    assert {"agent: memory", "gateway: disk", "jaeger: disk", "10,000,000"} <= words
+    assert (tmp_path / "growth.svg").read_text() == (ROOT / "docs" / "growth.svg").read_text(), "run: make reference"
+    assert main(["size", "prod", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["spans_per_second"] == 2000
+    assert [tier["name"] for tier in told["tiers"]] == ["agent", "gateway", "jaeger"]
+    assert main(["size", "prod", "--picture", str(tmp_path / "none" / "growth.svg")]) == 2
