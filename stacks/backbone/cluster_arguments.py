@@ -88,6 +88,105 @@ class ExternalSecrets(TypedDict):
     is refused, because a store would then be for nothing."""
 
 
+class Disk(TypedDict):
+    """A volume."""
+
+    size: str
+    """Bytes asked of the storage class. Required of the volume of the traces, since it follows from the load and the retention, which
+    `check` multiplies for you; a queue and a log have a default."""
+    storage_class: NotRequired[str]
+    """Storage class of the claim. Kubernetes only. Default: the cluster's own default class."""
+
+
+class Resources(TypedDict):
+    """CPU and memory of one replica of a server."""
+
+    cpu: NotRequired[str]
+    """CPU requested, in cores; never capped, since a throttled server looks like a slow network. Default: a tenth of a core."""
+    memory: NotRequired[str]
+    """Memory requested and capped, in bytes; the Go runtime is told four fifths of it, or of a collector's memory limit. Default: 256Mi,
+    enough for an idle server."""
+
+
+class TempoLimits(TypedDict):
+    """Limits above which Tempo refuses, or leaves out."""
+
+    trace_size: NotRequired[str]
+    """Bytes of a trace; its spans beyond them are left out, which `TracingStoreDiscards` tells. Default: ten times a trace of the load,
+    and 5 MB at least, which is Tempo's own; a search reads whole traces into memory."""
+    intake_rate: NotRequired[str]
+    """Bytes a second that are taken; what is over is refused, and waits in the gateways' queues. Default: ten times what gateways keep
+    of the load, so that they catch up after an outage, and 15 MB/s at least, which is Tempo's own."""
+    burst: NotRequired[str]
+    """Bytes that are taken at once, above the rate. Default: a second of the rate, and 20 MB at least, which is Tempo's own."""
+    search_range: NotRequired[str]
+    """Longest time that one search may be over; a longer one is refused. Default: the retention and an hour, so that all that is stored
+    can be found at once; a shorter one bounds what a search costs in reads of the object storage."""
+
+
+class GrafanaServer(TypedDict):
+    """CPU and memory of Grafana, and its pods."""
+
+    cpu: NotRequired[str]
+    """CPU requested, in cores; never capped, since a throttled server looks like a slow network. Default: a tenth of a core."""
+    memory: NotRequired[str]
+    """Memory requested and capped, in bytes; the Go runtime is told four fifths of it, or of a collector's memory limit. Default: 256Mi,
+    enough for an idle server."""
+    scraped: NotRequired[bool]
+    """Whether the namespaces that may scrape reach Grafana's port. Default: false, because its metrics are on the port of its pages, and
+    who reaches that past the login sees every trace."""
+    pods: NotRequired[Pods]
+    """Rules for the pods of Grafana. Default: those of `target.pods`."""
+
+
+class Sasl(TypedDict):
+    """The name and the password by which Kafka knows agents and gateways."""
+
+    mechanism: NotRequired[str]
+    """Mechanism of SASL. Default: `SCRAM-SHA-512`, in which the password does not cross the network."""
+    secret: str
+    """Secret with the entries `username` and `password`. Its user may write to the topic, read from it, and be in the consumer group.
+    Required."""
+
+
+class Kafka(TypedDict):
+    """A Kafka that is there already, on whose topic spans wait for gateways.
+
+    Tried with 3.9.1. Agents write what they have counted and redacted, in OTLP protobuf, keyed by the trace id. Gateways are one
+    consumer group: the share of one that is lost is taken over by the others, and there may be more of them under load. While this
+    section is there, gateways read the topic, also with `transport: direct`, so that a change of the transport loses nothing.
+    """
+
+    servers: list[str]
+    """Brokers that are asked first, as `host:port`; they tell of the others, which have to listen on one of these ports, because
+    policies let no other through. Required."""
+    topic: NotRequired[str]
+    """Topic of the spans, of this environment alone. It has to be there, as `check` says how, because one that Kafka made by itself
+    would have its default of partitions. Default: the namespace and `.spans`."""
+    group: NotRequired[str]
+    """Consumer group of the gateways. Default: the name of the topic."""
+    partitions: NotRequired[int]
+    """Partitions that the topic has, among which traces are divided; as many gateways at most have any. Default: 12, which 2, 3, 4, 6
+    and 12 gateways share evenly. With another number traces under way are cut in two."""
+    replication: NotRequired[int]
+    """Brokers that have a copy of each span. Default: 3, of which one may be away: agents are answered when all that are in step have
+    it."""
+    retention: NotRequired[str]
+    """Age at which Kafka deletes spans whether or not a gateway has read them. Default: 1 d, in which somebody answers an alert."""
+    tls: NotRequired[bool]
+    """Whether connections are encrypted. Default: true, since spans and the password cross the network."""
+    ca_secret: NotRequired[str]
+    """Secret with the entry `ca.crt`, the PEM of the authority behind the certificates of the brokers; the stack fills it when it is
+    given `<secret>.ca.crt`, else who issues it. Default: none, the public authorities."""
+    sasl: NotRequired[Sasl]
+    """Name and password. Default: none, a Kafka that asks for none."""
+    session_timeout: NotRequired[str]
+    """Time for which the share of a gateway that is away waits for it; then the others take it over. Default: 30 s: one that is started
+    again within it finds its share, so that no trace is cut; half of the minute in which a share should go on."""
+    compression: NotRequired[str]
+    """Compression of what agents write. Default: `snappy`, which costs agents the least."""
+
+
 class RemoteWrite(TypedDict):
     """Store of metrics that takes remote write of Prometheus: Mimir, Cortex, Thanos, VictoriaMetrics, or a Prometheus that receives."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from stacks.environment import cluster, monitoring
+from stacks.environment import cluster, kafka, monitoring, tempo
 from stacks.environment.schema import environment_schema
 
 if TYPE_CHECKING:
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     Node = Mapping[str, Any]
 
 MODULES = ("cluster_arguments", "arguments")
-"""The generated modules: one for the types of a cluster's own settings and of monitoring, one for all others."""
+"""The generated modules: one for the types of a cluster's own settings, of monitoring, Kafka and Tempo, one for all others."""
+
+_SHARED = frozenset({"Disk", "Resources"})
+"""Types that stand in the first module because those of several sections name them."""
 
 _LINE = 130
 _SCALARS = {"string": "str", "integer": "int", "number": "float", "boolean": "bool"}
@@ -57,8 +60,14 @@ def source(module: str) -> str:
 
 def _home(found: Type) -> str:
     """Module of a type. Kinds of one section together, and the environment itself, have no class of their own in these modules."""
+    if found.name in _SHARED:
+        return MODULES[0]
     return next(
-        (MODULES[0] for module in (cluster, monitoring) if getattr(vars(module).get(found.name), "__module__", "") == module.__name__),
+        (
+            MODULES[0]
+            for module in (cluster, kafka, monitoring, tempo)
+            if getattr(vars(module).get(found.name), "__module__", "") == module.__name__
+        ),
         MODULES[1],
     )
 

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from stacks.trial.account import Account, Trial
 
 AWAY, RESTARTED, LIVING = "gateway-1", "gateway-2", "gateway-0"
-PACE = Pace(20, 40)
+PACE = Pace(20, 300)
+"""Load that is ended when all has been seen."""
 WAIT_SECONDS, MARGIN_SECONDS = 2, 15
 PARTITIONS = 12
 TOPIC = {
@@ -91,7 +92,7 @@ def run(programs: dict[str, Path], surroundings: dict[str, Path], tmp_path_facto
     )
     with (
         deploy(environment, nodes=2, say=print, state=state),
-        trial(state / "prod", PACE, late_after=(WAIT_SECONDS + MARGIN_SECONDS) * load_per_core()) as load,
+        trial(state / "prod", PACE, late_after=(WAIT_SECONDS + MARGIN_SECONDS) * min(2.0, load_per_core())) as load,
     ):
         faults = Faults(state / "prod")
         until(lambda: sum(map(len, load.own.values(OFFSET, "partition").values())) >= PARTITIONS, "a record of each partition")
@@ -102,6 +103,7 @@ def run(programs: dict[str, Path], surroundings: dict[str, Path], tmp_path_facto
         until(lambda: given_up(load, LIVING, RESTARTED) > 0, "its share for the gateway that is back")
         lost = given_up(load, LIVING, AWAY)
         faults.wait_successor(RESTARTED, faults.kill(RESTARTED))
+        load.load.stop()
         account = load.settle()
         yield Run(account, seconds, before, given_up(load, LIVING, AWAY) - lost)
 
