@@ -184,7 +184,7 @@ def _to_gateways(operation: Operation, gateways: Gateways, queue: Queue | None) 
 
 
 def _to_topic(writing: Writing, queue: Queue | None) -> _Way:
-    """One exporter, whose records Kafka divides by their trace ids."""
+    """Exporter to the topic, whose records Kafka divides by their trace ids."""
     exporter = kafka.exporter(writing.topic, compression=writing.compression, sending=to_topic(queue, kafka.LARGEST_BATCH))
     pipeline = {"receivers": ["forward"], "processors": [], "exporters": [kafka.EXPORTER]}
     return _Way({kafka.EXPORTER: exporter}, {}, {f"traces/{kafka.EXPORTER}": pipeline})

@@ -89,9 +89,10 @@ RECIPES: Mapping[str, Recipe] = {
 
 STORE_RECIPES: Mapping[str, Recipe] = {
     "cassandra": Recipe("cassandra", None, "5.0.6", 1),
+    "kafka": Recipe("kafka", None, "3.9.1", 1),
     "opensearch": Recipe("opensearch", None, "2.19.3", 1),
 }
-"""Stores of Java, which only some environments need."""
+"""Servers of Java, which only some environments need."""
 
 
 @dataclass(frozen=True, slots=True)

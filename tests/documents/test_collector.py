@@ -169,7 +169,7 @@ def test_agents_find_a_returned_gateway_within_half_of_the_wait_of_a_trace(wait:
     assert exporter["retry_on_failure"]["max_elapsed_time"] == "0s"
 
 
-def test_a_gateway_waits_longer_for_the_backend_than_that_takes_for_all_that_is_under_way() -> None:
+def test_a_gateway_waits_until_the_backend_has_written_all_that_is_under_way() -> None:
     exporter = collector("gateway")["exporters"]["otlp_grpc"]
     batch, consumers = exporter["sending_queue"]["batch"]["max_size"], 10
     spans = consumers * batch / samples.named("prod").environment.load.bytes_per_span
