@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 TargetKind = Literal["local", "docker", "kubernetes"]
 
+BackendName = Literal["jaeger", "tempo", "otlp"]
+"""Stores: two that a plan can deploy, and one that is there already."""
+
+QueryProtocol = Literal["jaeger", "tempo", "none"]
+"""APIs by which traces are read; ``none`` where this bundle knows no API of the store."""
+
 RoleName = Literal["agent", "gateway", "backend", "sampling", "ui", "access"]
 """Purpose of a workload; of a backend and its user interface there is more than one kind."""
 
@@ -35,6 +41,7 @@ OutsideName = Literal[
     "object-storage",
     "trace-store",
     "instance-identity",
+    "kafka",
     "prometheus",
     "loki",
     "metrics-store",
@@ -172,12 +179,13 @@ class Identity:
     """Identity of a workload: the user id of its image and the rules, if any, that it needs on the Kubernetes API.
 
     ``reads`` maps an API group to the resources that are read (get, list, watch) in all namespaces. Empty means no token at
-    all. ``annotations`` are those by which a cloud knows the workload.
+    all. ``annotations`` of its service account and ``labels`` of its pods are those by which a cloud knows the workload.
     """
 
     user_id: int
     reads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,8 +252,9 @@ class Workload:
 
     ``spread`` tells where replicas go: ``single`` (one, never two at a time), ``replicated`` (interchangeable, any node), ``ordered``
     (each with its own volume), ``every-node``. ``grace_seconds`` is how long it may take to stop after SIGTERM, where volumes that survive
-    an instance go with it; ``restart_grace_seconds`` is the same where they stay, None where that is no other time. ``node_variable`` is
-    the environment variable that tells it the name of its node, if it needs to know. ``metrics`` are the pages that scrapers may read.
+    an instance go with it; ``restart_grace_seconds`` is the same where they stay, None where that is no other time. ``node_variable`` and
+    ``instance_variable`` are the environment variables that tell it the name of its node and its own, which a successor has again, if it
+    needs to know. ``metrics`` are the pages that scrapers may read.
     """
 
     name: str
@@ -265,6 +274,7 @@ class Workload:
     restart_grace_seconds: int | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     node_variable: str | None = None
+    instance_variable: str | None = None
     secret_files: tuple[SecretFile, ...] = ()
     secret_variables: tuple[SecretVariable, ...] = ()
     site: Site | None = None
@@ -340,7 +350,7 @@ class Endpoints:
     """URLs for peers outside of the plan. ``ui`` is for a browser, ``query`` for a program inside of the target.
 
     ``strategies_user`` is the user name with which strategies are asked for, with the intake's token as password; None where they are
-    for everybody.
+    for everybody. ``query_protocol`` is None where it is that of the plan's backend.
     """
 
     otlp_grpc: str
@@ -350,6 +360,7 @@ class Endpoints:
     ui: str
     span_metrics: str
     strategies_user: str | None = None
+    query_protocol: QueryProtocol | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,7 +408,7 @@ class Plan:
     environment: str
     target: TargetKind
     namespace: str
-    backend: Literal["jaeger", "tempo"]
+    backend: BackendName
     retention_seconds: int
     workloads: tuple[Workload, ...]
     edges: tuple[Edge, ...]

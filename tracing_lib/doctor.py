@@ -271,7 +271,9 @@ def _span_out(outputs: Outputs | None, trace_id: str | None, wait_seconds: float
         return Check("test span out", "skipped", f"the query address is unknown; set the outputs of the stack ({environment.OUTPUTS})")
     if trace_id is None:
         return Check("test span out", "skipped", "no test span was accepted")
-    url = f"{outputs.query_url.rstrip('/')}{_TRACES[outputs.backend]}{trace_id}"
+    if (path := _TRACES.get(outputs.query_protocol or outputs.backend)) is None:
+        return Check("test span out", "skipped", f"the store has no query API that is known here; look for {trace_id} at {outputs.ui_url}")
+    url = f"{outputs.query_url.rstrip('/')}{path}{trace_id}"
     started, wrong = time.monotonic(), _not_stored(url)
     while wrong and time.monotonic() - started < wait_seconds:
         time.sleep(_POLL_SECONDS)

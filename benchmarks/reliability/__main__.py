@@ -1,7 +1,8 @@
 """``python -m benchmarks.reliability`` (``make reliability``) runs the scenarios and writes ``docs/reliability.md``.
 
 Each result is kept in ``benchmarks/results/reliability`` as soon as it is there, and the page is made of all that are kept. So a run that
-was interrupted goes on with ``--missing``. As root volumes have their size, and a disk is filled as well.
+was interrupted goes on with ``--missing``. A scenario of which none is kept has the row that the page had before. As root volumes have
+their size, and a disk is filled as well.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from pathlib import Path
 from benchmarks.reliability import results
 from benchmarks.reliability.page import page
 from benchmarks.reliability.run import run
-from benchmarks.reliability.scenarios import SCENARIOS
+from benchmarks.reliability.scenarios import SCENARIOS, TRACES_PER_SECOND
 from components.local.disks import can_mount
 from stacks.environment.source import ROOT, read
 
 PAGE = ROOT / "docs" / "reliability.md"
-TRACES_PER_SECOND, QUICK_SHARE = 100.0, 1 / 3
+QUICK_SHARE = 1 / 3
 
 
 def main() -> int:
@@ -46,7 +47,8 @@ def main() -> int:
 def _write_page(path: Path) -> None:
     """Write the page of all results that are kept."""
     kept = {known: result for known in SCENARIOS if (result := results.read(known))}
-    path.write_text(page(kept, gateways=read("prod").environment.collectors.gateway.replicas), encoding="utf-8")
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    path.write_text(page(kept, gateways=read("prod").environment.collectors.gateway.replicas, before=before), encoding="utf-8")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
 from benchmarks.reliability.results import START_SECONDS, Computed, broken, late_elsewhere, most_taken
 from benchmarks.reliability.run import MARGIN_SECONDS, NODES
-from benchmarks.reliability.scenarios import SCENARIOS
+from benchmarks.reliability.scenarios import SCENARIOS, TRACES_PER_SECOND
+from stacks.environment.source import read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from benchmarks.reliability.results import Result
+    from benchmarks.reliability.scenarios import Scenario
 
 HEAD = """# What fails, what is lost, how long it takes
 
@@ -52,8 +55,15 @@ FOOT = """
 """
 
 
-HEAVY = """
-## Heavy loads
+HEAVY_HEADING, ALLOWED_HEADING, BROKEN_HEADING = "## Heavy loads", "## What is lost, and why", "## Not as it should be"
+
+NOTHING_BROKEN = f"""
+Nothing else that was acknowledged was lost, no living gateway was held up or repeated to, and what was down was healthy
+within {START_SECONDS:g} s.
+"""
+
+HEAVY = f"""
+{HEAVY_HEADING}
 
 Five times the load that `prod` expects needs more processors than this machine has. So `prod`'s memory gets the load that `prod` expects,
 and the overload goes to one gateway of 256Mi, with a load in proportion. The arithmetic is the same.
@@ -76,24 +86,61 @@ HEAVY_COLUMNS = (
 )
 
 
-def page(results: Mapping[str, Result], *, gateways: int) -> str:
-    """The page of these results, by the names of their scenarios, in the order of the scenarios."""
+def page(results: Mapping[str, Result], *, gateways: int, before: str = "") -> str:
+    """The page of these results, by the names of their scenarios, in the order of the scenarios.
+
+    A scenario without a result keeps the lines that it has on the page ``before``.
+    """
     known = [results[name] for name in SCENARIOS if name in results]
-    faults, heavy = ([result for result in known if (result.computed is None) is usual] for usual in (True, False))
-    rate = max((result.traces_per_second for result in faults), default=0.0)
-    late = next((result.account.late_after for result in known), 0.0)
-    averages = [result.load_average for result in known] or [0.0]
+    earlier = Earlier(before, [scenario for name, scenario in SCENARIOS.items() if name not in results])
+    averages = [*(result.load_average for result in known), *earlier.averages] or [0.0]
     head = HEAD.format(
         nodes=NODES,
         gateways=gateways,
-        rate=rate,
+        rate=TRACES_PER_SECOND,
         processors=os.cpu_count(),
         quietest=min(averages),
         busiest=max(averages),
     )
-    rows = _table(COLUMNS, [_line(result, rate) for result in faults])
-    heavy_rows = HEAVY + _table(HEAVY_COLUMNS, map(_heavy_line, heavy)) if heavy else ""
-    return head + rows + FOOT.format(late=late, margin=MARGIN_SECONDS) + heavy_rows + _allowed(known) + _not_kept(known)
+
+    def lines(made: Callable[[Result], Iterable[str]], section: str = "") -> list[str]:
+        """The lines of each scenario in a section, in their order."""
+        return [
+            line
+            for name, scenario in SCENARIOS.items()
+            for line in (made(results[name]) if name in results else earlier.lines(scenario, section))
+        ]
+
+    rows = _table(COLUMNS, lines(lambda result: [] if result.computed else [_line(result)]))
+    heavy = lines(lambda result: [_heavy_line(result)] if result.computed else [], HEAVY_HEADING)
+    allowed, broken_ = lines(_allowed, ALLOWED_HEADING), lines(_not_kept, BROKEN_HEADING)
+    late = read("prod").environment.sampling.tail.wait.total_seconds() + MARGIN_SECONDS
+    return (
+        head
+        + rows
+        + FOOT.format(late=late, margin=MARGIN_SECONDS)
+        + (HEAVY + _table(HEAVY_COLUMNS, heavy) if heavy else "")
+        + (f"\n{ALLOWED_HEADING}\n\n{''.join(allowed)}" if allowed else "")
+        + (f"\n{BROKEN_HEADING}\n\n{''.join(broken_)}" if broken_ else NOTHING_BROKEN)
+    )
+
+
+class Earlier:
+    """The lines of a page that is there, for scenarios that were not run."""
+
+    def __init__(self, text: str, scenarios: Sequence[Scenario]) -> None:
+        self._sections = {section.partition("\n")[0]: section.splitlines(keepends=True) for section in re.split(r"\n(?=## )", text)}
+        head = next(iter(self._sections.values()))
+        found = re.search(r"load averages of (\d+) to (\d+)", "".join(head).replace("\n", " "))
+        kept = any(self.lines(scenario, "") for scenario in scenarios)
+        self.averages = [float(number) for number in found.groups()] if found and kept else []
+
+    def lines(self, scenario: Scenario, section: str) -> list[str]:
+        """The lines of a scenario below a heading, or before the first one."""
+        title = re.escape(scenario.title.format(last=scenario.times.last))
+        begins = re.compile(rf"(\| {title}(, at [\d.]+ traces/s)? \||- {title}: )")
+        lines = self._sections.get(section) if section else next(iter(self._sections.values()))
+        return [line for line in lines or () if begins.match(line)]
 
 
 def _table(columns: Sequence[str], rows: Iterable[str]) -> str:
@@ -119,10 +166,10 @@ def _heavy_line(result: Result) -> str:
     return f"| {' | '.join(cells)} |\n"
 
 
-def _line(result: Result, usual_rate: float) -> str:
+def _line(result: Result) -> str:
     account, scenario = result.account, SCENARIOS[result.scenario]
     living = late_elsewhere(result, scenario)
-    slower = "" if result.traces_per_second == usual_rate else f", at {result.traces_per_second:g} traces/s"
+    slower = "" if result.traces_per_second == TRACES_PER_SECOND else f", at {result.traces_per_second:g} traces/s"
     whole = "the lost never" if account.whole_after is None else f"{account.whole_after:.0f} s" if account.late else "at once"
     cells = [
         result.title + slower,
@@ -141,31 +188,17 @@ def _line(result: Result, usual_rate: float) -> str:
     return f"| {' | '.join(cells)} |\n"
 
 
-def _allowed(results: Sequence[Result]) -> str:
+def _allowed(result: Result) -> Iterator[str]:
     """The losses that are not hidden: what was lost, and what that is."""
-    lines = [
-        f"- {result.title}: {SCENARIOS[result.scenario].loses} is lost, here {result.account.lost:,} traces.\n"
-        for result in results
-        if SCENARIOS[result.scenario].loses
-    ]
-    lines += [
-        f"- {result.title}: {SCENARIOS[result.scenario].miscounts} are not seen by a scrape.\n"
-        for result in results
-        if SCENARIOS[result.scenario].miscounts
-    ]
-    return "\n## What is lost, and why\n\n" + "".join(lines) if lines else ""
+    scenario = SCENARIOS[result.scenario]
+    if scenario.loses:
+        yield f"- {result.title}: {scenario.loses} is lost, here {result.account.lost:,} traces.\n"
+    if scenario.miscounts:
+        yield f"- {result.title}: {scenario.miscounts} are not seen by a scrape.\n"
 
 
-def _not_kept(results: Sequence[Result]) -> str:
+def _not_kept(result: Result) -> Iterator[str]:
     """The promises that a run broke."""
-    lines = []
-    for result in results:
-        scenario = SCENARIOS[result.scenario]
-        if problems := broken(result, scenario):
-            lines.append(f"- {result.title}: {'; '.join(problems)}.{' ' if scenario.cause else ''}{scenario.cause}\n")
-    if not lines:
-        return (
-            f"\nNothing else that was acknowledged was lost, no living gateway was held up or repeated to, and what was down was healthy\n"
-            f"within {START_SECONDS:g} s.\n"
-        )
-    return "\n## Not as it should be\n\n" + "".join(lines)
+    scenario = SCENARIOS[result.scenario]
+    if problems := broken(result, scenario):
+        yield f"- {result.title}: {'; '.join(problems)}.{' ' if scenario.cause else ''}{scenario.cause}\n"

@@ -14,6 +14,7 @@ from stacks.environment.sizing import most_spans_per_second
 if TYPE_CHECKING:
     from stacks.environment.model import Environment
 
+TRACES_PER_SECOND = 100.0
 BACKEND, GATEWAY, AGENT = "jaeger-0", "gateway-1", "agent-1"
 DAMAGES_IN_WORDS: dict[Damage, str] = {
     "header": "its first pages are zero",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from components.documents import kafka
 from components.documents.shards import HANDOVER
 
 if TYPE_CHECKING:
@@ -41,13 +42,33 @@ class Collector:
 
     @property
     def queues(self) -> tuple[str, ...]:
-        """The exporters whose queue is on disk."""
-        return tuple(name for name, part in self.document["exporters"].items() if "storage" in (part.get("sending_queue") or {}))
+        """The exporters whose queue on disk is for spans that wait; what a gateway has taken from a topic waits there."""
+        return tuple(
+            name
+            for name, part in self.document["exporters"].items()
+            if "storage" in (part.get("sending_queue") or {}) and name != kafka.TAKEN
+        )
 
     @property
     def exporters(self) -> tuple[str, ...]:
         """The exporters by which spans leave: those of the pipelines that end with them, without a collector's calls to itself."""
-        return self.queues or tuple(name for name in self.document["exporters"] if name.startswith("otlp_http/"))
+        leaving = ("otlp_http/", kafka.EXPORTER)
+        return self.queues or tuple(name for name in self.document["exporters"] if name.startswith(leaving) and name != kafka.TAKEN)
+
+    @property
+    def writes_topic(self) -> bool:
+        """Whether spans leave it by a topic of Kafka."""
+        return kafka.EXPORTER in self.document["exporters"]
+
+    @property
+    def reads_topic(self) -> bool:
+        """Whether it takes spans from a topic of Kafka."""
+        return kafka.RECEIVER in self.document["receivers"]
+
+    @property
+    def is_written_to(self) -> bool:
+        """Whether agents write to the topic."""
+        return any(other.writes_topic for other in collectors(self.plan))
 
     @property
     def refuses(self) -> bool:

@@ -113,7 +113,7 @@ def _filling(found: Collector) -> Rule:
     own = _own(found, exporter="|".join(found.queues))
     waiting, labels = _one(found, WAITING, exporter=found.queues[0])
     room, _ = _one(found, ROOM, exporter=found.queues[0])
-    behind = "gateway" if found.name == "agent" else "backend"
+    behind = "backend" if found.name == "gateway" else "topic" if found.writes_topic else "gateway"
     return Rule(
         name=_name(found, "QueueFilling"),
         workload=found.name,

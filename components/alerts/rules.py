@@ -10,6 +10,7 @@ from components.alerts.pipeline import pipeline
 from components.alerts.rule import Times
 from components.alerts.servers import down, restarts
 from components.alerts.traces import traces
+from components.alerts.transport import transport
 
 if TYPE_CHECKING:
     from components.alerts.rule import Rule
@@ -19,4 +20,4 @@ if TYPE_CHECKING:
 def rules(plan: Plan, times: Times | None = None) -> tuple[Rule, ...]:
     """The alerts of each server, queue, exporter, processor, claim and certificate of a plan, with their times scaled."""
     scale = times or Times()
-    return tuple(rule for kind in (down, restarts, pipeline, traces, backends, cluster) for rule in kind(plan, scale))
+    return tuple(rule for kind in (down, restarts, pipeline, transport, traces, backends, cluster) for rule in kind(plan, scale))

@@ -67,6 +67,8 @@ def _lost_while_down(plan: Plan, workload: Workload) -> str:
                 "What waits in the agent is lost if its pod is deleted."
             )
         case "gateway":
+            if any(found.writes_topic for found in collectors(plan)):
+                return "Nothing is lost: the others take over its share, and what it had taken comes when it is back."
             return _lost_without_gateway({found.name: bool(found.queues) for found in collectors(plan)})
         case "backend":
             readable = "" if any(edge.destination == "trace-store" for edge in plan.edges) else "No trace can be read. "

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from components.dashboards.panels import WINDOW, Board, Choice, Panel, Query
+
+if TYPE_CHECKING:
+    from components.workload import BackendName
 
 _SERVED = 'span_kind=~"SPAN_KIND_SERVER|SPAN_KIND_CONSUMER"'
 """Spans that stand for a request or a message; those inside of one would count it again."""
@@ -15,15 +18,18 @@ _SERVED = 'span_kind=~"SPAN_KIND_SERVER|SPAN_KIND_CONSUMER"'
 class Subject:
     """A backbone as its dashboards need it: its namespace, its entry for services, its store, and whether it is on a cluster.
 
-    ``embedded`` says that the store is Badger, which counts its own size.
+    ``embedded`` says that the store is Badger, which counts its own size. ``delivery`` is the exporter by which gateways send kept traces
+    to the store, ``topic`` says whether they take spans from Kafka.
     """
 
     namespace: str
     entry: Literal["agent", "gateway"]
-    backend: Literal["jaeger", "tempo"]
+    backend: BackendName
     clustered: bool
     exemplars: bool
     embedded: bool = False
+    delivery: str = "otlp_grpc"
+    topic: bool = False
 
 
 def boards(subject: Subject) -> tuple[Board, ...]:
@@ -101,24 +107,34 @@ def _flow(subject: Subject) -> Board:
     within = f'namespace="{subject.namespace}"'
     entry, gateway = f'{within},job="{subject.entry}"', f'{within},job="gateway"'
     accepted, sent = "otelcol_receiver_accepted_spans_total", "otelcol_exporter_sent_spans_total"
-    stored = (
-        _rate(accepted, "job", f'{within},job="jaeger"')
-        if subject.backend == "jaeger"
-        else _rate("tempo_distributor_spans_received_total", "job", f'{within},job="tempo"')
-    )
+    stored = {
+        "jaeger": [Query(_rate(accepted, "job", f'{within},job="jaeger"'), "taken by the store")],
+        "tempo": [Query(_rate("tempo_distributor_spans_received_total", "job", f'{within},job="tempo"'), "taken by the store")],
+        # What one that is there already has taken is told by it alone.
+        "otlp": [],
+    }
     steps = [
         Query(_rate(accepted, "job", f'{entry},receiver="otlp"'), "taken from services"),
         *([Query(_rate(accepted, "job", f'{gateway},receiver="otlp"'), "taken by gateways")] if subject.entry == "agent" else []),
-        Query(_rate(sent, "job", f'{gateway},exporter="otlp_grpc"'), "kept and sent"),
-        Query(stored, "taken by the store"),
+        Query(_rate(sent, "job", f'{gateway},exporter="{subject.delivery}"'), "kept and sent"),
+        *stored[subject.backend],
     ]
     size, capacity = "otelcol_exporter_queue_size", "otelcol_exporter_queue_capacity"
-    queues = f'{within},job=~"agent|gateway",exporter=~"otlp_http/.*|otlp_grpc"'
+    queues = f'{within},job=~"agent|gateway",exporter=~"otlp_http/.*|{subject.delivery}"'
     shares = f"max by (pod, exporter) ({size}{{{queues}}}) / max by (pod, exporter) ({capacity}{{{queues}}})"
+    topic = "otelcol_kafka_receiver_records_delay_seconds"
+    waited, read = (_rate(f"{topic}_{what}", "pod", gateway) for what in ("sum", "count"))
+    late = Panel(
+        "Time on the topic",
+        "Mean time between an agent's write to Kafka and a gateway's read.",
+        "s",
+        (Query(f"{waited} / {read}", "{{pod}}"),),
+    )
     return Board(
         "flow",
         "VirtEngine tracing: flow of spans",
         (
+            *([late] if subject.topic else []),
             Panel("Spans by step", "Spans a second at each step, from the intake to the store.", "cps", tuple(steps)),
             Panel(
                 "Refused spans",
@@ -199,7 +215,7 @@ def _storage(subject: Subject) -> Board:
             "Written spans",
             "Spans a second that gateways hand to the store.",
             "cps",
-            (Query(_rate("otelcol_exporter_sent_spans_total", "pod", f'{within},job="gateway",exporter="otlp_grpc"'), "{{pod}}"),),
+            (Query(_rate("otelcol_exporter_sent_spans_total", "pod", f'{within},job="gateway",exporter="{subject.delivery}"'), "{{pod}}"),),
         )
     ]
     if subject.embedded:

@@ -14,14 +14,17 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from components.damage import COUNT
-from components.documents import held, shards, wall
+from components.documents import held, kafka, shards, wall
+from components.documents.queues import RETRY, room, storage, to_gateway, to_topic
 from components.documents.remote_write import with_remote_write
 from components.documents.security import Security, tls
 from components.documents.text import Quoted, expanded_text, go_duration, mebibytes, ottl, prometheus_reader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from components.documents.delivery import Delivery
+    from components.documents.queues import Gateways, Queue
     from components.documents.remote_write import RemoteWrite
 
 Part = dict[str, Any]
@@ -38,19 +41,6 @@ class Intake:
 
 
 @dataclass(frozen=True, slots=True)
-class Queue:
-    """A queue on disk: its folder, the bytes that it may hold, and whether each entry is written through to the disk (fsync).
-
-    ``loses`` tells whether one of several full queues loses what comes next for its gateway, and does not refuse.
-    """
-
-    folder: str
-    bytes: int
-    sync_writes: bool
-    loses: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Operation:
     """Parts of every collector besides its pipelines: ``host:port`` of health and own metrics, and the memory where it refuses spans."""
 
@@ -61,32 +51,21 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
-class Gateways:
-    """The gateways as an agent sees them: the ``host:port`` of OTLP over HTTP of each.
+class Writing:
+    """The topic that an agent writes to in place of sending to gateways, and the compression of what it writes."""
 
-    ``acknowledge_seconds`` is the longest time until a gateway acknowledges what it took, ``decision_seconds`` the tail-sampling wait,
-    ``underway_bytes`` what each takes of one agent before it acknowledges any of it.
-    """
-
-    endpoints: tuple[str, ...]
-    acknowledge_seconds: int
-    decision_seconds: float
-    underway_bytes: int
+    topic: kafka.Topic
+    compression: str
 
 
 @dataclass(frozen=True, slots=True)
-class Backend:
-    """The store's OTLP intake over gRPC: its ``host:port``, and how it is written to.
+class Reading:
+    """The topic that a gateway reads, the queue of what it has taken, and itself as it sends itself that."""
 
-    ``answer_seconds`` is how long it may take to answer, None for the exporter's own 5 s. ``least_bytes`` and ``most_bytes`` bound a batch,
-    ``consumers`` is how many are under way at once, None for the exporter's own 10.
-    """
-
-    endpoint: str
-    answer_seconds: int | None = None
-    least_bytes: int = 262_144
-    most_bytes: int = 2_097_152
-    consumers: int | None = None
+    topic: kafka.Topic
+    group: kafka.Group
+    queue: Queue
+    itself: Gateways
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,48 +121,73 @@ KEPT = "span_metrics/kept"
 """Connector that counts the spans of kept traces: behind tail sampling, because an exemplar of a trace that is not kept leads nowhere."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """The way of spans out of an agent: what its document has for it."""
+
+    exporters: Part
+    processors: Part
+    pipelines: Part
+
+
 def agent(
     intake: Intake,
     operation: Operation,
     queue: Queue | None,
     metrics: TraceMetrics,
     *,
-    gateways: Gateways,
+    upstream: Gateways | Writing,
     enriched: bool,
     remote: RemoteWrite | None = None,
 ) -> str:
     """Render the document of the collector on each node, which enriches, redacts, counts and sends each trace to one gateway.
 
-    ``enriched`` tells whether a Kubernetes API is there to ask which pod a span comes from. With a queue it acknowledges what is in the
-    queue, without one what a gateway has taken. With ``remote`` it scrapes the backbone on its node.
+    ``upstream`` are the gateways, or the topic by which they share what comes. ``enriched`` tells whether a Kubernetes API is there to ask
+    which pod a span comes from. With a queue it acknowledges what is in the queue, without one what a gateway or the topic has taken. With
+    ``remote`` it scrapes the backbone on its node.
     """
-    count, extensions = len(gateways.endpoints), _extensions(operation, intake, queue)
+    extensions = _extensions(operation, intake, [queue] if queue else [])
     enrichment = _enrichment() if enriched else {}
-    # Of one gateway no other has anything to repeat.
-    refuses = queue is None or not queue.loses or count == 1
-    handover = {} if refuses else shards.handover()
-    exporters = {
-        f"otlp_http/{name}": _to_gateway(operation, queue, gateways, endpoint)
-        for name, endpoint in zip(shards.names(count), gateways.endpoints, strict=True)
-    }
+    way = _to_topic(upstream, queue) if isinstance(upstream, Writing) else _to_gateways(operation, upstream, queue)
     pipelines = {
         "traces": {
             "receivers": ["otlp"],
             "processors": ["memory_limiter", *enrichment, *wall.NAMES],
             "exporters": ["span_metrics", "forward"],
         },
-        **shards.pipelines(count, receives="forward", exporter="otlp_http", refuses=refuses),
+        **way.pipelines,
         "metrics": {"receivers": ["span_metrics"], "exporters": ["prometheus"]},
     }
     document = {
         "receivers": _receivers(intake),
-        "processors": _memory_limiter(operation) | enrichment | wall.processors() | shards.filters(count) | handover,
+        "processors": _memory_limiter(operation) | enrichment | wall.processors() | way.processors,
         "connectors": {"span_metrics": _span_metrics(metrics), "forward": {}},
-        "exporters": exporters | {"prometheus": _prometheus(metrics)},
+        "exporters": way.exporters | {"prometheus": _prometheus(metrics)},
         "extensions": extensions,
         "service": _service(operation, extensions, pipelines),
     }
     return expanded_text(with_remote_write(document, remote) if remote is not None else document)
+
+
+def _to_gateways(operation: Operation, gateways: Gateways, queue: Queue | None) -> _Way:
+    """A pipeline, an exporter and a share of the queue for each gateway."""
+    count = len(gateways.endpoints)
+    # Of one gateway no other has anything to repeat.
+    refuses = queue is None or not queue.loses or count == 1
+    exporters = {
+        f"otlp_http/{name}": to_gateway(operation.memory_bytes, queue, gateways, endpoint)
+        for name, endpoint in zip(shards.names(count), gateways.endpoints, strict=True)
+    }
+    handover = {} if refuses else shards.handover()
+    pipelines = shards.pipelines(count, receives="forward", exporter="otlp_http", refuses=refuses)
+    return _Way(exporters, shards.filters(count) | handover, pipelines)
+
+
+def _to_topic(writing: Writing, queue: Queue | None) -> _Way:
+    """One exporter, whose records Kafka divides by their trace ids."""
+    exporter = kafka.exporter(writing.topic, compression=writing.compression, sending=to_topic(queue, kafka.LARGEST_BATCH))
+    pipeline = {"receivers": ["forward"], "processors": [], "exporters": [kafka.EXPORTER]}
+    return _Way({kafka.EXPORTER: exporter}, {}, {f"traces/{kafka.EXPORTER}": pipeline})
 
 
 def gateway(
@@ -193,16 +197,17 @@ def gateway(
     tail: TailSampling,
     metrics: TraceMetrics,
     *,
-    backend: Backend,
+    delivery: Delivery,
     entry: bool,
     hold: held.Hold | None,
+    reading: Reading | None = None,
 ) -> str:
     """Render the document of the collectors on which whole traces meet.
 
-    ``entry`` is true where services send to the gateway itself, which then
-    redacts and counts as agents do. With ``hold`` senders are answered when their spans are decided on, without it at once.
+    ``entry`` is true where services send to the gateway itself, which then redacts and counts as agents do. With ``hold`` senders are
+    answered when their spans are decided on, without it at once. With ``reading`` what is on a topic is taken as well.
     """
-    extensions = _extensions(operation, intake, queue)
+    extensions = _extensions(operation, intake, [queue, *([reading.queue] if reading else [])]) | delivery.extensions()
     first = ["memory_limiter", *(wall.NAMES if entry else [])]
     counted = ["span_metrics", "service_graph"] if entry else ["service_graph"]
     kept = [KEPT] if metrics.exemplars else []
@@ -210,11 +215,18 @@ def gateway(
     processors = _memory_limiter(operation) | (wall.processors() if entry else {}) | (held.processors() if hold else {})
     return expanded_text(
         {
-            "receivers": _receivers(intake, late=hold is not None) | (held.receivers(hold) if hold else {}),
+            "receivers": _receivers(intake, late=hold is not None)
+            | (held.receivers(hold) if hold else {})
+            | ({kafka.RECEIVER: kafka.receiver(reading.topic, reading.group)} if reading else {}),
             "processors": processors | {"tail_sampling": _tail_sampling(tail), "batch": _decided()},
             "connectors": {name: counters[name] for name in [*counted, *kept]} | {"forward": {}},
-            "exporters": {"otlp_grpc": _delivery(queue, backend), "prometheus": _prometheus(metrics)}
-            | (held.exporters(hold) if hold else {}),
+            "exporters": {delivery.exporter: delivery.part(_sending(queue, delivery)), "prometheus": _prometheus(metrics)}
+            | (held.exporters(hold) if hold else {})
+            | (
+                {kafka.TAKEN: to_gateway(operation.memory_bytes, reading.queue, reading.itself, reading.itself.endpoints[0])}
+                if reading
+                else {}
+            ),
             "extensions": extensions,
             "service": _service(
                 operation,
@@ -228,14 +240,20 @@ def gateway(
                     "traces/sampled": {
                         "receivers": ["forward"],
                         "processors": [*(["resource/first"] if hold else []), "tail_sampling", "batch"],
-                        "exporters": ["otlp_grpc", *kept],
+                        "exporters": [delivery.exporter, *kept],
                     },
                     **(held.pipelines() if hold else {}),
+                    **(_taking() if reading else {}),
                     "metrics": {"receivers": [*counted, *kept], "exporters": ["prometheus"]},
                 },
             ),
         }
     )
+
+
+def _taking() -> Part:
+    """The way of spans from the topic to the gateway's own intake."""
+    return {"traces/taken": {"receivers": [kafka.RECEIVER], "processors": ["memory_limiter"], "exporters": [kafka.TAKEN]}}
 
 
 def _receivers(intake: Intake, *, late: bool = False) -> Part:
@@ -369,83 +387,16 @@ def _service_graph(metrics: TraceMetrics) -> Part:
     }
 
 
-RETRY: Part = {"enabled": True, "initial_interval": "1s", "max_interval": "15s", "max_elapsed_time": "0s"}
-"""Retries without an end: giving up sooner than the queue is full would lose what was acknowledged."""
-
-
-def _queue(queue: Queue, *, shards: int = 1) -> Part:
-    """A queue on disk, or one of several with equal shares of its bytes."""
-    return {"storage": "file_storage/queue", "sizer": "bytes", "queue_size": queue.bytes // shards}
-
-
-def _delivery(queue: Queue, backend: Backend) -> Part:
-    patience = {"timeout": f"{backend.answer_seconds}s"} if backend.answer_seconds is not None else {}
-    consumers = {"num_consumers": backend.consumers} if backend.consumers is not None else {}
-    batch = {"flush_timeout": "200ms", "min_size": backend.least_bytes, "max_size": backend.most_bytes}
+def _sending(queue: Queue, delivery: Delivery) -> Part:
+    """The queue of kept traces on disk, and their retries."""
+    consumers = {"num_consumers": delivery.consumers} if delivery.consumers is not None else {}
+    batch = {"flush_timeout": "200ms", "min_size": delivery.least_bytes, "max_size": delivery.most_bytes}
     return {
-        "endpoint": backend.endpoint,
-        **patience,
-        "tls": {"insecure": True},
+        "timeout": f"{delivery.answer_seconds}s",
         # Batches bounded in bytes stay under the 4 MiB that a gRPC server takes by default. A full queue loses what comes next and counts
         # it (otelcol_exporter_enqueue_failed_spans); waiting for room instead would keep the process from stopping.
-        "sending_queue": _queue(queue) | consumers | {"batch": batch},
+        "sending_queue": room(queue) | consumers | {"batch": batch},
         "retry_on_failure": RETRY,
-    }
-
-
-SILENCE_SECONDS = 120
-"""Timeout after which a connection to a gateway that hangs is closed, and unanswered requests are sent again."""
-
-FLUSH_SECONDS = 1
-"""Longest time that an agent waits for a batch to fill. Half as long, an outage of a gateway would make twice as many batches. Only so many
-are under way at once, and those that come later may be decided apart from the rest of their traces."""
-
-LEAST_BATCH_BYTES, USUAL_BATCH_BYTES, MOST_BATCH_BYTES = 8_192, 65_536, 1_048_576
-_MOST_CONSUMERS = 10_000
-"""Batches that an agent has under way at once to a gateway, whatever the wait: the collector starts a goroutine for each at its start."""
-MEMORY_BYTES_PER_BYTE = 3
-"""Bytes of memory that an agent takes for each byte of a batch that waits for its acknowledgement."""
-
-
-MEETING_SHARE = 0.4
-"""Share of the tail-sampling wait within which all agents have sent a returned gateway what they keep for it. The spans of a trace come
-from several agents, and those that come after the decision on the trace follow it without being looked at."""
-
-JITTER = 0.5
-"""Part of a pause before a retry by which the exporter makes it shorter or longer, at random; the collector's default."""
-
-LONGEST_PAUSE_MILLISECONDS, SHORTEST_PAUSE_MILLISECONDS = 5000, 500
-
-
-def _pause_milliseconds(gateways: Gateways) -> int:
-    """Longest pause between two attempts to send to a gateway."""
-    wanted = round(1000 * gateways.decision_seconds * MEETING_SHARE / (1 + JITTER))
-    return min(LONGEST_PAUSE_MILLISECONDS, max(SHORTEST_PAUSE_MILLISECONDS, wanted))
-
-
-def _to_gateway(operation: Operation, queue: Queue | None, gateways: Gateways, endpoint: str) -> Part:
-    # Over HTTP, because a gRPC channel pauses up to two minutes between attempts to connect, which no setting shortens: agents would find a
-    # returned gateway minutes apart, and traces would be decided in pieces.
-    reach: Part = {"endpoint": f"http://{endpoint}", "write_buffer_size": 4096, "idle_conn_timeout": "30s"}
-    if queue is None:
-        # Within the 10 s that OpenTelemetry's SDKs wait: a gateway that restarts is waited for, after that the sender repeats.
-        retry = {"enabled": True, "initial_interval": "500ms", "max_interval": "2s", "max_elapsed_time": "8s"}
-        return reach | {"timeout": "4s", "sending_queue": {"enabled": False}, "retry_on_failure": retry}
-    count = len(gateways.endpoints)
-    # Half of the agent's memory is for batches that wait for their acknowledgement, and a gateway's memory bounds them as well: what it
-    # would refuse is kept back here, because refused batches are sent again at random, so that traces are decided in pieces.
-    underway = min(gateways.underway_bytes, operation.memory_bytes // 2 // MEMORY_BYTES_PER_BYTE // count)
-    # At a small load a batch goes every second. Twice as many have room as are acknowledged meanwhile.
-    fewest = 2 * gateways.acknowledge_seconds // FLUSH_SECONDS
-    size = min(USUAL_BATCH_BYTES, max(LEAST_BATCH_BYTES, underway // fewest))
-    consumers = min(_MOST_CONSUMERS, max(fewest, underway // size))
-    batch = {"flush_timeout": f"{FLUSH_SECONDS}s", "min_size": size, "max_size": MOST_BATCH_BYTES}
-    pause = go_duration(_pause_milliseconds(gateways))
-    return reach | {
-        # Above the longest wait: a batch that is sent again although it was taken would be decided on twice.
-        "timeout": f"{gateways.acknowledge_seconds + SILENCE_SECONDS}s",
-        "sending_queue": _queue(queue, shards=count) | {"num_consumers": consumers, "batch": batch},
-        "retry_on_failure": RETRY | {"initial_interval": pause, "max_interval": pause},
     }
 
 
@@ -458,21 +409,9 @@ def _prometheus(metrics: TraceMetrics) -> Part:
     }
 
 
-def _extensions(operation: Operation, intake: Intake, queue: Queue | None) -> Part:
+def _extensions(operation: Operation, intake: Intake, queues: Sequence[Queue]) -> Part:
     guard: Part = {"bearertokenauth": {"filename": intake.token}} if intake.token is not None else {}
-    storage = {"file_storage/queue": _storage(queue)} if queue else {}
-    return {"health_check": {"endpoint": operation.health}} | storage | guard
-
-
-def _storage(queue: Queue) -> Part:
-    return {
-        "directory": queue.folder,
-        "create_directory": True,
-        "fsync": queue.sync_writes,
-        # The file of an emptied queue keeps its size until it is compacted. At the start it may be full, and a copy of all of it would need
-        # as much disk again and delay the start; once it is all but empty the copy is small.
-        "compaction": {"directory": queue.folder, "on_start": False, "on_rebound": True, "cleanup_on_start": True},
-    }
+    return {"health_check": {"endpoint": operation.health}} | {queue.extension: storage(queue) for queue in queues} | guard
 
 
 SET_ASIDE = "virtengine_queue_files_set_aside"

@@ -33,6 +33,7 @@ servers' own images."""
 
 SURROUNDINGS: Mapping[str, Server] = {
     "prometheus": Server("prometheus", "docker.io/prom/prometheus", "v3.16.0"),
+    "kafka": Server("kafka", "docker.io/apache/kafka", "3.9.1"),
     "trial": Server("trial", "", "1"),
 }
 """Servers that stand around a backbone when the shape of a cluster runs on one machine. ``trial`` is this repository's own."""

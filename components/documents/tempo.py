@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from components.documents.text import Quoted, expanded_text, go_duration, yaml_text
+from components.documents.text import expanded_text, go_duration, yaml_text
+
+if TYPE_CHECKING:
+    from components.documents.buckets import Bucket
 
 Part = dict[str, Any]
 
@@ -42,27 +45,16 @@ def upkeep(retention_seconds: int) -> Upkeep:
 
 
 @dataclass(frozen=True, slots=True)
-class Bucket:
-    """An S3-compatible bucket. ``credentials`` tells whether the variables S3_ACCESS_KEY and S3_SECRET_KEY hold its keys.
-
-    Without them the server takes the identity of its node or pod. ``endpoint`` is a host, or ``host:port``. ``authority`` is the path of
-    the PEM by which its certificate is known, None for the public authorities.
-    """
-
-    name: str
-    endpoint: str
-    region: str | None
-    credentials: bool
-    plain_http: bool = False
-    authority: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits above which Tempo refuses: bytes of a trace, and bytes per second. Tempo's defaults are 5 MB and 15 MB/s."""
+    """Limits above which Tempo refuses: bytes of a trace, bytes per second, bytes at once, and the seconds that one search may be over.
+
+    Tempo's defaults are 5 MB, 15 MB/s, 20 MB and a week.
+    """
 
     trace_bytes: int
     bytes_per_second: int
+    burst_bytes: int
+    search_seconds: int
 
 
 def store(
@@ -90,7 +82,7 @@ def store(
     loopback = {"kvstore": {"store": "inmemory"}} | inet6
     ring = {"ring": inet6} if inet6 else {}
     # Its argument -config.expand-env goes with the keys of a bucket, and holds for the whole document.
-    written = expanded_text if bucket is not None and bucket.credentials else yaml_text
+    written = expanded_text if bucket is not None and bucket.expanded else yaml_text
     return written(
         {
             "target": "all",
@@ -119,7 +111,7 @@ def store(
                 },
             },
             "backend_worker": {"compaction": retention, "finish_on_shutdown_timeout": "2s", **ring},
-            "overrides": {"defaults": {"compaction": retention} | _limits(limits, retention_seconds)},
+            "overrides": {"defaults": {"compaction": retention} | _limits(limits)},
             "usage_report": {"reporting_enabled": False},
         }
     )
@@ -153,15 +145,14 @@ def _unless_own(key: str, seconds: int, own: int, *, within: str | None = None) 
     return {} if seconds == own else {key: text if within is None else {within: text}}
 
 
-def _limits(limits: Limits, retention_seconds: int) -> Part:
+def _limits(limits: Limits) -> Part:
     """Limits of the one tenant."""
     return {
         "ingestion": {
             # By default a tenant has 10,000 traces under way, and spans of more are refused for good.
             "max_traces_per_user": 0,
             "rate_limit_bytes": limits.bytes_per_second,
-            # A second of it, and more than a gateway sends at once.
-            "burst_size_bytes": max(20_000_000, limits.bytes_per_second),
+            "burst_size_bytes": limits.burst_bytes,
         },
         # Spans over it are left out of a trace without a word.
         "global": {"max_bytes_per_trace": limits.trace_bytes},
@@ -169,7 +160,7 @@ def _limits(limits: Limits, retention_seconds: int) -> Part:
             # Search results would lose the leading zeros of trace ids.
             "left_pad_trace_ids": True,
             # By default a search over more than a week is refused, however long traces are kept.
-            "max_search_duration": go_duration(retention_seconds * 1000 + 3_600_000),
+            "max_search_duration": go_duration(limits.search_seconds * 1000),
         },
     }
 
@@ -178,14 +169,4 @@ def _storage(folder: str, bucket: Bucket | None) -> Part:
     log = {"wal": {"path": f"{folder}/wal"}}
     if bucket is None:
         return {"backend": "local", "local": {"path": f"{folder}/blocks"}} | log
-    # Path style is what every S3-compatible server understands.
-    place: Part = {"bucket": bucket.name, "endpoint": bucket.endpoint, "forcepathstyle": True}
-    if bucket.region is not None:
-        place["region"] = bucket.region
-    if bucket.plain_http:
-        place["insecure"] = True
-    if bucket.authority is not None:
-        place["tls_ca_path"] = bucket.authority
-    if bucket.credentials:
-        place |= {"access_key": Quoted("${S3_ACCESS_KEY}"), "secret_key": Quoted("${S3_SECRET_KEY}")}
-    return {"backend": "s3", "s3": place} | log
+    return bucket.storage() | log

@@ -49,7 +49,7 @@ def document_key(name: str) -> str:
 def template(plan: Plan, workload: Workload) -> Object:
     """The pod template of a workload."""
     return {
-        "metadata": {"labels": labels(plan, workload), "annotations": _annotations(plan, workload)},
+        "metadata": {"labels": {**workload.identity.labels, **labels(plan, workload)}, "annotations": _annotations(plan, workload)},
         "spec": _pod(workload, plan.toolbox),
     }
 
@@ -148,8 +148,9 @@ def _ephemeral_bytes(workload: Workload) -> int:
 
 def _environment(workload: Workload) -> list[Object]:
     variables: list[Object] = [{"name": name, "value": kubernetes(value)} for name, value in workload.environment.items()]
-    if workload.node_variable is not None:
-        variables.append({"name": workload.node_variable, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "spec.nodeName"}}})
+    for variable, field in ((workload.node_variable, "spec.nodeName"), (workload.instance_variable, "metadata.name")):
+        if variable is not None:
+            variables.append({"name": variable, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": field}}})
     return [*variables, *secret_environment(workload)]
 
 

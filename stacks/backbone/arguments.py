@@ -101,6 +101,54 @@ class Gateway(TypedDict):
     it to its successor. Default: 60 s, six times the usual wait."""
 
 
+class Sasl(TypedDict):
+    """The name and the password by which Kafka knows agents and gateways."""
+
+    mechanism: NotRequired[str]
+    """Mechanism of SASL. Default: `SCRAM-SHA-512`, in which the password does not cross the network."""
+    secret: str
+    """Secret with the entries `username` and `password`. Its user may write to the topic, read from it, and be in the consumer group.
+    Required."""
+
+
+class Kafka(TypedDict):
+    """A Kafka that is there already, on whose topic spans wait for gateways.
+
+    Tried with 3.9.1. Agents write what they have counted and redacted, in OTLP protobuf, keyed by the trace id. Gateways are one
+    consumer group: the share of one that is lost is taken over by the others, and there may be more of them under load. While this
+    section is there, gateways read the topic, also with `transport: direct`, so that a change of the transport loses nothing.
+    """
+
+    servers: list[str]
+    """Brokers that are asked first, as `host:port`; they tell of the others, which have to listen on one of these ports, because
+    policies let no other through. Required."""
+    topic: NotRequired[str]
+    """Topic of the spans, of this environment alone. It has to be there, as `check` says how, because one that Kafka made by itself
+    would have its default of partitions. Default: the namespace and `.spans`."""
+    group: NotRequired[str]
+    """Consumer group of the gateways. Default: the name of the topic."""
+    partitions: NotRequired[int]
+    """Partitions that the topic has, among which traces are divided; as many gateways at most have any. Default: 12, which 2, 3, 4, 6
+    and 12 gateways share evenly. With another number traces under way are cut in two."""
+    replication: NotRequired[int]
+    """Brokers that have a copy of each span. Default: 3, of which one may be away: agents are answered when all that are in step have
+    it."""
+    retention: NotRequired[str]
+    """Age at which Kafka deletes spans whether or not a gateway has read them. Default: 1 d, in which somebody answers an alert."""
+    tls: NotRequired[bool]
+    """Whether connections are encrypted. Default: true, since spans and the password cross the network."""
+    ca_secret: NotRequired[str]
+    """Secret with the entry `ca.crt`, the PEM of the authority behind the certificates of the brokers; the stack fills it when it is
+    given `<secret>.ca.crt`, else who issues it. Default: none, the public authorities."""
+    sasl: NotRequired[Sasl]
+    """Name and password. Default: none, a Kafka that asks for none."""
+    session_timeout: NotRequired[str]
+    """Time for which the share of a gateway that is away waits for it; then the others take it over. Default: 30 s: one that is started
+    again within it finds its share, so that no trace is cut; half of the minute in which a share should go on."""
+    compression: NotRequired[str]
+    """Compression of what agents write. Default: `snappy`, which costs agents the least."""
+
+
 class Collectors(TypedDict):
     """The OpenTelemetry collectors between services and backend."""
 
@@ -108,6 +156,12 @@ class Collectors(TypedDict):
     """The collector on each node."""
     gateway: NotRequired[Gateway]
     """The collectors on which whole traces meet."""
+    transport: NotRequired[str]
+    """Way of spans from agents to gateways. `direct`: each gateway has a share of the traces, which waits for it while it is away.
+    `kafka`: they wait on a topic, and gateways share what comes. Kubernetes only; one host has no agents. Default: `direct`, which
+    needs no other server."""
+    kafka: NotRequired[Kafka]
+    """The Kafka between agents and gateways. Required with `transport: kafka`. Default: none."""
 
 
 class ServiceStrategy(TypedDict):
@@ -358,7 +412,7 @@ class Environment(TypedDict):
     namespace: NotRequired[str]
     """Kubernetes namespace, and prefix of the names on a Docker host. Default: the name in the requirement."""
     backend: Backend
-    """Server that stores the traces and shows them."""
+    """Server that stores the traces and shows them, deployed here or there already."""
     collectors: NotRequired[Collectors]
     """Collectors, which carry the spans from the services to the backend."""
     sampling: Sampling

@@ -132,6 +132,22 @@ class Query(TypedDict):
     """Rules for the pods of the query server. Default: those of `target.pods`."""
 
 
+class TempoLimits(TypedDict):
+    """Limits above which Tempo refuses, or leaves out."""
+
+    trace_size: NotRequired[str]
+    """Bytes of a trace; its spans beyond them are left out, which `TracingStoreDiscards` tells. Default: ten times a trace of the load,
+    and 5 MB at least, which is Tempo's own; a search reads whole traces into memory."""
+    intake_rate: NotRequired[str]
+    """Bytes a second that are taken; what is over is refused, and waits in the gateways' queues. Default: ten times what gateways keep
+    of the load, so that they catch up after an outage, and 15 MB/s at least, which is Tempo's own."""
+    burst: NotRequired[str]
+    """Bytes that are taken at once, above the rate. Default: a second of the rate, and 20 MB at least, which is Tempo's own."""
+    search_range: NotRequired[str]
+    """Longest time that one search may be over; a longer one is refused. Default: the retention and an hour, so that all that is stored
+    can be found at once; a shorter one bounds what a search costs in reads of the object storage."""
+
+
 class GrafanaServer(TypedDict):
     """CPU and memory of Grafana, and its pods."""
 
@@ -148,11 +164,12 @@ class GrafanaServer(TypedDict):
 
 
 class Backend(TypedDict):
-    """Backend of one of the kinds `jaeger`, `tempo`."""
+    """Backend of one of the kinds `jaeger`, `tempo`, `otlp`."""
 
     kind: str
     """`jaeger`: Jaeger v2: on Badger one process with its store, on another store any number of them. `tempo`: Tempo 3 in one process
-    (`target: all`), with Grafana as its user interface."""
+    (`target: all`), with Grafana as its user interface. `otlp`: A store that is there already, of which nothing is deployed here. Its
+    retention, its limits and its user interface are its own."""
     storage: NotRequired[Storage]
     """With `kind: jaeger`: Store of the traces. Default: Badger, which needs no other server. With `kind: tempo`: Storage of Tempo's
     blocks."""
@@ -177,5 +194,32 @@ class Backend(TypedDict):
     query: NotRequired[Query]
     """With `kind: jaeger`: Servers that show and search traces on a store that is elsewhere. Default: one with a tenth of a core and
     512Mi, which hold the traces of a search."""
+    limits: NotRequired[TempoLimits]
+    """With `kind: tempo`: Limits above which Tempo refuses."""
     grafana: NotRequired[GrafanaServer]
     """With `kind: tempo`: CPU and memory of Grafana. Default: a tenth of a core and 256Mi, enough for operators looking at traces."""
+    endpoint: NotRequired[str]
+    """With `kind: otlp`: URL of its OTLP intake, with the port on which it listens, because policies see that one; `https` is TLS. With
+    `protocol: http` the path `/v1/traces` is added. Required."""
+    protocol: NotRequired[str]
+    """With `kind: otlp`: Transport of OTLP. Default: `grpc`, which every store of traces takes."""
+    ui_url: NotRequired[str]
+    """With `kind: otlp`: Address at which people look at traces. Required: no user interface is deployed here."""
+    query_url: NotRequired[str]
+    """With `kind: otlp`: Base URL of the API by which `trace`, `story`, `verify`, `export` and `rehearse` read traces. Required unless
+    `query_protocol` is `none`; the headers that it asks for come from the variable `VIRTENGINE_TRACING_QUERY_HEADERS` of whoever
+    reads. Default: none."""
+    query_protocol: NotRequired[str]
+    """With `kind: otlp`: API at `query_url`: that of Jaeger v2 or that of Tempo. Default: `none`, since a managed service may have
+    neither; the verbs that read traces then say so and name its user interface."""
+    ca_secret: NotRequired[str]
+    """With `kind: otlp`: Secret with the entry `ca.crt`, the PEM of the authority behind the certificate of the intake. Default: none,
+    the public authorities."""
+    token_secret: NotRequired[str]
+    """With `kind: otlp`: Secret with the entry `token`, sent as bearer token; a rotated one is taken without a restart. Default: none."""
+    headers: NotRequired[dict[str, str]]
+    """With `kind: otlp`: Headers of each request whose values are no secrets, such as a tenant. Default: none."""
+    headers_secret: NotRequired[str]
+    """With `kind: otlp`: Secret with an entry for each of `secret_headers`, named as the header. Default: none."""
+    secret_headers: NotRequired[list[str]]
+    """With `kind: otlp`: Headers of each request whose values are in `headers_secret`, such as a key of an account. Default: none."""

@@ -41,7 +41,7 @@ class TracingBackbone(pulumi.ComponentResource):
     namespace: pulumi.Output[str]
     """Kubernetes namespace of the backbone; a label without effect elsewhere."""
     backend: pulumi.Output[str]
-    """Store behind `query_url`: `jaeger` or `tempo`."""
+    """Store behind `query_url`: `jaeger` or `tempo`, or `otlp` for one that is there already."""
     otlp_grpc_endpoint: pulumi.Output[str]
     """URL of OTLP over gRPC, as scheme://host:port; https means TLS."""
     otlp_http_endpoint: pulumi.Output[str]
@@ -52,6 +52,8 @@ class TracingBackbone(pulumi.ComponentResource):
     """User name for `strategies_url` by HTTP basic authentication, with `otlp_token` as password. None: none is asked for."""
     query_url: pulumi.Output[str]
     """Base URL of the API that traces are read from."""
+    query_protocol: pulumi.Output[str] | None
+    """Query API at `query_url`: `jaeger`, `tempo` or `none`. None: that of the backend."""
     ui_url: pulumi.Output[str]
     """URL of the user interface."""
     span_metrics_url: pulumi.Output[str]

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from components.documents.tempo import upkeep
-from stacks.changes import stores
+from stacks.changes import stores, transport
 from stacks.environment.sizing import answers_late
 from stacks.environment.units import approximate_bytes, format_bytes, format_duration
 
@@ -37,12 +37,15 @@ def _of_another_kind(key: str, old: Environment, new: Environment) -> bool:
     return key.startswith("backend.storage.") and _storage(old) != _storage(new) and key != "backend.storage.kind"
 
 
-def _storage(environment: Environment) -> str:
-    return environment.backend.storage.kind
+def _storage(environment: Environment) -> str | None:
+    """Kind of the storage of the traces; None of a store that is there already."""
+    return environment.backend.storage.kind if environment.backend.kind != "otlp" else None
 
 
 def _retention(_was: object, _becomes: object, old: Environment, new: Environment) -> str:
     before, after = old.retention.traces, new.retention.traces
+    if new.backend.kind == "otlp":
+        return "nothing here deletes traces: set it on the store too, which keeps what it keeps"
     if (elsewhere := stores.retention(old, new)) is not None:
         return elsewhere
     if new.backend.kind == "jaeger":
@@ -54,14 +57,22 @@ def _retention(_was: object, _becomes: object, old: Environment, new: Environmen
     return f"on Tempo the traces that are still stored stay until they are {format_duration(after)} old"
 
 
-def _kind(_was: object, _becomes: object, old: Environment, _new: Environment) -> str:
+def _kind(_was: object, _becomes: object, old: Environment, new: Environment) -> str:
+    told = _left_behind(old)
+    return f"{told}; from then on the retention is that of {new.backend.endpoint}" if new.backend.kind == "otlp" else told
+
+
+def _left_behind(old: Environment) -> str:
+    """Fate of the traces in a backend that gives way to one of another kind."""
+    if old.backend.kind == "otlp":
+        return "traces stored so far stay in the store that is there already, and are read there alone"
     if _volume(old) is None:
         return f"traces stored so far stay in {_storage(old)} and are not moved"
-    if _storage(old) == "s3":
+    if _in_bucket(old):
         return "traces stored so far stay in the bucket and are not moved; the volume of the write-ahead log is " + (
-            "protected and refuses to be deleted" if old.backend.protect else "deleted, with what is not in the bucket yet"
+            "protected and refuses to be deleted" if _has_protection(old) else "deleted, with what is not in the bucket yet"
         )
-    if old.backend.protect:
+    if _has_protection(old):
         return f"traces stored so far stay where they are and are not moved; {_protected(old)}"
     return "traces stored so far are not moved, and are deleted with their volume"
 
@@ -71,13 +82,15 @@ def _storage_kind(was: object, becomes: object, old: Environment, new: Environme
     if old.backend.kind != "tempo" or new.backend.kind != "tempo" or before is None or after is None:
         # Said of the kind of the backend, where that is another one too.
         return _kind(was, becomes, old, new) if old.backend.kind == new.backend.kind else None
-    if becomes == "s3":
+    if was != "volume" and becomes != "volume":
+        told = "traces stored so far stay in the bucket and are no longer found; the claim of the write-ahead log stays"
+    elif becomes != "volume":
         told = "the claim of the traces becomes that of the write-ahead log; the traces in it are not moved, and no longer found"
     else:
         told = "the claim of the write-ahead log becomes that of the traces; those in the bucket stay there, and are no longer found"
     if _on_cluster(old, new) and after < before:
         least = format_bytes(before)
-        key = "backend.storage.wal.size" if becomes == "s3" else "backend.storage.size"
+        key = "backend.storage.wal.size" if becomes != "volume" else "backend.storage.size"
         return f"{_SHRINKS} (write {key}: {least} or more); then {told}"
     return told
 
@@ -89,8 +102,16 @@ def _on_cluster(old: Environment, new: Environment) -> bool:
     return old.target == new.target and new.target.kind == "kubernetes"
 
 
+def _in_bucket(environment: Environment) -> bool:
+    return environment.backend.kind == "tempo" and environment.backend.storage.kind != "volume"
+
+
+def _has_protection(environment: Environment) -> bool:
+    return environment.backend.kind != "otlp" and environment.backend.protect
+
+
 def _protected(old: Environment) -> str:
-    return "the volume is protected and refuses to be deleted" if old.backend.protect else "the volume is deleted with them"
+    return "the volume is protected and refuses to be deleted" if _has_protection(old) else "the volume is deleted with them"
 
 
 def _elsewhere(_was: object, _becomes: object, _old: Environment, _new: Environment) -> str:
@@ -123,12 +144,18 @@ def _queue_class(_was: object, _becomes: object, old: Environment, new: Environm
 def _volume(environment: Environment) -> int | None:
     """Size of the volume of the backend: of its traces, or of the write-ahead log of traces in a bucket; None for a store elsewhere."""
     backend = environment.backend
+    if backend.kind == "otlp":
+        return 0
     if backend.kind == "jaeger":
         return backend.volume.size if backend.volume is not None else None
     return backend.storage.size if backend.storage.kind == "volume" else backend.storage.wal.size
 
 
-def _gateways(was: object, becomes: object, _old: Environment, _new: Environment) -> str:
+def _gateways(was: object, becomes: object, old: Environment, new: Environment) -> str:
+    if old.collectors.transport == new.collectors.transport == "kafka":
+        shared = "gateways share the topic anew: traces under way on what moves are decided in two pieces"
+        fewer = isinstance(was, int) and isinstance(becomes, int) and becomes < was
+        return f"{shared}; the queues of those that go are deleted, with what they had taken and not decided on" if fewer else shared
     anew = "agents divide the traces anew: traces under way are decided in two pieces"
     if isinstance(was, int) and isinstance(becomes, int) and becomes < was:
         return (
@@ -139,7 +166,10 @@ def _gateways(was: object, becomes: object, _old: Environment, _new: Environment
 
 
 def _agent_queue(_was: object, becomes: object, _old: Environment, new: Environment) -> str:
-    lost = "the agents' pods are replaced, which loses what a gateway that is away has not taken"
+    kafka = new.collectors.transport == "kafka"
+    lost = f"the agents' pods are replaced, which loses what {'Kafka' if kafka else 'a gateway that is away'} has not taken"
+    if becomes is None and kafka:
+        return f"{lost}; agents then acknowledge what Kafka has, and while it is away senders are refused and repeat"
     if becomes is None:
         return (
             f"{lost}; agents then acknowledge what a gateway has taken: a killed gateway loses the traces of "
@@ -155,7 +185,7 @@ def _queue_sync(_was: object, becomes: object, _old: Environment, _new: Environm
 def _storage_class(_was: object, _becomes: object, old: Environment, new: Environment) -> str | None:
     if not _on_cluster(old, new):
         return None
-    if _storage(old) == "s3":
+    if _in_bucket(old):
         return f"the claim is made anew, and what is not in the bucket yet is lost; {_protected(old)}"
     return f"the claim is made anew and the traces in it are lost; {_protected(old)}"
 
@@ -164,12 +194,24 @@ def _bucket(_was: object, _becomes: object, _old: Environment, _new: Environment
     return "traces in the old bucket can no longer be read"
 
 
-def _protect(_was: object, becomes: object, _old: Environment, _new: Environment) -> str | None:
-    return None if becomes else "`pulumi destroy` would delete the stored traces"
+def _protect(_was: object, becomes: object, _old: Environment, new: Environment) -> str | None:
+    return None if becomes or new.backend.kind == "otlp" else "`pulumi destroy` would delete the stored traces"
 
 
 def _sync_writes(_was: object, becomes: object, _old: Environment, _new: Environment) -> str | None:
     return None if becomes else "a power cut loses what was acknowledged last"
+
+
+def _trace_size(_was: object, _becomes: object, _old: Environment, _new: Environment) -> str:
+    return "spans of a trace beyond it are left out from now on; stored traces stay as they are"
+
+
+def _intake_rate(_was: object, _becomes: object, _old: Environment, _new: Environment) -> str:
+    return "what is over is refused, and waits in the gateways' queues"
+
+
+def _existing(_was: object, _becomes: object, _old: Environment, _new: Environment) -> str:
+    return "traces stored so far stay where they are; those that wait in the gateways' queues go to the new one"
 
 
 def _poll(_was: object, _becomes: object, _old: Environment, new: Environment) -> str:
@@ -303,6 +345,15 @@ _RULES: Mapping[str, Callable[[object, object, Environment, Environment], str | 
     "backend.storage.bucket": _bucket,
     "backend.storage.endpoint": _bucket,
     "backend.storage.port": _bucket,
+    "backend.storage.account": _bucket,
+    "backend.limits.trace_size": _trace_size,
+    "backend.limits.intake_rate": _intake_rate,
+    "backend.limits.burst": _intake_rate,
+    "backend.endpoint": _existing,
+    "backend.query_url": _outputs,
+    "backend.query_protocol": _outputs,
+    "backend.ui_url": _outputs,
+    "backend.headers.*": _existing,
     "backend.protect": _protect,
     "collectors.gateway.replicas": _gateways,
     "collectors.agent.queue": _agent_queue,
@@ -348,6 +399,7 @@ _RULES: Mapping[str, Callable[[object, object, Environment, Environment], str | 
     "access.groups_claim": _at_login,
     "load.nodes": _nodes,
     **stores.RULES,
+    **transport.RULES,
 }
 
 _SECTIONS: Mapping[str, str] = {"load": _LOAD}

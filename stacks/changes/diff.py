@@ -162,6 +162,8 @@ _AT_START = (
     "environment",
     "secret_files",
     "secret_variables",
+    "node_variable",
+    "instance_variable",
     "grace_seconds",
     "restart_grace_seconds",
     "scheduling",
@@ -173,7 +175,7 @@ def _same_place(old: Workload, new: Workload, marks: list[str]) -> WorkloadChang
     texts = {document.name: document for document in old.documents}
     changed = [d for d in new.documents if texts.get(d.name) != d]
     properties = [name for name in _AT_START if getattr(old, name) != getattr(new, name)] + marks
-    if (old.identity.user_id, bool(old.identity.reads)) != (new.identity.user_id, bool(new.identity.reads)):
+    if _identity(old) != _identity(new):
         properties.append("identity")
     if [v.storage_class for v in old.volumes] != [v.storage_class for v in new.volumes]:
         properties.append("volume")  # a larger one grows in place, one of another class is another volume
@@ -185,6 +187,11 @@ def _same_place(old: Workload, new: Workload, marks: list[str]) -> WorkloadChang
     if old.replicas != new.replicas:
         return WorkloadChange(new.name, "scales", (f"replicas {old.replicas} → {new.replicas}",))
     return None
+
+
+def _identity(workload: Workload) -> tuple[object, ...]:
+    """The part of an identity that a pod has from its start."""
+    return workload.identity.user_id, bool(workload.identity.reads), workload.identity.labels
 
 
 def _documents(before: Plan, after: Plan) -> str:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from stacks.deploy.cluster import ClusterError
 from stacks.deploy.probe import ProbeError, Sent, probe, received, send
+from stacks.show.errors import QueryError
+from stacks.show.fetch import protocol_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,8 +38,18 @@ def _sent(environment: Environment | None, outputs: Callable[[], Outputs]) -> Se
         return None  # the probe after the deployment says what is wrong
 
 
-def probed(environment: Environment, outputs: Outputs, early: Sent | None, *, say: Callable[[str], None]) -> Trace:
-    """The trace of a probe: of the one that went in early, else of a new one. Raises ``ProbeError``."""
+def probed(environment: Environment, outputs: Outputs, early: Sent | None, *, say: Callable[[str], None]) -> Trace | None:
+    """The trace of a probe: of the one that went in early, else of a new one. None where no API is known to read it by.
+
+    Raises ``ProbeError``.
+    """
+    try:
+        protocol_of(outputs)
+    except QueryError as error:
+        sent = early or send(environment, outputs)
+        say(f"a probe went in at {outputs.otlp_http_endpoint} as trace {sent.ids[0]} and is not read back")
+        say(str(error))
+        return None
     if early is not None:
         say(f"a probe went in at {outputs.otlp_http_endpoint} before the preview; waiting for {outputs.query_url}")
         try:

@@ -15,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from stacks.show.fetch import reached
 from stacks.show.trace import QueryError, fetch
 
 if TYPE_CHECKING:
@@ -81,8 +82,7 @@ def send(
 def received(sent: Sent, outputs: Outputs, *, wait_seconds: float = WAIT_SECONDS, way: Way | None = None) -> Trace:
     """The first trace of sent spans that is stored, waited for by the same ``way``. Raises ``ProbeError``."""
     with _explained(sent.environment), (way or partial(_way, sent.environment))(outputs.query_url) as found:
-        reached = outputs.model_copy(update={"query_url": f"http://{found[0]}:{found[1]}"})
-        return _first(reached, sent.ids, sent.environment, wait_seconds)
+        return _first(reached(outputs, *found), sent.ids, sent.environment, wait_seconds)
 
 
 @contextmanager
@@ -100,7 +100,7 @@ def _way(environment: Environment, url: str) -> Iterator[tuple[str, int]]:
     parts = urlsplit(url)
     host, port = str(parts.hostname), parts.port or (443 if parts.scheme == "https" else 80)
     target = environment.target
-    if target.kind != "kubernetes":
+    if target.kind != "kubernetes" or not in_cluster(host):
         yield host, port
         return
     from stacks.deploy.cluster import forwarded
@@ -108,6 +108,11 @@ def _way(environment: Environment, url: str) -> Iterator[tuple[str, int]]:
     service, namespace, *_ = host.split(".")
     with forwarded(target.context, namespace, service, port) as number:
         yield "127.0.0.1", number
+
+
+def in_cluster(host: str) -> bool:
+    """Whether a host is the name of a Service, which nothing outside of its cluster resolves."""
+    return host.removesuffix(".cluster.local").endswith(".svc")
 
 
 def _spans(environment: Environment, name: str = "probe", attributes: Mapping[str, str] | None = None) -> tuple[bytes, list[str]]:

@@ -34,7 +34,6 @@ def broken_cluster_rules(environment: Environment) -> Iterator[Broken]:
     yield from _access(environment)
     yield from _shared(environment)
     yield from _certificates(environment)
-    yield from _storage(environment)
     yield from _remote_write(environment)
     if environment.target.kind == "kubernetes":
         if environment.namespace in _OF_EVERY_CLUSTER:
@@ -117,12 +116,6 @@ def _certificates(environment: Environment) -> Iterator[Broken]:
     for key, section in (("ingest", environment.ingest), ("access", environment.access)):
         if section is not None and section.certificate is not None and section.tls_secret is None:
             yield f"{key}.certificate", f"has no Secret to be written to; name one in {key}.tls_secret"
-
-
-def _storage(environment: Environment) -> Iterator[Broken]:
-    backend = environment.backend
-    if backend.kind == "tempo" and backend.storage.kind == "s3" and backend.storage.plain_http and backend.storage.ca_secret is not None:
-        yield "backend.storage.ca_secret", "is of no use with plain HTTP; leave it out, or write plain_http: false"
 
 
 def _scraping(environment: Environment) -> Iterator[Broken]:

@@ -9,7 +9,8 @@ from pydantic import Field
 from stacks.environment.cluster import Pods
 from stacks.environment.section import Section
 from stacks.environment.sections import Disk, Resources
-from stacks.environment.units import Bytes, HostPort, HttpUrl, Identifier, IndexPrefix, Keyspace, ObjectName, Percent
+from stacks.environment.store_names import IndexPrefix, Keyspace
+from stacks.environment.units import Bytes, HostPort, HttpUrl, Identifier, ObjectName, Percent
 
 
 class Badger(Section):

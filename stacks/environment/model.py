@@ -9,6 +9,7 @@ from pydantic import Field
 from stacks.environment.cluster import Kubernetes
 from stacks.environment.jaeger import Jaeger
 from stacks.environment.monitoring import Monitoring
+from stacks.environment.otlp import Otlp
 from stacks.environment.section import Section
 from stacks.environment.sections import (
     Access,
@@ -21,8 +22,8 @@ from stacks.environment.sections import (
     Local,
     Retention,
     Sampling,
-    Tempo,
 )
+from stacks.environment.tempo import Tempo
 from stacks.environment.units import Label
 
 PROJECT = "virtengine-tracing"
@@ -36,8 +37,8 @@ class Environment(Section):
     """Target on which the backbone runs."""
     namespace: Label = Field(default="virtengine-observability", title="namespace")
     """Kubernetes namespace, and prefix of the names on a Docker host. Default: the name in the requirement."""
-    backend: Annotated[Jaeger | Tempo, Field(discriminator="kind")]
-    """Server that stores the traces and shows them."""
+    backend: Annotated[Jaeger | Tempo | Otlp, Field(discriminator="kind")]
+    """Server that stores the traces and shows them, deployed here or there already."""
     collectors: Collectors = Collectors()
     """Collectors, which carry the spans from the services to the backend."""
     sampling: Sampling

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from components.documents.series import NO_LABELS, SPAN_LABELS
 from components.documents.text import prometheus_label
+from stacks.environment.backend_rules import broken_backend_rules
 from stacks.environment.cluster_rules import broken_cluster_rules
 from stacks.environment.sizing import answers_late, floors, grace_seconds
 from stacks.environment.store_rules import broken_store_rules
+from stacks.environment.transport_rules import broken_transport_rules
 from stacks.environment.units import format_bytes, format_duration, format_percent, shown
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ def broken_rules(environment: Environment) -> Iterator[Broken]:
     yield from _queue(environment)
     yield from _ingest(environment)
     yield from _images(environment)
+    yield from broken_backend_rules(environment)
+    yield from broken_transport_rules(environment)
     yield from broken_cluster_rules(environment)
 
 
@@ -172,6 +176,7 @@ def _queue(environment: Environment) -> Iterator[Broken]:
 def _images(environment: Environment) -> Iterator[Broken]:
     """Digests of programs that nothing here runs: a pinned image that is not pinned."""
     backend, access = environment.backend, environment.access
+    # The strategy server is Jaeger's binary whatever the backend.
     used = {"otelcol-contrib", "jaeger", "busybox"}
     used |= {"jaeger-es-index-cleaner"} if backend.kind == "jaeger" and backend.storage.kind in {"opensearch", "elasticsearch"} else set()
     used |= {"tempo", "grafana"} if backend.kind == "tempo" else set()

@@ -7,20 +7,19 @@ A setting without a default is required.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from stacks.environment.cluster import GatewayReference, Issuer, Pods
+from stacks.environment.kafka import Kafka
 from stacks.environment.section import Section
 from stacks.environment.units import (
     Age,
-    BucketName,
     Bytes,
     Cores,
     Digest,
     Duration,
-    Hostname,
     HttpsUrl,
     Identifier,
     Interval,
@@ -30,7 +29,6 @@ from stacks.environment.units import (
     Network,
     ObjectName,
     Percent,
-    Region,
     Scope,
     SiteName,
     Text,
@@ -67,7 +65,7 @@ class Resources(Section):
     enough for an idle server."""
 
 
-def _resources(cpu: str, memory: str) -> Resources:
+def resources_of(cpu: str, memory: str) -> Resources:
     """Resources as a default of a section that holds them."""
     return Resources.model_validate({"cpu": cpu, "memory": memory})
 
@@ -82,77 +80,9 @@ class Disk(Section):
     """Storage class of the claim. Kubernetes only. Default: the cluster's own default class."""
 
 
-def _disk(bytes_: str) -> Disk:
+def disk_of(bytes_: str) -> Disk:
     """A volume as a default of a section that holds one."""
     return Disk.model_validate({"size": bytes_})
-
-
-class TempoVolume(Section):
-    """Blocks on a volume."""
-
-    kind: Literal["volume"] = Field(title="trace storage")
-    """Storage of Tempo's blocks."""
-    size: Bytes = Field(title="volume size")
-    """Bytes asked of the storage class, for blocks and write-ahead log. Required: it follows from the load and the retention."""
-    storage_class: ObjectName | None = Field(default=None, title="storage class")
-    """Storage class of the claim. Kubernetes only. Default: the cluster's own default class."""
-
-
-class TempoBucket(Section):
-    """Blocks in an S3-compatible bucket; the write-ahead log stays on a volume."""
-
-    kind: Literal["s3"] = Field(title="trace storage")
-    """Storage of Tempo's blocks."""
-    bucket: BucketName = Field(title="bucket", examples=["virtengine-traces-prod"])
-    """Name of the bucket. Required; it must exist and belong to this environment alone, since retention deletes in it."""
-    endpoint: Hostname = Field(title="object storage endpoint", examples=["s3.example.org"])
-    """Host name of the S3 API. Required: it decides who stores the traces."""
-    port: int = Field(default=443, ge=1, le=65_535, title="object storage port")
-    """Port of the S3 API. Default: 443."""
-    plain_http: bool = Field(default=False, title="plain HTTP to the object storage")
-    """Whether traces and keys cross the network in clear. Default: false; a server inside of the cluster may have no certificate."""
-    ca_secret: ObjectName | None = Field(default=None, title="authority of the object storage", examples=["storage-ca"])
-    """Secret with the entry `ca.crt`, the PEM of the authority behind the certificate of the S3 API; the stack fills it when it is given
-    `<secret>.ca.crt`, else who issues it. Default: none, the public authorities."""
-    region: Region | None = Field(default=None, title="region")
-    """Region of the bucket. Default: none, as most S3-compatible servers want."""
-    credentials_secret: ObjectName | None = Field(default=None, title="credentials of the bucket")
-    """Secret with the entries `access-key` and `secret-key`. Default: none, which leaves it to the identity of the node or pod; the
-    services that hand it out (169.254.169.254 and 169.254.170.23, port 80) are then open to the backend."""
-    service_account_annotations: dict[LabelKey, Text] = Field(default_factory=dict, title="annotation of the backend service account")
-    """Annotations by which the backend's service account has an identity, for example `eks.amazonaws.com/role-arn`. Kubernetes only.
-    Default: none."""
-    wal: Disk = Field(default=_disk("10Gi"), title="write-ahead log")
-    """Volume of the write-ahead log: what was acknowledged and is not in the bucket yet. Default: 10Gi, hours at 1,000 spans/s."""
-
-
-class GrafanaServer(Resources):
-    """CPU and memory of Grafana, and its pods."""
-
-    scraped: bool = Field(default=False, title="scraping")
-    """Whether the namespaces that may scrape reach Grafana's port. Default: false, because its metrics are on the port of its pages, and
-    who reaches that past the login sees every trace."""
-    pods: Pods = Pods()
-    """Rules for the pods of Grafana. Default: those of `target.pods`."""
-
-
-class Tempo(Section):
-    """Tempo 3 in one process (`target: all`), with Grafana as its user interface."""
-
-    kind: Literal["tempo"] = Field(title="backend")
-    """Kind of the backend."""
-    storage: Annotated[TempoVolume | TempoBucket, Field(discriminator="kind")]
-    """Storage of Tempo's blocks."""
-    replicas: int = Field(default=1, ge=1, title="backend replicas")
-    """Processes. Monolithic Tempo 3 without Kafka is one, which is the default."""
-    protect: bool = Field(default=True, title="protection of the stored traces")
-    """Whether `pulumi destroy` refuses to delete the volume. Default: true; development turns it off."""
-    resources: Resources = Field(default=_resources("1", "4Gi"), title="backend")
-    """Default: a core and 4Gi; Tempo builds its blocks in memory."""
-    pods: Pods = Field(default=Pods(), title="backend")
-    """Rules for the pods of the backend. Default: those of `target.pods`."""
-    grafana: GrafanaServer = Field(default=GrafanaServer(), title="Grafana")
-    """CPU and memory of Grafana. Default: a tenth of a core and 256Mi, enough for operators looking at traces."""
 
 
 class AgentQueue(Section):
@@ -177,7 +107,7 @@ class AgentQueue(Section):
 class Agent(Section):
     """The collector on each node, which services send to. On one host the gateway takes its place."""
 
-    resources: Resources = _resources("100m", "512Mi")
+    resources: Resources = resources_of("100m", "512Mi")
     """Default: a tenth of a core and 512Mi, which held 25,000 spans/s of one node."""
     pods: Pods = Pods()
     """Rules for the pods of the agents. Default: those of `target.pods`."""
@@ -207,7 +137,7 @@ class Gateway(Section):
 
     replicas: int = Field(default=1, ge=1, le=64, title="replicas")
     """Collectors among which traces are divided. Kubernetes only; one host runs one. Default: 1."""
-    resources: Resources = _resources("500m", "1Gi")
+    resources: Resources = resources_of("500m", "1Gi")
     """Default: half a core and 1Gi. Tail sampling keeps whole traces in it: see `check`."""
     pods: Pods = Pods()
     """Rules for the pods of the gateways. Default: those of `target.pods`."""
@@ -228,6 +158,12 @@ class Collectors(Section):
     """The collector on each node."""
     gateway: Gateway = Field(default=Gateway(), title="gateway")
     """The collectors on which whole traces meet."""
+    transport: Literal["direct", "kafka"] = Field(default="direct", title="transport between collectors")
+    """Way of spans from agents to gateways. `direct`: each gateway has a share of the traces, which waits for it while it is away. `kafka`:
+    they wait on a topic, and gateways share what comes. Kubernetes only; one host has no agents. Default: `direct`, which needs no other
+    server."""
+    kafka: Kafka | None = None
+    """The Kafka between agents and gateways. Required with `transport: kafka`. Default: none."""
 
 
 class ServiceStrategy(Section):
@@ -409,7 +345,7 @@ class Access(Section):
     """Issuer of the certificate in `tls_secret`, by a Certificate of cert-manager. Default: none, the Secret comes from elsewhere."""
     replicas: int = Field(default=1, ge=1, le=64, title="replicas of the login proxy")
     """Login proxies, which share no state but the cookie's secret. Default: 1; with more, a node that is lost interrupts nobody."""
-    resources: Resources = Field(default=_resources("50m", "128Mi"), title="login proxy")
+    resources: Resources = Field(default=resources_of("50m", "128Mi"), title="login proxy")
     """CPU and memory of the login proxy. Default: a twentieth of a core and 128Mi."""
     pods: Pods = Field(default=Pods(), title="login proxy")
     """Rules for the pods of the login proxy. Default: those of `target.pods`."""

@@ -30,9 +30,10 @@ request over gRPC has. A file that cannot grow takes no write, so that nothing l
 SPANS_PER_SECOND = {True: 1_800, False: 10_000}
 """Spans that Badger takes per second with and without synchronous writes, measured with one sender on two cores."""
 
-HELD_BYTES_PER_SPAN_BYTE = {"decided": 3.0, "answered": 12.0}
-"""Bytes of memory in use for each byte of a span in OTLP that a gateway holds until its decision, or until it answers an agent. Measured:
-2.5 with 200,000 spans held for a decision; 11.6 with 83,000 under way at 3,333 spans/s, whose request waits with them."""
+HELD_BYTES_PER_SPAN_BYTE = {"decided": 3.0, "answered": 12.0, "taken": 15.0}
+"""Bytes of memory in use for each byte of a span in OTLP that a gateway holds until its decision, until it answers an agent, or until it
+answers itself of what it has taken from Kafka. Measured: 2.5 with 200,000 spans held for a decision; 11.6 with 83,000 under way at 3,333
+spans/s, whose request waits with them. What a gateway sends itself waits at both ends; the sender's has 3, as an agent's."""
 
 GARBAGE = 2.0
 """Resident bytes for each byte in use: Go collects when as much again has been allocated, or when its memory limit is near."""
@@ -97,18 +98,26 @@ def floors(environment: Environment) -> Iterator[tuple[str, str, int, int]]:
     if agent.queue is not None:
         least = max(LEAST_QUEUE, LEAST_SHARE * gateway.replicas)
         yield "collectors.agent.queue.size", "the queue of an agent", agent.queue.size, least
-    yield "collectors.gateway.queue.size", "the queue of a gateway", gateway.queue.size, LEAST_QUEUE
-    yield "backend.resources.memory", f"{backend.kind.title()}", backend.resources.memory, LEAST_MEMORY[backend.kind]
+    yield "collectors.gateway.queue.size", "the queue of a gateway", gateway.queue.size, _least_queue(environment)
+    if backend.kind != "otlp":
+        yield "backend.resources.memory", f"{backend.kind.title()}", backend.resources.memory, LEAST_MEMORY[backend.kind]
     if backend.kind == "jaeger" and not backend.embedded:
         yield "backend.query.memory", "the query server", backend.query.memory, LEAST_MEMORY["query"]
     if backend.kind == "tempo":
         yield "backend.grafana.memory", "Grafana", backend.grafana.memory, LEAST_MEMORY["grafana"]
-    if backend.kind == "tempo" and backend.storage.kind == "s3":
+    if backend.kind == "tempo" and backend.storage.kind != "volume":
         yield "backend.storage.wal.size", "a write-ahead log", backend.storage.wal.size, LEAST_TRACES
     elif (volume := _volume(environment)) is not None:
         yield volume[0], "the store of the traces", volume[1], LEAST_TRACES
     if environment.access is not None:
         yield "access.resources.memory", "the login proxy", environment.access.resources.memory, LEAST_MEMORY["access"]
+
+
+def _least_queue(environment: Environment) -> int:
+    """Bytes of a gateway's volume below which it does not work, with room for what it takes from Kafka."""
+    if environment.collectors.kafka is None:
+        return LEAST_QUEUE
+    return LEAST_QUEUE + math.ceil(queue_volume(taken_bytes(environment)) / 2**26) * 2**26
 
 
 def flow(environment: Environment) -> Flow:
@@ -139,8 +148,15 @@ def acknowledge_seconds(environment: Environment) -> int:
 
 
 def answers_late(environment: Environment) -> bool:
-    """Whether gateways answer after the decision: on a cluster, to agents that have a queue."""
-    return environment.target.kind == "kubernetes" and environment.collectors.agent.queue is not None
+    """Whether gateways answer after the decision: on a cluster, to agents that have a queue, or to themselves where they read a topic."""
+    collectors = environment.collectors
+    return environment.target.kind == "kubernetes" and (collectors.agent.queue is not None or collectors.transport == "kafka")
+
+
+def _held_factor(environment: Environment) -> float:
+    if environment.target.kind == "kubernetes" and environment.collectors.transport == "kafka":
+        return HELD_BYTES_PER_SPAN_BYTE["taken"]
+    return HELD_BYTES_PER_SPAN_BYTE["answered" if answers_late(environment) else "decided"]
 
 
 USUAL_GRACE_SECONDS, PROMPT_STOP_SECONDS = 60, 2
@@ -166,8 +182,8 @@ def held_seconds(environment: Environment) -> float:
 
 def held_bytes(environment: Environment, spans_per_second: float) -> float:
     """Memory in use of one gateway at a rate of spans."""
-    factor = HELD_BYTES_PER_SPAN_BYTE["answered" if answers_late(environment) else "decided"]
-    return COLLECTOR_BYTES + spans_per_second * held_seconds(environment) * environment.load.bytes_per_span * factor
+    held = spans_per_second * held_seconds(environment) * environment.load.bytes_per_span
+    return COLLECTOR_BYTES + held * _held_factor(environment)
 
 
 def resident_bytes(environment: Environment, spans_per_second: float) -> float:
@@ -197,10 +213,15 @@ def most_spans_per_second(environment: Environment) -> float:
 
 def underway_bytes(environment: Environment) -> int:
     """Bytes of spans that one agent may have sent to one gateway without an answer, so that what all nodes send fits in its memory."""
+    return most_underway_bytes(environment) // environment.load.nodes
+
+
+def most_underway_bytes(environment: Environment) -> int:
+    """Bytes of spans that may be under way to one gateway without an answer, so that they fit in its memory."""
     wait = environment.sampling.tail.wait.total_seconds()
     # The answer comes after wait + 2 s, and after half of wait + 3 s on average before those.
     answered = (wait + 2) + (wait + 3) / 2
-    return math.floor(most_spans_per_second(environment) * environment.load.bytes_per_span * answered / environment.load.nodes)
+    return math.floor(most_spans_per_second(environment) * environment.load.bytes_per_span * answered)
 
 
 def away_seconds(environment: Environment) -> float:
@@ -211,8 +232,14 @@ def away_seconds(environment: Environment) -> float:
     queue, node = environment.collectors.agent.queue, flow(environment).recorded / environment.load.nodes
     if queue is None:
         return 0.0
-    room = queue_room(queue.size, environment.collectors.gateway.replicas)
+    room = queue_room(queue.size, queue_files(environment))
     return room / (node * environment.load.bytes_per_span) if node else math.inf
+
+
+def queue_files(environment: Environment) -> int:
+    """Files of an agent's queue: one for each gateway, or one for a topic."""
+    collectors = environment.collectors
+    return 1 if collectors.transport == "kafka" else collectors.gateway.replicas
 
 
 def queue_room(volume_bytes: float, files: int = 1) -> int:
@@ -241,9 +268,14 @@ def burst_spans(environment: Environment) -> int:
     return max(2 * limit, math.ceil(10 * trace))
 
 
+def trace_bytes(environment: Environment) -> float:
+    """Bytes of a trace as the load expects it."""
+    return environment.load.spans_per_trace * environment.load.bytes_per_span
+
+
 def longest_trace_bytes(environment: Environment) -> int:
     """Bytes of a trace ten times as long as the load expects."""
-    return math.ceil(10 * environment.load.spans_per_trace * environment.load.bytes_per_span)
+    return math.ceil(10 * trace_bytes(environment))
 
 
 def catching_up_bytes(environment: Environment) -> int:
@@ -251,10 +283,21 @@ def catching_up_bytes(environment: Environment) -> int:
     return math.ceil(10 * flow(environment).kept * environment.load.bytes_per_span)
 
 
+def taken_bytes(environment: Environment) -> int:
+    """Bytes of spans that one gateway may have taken from Kafka and not decided on: what its memory holds, twice over."""
+    return 2 * most_underway_bytes(environment)
+
+
+def kept_bytes(environment: Environment) -> int:
+    """Bytes of the volume of one gateway that are for kept traces."""
+    queue = environment.collectors.gateway.queue
+    return queue_room(queue.size - (queue_volume(taken_bytes(environment)) if environment.collectors.kafka is not None else 0))
+
+
 def queue_seconds(environment: Environment) -> float:
     """Seconds for which the gateways' queues take all stored spans while the backend is away."""
     spans = flow(environment)
-    room = queue_room(environment.collectors.gateway.queue.size) * spans.gateways
+    room = kept_bytes(environment) * spans.gateways
     return room / (spans.kept * environment.load.bytes_per_span) if spans.kept else math.inf
 
 
@@ -266,11 +309,13 @@ def needs(environment: Environment) -> Iterator[Need]:
 
 
 def _volume(environment: Environment) -> tuple[str, int] | None:
-    """The setting that gives the volume of the traces its size, and that size; a bucket has none."""
+    """The setting that gives the volume of the traces its size, and that size; a bucket and a store that is there already have none."""
     backend = environment.backend
     if backend.kind == "jaeger":
         return ("backend.volume.size", backend.volume.size) if backend.volume is not None else None
-    return ("backend.storage.size", backend.storage.size) if backend.storage.kind == "volume" else None
+    if backend.kind == "tempo" and backend.storage.kind == "volume":
+        return "backend.storage.size", backend.storage.size
+    return None
 
 
 def disk_need(environment: Environment, *, kept: float | None = None, bytes_per_span: float | None = None) -> Need | None:
@@ -336,7 +381,7 @@ def _too_short(environment: Environment) -> Iterator[tuple[str, str]]:
     queue, least = environment.collectors.agent.queue, 2 * acknowledge_seconds(environment)
     if queue is None or environment.target.kind != "kubernetes" or (away := away_seconds(environment)) >= least:
         return
-    gateways = environment.collectors.gateway.replicas
+    gateways = queue_files(environment)
     wanted = least * flow(environment).recorded / environment.load.nodes * environment.load.bytes_per_span
     yield (
         "collectors.agent.queue.size",

@@ -35,13 +35,13 @@ _DISCOVERY = "/.well-known/openid-configuration"
 _PLACEHOLDER = re.compile(r"\$\{[^}]*\}?|\{\{.*?(?:\}\}|$)|\$\(|%\(\w*\)s|<%.*")
 _WILDCARD = re.compile(r"\^?[*.?%]*\*[*.?%]*\$?")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 _REGION = re.compile(r"[A-Za-z0-9-]{1,64}")
+_HOST_PORT = re.compile(r"([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?):([0-9]{1,5})")
 _LABEL_NAME = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 _LABEL_KEY = re.compile(rf"([a-z0-9]([-a-z0-9.]{{0,251}}[a-z0-9])?/)?{_LABEL_NAME}")
 _LABEL_VALUE = re.compile(rf"({_LABEL_NAME})?")
-_HOST_PORT = re.compile(r"([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?):([0-9]{1,5})")
-_KEYSPACE = re.compile(r"[a-z][a-z0-9_]{0,47}")
-_INDEX_PREFIX = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
+_HEADER = re.compile(r"[a-z0-9!#%&'*+.^_`|~-]{1,64}")
 _SCOPE = re.compile(r"[!#-\[\]-~]+")
 
 # Above any use, and below what overflows a number here or in a server: the collector counts its memory in 32 bits of MiB.
@@ -247,9 +247,21 @@ def _bucket(value: str) -> str:
     return value
 
 
+def _account(value: str) -> str:
+    if not _ACCOUNT.fullmatch(value):
+        raise refuse(f"{shown(value)} is not the name of a storage account; write 3 to 24 lower-case letters and digits")
+    return value
+
+
 def _region(value: str) -> str:
     if not _REGION.fullmatch(_identifier(value)):
         raise refuse(f'{shown(value)} is not a region; write letters, digits and "-", for example "eu-central-1"')
+    return value
+
+
+def _header(value: str) -> str:
+    if not _HEADER.fullmatch(value):
+        raise refuse(f'{shown(value)} is not the name of a header; write lower-case letters, digits and "-", for example "x-scope-orgid"')
     return value
 
 
@@ -312,20 +324,6 @@ def _host_port(value: str) -> str:
     if not found or not 0 < int(found[2]) < 2**16:
         raise refuse(f'{shown(value)} is not a host with its port; write for example "cassandra.example.org:9042"')
     _hostname(found[1])
-    return value
-
-
-def _keyspace(value: str) -> str:
-    if not _KEYSPACE.fullmatch(value):
-        right = 'write lower-case letters, digits and "_", 48 at most, and a letter first'
-        raise refuse(f"{shown(value)} is not a keyspace that Cassandra takes; {right}")
-    return value
-
-
-def _index_prefix(value: str) -> str:
-    if not _INDEX_PREFIX.fullmatch(value) or value.endswith("-"):
-        right = 'write lower-case letters, digits, "-", "_" and ".", 100 at most, and no "-" last'
-        raise refuse(f"{shown(value)} is not the beginning of an index; {right}")
     return value
 
 
@@ -441,10 +439,16 @@ Identifier = Annotated[
 """Text by which another system knows something; without blanks at its ends and placeholders."""
 
 BucketName = Annotated[str, AfterValidator(_bucket), WithJsonSchema({"type": "string", "pattern": f"^{_BUCKET.pattern}$"})]
-"""The name of an S3 bucket."""
+"""The name of a bucket, as all object storages take it."""
+
+AccountName = Annotated[str, AfterValidator(_account), WithJsonSchema({"type": "string", "pattern": f"^{_ACCOUNT.pattern}$"})]
+"""The name of a storage account of Azure."""
 
 Region = Annotated[str, AfterValidator(_region), WithJsonSchema({"type": "string", "pattern": f"^{_REGION.pattern}$"})]
 """The name of a region of an S3 API."""
+
+HeaderName = Annotated[str, AfterValidator(_header), WithJsonSchema({"type": "string", "pattern": f"^{_HEADER.pattern}$"})]
+"""The name of a header of HTTP and gRPC (RFC 9110, section 5.1), in lower case as HTTP/2 has it."""
 
 Scope = Annotated[str, AfterValidator(_scope), WithJsonSchema({"type": "string", "pattern": f"^{_SCOPE.pattern}$"})]
 """A scope of OAuth 2.0 (RFC 6749, section 3.3)."""
@@ -464,11 +468,6 @@ HttpUrl = Annotated[
 HostPort = Annotated[str, AfterValidator(_host_port), WithJsonSchema({"type": "string", "pattern": f"^{_HOST_PORT.pattern}$"})]
 """A host and a port of it."""
 
-Keyspace = Annotated[str, AfterValidator(_keyspace), WithJsonSchema({"type": "string", "pattern": f"^{_KEYSPACE.pattern}$"})]
-"""The name of a keyspace of Cassandra, which need not be quoted."""
-
-IndexPrefix = Annotated[str, AfterValidator(_index_prefix), WithJsonSchema({"type": "string", "pattern": f"^{_INDEX_PREFIX.pattern}$"})]
-"""The beginning of the names of indices of OpenSearch and Elasticsearch."""
 
 Network = Annotated[
     str,
@@ -476,6 +475,7 @@ Network = Annotated[
     WithJsonSchema({"type": "string", "pattern": "^[0-9a-f:.]+/[0-9]+$", "examples": ["10.0.0.0/8", "fd00::/8"]}),
 ]
 """A network in CIDR notation (RFC 4632)."""
+
 
 Digest = Annotated[str, AfterValidator(_digest), WithJsonSchema({"type": "string", "pattern": f"^{_DIGEST.pattern}$"})]
 """The digest of a container image."""

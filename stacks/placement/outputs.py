@@ -47,6 +47,7 @@ def outputs(plan: Plan, *, certificate: str | None = None) -> Outputs:
         strategies_url=ends.strategies,
         strategies_user=ends.strategies_user,
         query_url=ends.query,
+        query_protocol=ends.query_protocol,
         ui_url=ends.ui,
         span_metrics_url=ends.span_metrics,
         otlp_certificate=certificate,

@@ -27,16 +27,17 @@ from components.local.supervisor import Supervisor
 from stacks.environment.source import ROOT
 from stacks.placement.local import STATE, Running, outputs_path
 from stacks.placement.outputs import outputs, with_token
+from stacks.placement.small_kafka import kafka_secrets, own_kafka, with_own_kafka
 from stacks.placement.small_store import own_store, with_own_store
 from stacks.placement.surroundings import (
     AUTHORITY_SECRET,
     INGRESS_SECRET,
     ISSUER,
+    KAFKA,
     PROMETHEUS,
     STORE,
     Backbone,
     Layout,
-    Trial,
     around,
     lay_out,
 )
@@ -88,18 +89,19 @@ def deploy(
     with hold_folder((state or STATE) / named.name) as folder, hold_block(folder.path) as block:
         there = outputs_path(named.name, state=state)
         there.unlink(missing_ok=True)
-        named = replace(named, environment=with_own_store(named.environment, block[STORE]))
+        named = with_own_servers(named, block)
         cluster = plan(named.environment, OnKubernetes(named.environment.namespace), name=named.name)
         layout = lay_out(cluster, block, nodes=nodes)
         authority = Authority(f"virtengine-tracing {named.name} on this machine")
         filled = _secrets(cluster, named.environment, layout, authority)
         small = instances(named, layout, folder.path, filled)
         trial = around(Backbone(small.plan, cluster, small.instances, named.environment, layout, folder.path, filled, times or Times()))
-        every = [*own_store(named.environment, block[STORE], folder.path), *trial.before, *small.instances, *trial.after]
+        broker, files = own_kafka(named.environment, block[KAFKA], folder.path, filled)
+        every = [*own_store(named.environment, block[STORE], folder.path), *broker, *trial.before, *small.instances, *trial.after]
         servers = [*(instance.workload.server for instance in every), *(job.server for job in small.plan.jobs)]
         programs = find_programs(servers, toolchain=ROOT / "toolchain", say=say, stopping=stopping)
         try:
-            _write_secrets(small, trial, folder.path, filled, authority)
+            _write_secrets(small, {**trial.files, **files}, folder.path, filled, authority)
             with (
                 _disks(small, wanted=disks),
                 Supervisor(every, programs, folder, say, stopping) as supervisor,
@@ -146,13 +148,19 @@ def instances(named: Named, layout: Layout, folder: Path, filled: Secrets) -> Sm
     return Small(plans[0], placed)
 
 
+def with_own_servers(named: Named, block: Block) -> Named:
+    """The environment with the store and the Kafka of this machine in place of the company's own."""
+    environment = with_own_kafka(with_own_store(named.environment, block[STORE]), block[KAFKA])
+    return replace(named, environment=environment)
+
+
 def wanted(named: Named, folder: Path, listed: Sequence[Listed]) -> tuple[Plan, Mapping[str, Workload]]:
     """The plan of an environment at the addresses that a run in ``folder`` has, and the workload of each instance by its name.
 
     An instance that is planned and does not run gets an address that nobody has.
     """
     block = Block(listed[0].address.rpartition(".")[0])
-    named = replace(named, environment=with_own_store(named.environment, block[STORE]))
+    named = with_own_servers(named, block)
     cluster = plan(named.environment, OnKubernetes(named.environment.namespace), name=named.name)
     there = {workload: tuple(one.address for one in listed if one.workload == workload) for workload in {one.workload for one in listed}}
     fresh = lay_out(cluster, block, nodes=len(there.get("agent", ())) or 1)
@@ -175,12 +183,13 @@ def _plans(named: Named, layout: Layout, folder: Path) -> list[Plan]:
 
 def _variables(workload: Workload, index: int, filled: Secrets) -> Mapping[str, str]:
     node = {workload.node_variable: f"node-{index}"} if workload.node_variable else {}
+    node |= {workload.instance_variable: f"{workload.name}-{index}"} if workload.instance_variable else {}
     return node | {entry.variable: filled[entry.secret, entry.key] for entry in workload.secret_variables}
 
 
 def _secrets(plan_: Plan, environment: Environment, layout: Layout, authority: Authority) -> Secrets:
     """A value for every entry of a Secret that the plan reads, and for the issuer's authority."""
-    filled: Secrets = {(AUTHORITY_SECRET, "ca.crt"): authority.certificate}
+    filled: Secrets = {(AUTHORITY_SECRET, "ca.crt"): authority.certificate} | kafka_secrets(environment, layout.kafka, authority)
     ingest, access = environment.ingest, layout.environment(environment).access
     if ingest.tls_secret is not None:
         reached = (*layout.instances["agent"], *layout.instances["sampling"], layout.services.get("sampling"))
@@ -219,11 +228,11 @@ def _given(plan_: Plan, filled: Secrets) -> Secrets:
     return {(entry.secret, entry.key): os.environ[entry.variable] for entry in wanted}
 
 
-def _write_secrets(small: Small, trial: Trial, folder: Path, filled: Secrets, authority: Authority) -> None:
+def _write_secrets(small: Small, files: Mapping[Path, str], folder: Path, filled: Secrets, authority: Authority) -> None:
     """Put each secret file where its server reads it, readable by this user alone."""
     for workload in small.plan.workloads:
         for file in workload.secret_files:
             write_atomically(Path(file.path), filled[file.secret, file.key])
-    for path, value in trial.files.items():
+    for path, value in files.items():
         write_atomically(path, value)
     write_atomically(folder / "authority.crt", authority.certificate)

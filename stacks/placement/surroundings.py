@@ -42,8 +42,8 @@ INGRESS_SECRET = "trial-ingress"  # noqa: S105 - the name of a Secret
 STRANGERS = "strangers"
 """A group that is no operators'."""
 
-STORE, FIRST_INSTANCE = 10, 11
-"""Numbers of the addresses of a store that stands elsewhere, and of the first instance of the plan."""
+STORE, KAFKA, FIRST_INSTANCE = 10, 11, 12
+"""Numbers of the addresses of a store and of a Kafka that stand elsewhere, and of the first instance of the plan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,7 @@ class Layout:
     issuer: str
     prometheus: str
     cluster: str
+    kafka: str
 
     def environment(self, environment: Environment) -> Environment:
         """The environment with the host, the issuer, the proxies and the Prometheus of this machine; all else is as it was."""
@@ -134,7 +135,9 @@ def lay_out(plan: Plan, block: Block, *, nodes: int) -> Layout:
     instances = {workload.name: tuple(block[next(numbers)] for _ in range(_count(workload, nodes))) for workload in ordered}
     several = [workload.name for workload in plan.workloads if workload.spread == "replicated" and workload.replicas > 1]
     services = {name: block[number] for number, name in enumerate(several, start=5)}
-    return Layout(instances, services, network=block[1], ingress=block[2], issuer=block[3], prometheus=block[4], cluster=block[9])
+    return Layout(
+        instances, services, network=block[1], ingress=block[2], issuer=block[3], prometheus=block[4], cluster=block[9], kafka=block[KAFKA]
+    )
 
 
 def _count(workload: Workload, nodes: int) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from components.documents import collector, held, ports
+from components.documents import collector, held, ports, queues
+from components.documents.kafka import MEMBER
 from components.workload import Document, Health, Identity, SecretFile, Volume, Workload
 from stacks.environment.sizing import (
     PROMPT_STOP_SECONDS,
@@ -13,11 +14,14 @@ from stacks.environment.sizing import (
     burst_spans,
     expected_traces,
     grace_seconds,
+    kept_bytes,
     most_traces,
+    queue_files,
     queue_room,
     start_seconds,
     underway_bytes,
 )
+from stacks.plan import backends, kafka
 from stacks.plan.addresses import Bound
 from stacks.plan.parts import (
     INGEST,
@@ -31,7 +35,6 @@ from stacks.plan.parts import (
     security_of,
 )
 from stacks.plan.remote_write import remote_write, store_files
-from stacks.plan.trace_stores import delivery
 
 if TYPE_CHECKING:
     from stacks.environment import sections
@@ -52,25 +55,27 @@ def _operation(bound: Bound, section: sections.Agent | sections.Gateway) -> coll
     )
 
 
-def _queue(volume: Volume, *, files: int, sync_writes: bool, loses: bool = False) -> collector.Queue:
-    return collector.Queue(volume.path, queue_room(volume.size_bytes, files), sync_writes, loses)
+def _queue(volume: Volume, *, files: int, sync_writes: bool, loses: bool = False) -> queues.Queue:
+    return queues.Queue(volume.path, queue_room(volume.size_bytes, files), sync_writes, loses)
 
 
 def agent(inputs: Inputs) -> Workload:
     """The collector on each node, which services send to."""
     environment, bound = inputs.environment, inputs.bound
     section = environment.collectors.agent
-    waiting, gateways = section.queue, environment.collectors.gateway.replicas
+    waiting, files_of_queue = section.queue, queue_files(environment)
     queue = Volume("queue", inputs.volume("queue"), waiting.size, holds="queue", survives="instance") if waiting else None
     store = store_files(environment, inputs.addresses)
     files = (*certificate_files(inputs), *_token_file(environment.ingest, inputs.addresses))
-    token = next((file.path for file in files if file.key == TOKEN), None)
+    token, writes = next((file.path for file in files if file.key == TOKEN), None), kafka.writing(inputs)
     text = collector.agent(
         collector.Intake(bound.bind(ports.OTLP_GRPC), bound.bind(ports.OTLP_HTTP), security_of(files), token),
         _operation(bound, section),
-        _queue(queue, files=gateways, sync_writes=waiting.sync_writes, loses=waiting.when_full == "lose") if queue and waiting else None,
+        _queue(queue, files=files_of_queue, sync_writes=waiting.sync_writes, loses=waiting.when_full == "lose")
+        if queue and waiting
+        else None,
         trace_metrics(environment, bound.bind(ports.SPAN_METRICS)),
-        gateways=_gateways(inputs),
+        upstream=writes or _gateways(inputs),
         enriched=inputs.addresses.kind == "kubernetes",
         remote=remote_write(environment, inputs.addresses, {file.key: file.path for file in store}),
     )
@@ -94,17 +99,18 @@ def agent(inputs: Inputs) -> Workload:
         spread="every-node",
         environment=go_memory_limit(section.resources.memory * section.memory_limit),
         node_variable="NODE_NAME",
-        secret_files=(*files, *store),
+        secret_files=(*files, *store, *(kafka.secret_files(inputs) if writes else ())),
+        secret_variables=kafka.secret_variables(inputs) if writes else (),
         scheduling=scheduling(environment, section.pods),
     )
 
 
-def _gateways(inputs: Inputs) -> collector.Gateways:
+def _gateways(inputs: Inputs) -> queues.Gateways:
     """The gateways, each by its own address: the share of one that is away is kept for it and goes to no other."""
     environment = inputs.environment
     number = Bound(inputs.addresses, "gateway")[ports.OTLP_HTTP].number
     hosts = inputs.addresses.replica_hosts("gateway", environment.collectors.gateway.replicas)
-    return collector.Gateways(
+    return queues.Gateways(
         tuple(f"{host}:{number}" for host in hosts),
         acknowledge_seconds(environment),
         environment.sampling.tail.wait.total_seconds(),
@@ -113,8 +119,12 @@ def _gateways(inputs: Inputs) -> collector.Gateways:
 
 
 def _hold(inputs: Inputs) -> held.Hold | None:
-    """The late acknowledgement, where agents keep what is not acknowledged; services that send by themselves would not wait so long."""
-    if inputs.addresses.shape != "cluster" or inputs.environment.collectors.agent.queue is None:
+    """The late acknowledgement, where agents, or gateways that read a topic, keep what is not acknowledged.
+
+    Services that send by themselves would not wait so long.
+    """
+    collectors = inputs.environment.collectors
+    if inputs.addresses.shape != "cluster" or (collectors.agent.queue is None and collectors.transport != "kafka"):
         return None
     wait = round(inputs.environment.sampling.tail.wait.total_seconds())
     return held.Hold(inputs.bound.own(ports.COPY), inputs.bound.own(ports.FLUSH), wait)
@@ -137,15 +147,17 @@ def gateway(inputs: Inputs) -> Workload:
         survives="workload",
         storage_class=section.queue.storage_class,
     )
+    reading = kafka.reading(inputs, queue.path)
     text = collector.gateway(
         collector.Intake(bound.bind(ports.OTLP_GRPC), bound.bind(ports.OTLP_HTTP)),
         _operation(bound, section),
-        _queue(queue, files=1, sync_writes=section.queue.sync_writes),
+        queues.Queue(queue.path, kept_bytes(environment), section.queue.sync_writes),
         _tail_sampling(environment),
         trace_metrics(environment, bound.bind(ports.SPAN_METRICS)),
-        backend=delivery(environment, Bound(inputs.addresses, environment.backend.kind).call(ports.OTLP_GRPC)),
+        delivery=backends.delivery(environment, inputs.addresses),
         entry=not clustered,
         hold=hold,
+        reading=reading,
     )
     return Workload(
         name=inputs.workload,
@@ -164,6 +176,9 @@ def gateway(inputs: Inputs) -> Workload:
         spread="ordered" if clustered else "single",
         replicas=section.replicas if clustered else 1,
         environment=go_memory_limit(section.resources.memory * section.memory_limit),
+        instance_variable=MEMBER if reading is not None else None,
+        secret_files=(*backends.secret_files(environment, inputs.addresses), *kafka.secret_files(inputs)),
+        secret_variables=(*backends.secret_variables(environment), *kafka.secret_variables(inputs)),
         scheduling=scheduling(environment, section.pods),
     )
 

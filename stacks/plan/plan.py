@@ -9,7 +9,7 @@ from components.documents.attributes import PRIVACY_RULES
 from components.documents.images import TOOLBOX
 from components.documents.jaeger import STRATEGIES_USER
 from components.workload import Endpoints, HeadSampling, Outside, Plan, Quota, Target
-from stacks.plan import roles
+from stacks.plan import kafka, roles
 from stacks.plan.addresses import Bound
 from stacks.plan.issued import certificates, external_secrets, instrumentation
 from stacks.plan.parts import image_of
@@ -56,8 +56,8 @@ def plan(environment: Environment, addresses: Addresses, *, name: str) -> Plan:
     )
 
 
-_INSTANCE_IDENTITY = ("169.254.169.254/32", "169.254.170.23/32", "fd00:ec2::254/128", "fd00:ec2::23/128")
-"""Services of clouds that hand out the identity of a node, and of a pod on EKS, by IPv4 and IPv6."""
+_INSTANCE_IDENTITY = ("169.254.169.254/32", "169.254.169.252/32", "169.254.170.23/32", "fd00:ec2::254/128", "fd00:ec2::23/128")
+"""Services of clouds that hand out the identity of a node, of a pod on GKE, and of a pod on EKS, by IPv4 and IPv6."""
 
 
 def _outside(environment: Environment) -> dict[OutsideName, Outside]:
@@ -73,6 +73,7 @@ def _outside(environment: Environment) -> dict[OutsideName, Outside]:
         "object-storage": anywhere,
         "trace-store": store_location(environment),
         "instance-identity": Outside(networks=_INSTANCE_IDENTITY),
+        "kafka": kafka.location(environment.collectors.kafka),
         "prometheus": location(environment.monitoring.prometheus),
         "loki": location(environment.monitoring.loki),
         "metrics-store": location(store.url if store is not None else None),
@@ -97,21 +98,27 @@ def _endpoints(environment: Environment, addresses: Addresses, *, entry: roles.W
     """URLs of the backbone for peers outside; ``entry`` is the workload that services send to."""
     clustered, ingest = addresses.shape == "cluster", environment.ingest
     scheme = "https" if clustered and ingest.tls_secret is not None else "http"
-    backend, shown = roles.query_server(environment), roles.user_interface(environment)
     proxied = environment.access if clustered else None
 
     def url(workload: str, port: Port, scheme: str = "http") -> str:
         return f"{scheme}://{addresses.offer_host(workload)}:{Bound(addresses, workload)[port].number}"
 
+    def of(role: roles.Role | None) -> str:
+        return url(role.workload, role.port) if role is not None else ""
+
+    backend = environment.backend
+    existing = backend if backend.kind == "otlp" else None
+    ui = existing.ui_url if existing else of(roles.user_interface(environment))
     return Endpoints(
         otlp_grpc=url(entry, ports.OTLP_GRPC, scheme),
         otlp_http=url(entry, ports.OTLP_HTTP, scheme),
         strategies=url("sampling", roles.SAMPLING.port, scheme) + "/api/sampling",
-        query=url(backend.workload, backend.port),
-        ui=f"https://{proxied.host}" if proxied else url(shown.workload, shown.port),
+        query=(existing.query_url or existing.ui_url) if existing else of(roles.query_server(environment)),
+        ui=f"https://{proxied.host}" if proxied else ui,
         # Scrapers stand where workloads do: no host publishes this port.
         span_metrics=f"http://{Bound(addresses, entry).call(ports.SPAN_METRICS)}/metrics",
         strategies_user=STRATEGIES_USER if clustered and ingest.token_secret is not None else None,
+        query_protocol=existing.query_protocol if existing else None,
     )
 
 

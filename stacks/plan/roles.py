@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, assert_never, get_args
 
 from components.documents import ports
 from components.workload import Edge, OutsideName, Port
-from stacks.plan import collectors, login, stores, strategies, trace_stores
+from stacks.plan import collectors, kafka, login, object_storage, stores, strategies, trace_stores
 from stacks.plan.addresses import Bound
 from stacks.plan.parts import Inputs, port_of
 from stacks.plan.remote import remote, store_ports
@@ -96,22 +96,26 @@ def edges(environment: Environment, placed: Mapping[str, Workload], jobs: Iterab
     return [*reached, *pipeline, *called, *_scraped("scrapers", placed)]
 
 
-def user_interface(environment: Environment) -> Role:
-    """The role that shows traces to people."""
+def user_interface(environment: Environment) -> Role | None:
+    """The role that shows traces to people; None where the store and its user interface are there already."""
     match environment.backend.kind:
         case "jaeger":
             return query_server(environment)
         case "tempo":
             return GRAFANA
+        case "otlp":
+            return None
 
 
-def query_server(environment: Environment) -> Role:
-    """The role that answers queries for traces."""
+def query_server(environment: Environment) -> Role | None:
+    """The role that answers queries for traces; None where the store is there already."""
     match environment.backend.kind:
         case "jaeger":
             return JAEGER if environment.backend.embedded else QUERY
         case "tempo":
             return TEMPO
+        case "otlp":
+            return None
 
 
 def _scraped(by: str, placed: Mapping[str, Workload]) -> Iterator[Edge]:
@@ -148,12 +152,16 @@ def _to_agent(environment: Environment, placed: Mapping[str, Workload]) -> Itera
         yield from _scraped("agent", placed)
 
 
-def _to_gateway(_: Environment, placed: Mapping[str, Workload]) -> Iterator[Edge]:
+def _to_gateway(environment: Environment, placed: Mapping[str, Workload]) -> Iterator[Edge]:
     gateway = placed["gateway"]
     if "agent" in placed:
         yield Edge("agent", "gateway", gateway.port(ports.OTLP_HTTP.name))
     else:
         yield from _from_services(gateway)
+    if environment.backend.kind == "otlp":
+        yield Edge("gateway", "trace-store", port_of(environment.backend.endpoint))
+    if "agent" in placed:
+        yield from kafka.edges(environment)
 
 
 def _to_jaeger(environment: Environment, placed: Mapping[str, Workload]) -> Iterator[Edge]:
@@ -187,11 +195,8 @@ def _to_tempo(environment: Environment, placed: Mapping[str, Workload]) -> Itera
     if "agent" not in placed:
         # On one host programs read traces from where it publishes the query API; Jaeger's is on the port of its interface.
         yield Edge("operators", "tempo", tempo.port(TEMPO.port.name))
-    if environment.backend.kind == "tempo" and environment.backend.storage.kind == "s3":
-        storage = environment.backend.storage
-        yield Edge("tempo", "object-storage", Port("http" if storage.plain_http else "https", storage.port, "http"))
-        if storage.credentials_secret is None:
-            yield Edge("tempo", "instance-identity", Port("http", 80, "http"))
+    if environment.backend.kind == "tempo":
+        yield from object_storage.edges(environment.backend.storage)
 
 
 def _to_grafana(environment: Environment, placed: Mapping[str, Workload]) -> Iterator[Edge]:
@@ -241,7 +246,7 @@ def _grafana(inputs: Inputs) -> Workload | None:
 
 def _access(inputs: Inputs) -> Workload | None:
     section, shown = inputs.environment.access, user_interface(inputs.environment)
-    if section is None:
+    if section is None or shown is None:
         return None
     return login.login_proxy(inputs, section, upstream=f"http://{Bound(inputs.addresses, shown.workload).call(shown.port)}")
 

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from components.documents import grafana as grafana_documents
 from components.documents import jaeger as jaeger_documents
 from components.documents import ports
 from components.documents import tempo as tempo_documents
-from components.workload import Document, Health, Identity, Metrics, SecretFile, SecretVariable, Volume, Workload
+from components.workload import Document, Health, Identity, Metrics, Volume, Workload
 from stacks.environment.sizing import catching_up_bytes, longest_trace_bytes
 from stacks.plan.addresses import Bound
+from stacks.plan.object_storage import remote
 from stacks.plan.parts import go_memory_limit, jaeger_operation, metrics_of, resources, scheduling
 from stacks.plan.watching import dashboards
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from stacks.environment import sections
+    from stacks.environment import tempo as tempo_sections
     from stacks.environment.jaeger import Jaeger
     from stacks.environment.model import Environment
     from stacks.plan.parts import Inputs
-
-HTTPS = 443
-"""Port of S3 that an endpoint need not name."""
 
 JAEGER_USER = 10001
 TEMPO_USER = 10001
@@ -32,12 +30,20 @@ GRAFANA_USER = 472
 """User ids of the images, which own the files on the volumes."""
 
 
-def _limits(environment: Environment) -> tempo_documents.Limits:
-    """Limits of Tempo for this load, never below its own defaults."""
-    return tempo_documents.Limits(max(5_000_000, longest_trace_bytes(environment)), max(15_000_000, catching_up_bytes(environment)))
+def _limits(environment: Environment, section: tempo_sections.TempoLimits) -> tempo_documents.Limits:
+    """Limits of Tempo as the environment has them, else for its load and never below Tempo's own defaults."""
+    rate = section.intake_rate or max(15_000_000, catching_up_bytes(environment))
+    found = environment.retention.traces + timedelta(hours=1) if section.search_range is None else section.search_range
+    return tempo_documents.Limits(
+        trace_bytes=section.trace_size or max(5_000_000, longest_trace_bytes(environment)),
+        bytes_per_second=rate,
+        # More than a gateway sends at once.
+        burst_bytes=section.burst or max(20_000_000, rate),
+        search_seconds=math.ceil(found.total_seconds()),
+    )
 
 
-def _traces(folder: str, disk: sections.Disk | sections.TempoVolume, *, protect: bool) -> Volume:
+def _traces(folder: str, disk: sections.Disk | tempo_sections.TempoVolume, *, protect: bool) -> Volume:
     """The volume of the stored traces."""
     return Volume("traces", folder, disk.size, holds="traces", survives="workload", storage_class=disk.storage_class, protect=protect)
 
@@ -76,11 +82,11 @@ def jaeger(inputs: Inputs, section: Jaeger, disk: sections.Disk) -> Workload:
     )
 
 
-def tempo(inputs: Inputs, section: sections.Tempo) -> Workload:
+def tempo(inputs: Inputs, section: tempo_sections.Tempo) -> Workload:
     """Tempo with its traces on a volume, or in a bucket and its write-ahead log on a volume."""
     bound, folder, storage = inputs.bound, inputs.volume("traces"), section.storage
     disk = storage if storage.kind == "volume" else storage.wal
-    remote = _remote(inputs, storage) if storage.kind == "s3" else _Remote()
+    reached = remote(inputs, storage)
     text = tempo_documents.store(
         intake=bound.bind(ports.OTLP_GRPC),
         query_host=bound.host,
@@ -89,11 +95,11 @@ def tempo(inputs: Inputs, section: sections.Tempo) -> Workload:
         grpc_port=bound[ports.TEMPO_GRPC].number,
         telemetry_port=bound[ports.TEMPO_METRICS].number,
         folder=folder,
-        bucket=remote.bucket,
+        bucket=reached.bucket,
         retention_seconds=round(inputs.environment.retention.traces.total_seconds()),
-        limits=_limits(inputs.environment),
+        limits=_limits(inputs.environment, section.limits),
     )
-    expand = ("-config.expand-env=true",) if remote.keys else ()
+    expand = ("-config.expand-env=true",) if reached.keys else ()
     return Workload(
         name=inputs.workload,
         role=inputs.role,
@@ -108,46 +114,15 @@ def tempo(inputs: Inputs, section: sections.Tempo) -> Workload:
         resources=resources(section.resources),
         # On SIGTERM everything goes to the write-ahead log within a second; then 3.0.3 waits for ever once it has served a query.
         grace_seconds=15,
-        identity=Identity(TEMPO_USER, annotations=remote.annotations),
-        environment=go_memory_limit(section.resources.memory),
-        secret_variables=remote.keys,
-        secret_files=remote.authority,
+        identity=Identity(TEMPO_USER, annotations=reached.annotations, labels=reached.labels),
+        environment={**go_memory_limit(section.resources.memory), **reached.environment},
+        secret_variables=reached.keys,
+        secret_files=reached.files,
         scheduling=scheduling(inputs.environment, section.pods),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Remote:
-    """A bucket with what reaching it needs: keys, the certificate of its authority, and annotations of the service account."""
-
-    bucket: tempo_documents.Bucket | None = None
-    keys: tuple[SecretVariable, ...] = ()
-    authority: tuple[SecretFile, ...] = ()
-    annotations: Mapping[str, str] = field(default_factory=dict)
-
-
-def _remote(inputs: Inputs, storage: sections.TempoBucket) -> _Remote:
-    named, authority = storage.credentials_secret, storage.ca_secret
-    keys = (("S3_ACCESS_KEY", "access-key"), ("S3_SECRET_KEY", "secret-key"))
-    file = SecretFile(authority, "ca.crt", f"{inputs.addresses.secrets('storage')}/ca.crt") if authority is not None else None
-    bucket = tempo_documents.Bucket(
-        storage.bucket,
-        # The port of TLS goes without saying.
-        storage.endpoint if storage.port == HTTPS else f"{storage.endpoint}:{storage.port}",
-        storage.region,
-        credentials=named is not None,
-        plain_http=storage.plain_http,
-        authority=file.path if file is not None else None,
-    )
-    return _Remote(
-        bucket,
-        tuple(SecretVariable(variable, named, key) for variable, key in keys if named is not None),
-        (file,) if file is not None else (),
-        storage.service_account_annotations,
-    )
-
-
-def grafana(inputs: Inputs, section: sections.Tempo) -> Workload:
+def grafana(inputs: Inputs, section: tempo_sections.Tempo) -> Workload:
     """Grafana with Tempo as its data source; behind the login proxy it is told the URL that browsers use."""
     bound, documents, access = inputs.bound, inputs.documents, inputs.environment.access
     root_url = f"https://{access.host}/" if access and inputs.addresses.shape == "cluster" else None

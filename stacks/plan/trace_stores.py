@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from components.documents import held, ports, trace_stores
 from components.documents import jaeger as jaeger_documents
-from components.documents.collector import Backend
 from components.workload import Autoscaling, Document, Health, Identity, Job, Resources, SecretFile, SecretVariable, Workload
 from stacks.plan.parts import go_memory_limit, image_of, jaeger_operation, metrics_of, resources, scheduling
 from stacks.plan.remote import place_in_store, remote, store_ports
@@ -23,21 +22,7 @@ if TYPE_CHECKING:
 MEMORY_LIMIT = 0.8
 """Share of its memory at which Jaeger refuses spans, so that gateways keep them in their queues: as the collector's guide says."""
 
-_ANSWER_SECONDS = 60
-"""Time beyond the wait of an answer, or in all, in which a store is expected to write a batch."""
 _CA = "ca.crt"
-
-
-def delivery(environment: Environment, endpoint: str) -> Backend:
-    """Write to the backend at ``endpoint`` in batches that its store has written before a gateway gives up waiting."""
-    storage = remote(environment)
-    if storage is None:
-        return Backend(endpoint)
-    if storage.kind == "cassandra":
-        # A request is written span by span and index by index, each waited for; requests are written beside each other.
-        return Backend(endpoint, answer_seconds=_ANSWER_SECONDS, least_bytes=16_384, most_bytes=131_072, consumers=40)
-    waited = held.Hold("", "", 0).longest_seconds
-    return Backend(endpoint, answer_seconds=waited + _ANSWER_SECONDS, consumers=20)
 
 
 def jaeger(inputs: Inputs, section: Jaeger, storage: Remote) -> Workload:
@@ -115,8 +100,8 @@ _CLEANER_RESOURCES = Resources(cpu_millicores=10, memory_bytes=64 * 2**20)
 
 def jobs(environment: Environment, addresses: Addresses, *, name: str) -> tuple[Job, ...]:
     """The jobs of an environment: the one that deletes the indices of days that are over, on a store that does not do so itself."""
-    storage = remote(environment)
-    if storage is None or storage.kind == "cassandra":
+    backend, storage = environment.backend, remote(environment)
+    if backend.kind == "otlp" or storage is None or storage.kind == "cassandra":
         return ()
     days = round(environment.retention.traces.total_seconds() / 86_400)
     authority = _authority(storage, addresses)
@@ -142,7 +127,7 @@ def jobs(environment: Environment, addresses: Addresses, *, name: str) -> tuple[
             minute=15,
             secret_files=authority,
             secret_variables=tuple(SecretVariable(f"ES_{entry.key.upper()}", entry.secret, entry.key) for entry in _credentials(storage)),
-            scheduling=scheduling(environment, environment.backend.pods),
+            scheduling=scheduling(environment, backend.pods),
         ),
     )
 

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from components.monitoring import Monitoring
 from components.workload import Outside
+from stacks.plan.backends import delivery
+from stacks.plan.kafka import section_of
 from stacks.plan.remote import remote, store_ports
 
 if TYPE_CHECKING:
@@ -44,9 +46,17 @@ def dashboards(environment: Environment, addresses: Addresses) -> Mapping[str, s
     from components.dashboards.panels import texts
 
     clustered = addresses.shape == "cluster"
-    backend, exemplars = environment.backend, environment.monitoring.exemplars
-    embedded = backend.kind == "jaeger" and backend.embedded
-    subject = Subject(environment.namespace, "agent" if clustered else "gateway", backend.kind, clustered, exemplars, embedded)
+    backend = environment.backend
+    subject = Subject(
+        environment.namespace,
+        "agent" if clustered else "gateway",
+        backend.kind,
+        clustered,
+        environment.monitoring.exemplars,
+        embedded=backend.kind == "jaeger" and backend.embedded,
+        delivery=delivery(environment, addresses).exporter,
+        topic=section_of(environment, addresses) is not None,
+    )
     return texts(boards(subject))
 
 
@@ -59,6 +69,8 @@ def location(url: str | None) -> Outside:
 
 def store_location(environment: Environment) -> Outside:
     """The namespaces or networks of the servers of a store that stands elsewhere; any address where one has another name."""
+    if environment.backend.kind == "otlp":
+        return location(environment.backend.endpoint)
     storage = remote(environment)
     return _location([host for host, _ in store_ports(storage)]) if storage is not None else Outside()
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from stacks.environment.sizing import RESTART_SECONDS, acknowledge_seconds, away_seconds, flow, needs, queue_seconds
 from stacks.environment.units import approximate_bytes, format_bytes, format_cores, format_duration, format_percent
+from stacks.plan.kafka import making, topic_name
 from stacks.plan.remote import TRIED, place_in_store
 
 if TYPE_CHECKING:
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
 
     from components.workload import Plan
     from stacks.environment.jaeger import Jaeger
+    from stacks.environment.kafka import Kafka
     from stacks.environment.model import Environment
-    from stacks.environment.sections import Ingest, Resources
+    from stacks.environment.sections import AgentQueue, Ingest, Resources
+    from stacks.environment.tempo import Storage
     from stacks.plan.addresses import Shape
     from stacks.plan.remote import Remote
 
@@ -26,12 +29,14 @@ _NAMED = 5
 
 def describe(environment: Environment, plan: Plan) -> list[tuple[str, str]]:
     """Describe an environment in pairs of a word and a text."""
+    section = environment.collectors.kafka
     return [
         ("target", _target(environment)),
         ("intake", _intake(environment)),
         ("sampling", _sampling(environment)),
         *([("agent", _agent(environment))] if environment.target.kind == "kubernetes" else []),
         ("gateway", _gateway(environment)),
+        *([("kafka", _kafka(environment, section))] if section is not None else []),
         ("backend", _backend(environment, plan)),
         *_needs(environment),
         ("metrics", _metrics(environment)),
@@ -88,6 +93,8 @@ def _senders(ingest: Ingest) -> str:
 def _agent(environment: Environment) -> str:
     """The queue of an agent: how long a gateway may be away, how much is lost with a pod, and what a restart cuts."""
     queue, wait = environment.collectors.agent.queue, environment.sampling.tail.wait
+    if environment.collectors.transport == "kafka":
+        return _to_kafka(environment, queue)
     if queue is None:
         return "no queue: acknowledges what a gateway took; a killed gateway loses what waits, and one that is away holds senders back"
     away = away_seconds(environment)
@@ -99,6 +106,32 @@ def _agent(environment: Environment) -> str:
     return (
         f"queue of {format_bytes(queue.size)} holds the share of a gateway that is away{full}; a pod that is lost takes it along, and up "
         f"to {under_way:,} spans{cut if wait.total_seconds() < RESTART_SECONDS else ''}"
+    )
+
+
+def _to_kafka(environment: Environment, queue: AgentQueue | None) -> str:
+    if queue is None:
+        return "no queue: acknowledges what Kafka has; while Kafka is away senders are refused and repeat"
+    away = away_seconds(environment)
+    full = "" if math.isinf(away) else f" for {_floored(away)}, then senders are refused and repeat"
+    return f"queue of {format_bytes(queue.size)} holds spans while Kafka is away{full}; a pod that is lost takes along what is in it"
+
+
+def _kafka(environment: Environment, section: Kafka) -> str:
+    """The topic: what it holds, what a gateway that is away means, and how it is made."""
+    written = environment.collectors.transport == "kafka"
+    spans = flow(environment)
+    size = spans.recorded * environment.load.bytes_per_span * section.retention.total_seconds() * section.replication
+    waiting = math.ceil(spans.recorded / environment.load.spans_per_trace * environment.sampling.tail.wait.total_seconds() / spans.gateways)
+    holds = (
+        f"holds {approximate_bytes(size)} with {section.replication} copies of {format_duration(section.retention)}"
+        if written
+        else ("is read, and agents do not write to it")
+    )
+    return (
+        f"topic {topic_name(environment, section)} of {section.partitions} partitions {holds}; a gateway that is away for "
+        f"{format_duration(section.session_timeout)} is taken over, which cuts up to {waiting:,} traces in two, those that wait on what "
+        f"moves; make the topic: {making(environment, section)}"
     )
 
 
@@ -129,6 +162,9 @@ def _gateway(environment: Environment) -> str:
 
 def _backend(environment: Environment, plan: Plan) -> str:
     backend, kept = environment.backend, format_duration(environment.retention.traces)
+    if backend.kind == "otlp":
+        asked = f"read by the API of {backend.query_protocol.title()} at {backend.query_url}" if backend.query_url else "not read from here"
+        return f"{backend.endpoint}, there already, {asked}; it keeps its own retention, and is taken to keep {kept}"
     protected = "protected" if backend.protect else "not protected"
     version = plan.workload(backend.kind).server.tag
     if backend.kind == "jaeger" and backend.storage.kind != "badger":
@@ -137,8 +173,22 @@ def _backend(environment: Environment, plan: Plan) -> str:
         room = format_bytes(backend.volume.size) if backend.volume is not None else "no volume"
         return f"Jaeger {version} on Badger, {room}, {_share(backend.resources)}, {kept}, {protected}"
     storage = backend.storage
-    place = format_bytes(storage.size) if storage.kind == "volume" else f"bucket {storage.bucket} at {storage.endpoint}"
-    return f"Tempo {version} on {place}, {_share(backend.resources)}, {kept}, {protected}"
+    return f"Tempo {version} on {_storage(storage)}, {_share(backend.resources)}, {kept}, {protected}"
+
+
+def _storage(storage: Storage) -> str:
+    """Place of Tempo's blocks."""
+    match storage.kind:
+        case "volume":
+            return format_bytes(storage.size)
+        case "s3":
+            return f"bucket {storage.bucket} at {storage.endpoint}"
+        case "gcs":
+            return f"bucket {storage.bucket} of Google Cloud"
+        case "azure":
+            return f"container {storage.bucket} at {storage.account}.{storage.endpoint}"
+        case _:
+            assert_never(storage.kind)
 
 
 def _elsewhere(backend: Jaeger, storage: Remote, plan: Plan) -> str:
@@ -169,6 +219,8 @@ def _access(environment: Environment) -> str:
     if environment.target.kind != "kubernetes":
         return "user interface on 127.0.0.1"
     access = environment.access
+    if environment.backend.kind == "otlp":
+        return f"that of the store, {environment.backend.ui_url}"
     if access is None:
         return "user interface by port-forward alone"
     return f"https://{access.host} for {', '.join(access.operator_groups)}, logged in at {access.oidc_issuer}"

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
 import time
 import urllib.error
 import urllib.request
-from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Final, Literal
+from urllib.parse import unquote, urlsplit
 
 from stacks.show.errors import QueryError, QueryRefusedError, TraceNotFoundError
 from stacks.show.stored import Trace, parse_trace
 from tracing_lib.base.errors import explain
 
 if TYPE_CHECKING:
-    from tracing_lib.contract.outputs import Backend, Outputs
+    from tracing_lib.contract.outputs import Outputs
 
-_PATHS: Final[dict[Backend, str]] = {"jaeger": "/api/v3/traces/", "tempo": "/api/v2/traces/"}
+Protocol = Literal["jaeger", "tempo"]
+
+HEADERS: Final = "VIRTENGINE_TRACING_QUERY_HEADERS"
+"""Environment variable with headers of every request, ``name=value`` separated by commas and percent-encoded, as OTEL_EXPORTER_OTLP_HEADERS
+is: what a query API asks for that is not the stack's own."""
+
+_PATHS: Final[dict[Protocol, str]] = {"jaeger": "/api/v3/traces/", "tempo": "/api/v2/traces/"}
 _TRACE_ID: Final = re.compile(r"[0-9a-f]{32}")
 _REQUEST_SECONDS: Final = 5.0
 _POLL_SECONDS: Final = 0.2
@@ -28,6 +35,22 @@ _SERVER_ERRORS: Final = 500
 
 class _UnavailableError(QueryError):
     """The server could not be reached or is not ready. A later request can succeed."""
+
+
+def protocol_of(outputs: Outputs) -> Protocol:
+    """The query API of a stack's store. Raises ``QueryError`` where none is known."""
+    found = outputs.query_protocol or outputs.backend
+    if found in {"none", "otlp"}:
+        wrong = "names no query API by which traces could be read"
+        then = f"look at {outputs.ui_url}, or name the API in the stack file and deploy: backend.query_url and backend.query_protocol"
+        raise QueryError(explain(f"backend of {outputs.environment}", wrong, "the API of Jaeger or of Tempo", then))
+    return "tempo" if found == "tempo" else "jaeger"
+
+
+def reached(outputs: Outputs, host: str, port: int) -> Outputs:
+    """The outputs with the query API at another host and port, from which there is a way to it."""
+    netloc = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return outputs.model_copy(update={"query_url": urlsplit(outputs.query_url)._replace(netloc=netloc).geturl()})
 
 
 def fetch_trace(outputs: Outputs, trace_id: str, *, wait_seconds: float = 0.0) -> Trace:
@@ -41,7 +64,7 @@ def fetch_trace(outputs: Outputs, trace_id: str, *, wait_seconds: float = 0.0) -
     if not _TRACE_ID.fullmatch(identifier) or not identifier.strip("0"):
         right = "32 hexadecimal digits, not all zero (W3C Trace Context, trace-id)"
         raise QueryError(explain("trace id", f"is {trace_id[:40]!r}", right, "copy it from the log or from the traceparent header"))
-    url = f"{outputs.query_url.rstrip('/')}{_PATHS[outputs.backend]}{identifier}"
+    url = f"{outputs.query_url.rstrip('/')}{_PATHS[protocol_of(outputs)]}{identifier}"
     deadline = time.monotonic() + wait_seconds
     while True:
         try:
@@ -54,7 +77,7 @@ def fetch_trace(outputs: Outputs, trace_id: str, *, wait_seconds: float = 0.0) -
 
 def get_trace_document(outputs: Outputs, trace_id: str, *, seconds: float = _REQUEST_SECONDS) -> object:
     """Return the JSON in which the query server has a trace, received within ``seconds``. Raises as ``fetch_trace`` does."""
-    url = f"{outputs.query_url.rstrip('/')}{_PATHS[outputs.backend]}{trace_id}"
+    url = f"{outputs.query_url.rstrip('/')}{_PATHS[protocol_of(outputs)]}{trace_id}"
     try:
         document: object = json.loads(get(url, seconds=seconds))
     except ValueError as error:
@@ -83,7 +106,7 @@ def get(url: str, *, seconds: float = _REQUEST_SECONDS) -> bytes:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise QueryError(explain(url, "is not an HTTP address", "http://host:port", "correct query_url in the outputs"))
-    request = urllib.request.Request(url, headers={"Accept": "application/json"})  # noqa: S310  the scheme is checked above
+    request = urllib.request.Request(url, headers={"Accept": "application/json"} | headers())  # noqa: S310  the scheme is checked above
     try:
         with urllib.request.urlopen(request, timeout=seconds) as response:  # noqa: S310  as above
             body: bytes = response.read()
@@ -98,11 +121,22 @@ def get(url: str, *, seconds: float = _REQUEST_SECONDS) -> bytes:
         raise _UnavailableError(explain(server, f"cannot be reached ({reason})", "a running query server", then)) from None
 
 
+def headers() -> dict[str, str]:
+    """The headers that whoever reads has set. Raises ``QueryError`` for a text that is none."""
+    pairs = [pair.partition("=") for pair in os.environ.get(HEADERS, "").split(",") if pair.strip()]
+    if any(not name.strip() or not equals for name, equals, _ in pairs):
+        then = f"export {HEADERS}=authorization=Bearer%20TOKEN"
+        raise QueryError(explain(HEADERS, "holds something else than headers", "name=value, separated by commas", then))
+    return {unquote(name.strip()): unquote(value.strip()) for name, _, value in pairs}
+
+
 def _refused(url: str, status: int) -> QueryError:
     if status == _NOT_FOUND:
         return _not_found(url)
     error = _UnavailableError if status >= _SERVER_ERRORS else QueryRefusedError
-    return error(explain(url, f"answered with status {status}", "status 200", "read the log of the query server"))
+    asks = status in {http.client.UNAUTHORIZED, http.client.FORBIDDEN}
+    then = f"set the headers that it asks for in {HEADERS}" if asks else "read the log of the query server"
+    return error(explain(url, f"answered with status {status}", "status 200", then))
 
 
 def _not_found(url: str) -> TraceNotFoundError:

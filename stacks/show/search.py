@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlencode
 
 from stacks.show.errors import QueryError, QueryRefusedError, TraceNotFoundError
-from stacks.show.fetch import get
+from stacks.show.fetch import get, protocol_of
 from tracing_lib.base.errors import explain
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def find_traces(
     or has more than ``most`` traces in the shortest time that it can be asked for.
     """
     window = _Window(since, until, most)
-    if outputs.backend == "tempo":
+    if protocol_of(outputs) == "tempo":
         return Found(tuple(sorted(_halved(outputs, window, lambda part: _in_tempo(outputs, attributes, services, part)))))
     found: set[str] = set()
     refused: dict[str, QueryError] = {}
@@ -79,7 +79,7 @@ def some_trace(outputs: Outputs, *, since: float, until: float) -> str | None:
     Raises ``QueryError`` as ``find_traces``.
     """
     window = _Window(since, until, 1)
-    if outputs.backend == "tempo":
+    if protocol_of(outputs) == "tempo":
         return next((found for found in _in_tempo(outputs, {}, None, window) if found), None)
     return next((found for service in _services(outputs, None) for found in _of(outputs, service, {}, window)), None)
 
@@ -90,7 +90,7 @@ def _halved(outputs: Outputs, window: _Window, search: Callable[[_Window], Itera
     if len(found) < window.most:
         return set(found) - {""}
     length = window.until - window.since
-    if length <= _NARROWEST_SECONDS[outputs.backend]:
+    if length <= _NARROWEST_SECONDS[protocol_of(outputs)]:
         wrong = f"has {window.most} traces or more within {length:g} s"
         raise QueryError(explain(outputs.query_url, wrong, "fewer at once", "ask for one service, or for another attribute"))
     middle = window.since + length / 2

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from components.documents.kafka import partition_of
 from components.documents.shards import shard_of
 from components.local.errors import NotRunningError
 from components.local.instances import read_listing
 from stacks.placement.outputs import Outputs
+from stacks.show.fetch import protocol_of
 from stacks.trial.counters import Counters
 from stacks.trial.load import Intake, Load, Pace
 from stacks.trial.memory import Memory
@@ -32,8 +34,11 @@ QUEUED = "otelcol_exporter_queue_size"
 """Gauge of what a queue of a collector holds."""
 
 COUNTED = "traces_span_metrics_calls_total"
-TAKEN = 'receiver="otlp"'
-"""The receiver by which agents reach a gateway; its others are a gateway's own."""
+TAKEN, READ = 'receiver="otlp"', 'receiver="kafka"'
+"""The receivers by which spans of agents reach a gateway, directly and by a topic; its others are a gateway's own."""
+
+OFFSET = "otelcol_kafka_receiver_current_offset_ratio"
+"""Gauge of a gateway for each partition of which it has read anything."""
 
 WITHOUT_THE_FAILED = ('policy="errors"', 'decision="not_sampled"')
 """Decisions that found no failed span. Each trace of a load has one, so such a decision was on a piece of a trace."""
@@ -117,11 +122,29 @@ class Trial:
     memory: Memory
     gateways: tuple[str, ...]
     late_after: float
+    by_topic: bool = False
     faults: list[float] = field(default_factory=list)
+    owners: Mapping[int, str] = field(default_factory=dict)
 
     def fault(self) -> None:
-        """Note that the fault is now; the first note counts."""
+        """Note that the fault is now, and which gateway reads which partition of a topic; the first note counts."""
+        if not self.faults:
+            self.owners = self._readers()
         self.faults.append(time.time())
+
+    def share_of(self, trace_id: bytes) -> str | None:
+        """The gateway that decides on a trace, by a topic the one that read its partition before the fault; None where none is known."""
+        if not self.by_topic:
+            return self.gateways[shard_of(trace_id, len(self.gateways))]
+        return self.owners.get(partition_of(trace_id, len(self.owners))) if self.owners else None
+
+    def taken(self) -> Mapping[str, float]:
+        """Spans that each gateway has taken of agents."""
+        return self.own.grown("otelcol_receiver_accepted_spans_total", READ if self.by_topic else TAKEN)
+
+    def _readers(self) -> Mapping[int, str]:
+        found = self.own.values(OFFSET, "partition") if self.by_topic else {}
+        return {int(partition): name for name in self.gateways for partition in found.get(name, ())}
 
     def settle(self, *, seconds: float = SETTLED_SECONDS) -> Account:
         """Wait until the load is sent and every acknowledged trace can be read, or none has come for so long; give the account.
@@ -170,13 +193,11 @@ class Trial:
 
     def _shares(self, late: Sequence[Sent], lost: Sequence[Sent]) -> Mapping[str, Share]:
         """The share of each gateway, in the order of their names."""
-        accepted = self.own.grown("otelcol_receiver_accepted_spans_total", TAKEN)
-        taken = {name: accepted[name] for name in self.gateways}
-        own, behind, away = (Counter(shard_of(sent.trace.id, len(taken)) for sent in some) for some in (self.load.sent, late, lost))
-        return {
-            name: Share(own[index] * self.load.pace.spans, round(value), behind[index], away[index])
-            for index, (name, value) in enumerate(taken.items())
-        }
+        if not self.owners:
+            self.owners = self._readers()
+        accepted = self.taken()
+        own, behind, away = (Counter(self.share_of(sent.trace.id) for sent in some) for some in (self.load.sent, late, lost))
+        return {name: Share(own[name] * self.load.pace.spans, round(accepted[name]), behind[name], away[name]) for name in self.gateways}
 
 
 @contextmanager
@@ -187,7 +208,7 @@ def trial(folder: Path, pace: Pace, *, late_after: float) -> Iterator[Trial]:
     """
     listed = read_listing(folder)
     outputs = Outputs.read(folder / "outputs.json")
-    if outputs.backend != "jaeger":
+    if protocol_of(outputs) != "jaeger":
         raise NotRunningError(f"{folder.name}: traces are read back from Jaeger alone; run an environment with that backend")
     gateways = tuple(instance.instance for instance in listed if instance.workload == "gateway")
     load = Load(intake(listed, outputs), pace, f"trial-{uuid4().hex[:8]}")
@@ -200,6 +221,7 @@ def trial(folder: Path, pace: Pace, *, late_after: float) -> Iterator[Trial]:
         Memory(folder, gateways).start(),
         gateways,
         late_after,
+        any(instance.workload == "kafka" for instance in listed),
     )
     load.start()
     try:

@@ -78,6 +78,15 @@ class Counters:
         """The sum of all series of a gauge, as each was read last."""
         return sum(value for (_, series), value in list(self._last.items()) if series.partition("{")[0] == metric)
 
+    def values(self, metric: str, label: str) -> Mapping[str, frozenset[str]]:
+        """The values that a label of a metric has at each URL, as each was read last."""
+        found: dict[str, set[str]] = {where: set() for where in self._urls}
+        for where, series in list(self._last):
+            name, _, labels = series.partition("{")
+            if name == metric:
+                found[where] |= {pair["value"] for pair in _LABEL.finditer(labels) if pair["name"] == label}
+        return {where: frozenset(seen) for where, seen in found.items()}
+
     def still_seconds(self, metric: str) -> float:
         """Seconds since any series of a metric last moved; infinity where none has."""
         return time.monotonic() - self._moved.get(metric, -math.inf)

@@ -9,6 +9,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from stacks.deploy.probe import SERVICE, ProbeError, received, send
+from stacks.show.errors import QueryError
+from stacks.show.fetch import protocol_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,6 +49,12 @@ def canary(look: Look, delivery: Account, privacy: Account) -> None:
     entry = "agent" if any(workload.name == "agent" for workload in site.plan.workloads) else "gateway"
     delivery.then, privacy.then = site.logs("gateway"), f"{site.logs(entry)}; place the plan anew: {site.again}"
     look.configured(privacy, entry, f"the redaction of each {entry} is as planned")
+    try:
+        protocol_of(site.outputs)
+    except QueryError as error:
+        for account in (delivery, privacy):
+            account.unseen.append(str(error))
+        return
     try:
         sent = send(site.environment, site.outputs, wait_seconds=0, way=site.way, attributes=attributes, name=NAME)
         trace = received(sent, site.outputs, wait_seconds=WAIT_SECONDS, way=site.way)

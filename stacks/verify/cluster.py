@@ -12,6 +12,7 @@ from components.kubernetes.names import PART_OF
 from components.kubernetes.pods import CHECKSUM, document_key
 from stacks.deploy import cluster
 from stacks.deploy.cluster import ClusterError
+from stacks.deploy.probe import in_cluster
 from stacks.placement.manifests import kubernetes_objects
 from stacks.placement.outputs import CERTIFICATE_KEY, CONSUMER_OBJECT, outputs, with_token
 from stacks.plan.plan import plan
@@ -140,8 +141,11 @@ class Cluster:
 
     @contextmanager
     def way(self, url: str) -> Iterator[tuple[str, int]]:
-        """A port-forward to a pod behind the Service in the URL."""
+        """A port-forward to a pod behind the Service in the URL; the address itself where it is outside of the cluster."""
         parts = urlsplit(url)
+        if not in_cluster(str(parts.hostname)):
+            yield str(parts.hostname), parts.port or (443 if parts.scheme == "https" else 80)
+            return
         service, namespace, *_ = str(parts.hostname).split(".")
         try:
             with cluster.forwarded(self._context, namespace, service, parts.port or 443) as found:
@@ -151,7 +155,9 @@ class Cluster:
 
     def use(self, instance: Instance, volume: str) -> Use:
         """Bytes on a volume as the node's kubelet tells them, against the planned size."""
-        node = self._pods[instance.name]["spec"]["nodeName"]
+        node = self._pods[instance.name]["spec"].get("nodeName")
+        if node is None:
+            raise CannotTellError(f"{instance.name} is on no node")
         try:
             summary = cluster.ask(self._context, "GET", f"/api/v1/nodes/{node}/proxy/stats/summary") or {}
         except ClusterError as error:

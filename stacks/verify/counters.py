@@ -113,9 +113,12 @@ def _fills(look: Look, instance: Instance) -> Iterator[tuple[float, str]]:
 
 
 def _delivers(exporter: str) -> bool:
-    """Whether an exporter delivers spans; those by which a gateway waits for its decisions hold copies, and fail when an agent goes."""
+    """Whether an exporter delivers spans.
+
+    Those by which a gateway waits for its decisions hold copies, and fail when an agent goes. What it has taken from a topic waits there.
+    """
     kind, _, name = exporter.partition("/")
-    return kind in {"otlp_grpc", "otlp_http"} and name not in {"copy", "flush"}
+    return kind in {"otlp_grpc", "otlp_http", "kafka"} and name not in {"copy", "flush", "taken"}
 
 
 def _volumes(look: Look, instance: Instance) -> Iterator[tuple[float, str]]:

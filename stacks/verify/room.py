@@ -21,6 +21,9 @@ _LONG_SECONDS = 3600.0
 def disk(look: Look, account: Account) -> None:
     """Tell the use of the volume, and forecast it from the rate at which gateways have stored spans."""
     site = look.site
+    if site.plan.backend == "otlp":
+        account.absent = "the store was there before and has its own disk"
+        return
     if not any(volume.holds == "traces" for volume in site.plan.workload(site.plan.backend).volumes):
         raise CannotTellError("the traces are in a store that is not of this plan; its own monitoring tells of its room")
     account.then = f"grow the volume or lower the load's share: python -m stacks check {site.plan.environment}"

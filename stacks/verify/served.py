@@ -28,17 +28,21 @@ def strategies(look: Look, account: Account) -> None:
     """Ask for the strategy of each service that the environment names, and of one that it does not."""
     site = look.site
     account.then = f"{site.logs('sampling')}; place the plan anew: {site.again}"
+    told = []
     for instance in look.running("sampling"):
         planned = next(document.text for document in instance.workload.documents if document.name == "strategies.json")
         wanted = json.loads(planned)
         named = {entry["service"]: entry for entry in wanted["service_strategies"]}
-        for service, entry in {**named, _OTHER: wanted["default_strategy"]}.items():
-            _asked(look, account, instance, service, entry)
-    if names := ", ".join(instance.name for instance in look.running("sampling")):
-        account.facts.append(f"told by {names} as the environment has them")
+        entries = {**named, _OTHER: wanted["default_strategy"]}
+        answers = [_answered(look, account, instance, service, entry) for service, entry in entries.items()]
+        if all(answers):
+            told.append(instance.name)
+    if told:
+        account.facts.append(f"told by {', '.join(told)} as the environment has them")
 
 
-def _asked(look: Look, account: Account, instance: Instance, service: str, entry: Mapping[str, Any]) -> None:
+def _answered(look: Look, account: Account, instance: Instance, service: str, entry: Mapping[str, Any]) -> bool:
+    """Ask for the strategy of a service, and account for what differs; whether there was an answer."""
     outputs = look.site.outputs
     secured = look.site.plan.endpoints.strategies.startswith("https")
     trust = ssl.create_default_context(cadata=outputs.otlp_certificate) if secured else None
@@ -48,12 +52,13 @@ def _asked(look: Look, account: Account, instance: Instance, service: str, entry
             answer = ask(way, f"/api/sampling?{urlencode({'service': service})}", trust=trust, headers=basic(token))
     except FAILURES as error:
         account.unseen.append(f"{instance.name} cannot be asked: {error}")
-        return
+        return False
     if answer.status != _OK:
         account.unseen.append(f"{instance.name} answers {answer.status} to a question for strategies")
-        return
+        return False
     told = "other services" if service == _OTHER else service
     account.faults += [f"{instance.name} tells {told} {what}" for what in _differing(json.loads(answer.text), entry)]
+    return True
 
 
 def _differing(told: Mapping[str, Any], entry: Mapping[str, Any]) -> Iterator[str]:

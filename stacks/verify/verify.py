@@ -53,6 +53,9 @@ def _checked(seen: Look, accounts: Mapping[Name, Account], names: tuple[Name, ..
     except (CannotTellError, *FAILURES) as error:
         for name in names:
             accounts[name].unseen.append(str(error) or type(error).__name__)
+    except Exception as error:  # noqa: BLE001 - whatever a server answers, the other lines are told
+        for name in names:
+            accounts[name].unseen.append(f"the check itself failed: {type(error).__name__}: {error}")
 
 
 def _servers(seen: Look, account: Account) -> None:

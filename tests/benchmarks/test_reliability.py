@@ -62,6 +62,16 @@ def test_every_row_has_as_many_cells_as_there_are_columns() -> None:
     assert {row.count("|") for row in heavy_rows} == {len(HEAVY_COLUMNS) + 1}
 
 
+def test_a_scenario_that_was_not_run_keeps_its_lines_of_the_page_before() -> None:
+    assert page({}, gateways=3, before=PAGE) == PAGE
+    before = page({name: result(name) for name in SCENARIOS if not SCENARIOS[name].heavy}, gateways=3)
+    again = page({"agent-queue": result("agent-queue", replace(WHOLE, sent=299), load_average=7.0)}, gateways=3, before=before)
+    changed = [line for line in again.splitlines() if line not in before.splitlines()]
+    assert len(changed) == 2
+    assert "averages of 1 to 7" in changed[0]
+    assert "| 299 |" in changed[1]
+
+
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_load_that_comes_through_whole_breaks_no_promise(name: str) -> None:
     assert problems(name) == []

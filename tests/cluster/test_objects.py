@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from components.workload import Plan
     from tests.cluster.server import ApiServer
 
-each = pytest.mark.parametrize("variant", plans.VARIANTS)
+each = pytest.mark.parametrize("variant", [*plans.VARIANTS, *plans.FURTHER])
 
 
 def planned(variant: str, test: str) -> Plan:

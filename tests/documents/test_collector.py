@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from components.documents import shards, wall
 from components.documents.attributes import any_of, patterns
 from components.documents.text import go_duration
-from stacks.environment.sizing import COLLECTOR_BYTES, HELD_BYTES_PER_SPAN_BYTE
+from stacks.environment.sizing import COLLECTOR_BYTES, HELD_BYTES_PER_SPAN_BYTE, SPANS_PER_SECOND
 from tests.stacks import samples
 
 
@@ -167,6 +167,13 @@ def test_agents_find_a_returned_gateway_within_half_of_the_wait_of_a_trace(wait:
     # The collector makes each pause longer or shorter by up to half of it.
     assert 1.5 * seconds(exporter["retry_on_failure"]["max_interval"]) <= max(0.75, seconds(wait) / 2)
     assert exporter["retry_on_failure"]["max_elapsed_time"] == "0s"
+
+
+def test_a_gateway_waits_longer_for_the_backend_than_that_takes_for_all_that_is_under_way() -> None:
+    exporter = collector("gateway")["exporters"]["otlp_grpc"]
+    batch, consumers = exporter["sending_queue"]["batch"]["max_size"], 10
+    spans = consumers * batch / samples.named("prod").environment.load.bytes_per_span
+    assert seconds(exporter["timeout"]) > 2 * spans / SPANS_PER_SECOND[True]
 
 
 @pytest.mark.parametrize(("nodes", "memory"), [(2, "2Gi"), (6, "2Gi"), (100, "2Gi"), (6, "512Mi"), (40, "16Gi")])

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from components.documents import images, jaeger, sampling, tempo, text
+from components.documents.buckets import S3Bucket
 from components.workload import Document
 from tests.stacks import samples
 
@@ -229,9 +230,9 @@ def test_a_bucket_without_a_region_names_none() -> None:
         grpc_port=3,
         telemetry_port=4,
         folder="/t",
-        bucket=tempo.Bucket("b", "e", None, credentials=False),
+        bucket=S3Bucket("b", "e", None, credentials=False),
         retention_seconds=60,
-        limits=tempo.Limits(1, 2),
+        limits=tempo.Limits(1, 2, 3, 4),
     )
     assert "region" not in document
     assert document.count("block_retention: 1m\n") == 3

@@ -5,13 +5,12 @@ from __future__ import annotations
 import shutil
 import sys
 
-from tests.golden.documents import FOLDER, rendered
-from tests.stacks import samples
+from tests.golden.documents import BASES, FOLDER, rendered
 
 
 def main() -> None:
     shutil.rmtree(FOLDER, ignore_errors=True)
-    for base in samples.FILES:
+    for base in BASES:
         for name, text in rendered(base).items():
             path = FOLDER / base / name
             path.parent.mkdir(parents=True, exist_ok=True)

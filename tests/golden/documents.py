@@ -10,12 +10,14 @@ from stacks.plan.plan import plan
 from stacks.plan.targets import addresses_of
 from tests.stacks import samples
 
+BASES = {**samples.FILES, **samples.FURTHER}
+
 FOLDER = Path(__file__).resolve().parent / "files"
 
 
 def rendered(base: str) -> dict[str, str]:
     """Every file of a stack by its path below its golden folder."""
-    named = read(str(samples.FILES[base]))
+    named = read(str(BASES[base]))
     return files(plan(named.environment, addresses_of(named), name=named.name))
 
 

@@ -6,11 +6,10 @@ import difflib
 
 import pytest
 
-from tests.golden.documents import FOLDER, rendered, stored
-from tests.stacks import samples
+from tests.golden.documents import BASES, FOLDER, rendered, stored
 
 
-@pytest.mark.parametrize("base", samples.FILES)
+@pytest.mark.parametrize("base", BASES)
 def test_every_document_is_the_one_that_was_reviewed(base: str) -> None:
     was, now = stored(base), rendered(base)
     parts: list[str] = []
@@ -21,4 +20,4 @@ def test_every_document_is_the_one_that_was_reviewed(base: str) -> None:
 
 
 def test_every_golden_folder_belongs_to_an_environment() -> None:
-    assert {path.name for path in FOLDER.iterdir()} == set(samples.FILES)
+    assert {path.name for path in FOLDER.iterdir()} == set(BASES)

@@ -50,6 +50,19 @@ def built(servers: Mapping[str, Server]) -> dict[str, Path]:
     return found
 
 
+def built_of_java(servers: Mapping[str, Server]) -> dict[str, Path]:
+    """The servers of Java, which only some environments need; as ``built``, and a skip where there is no recipe for one."""
+    found = {}
+    for program, server in servers.items():
+        try:
+            found[program] = find_program(server, toolchain=ROOT / "toolchain", say=print)
+        except MissingProgramError as error:
+            if os.environ.get("CI") == "true" and program in RECIPES:
+                raise
+            pytest.skip(f"{program} is neither on PATH nor can it be built: {error}")
+    return found
+
+
 @pytest.fixture(scope="session")
 def programs() -> dict[str, Path]:
     """The servers of plans."""

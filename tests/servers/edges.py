@@ -40,6 +40,7 @@ STRINGS = {
     "{1,64}": ("a", "eu-central-1", "E" * 64),
     "[!#-": ("groups", "a$b'", "urn:x:y#z"),
     "{1,61}": ("abc", "a.b-c", LONG),
+    ":([0-9]{1,5})": ("a:1", f"{LONG}.example.org:65535"),
     "(:[0-9]+)?(/": ("localhost:5000", "a.b/c/d_e", "mirror.example.org:443/x--y"),
     "*)?(\\.": ("a", "a.b-c", f"{LONG}.{LONG}.{LONG}.{'e' * 61}"),
 }

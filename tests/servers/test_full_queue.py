@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from components.documents import collector, ports
+from components.documents import collector, ports, queues
 from components.documents.shards import shard_of
 from components.local.addresses import hold_block
 from stacks.trial.traces import Template, new_trace
@@ -99,9 +99,9 @@ def running(program: Path, place: Path, gateway: str, *, loses: bool) -> Iterato
         text = collector.agent(
             collector.Intake(f"{host}:{ports.OTLP_GRPC.number}", f"{host}:{ports.OTLP_HTTP.number}"),
             collector.Operation(f"{host}:{ports.HEALTH.number}", host, ports.TELEMETRY.number, 256 * 2**20),
-            collector.Queue(str(place / "queue"), 2 * QUEUE_BYTES, sync_writes=False, loses=loses),
+            queues.Queue(str(place / "queue"), 2 * QUEUE_BYTES, sync_writes=False, loses=loses),
             metrics,
-            gateways=collector.Gateways((gateway, f"{host}:1"), 10, 5, 2**24),
+            upstream=queues.Gateways((gateway, f"{host}:1"), 10, 5, 2**24),
             enriched=False,
         )
         document = place / "collector.yaml"

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from components.damage import COUNT, FOLDER, guarded
-from components.documents import collector, ports
+from components.documents import collector, ports, queues
 from components.local.addresses import hold_block
 from stacks.trial.traces import Template, new_trace
 from tests.servers.damages import DAMAGES, counted
@@ -96,9 +96,9 @@ def running(program: Path, place: Path, host: str, endpoints: tuple[str, ...]) -
     text = collector.agent(
         collector.Intake(f"{host}:{ports.OTLP_GRPC.number}", f"{host}:{ports.OTLP_HTTP.number}"),
         collector.Operation(f"{host}:{ports.HEALTH.number}", host, ports.TELEMETRY.number, 256 * 2**20),
-        collector.Queue(str(place / "queue"), 2**26, sync_writes=False),
+        queues.Queue(str(place / "queue"), 2**26, sync_writes=False),
         metrics,
-        gateways=collector.Gateways(endpoints, 10, 5, 2**24),
+        upstream=queues.Gateways(endpoints, 10, 5, 2**24),
         enriched=False,
     )
     document, log = place / "collector.yaml", place / "log"

@@ -1,4 +1,4 @@
-"""Environments to test with: the two stack files, variants of prod with other stores, and changes of any of them."""
+"""Environments to test with: the two stack files, variants of prod on other stores, and changes of any of them."""
 
 from __future__ import annotations
 
@@ -33,6 +33,18 @@ FILES: Mapping[str, Path] = {
     "prod-opensearch": ROOT / "tests/fixtures/Pulumi.prod-opensearch.yaml",
 }
 
+FURTHER: Mapping[str, Path] = {"prod-otlp": ROOT / "tests/fixtures/Pulumi.prod-otlp.yaml"}
+"""Files with golden documents that are not tried on every target: before a store that is there already, and with Kafka."""
+
+GCS = {"kind": "gcs", "bucket": "virtengine-traces", "service_account_annotations": {"iam.gke.io/gcp-service-account": "tracing"}}
+AZURE = {
+    "kind": "azure",
+    "account": "virtenginetraces",
+    "bucket": "traces",
+    "service_account_annotations": {"azure.workload.identity/client-id": "0"},
+}
+"""Storages of Tempo besides those of the files."""
+
 ABSENT = object()
 """Stands for a key that is taken away."""
 
@@ -43,7 +55,7 @@ Changes = Mapping[Any, object]
 
 @cache
 def _stored(name: str) -> dict[str, Any]:
-    settings: dict[str, Any] = yaml.safe_load(FILES[name].read_text())["config"][KEY]
+    settings: dict[str, Any] = yaml.safe_load({**FILES, **FURTHER}[name].read_text())["config"][KEY]
     return settings
 
 

@@ -27,8 +27,8 @@ PLACEHOLDER: Final = "[secret]"
 """Text that ``pulumi stack output`` prints for a secret without ``--show-secrets``."""
 Protocol = Literal["grpc", "http/protobuf"]
 """Transports of OTLP, named as in ``OTEL_EXPORTER_OTLP_PROTOCOL``."""
-Backend = Literal["jaeger", "tempo"]
-"""Stores that a stack can have. Their query APIs differ."""
+Backend = Literal["jaeger", "tempo", "otlp"]
+"""Stores that a stack can have. Their query APIs differ; ``otlp`` is one that was there before the stack."""
 _SECRET_FIELDS: Final = frozenset({"otlp_token"})
 _SHOW_SECRETS: Final = "pulumi stack output --json --show-secrets > outputs.json"
 _UNQUOTED: Final = re.compile(r"[A-Za-z0-9_%+=:,./\[\]-]*")
@@ -118,6 +118,8 @@ class Outputs(Model):
     """User name for ``strategies_url`` by HTTP basic authentication, with ``otlp_token`` as password. Default none: none is asked for."""
     query_url: Url
     """Base URL of the API that traces are read from. Required."""
+    query_protocol: Literal["jaeger", "tempo", "none"] | None = None
+    """Query API at ``query_url``; ``"none"`` is one that is not known here. Default none: that of ``backend``."""
     ui_url: Url
     """Address of the user interface, in which a person looks at traces. Required."""
     span_metrics_url: Url
@@ -183,7 +185,9 @@ class Outputs(Model):
         return cls.parse_json(text, place=place, without_token=without_token)
 
     def trace_url(self, trace_id: str) -> str:
-        """Return the address of a trace in the user interface: Jaeger's own, or Explore of Grafana for Tempo."""
+        """Return the address of a trace in the interface of Jaeger or Grafana; of another store the address of its user interface."""
+        if self.backend == "otlp" and self.query_protocol != "jaeger":
+            return self.ui_url
         if self.backend != "tempo":
             return f"{self.ui_url}/trace/{trace_id}"
         query = {"refId": "A", "datasource": {"type": "tempo", "uid": "tempo"}, "queryType": "traceql", "query": trace_id}

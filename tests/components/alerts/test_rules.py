@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from components.alerts.rule import Rule
     from components.workload import Plan
 
-KINDS = ("a cluster with certificates", "Tempo", "one host", "agents without queues", "Jaeger before OpenSearch")
+KINDS = ("a cluster with certificates", "Tempo", "one host", "agents without queues", "Jaeger before OpenSearch", "Kafka")
 
 
 @cache
@@ -42,6 +42,8 @@ def planned(kind: str) -> Plan:
             return samples.planned("prod", "kubernetes", {"collectors.agent.queue": None})
         case "Jaeger before OpenSearch":
             return samples.planned("prod-opensearch")
+        case "Kafka":
+            return samples.planned("prod-otlp")
     raise KeyError(kind)
 
 

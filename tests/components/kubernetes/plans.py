@@ -13,6 +13,7 @@ from stacks.environment.source import ROOT, Named
 from stacks.placement.manifests import kubernetes_objects
 from stacks.plan.plan import plan
 from stacks.plan.targets import addresses_of
+from tests.stacks import samples
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,10 +49,16 @@ VARIANTS: Mapping[str, tuple[str, Mapping[str, object]]] = {
 }
 """A stack file and the sections of it that are replaced."""
 
+FURTHER: Mapping[str, tuple[str, Mapping[str, object]]] = {
+    "prod-otlp": ("prod", {name: samples.settings("prod-otlp").get(name) for name in ("backend", "collectors", "access")}),
+    "prod-tempo-azure": ("prod", {"backend": BUCKET | {"storage": samples.AZURE}}),
+}
+"""Variants that a real API server alone is asked for: before a store that is there already with Kafka, and on Azure."""
+
 
 def settings(variant: str, **sections: object) -> dict[str, Any]:
     """The settings of a variant with more sections replaced."""
-    base, changed = VARIANTS[variant]
+    base, changed = {**VARIANTS, **FURTHER}[variant]
     stored: dict[str, Any] = yaml.safe_load((ROOT / f"Pulumi.{base}.yaml").read_text())["config"][KEY]
     return {**stored, **changed, **sections}
 

@@ -262,7 +262,7 @@ def test_an_identity_of_the_pod_reaches_the_services_that_hand_it_out(found: lis
         peer["ipBlock"]["cidr"] for rule in egress for peer in rule.get("to", []) if {"protocol": "TCP", "port": 80} in rule["ports"]
     }
     assert {"169.254.169.254/32", "169.254.170.23/32"} <= networks
-    assert {port["port"] for rule in egress if "to" not in rule for port in rule["ports"]} == {9000}
+    assert {port["port"] for rule in egress if "to" not in rule for port in rule["ports"]} == {9000, 443}
     keys = plans.objects(plans.planned("prod-tempo-s3"))
     assert "169.254.169.254" not in str(one(keys, "NetworkPolicy", "tempo-egress"))
 

@@ -55,6 +55,6 @@ def production(surroundings: dict[str, Path], tmp_path_factory: pytest.TempPathF
     assert surroundings
     state = tmp_path_factory.mktemp("production")
     environment = named("prod", sampling={"tail": {"wait": "2s", "slow": "1s", "baseline": "100 %"}}, aggregation={"flush_interval": "2s"})
-    # A minute of the alerts is two seconds; a range is longer than agents wait for an acknowledgement.
-    with deploy(environment, nodes=NODES, say=print, state=state, times=Times(1 / 30, least_seconds=20)) as running:
+    # A minute of the alerts is three seconds; a range is longer than agents wait for an acknowledgement.
+    with deploy(environment, nodes=NODES, say=print, state=state, times=Times(1 / 20, least_seconds=20)) as running:
         yield Cluster(running, state / "prod")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.servers.small.conftest import Cluster
 
-SERVICE, HOLDING_SECONDS = "orders", 12
+SERVICE, HOLDING_SECONDS = "orders", 16
 until = partial(until_, every=0.5)
 
 

@@ -90,6 +90,27 @@ LINES: dict[str, tuple[str, samples.Changes, str, str]] = {
     "longer on OpenSearch": ("prod-opensearch", {"retention.traces": "60d"}, "retention.traces", "stay until they are 60d old"),
     "more shards": ("prod-opensearch", {"backend.storage.shards": 5}, "backend.storage.shards", "indices of the next days"),
     "nodes cut": ("prod", {"load.nodes": 3}, "load.nodes", "the quota is cut to that of 3 nodes"),
+    "another bucket": ("prod-tempo-s3", {"backend.storage": samples.GCS}, "backend.storage.kind", "stay in the bucket"),
+    "largest trace": ("prod-tempo-s3", {"backend.limits": {"trace_size": "50M"}}, "backend.limits.trace_size", "left out from now on"),
+    "retention of another": ("prod-otlp", {"retention.traces": "7d"}, "retention.traces", "nothing here deletes traces"),
+    "another store": (
+        "prod-otlp",
+        {"backend.endpoint": "https://b:1"},
+        "backend.endpoint",
+        "those that wait in the gateways' queues go to",
+    ),
+    "off Kafka": ("prod-otlp", {"collectors.transport": "direct"}, "collectors.transport", "gateways read the topic on"),
+    "off Kafka at once": (
+        "prod-otlp",
+        {"collectors.transport": "direct", "collectors.kafka": None},
+        "collectors.transport",
+        "stays on the topic and is not stored",
+    ),
+    "another topic": ("prod-otlp", {"collectors.kafka.topic": "a"}, "collectors.kafka.topic", "stays on the old topic"),
+    "another group": ("prod-otlp", {"collectors.kafka.group": "a"}, "collectors.kafka.group", "stored a second time"),
+    "more partitions": ("prod-otlp", {"collectors.kafka.partitions": 24}, "collectors.kafka.partitions", "--alter --partitions"),
+    "fewer partitions": ("prod-otlp", {"collectors.kafka.partitions": 6}, "collectors.kafka.partitions", "make another one"),
+    "gateways of a group": ("prod-otlp", {"collectors.gateway.replicas": 4}, "collectors.gateway.replicas", "share the topic anew"),
     "nodes added": ("prod", {"load.nodes": 9}, "load.nodes", "the quota has room"),
 }
 """Lines of what ``diff`` has to say: a base, the change, the setting, and a part of the sentence."""
@@ -99,6 +120,21 @@ LINES: dict[str, tuple[str, samples.Changes, str, str]] = {
 def test_the_consequence_of_a_change_is_said(line: str) -> None:
     base, changes, key, part = LINES[line]
     assert part in (told(base, changes)[key] or ""), told(base, changes)
+
+
+def test_a_topic_that_is_taken_up_loses_nothing_and_one_that_is_left_is_named() -> None:
+    before = {"collectors.transport": "direct", "collectors.kafka": None}
+    up = difference(samples.named("prod-otlp", before), samples.named("prod-otlp"))
+    (said,) = [change.consequence for change in up.changes if change.consequence and change.key.startswith("collectors.")]
+    assert "nothing is lost: gateways take both ways" in said
+    left = difference(samples.named("prod-otlp", {"collectors.transport": "direct"}), samples.named("prod-otlp", before))
+    assert [change.consequence for change in left.changes if change.consequence] == ["what is left on the topic is not read any more"]
+
+
+def test_a_store_that_is_there_already_takes_the_retention_over() -> None:
+    found = told("prod", {"backend": samples.settings("prod-otlp")["backend"], "access": samples.ABSENT})
+    assert "the volume is protected" in str(found["backend.kind"])
+    assert "the retention is that of https://tempo-distributor.tempo.svc:4317" in str(found["backend.kind"])
 
 
 def test_tempo_into_a_bucket_tells_of_the_refused_claim_and_of_the_traces() -> None:
@@ -175,7 +211,7 @@ def demanded(old: Plan, new: Plan) -> Iterator[str]:
         if old.target == "kubernetes" and set(where.namespaces) - set(new.outside[peer].namespaces) and not new.outside[peer].anywhere:
             yield "can no longer"
     if old.quota.pods > new.quota.pods and len(old.workloads) == len(new.workloads) and old.target == "kubernetes":
-        replicas = [{workload.name: workload.replicas for workload in plan.workloads} for plan in (old, new)]
+        replicas = [{workload.name: workload.most_replicas for workload in plan.workloads} for plan in (old, new)]
         if replicas[0] == replicas[1]:
             yield "cut"
         elif replicas[0]["gateway"] > replicas[1]["gateway"]:

@@ -97,11 +97,11 @@ KEYS = [
     _value("control characters in a key", "a\x1b[31m\nb", 1, "unknown key", "known here: access", named="a\\x1b[31m\\nb"),
     _value("missing section", "load", ABSENT, "is required and missing", "write its settings below it"),
     _value("missing key", "sampling.tail.baseline", ABSENT, "is required and missing", 'write for example "5 %"'),
-    _value("missing kind", "backend.kind", ABSENT, "is required and missing", '"jaeger" or "tempo"', named="backend.kind"),
+    _value("missing kind", "backend.kind", ABSENT, "is required and missing", '"jaeger", "tempo" or "otlp"', named="backend.kind"),
     _value("unknown kind of target", "target.kind", "nomad", '"nomad" is not known', 'write "local", "docker" or "kubernetes"'),
-    _value("unknown kind of backend", "backend.kind", "cassandra", '"cassandra" is not known', 'write "jaeger" or "tempo"'),
+    _value("unknown kind of backend", "backend.kind", "cassandra", '"cassandra" is not known', 'write "jaeger", "tempo" or "otlp"'),
     _value("list for a kind", "target.kind", ["local"], "a list is not known", 'write "local", "docker" or "kubernetes"'),
-    _value("unknown storage", "backend", {"kind": "tempo", "storage": {"kind": "gcs"}}, '"gcs" is', '"s3"', named="backend.storage.kind"),
+    _value("unknown storage", "backend", {"kind": "tempo", "storage": {"kind": "nfs"}}, '"nfs" is', '"s3"', named="backend.storage.kind"),
     _value("missing storage", "backend", {"kind": "tempo"}, "is required and missing", "write its settings", named="backend.storage"),
     _value(
         "unknown program", "images.digests", {"jeager": "sha256:" + "0" * 64}, "is not known", '"jaeger"', named="images.digests.jeager"

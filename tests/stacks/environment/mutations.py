@@ -29,6 +29,15 @@ RICH = {
 """What prod does not need and a setting may be about."""
 
 
+PLAIN: samples.Changes = {
+    "backend": {"kind": "otlp", "endpoint": "http://store.example.org:4317", "ui_url": "http://ui.example.org"},
+    "collectors.kafka": {"servers": ["kafka.example.org:9092"], "tls": False, "sasl": {"secret": "tracing-kafka"}},
+}
+"""A store and a Kafka without TLS."""
+
+LIMITS = {"trace_size": "50M", "intake_rate": "50M", "burst": "50M", "search_range": "7d"}
+
+
 def ruled(backend: str = "tempo") -> dict[str, Any]:
     """Every setting that only a cluster has, with rules for the pods of each workload."""
     sections: dict[str, Any] = rules.settings()
@@ -70,6 +79,14 @@ def bases() -> Mapping[str, Environment]:
         "prod-tempo-s3": samples.named("prod-tempo-s3").environment,
         "prod-cassandra": samples.named("prod-cassandra", {"backend.storage.keyspace": "jaeger"}).environment,
         "prod-opensearch": samples.named("prod-opensearch", {"backend.storage.index_prefix": "traces"}).environment,
+        "prod-otlp": samples.named("prod-otlp").environment,
+        "prod-otlp without TLS": samples.named("prod-otlp", PLAIN).environment,
+        "prod-tempo-gcs": samples.named("prod-tempo-s3", {"backend.storage": samples.GCS, "backend.limits": LIMITS}).environment,
+        "prod-tempo-azure": samples.named("prod-tempo-s3", {"backend.storage": samples.AZURE}).environment,
+        "prod-tempo-azure of a node": samples.named(
+            "prod-tempo-s3", {"backend.storage": samples.AZURE | {"identity": "node", "client_id": "0"}}
+        ).environment,
+        "ruled before OpenSearch": samples.named("prod-opensearch", {"backend.query.pods": rules.PODS}).environment,
         "ruled": parse(plans.settings("prod", **ruled()), source="ruled", name="ruled"),
         "ruled by an Ingress": parse(plans.settings("prod", **ruled("jaeger")), source="ruled", name="ruled"),
         "ruled before Cassandra": parse(plans.settings("prod", **ruled("cassandra")), source="ruled", name="ruled"),
@@ -111,8 +128,8 @@ def candidates(shape: Mapping[str, Any], was: object) -> Iterator[object]:  # no
             yield "other.example.org"
         elif kind == "string" and variant.get("format") == "uri":
             yield "https://other.example.org/realm"
-        elif kind == "string" and "[0-9]{1,5}" in pattern:
-            yield "other.example.org:9042"
+        elif kind == "string" and ":([0-9]" in pattern:
+            yield "other.example.org:9999"
         elif kind == "string" and "/" in str(variant.get("examples", "")):
             yield "10.9.0.0/16"
         elif kind == "string" and "const" not in variant and (not pattern or re.search(pattern, "other")):

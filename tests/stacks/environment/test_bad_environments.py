@@ -22,13 +22,16 @@ from stacks.environment.source import ROOT, read
 from stacks.plan.plan import plan
 from stacks.show.describe import describe
 from tests.stacks import samples
-from tests.stacks.environment.bad_environments import ALL
+from tests.stacks.environment.bad_environments import ALL as MOST
+from tests.stacks.environment.bad_transports import TRANSPORTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from tests.stacks.environment.bad import Bad
+
+ALL = [*MOST, *TRANSPORTS]
 
 FOREIGN = re.compile(r"Traceback|Input should|validation error|\btype=|input_value|pydantic|Error\b", re.IGNORECASE)
 """Words of the machinery, which say nothing to the person who wrote the file."""
@@ -113,7 +116,7 @@ def test_every_broken_rule_of_a_file_is_said_at_once() -> None:
 
 
 def test_the_stack_files_break_no_rule() -> None:
-    assert [list(broken_rules(samples.named(base).environment)) for base in samples.FILES] == [[]] * len(samples.FILES)
+    assert [list(broken_rules(samples.named(base).environment)) for base in samples.FILES] == [[] for _ in samples.FILES]
 
 
 def test_a_long_value_is_cut_and_still_quoted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

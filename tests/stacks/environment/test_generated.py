@@ -108,7 +108,7 @@ def test_a_host_is_no_address(address: ipaddress.IPv4Address | ipaddress.IPv6Add
 @pytest.mark.parametrize("base", samples.FILES)
 def test_a_digest_is_taken_of_what_the_plan_runs_and_of_nothing_else(base: str) -> None:
     plan = samples.planned(base)
-    runs = {workload.server.program for workload in plan.workloads} | {TOOLBOX.program}
+    runs = {workload.server.program for workload in plan.workloads} | {job.server.program for job in plan.jobs} | {TOOLBOX.program}
     for program in get_args(get_args(Images.model_fields["digests"].annotation)[0]):
         assert (refused(base, {("images", "digests"): {program: "sha256:" + "0" * 64}}) == []) is (program in runs), program
 

@@ -40,12 +40,14 @@ def test_the_defaults_are_those_of_the_requirement() -> None:
     assert least.sampling.head_ratio == 1.0
     assert least.sampling.tail.errors
     assert least.access is None
+    assert least.backend.kind == "jaeger"
     assert least.backend.protect
 
 
 def test_the_two_stack_files_differ_where_development_and_production_should() -> None:
     dev, prod = (samples.named(name).environment for name in ("dev", "prod"))
     assert (dev.target.kind, prod.target.kind) == ("docker", "kubernetes")
+    assert dev.backend.kind == prod.backend.kind == "jaeger"
     assert (dev.backend.protect, prod.backend.protect) == (False, True)
     assert dev.sampling.tail.baseline > prod.sampling.tail.baseline
     assert dev.retention.traces < prod.retention.traces == timedelta(days=30)

@@ -138,6 +138,6 @@ def test_the_reference_has_every_setting_once() -> None:
 def test_what_may_stand_at_a_place_is_known_there() -> None:
     assert "baseline" in known_keys(("sampling", "tail"))
     assert set(known_keys(("target", "docker"))) == {"kind", "host"}
-    assert known_kinds(("backend", "tempo", "storage")) == ("volume", "s3")
+    assert known_kinds(("backend", "tempo", "storage")) == ("volume", "s3", "gcs", "azure")
     assert known_kinds(("backend", "jaeger", "storage")) == ("badger", "cassandra", "opensearch", "elasticsearch")
     assert known_keys(("no", "such")) == ()

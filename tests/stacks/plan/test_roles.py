@@ -105,7 +105,11 @@ def test_a_plan_holds_the_roles_of_its_shape_that_the_environment_asks_for(base:
     environment = samples.named(base).environment
     asked = {"agent", "gateway", "sampling", environment.backend.kind}
     asked |= {"grafana"} if environment.backend.kind == "tempo" else set()
-    asked |= {"query"} if environment.backend.storage.kind in {"cassandra", "opensearch", "elasticsearch"} else set()
+    asked |= (
+        {"query"}
+        if environment.backend.kind != "otlp" and environment.backend.storage.kind in {"cassandra", "opensearch", "elasticsearch"}
+        else set()
+    )
     asked |= {"access"} if environment.access is not None else set()
     wanted = [role.workload for role in ROLES if role.placed_in(samples.TARGETS[target].shape) and role.workload in asked]
     assert [workload.name for workload in samples.planned(base, target).workloads] == wanted

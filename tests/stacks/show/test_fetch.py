@@ -10,7 +10,7 @@ import time
 import pytest
 
 from stacks.show.errors import QueryError
-from stacks.show.fetch import fetch_trace
+from stacks.show.fetch import HEADERS, fetch_trace, headers
 from stacks.show.stored import Trace, parse_trace
 from tests.stacks.show.query_server import RECORDED, TRACE_ID, Answer, outputs_of, query_server
 
@@ -140,3 +140,29 @@ def test_a_server_that_is_not_there_is_named_within_the_time_to_wait() -> None:
         with pytest.raises(QueryError, match=rf"{url}: cannot be reached \(.*refused"):
             fetch_trace(outputs_of(url), TRACE_ID, wait_seconds=0.5)
     assert 0.4 < time.monotonic() - started < 2 + 10  # the second is a loaded machine's
+
+
+def test_a_store_that_names_no_api_is_told_with_its_user_interface_and_the_setting() -> None:
+    there = outputs_of("https://ui.example.org").model_copy(update={"backend": "otlp", "query_protocol": "none"})
+    with pytest.raises(QueryError, match=r"names no query API.*backend\.query_protocol") as refused:
+        fetch_trace(there, TRACE_ID)
+    assert there.ui_url in str(refused.value)
+
+
+@pytest.mark.parametrize(("protocol", "path"), [("jaeger", "/api/v3/traces/"), ("tempo", "/api/v2/traces/")])
+def test_a_store_that_is_there_already_is_asked_by_the_api_that_is_named(protocol: str, path: str) -> None:
+    with query_server((404, b"")) as (url, asked):
+        there = outputs_of(url).model_copy(update={"backend": "otlp", "query_protocol": protocol})
+        with pytest.raises(QueryError, match="has no trace"):
+            fetch_trace(there, TRACE_ID)
+    assert asked == [f"{path}{TRACE_ID}"]
+
+
+def test_headers_of_whoever_reads_are_sent_and_a_login_that_is_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(HEADERS, "authorization=Bearer%20abc, x-scope-orgid=virtengine")
+    assert headers() == {"authorization": "Bearer abc", "x-scope-orgid": "virtengine"}
+    with query_server((401, b"")) as (url, _), pytest.raises(QueryError, match=HEADERS):
+        fetch_trace(outputs_of(url), TRACE_ID)
+    monkeypatch.setenv(HEADERS, "no header")
+    with pytest.raises(QueryError, match="name=value"):
+        headers()

@@ -67,6 +67,18 @@ def test_a_server_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) 
     ended.set()
 
 
+def test_a_check_that_fails_itself_is_told_at_its_line_and_leaves_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: object) -> None:
+        raise KeyError("nodeName")
+
+    site: Any = SimpleNamespace(environment=samples.named("prod").environment, plan=samples.planned("prod"), again="", instances=tuple)
+    monkeypatch.setattr(whole, "CHECKS", {("disk",): failing, ("share",): lambda _, account: account.facts.append("seen")})
+    only: tuple[Name, ...] = ("disk", "share")
+    found = {one.promise: one for one in whole.verify(site, only)}
+    assert (found["disk"].verdict, found["share"].verdict) == ("cannot be told", "kept")
+    assert "the check itself failed: KeyError: 'nodeName'" in found["disk"].evidence
+
+
 PARTS = ("Cause:", "Check:", "Cure:")
 
 

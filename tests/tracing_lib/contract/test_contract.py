@@ -101,7 +101,7 @@ def test_another_schema_version_is_refused_saying_which_side_to_bring_up_to_date
         ({"environment": ...}, "environment", "a value"),
         ({"environment": "two words"}, "environment", "match pattern"),
         ({"namespace": "Upper"}, "namespace", "match pattern"),
-        ({"backend": "zipkin"}, "backend", "'jaeger' or 'tempo'"),
+        ({"backend": "zipkin"}, "backend", "'jaeger', 'tempo' or 'otlp'"),
         ({"query_url": "localhost:16686"}, "query_url", "http://host:port"),
         ({"query_url": "http://"}, "query_url", "http://host:port"),
         ({"query_url": "http://host:99999"}, "query_url", "from 1 to 65535"),

@@ -1,0 +1,69 @@
+"""Delivery of kept traces to a store: the collector's exporter, what secures it, and what it shows of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from components.documents.text import Quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Part = dict[str, Any]
+
+AUTHENTICATOR = "bearertokenauth/backend"
+"""Extension that sends the token of a store; it reads a rotated one by itself."""
+
+
+DELIVERY_SECONDS, DELIVERY_BYTES = 120, 2_097_152
+"""Time for which a gateway waits for the backend's answer to a batch, and the largest batch. Ten are under way at once, which a backend
+that writes synchronously takes most of a minute for after an outage. A batch that is sent again before that is written twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A store that takes OTLP: ``host:port`` with ``protocol: grpc``, a base URL with ``http``.
+
+    ``authority`` and ``token`` are the paths of a PEM and of a bearer token. ``headers`` are sent as they are; of ``secret_headers`` each
+    has its value in an environment variable. ``answer_seconds`` is how long the store may take to answer.
+    ``least_bytes`` and ``most_bytes`` bound a batch, ``consumers`` is how many are under way at once, None for the exporter's own 10.
+    """
+
+    endpoint: str
+    protocol: Literal["grpc", "http"] = "grpc"
+    secured: bool = False
+    authority: str | None = None
+    token: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    secret_headers: Mapping[str, str] = field(default_factory=dict)
+    answer_seconds: int = DELIVERY_SECONDS
+    least_bytes: int = 262_144
+    most_bytes: int = DELIVERY_BYTES
+    consumers: int | None = None
+
+    @property
+    def exporter(self) -> str:
+        """Name of the exporter."""
+        return f"otlp_{self.protocol}"
+
+    def extensions(self) -> Part:
+        """The extension with the token, where there is one."""
+        return {AUTHENTICATOR: {"filename": self.token}} if self.token is not None else {}
+
+    def part(self, sending: Part) -> Part:
+        """The exporter's section with its queue and its retries."""
+        variables = {name: Quoted(f"${{env:{variable}}}") for name, variable in self.secret_headers.items()}
+        headers = {**self.headers, **variables}
+        return {
+            "endpoint": self.endpoint,
+            **self._tls(),
+            **({"headers": headers} if headers else {}),
+            **({"auth": {"authenticator": AUTHENTICATOR}} if self.token is not None else {}),
+            **sending,
+        }
+
+    def _tls(self) -> Part:
+        if not self.secured:
+            return {"tls": {"insecure": True}}
+        return {"tls": {"ca_file": self.authority, "reload_interval": "1h"}} if self.authority is not None else {}

@@ -1,0 +1,44 @@
+"""Names in servers that stand elsewhere: keyspaces, indices and topics."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, WithJsonSchema
+
+from stacks.environment.units import refuse, shown
+
+_KEYSPACE = re.compile(r"[a-z][a-z0-9_]{0,47}")
+_INDEX_PREFIX = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
+_TOPIC = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+
+
+def _keyspace(value: str) -> str:
+    if not _KEYSPACE.fullmatch(value):
+        right = 'write lower-case letters, digits and "_", 48 at most, and a letter first'
+        raise refuse(f"{shown(value)} is not a keyspace that Cassandra takes; {right}")
+    return value
+
+
+def _index_prefix(value: str) -> str:
+    if not _INDEX_PREFIX.fullmatch(value) or value.endswith("-"):
+        right = 'write lower-case letters, digits, "-", "_" and ".", 100 at most, and no "-" last'
+        raise refuse(f"{shown(value)} is not the beginning of an index; {right}")
+    return value
+
+
+def _topic(value: str) -> str:
+    if not _TOPIC.fullmatch(value):
+        raise refuse(f'{shown(value)} is not the name of a topic; write letters, digits, ".", "_" and "-", 200 at most')
+    return value
+
+
+Keyspace = Annotated[str, AfterValidator(_keyspace), WithJsonSchema({"type": "string", "pattern": f"^{_KEYSPACE.pattern}$"})]
+"""The name of a keyspace of Cassandra, which need not be quoted."""
+
+IndexPrefix = Annotated[str, AfterValidator(_index_prefix), WithJsonSchema({"type": "string", "pattern": f"^{_INDEX_PREFIX.pattern}$"})]
+"""The beginning of the names of indices of OpenSearch and Elasticsearch."""
+
+TopicName = Annotated[str, AfterValidator(_topic), WithJsonSchema({"type": "string", "pattern": f"^{_TOPIC.pattern}$"})]
+"""The name of a topic of Kafka, or of a group of its consumers."""
