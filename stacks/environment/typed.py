@@ -136,7 +136,10 @@ def _type(name: str, variants: list[Node], found: dict[str, Type]) -> str:
 
 def _annotation(key: str, nodes: list[Node], found: dict[str, Type]) -> str:
     """The Python type of a setting. Kinds of a section that have a setting of one name give it one type."""
-    kinds = list(dict.fromkeys(_one(key, node, found) for node in nodes))
+    choices = [one for node in nodes for one in node.get("oneOf", ())]
+    # Sections of several kinds each of which has kinds again: one type has them all.
+    whole: list[Node] = [{"oneOf": choices}] if choices else []
+    kinds = list(dict.fromkeys(_one(key, node, found) for node in [*whole, *(node for node in nodes if "oneOf" not in node)]))
     if len(kinds) > 1:
         raise ValueError(f"{key} has more than one type: {', '.join(kinds)}")
     return kinds[0]
