@@ -16,13 +16,14 @@ class Disk(TypedDict):
 
 
 class Storage(TypedDict):
-    """Storage of one of the kinds `badger`, `cassandra`, `opensearch`, `elasticsearch`, `volume`, `s3`."""
+    """Storage of one of the kinds `badger`, `cassandra`, `opensearch`, `elasticsearch`, `volume`, `s3`, `gcs`, `azure`."""
 
     kind: str
     """`badger`: An embedded store on one volume, opened by one process. `cassandra`: A Cassandra that is there already. Tried with
     5.0.6. `opensearch`: An OpenSearch that is there already. Tried with 2.19.3. `elasticsearch`: An Elasticsearch that is there
     already, asked as OpenSearch is; none was tried here. `volume`: Blocks on a volume. `s3`: Blocks in an S3-compatible bucket; the
-    write-ahead log stays on a volume."""
+    write-ahead log stays on a volume. `gcs`: Blocks in a bucket of Google Cloud Storage; the write-ahead log stays on a volume.
+    `azure`: Blocks in a container of an Azure storage account; the write-ahead log stays on a volume."""
     servers: NotRequired[list[str]]
     """With `kind: cassandra`: Nodes that are asked first, as `host:port`; they tell of the others, which listen on the same port.
     Required. With `kind: opensearch`: URLs of nodes, or of what stands before them; all of one scheme, since `http` sends spans and
@@ -59,7 +60,11 @@ class Storage(TypedDict):
     opensearch`: Secret with the entries `username` and `password`. Default: none, a store that asks for none. With `kind:
     elasticsearch`: Secret with the entries `username` and `password`. Default: none, a store that asks for none. With `kind: s3`:
     Secret with the entries `access-key` and `secret-key`. Default: none, which leaves it to the identity of the node or pod; the
-    services that hand it out (169.254.169.254 and 169.254.170.23, port 80) are then open to the backend."""
+    services that hand it out (169.254.169.254 and 169.254.170.23, port 80) are then open to the backend. With `kind: gcs`: Secret
+    with the entry `key.json`, the key of a service account of Google Cloud. Default: none, which leaves it to the identity of the
+    node or pod; the metadata servers that hand it out (169.254.169.254, and 169.254.169.252 on GKE) are then open to the backend.
+    With `kind: azure`: Secret with the entry `account-key`, a key of the storage account. Default: none, which leaves it to
+    `identity`."""
     index_prefix: NotRequired[str]
     """Beginning of the names of all indices, before `-jaeger-span-` and the day. Default: the environment's name, so that no two
     environments share one."""
@@ -72,9 +77,13 @@ class Storage(TypedDict):
     storage_class: NotRequired[str]
     """With `kind: volume`: Storage class of the claim. Kubernetes only. Default: the cluster's own default class."""
     bucket: NotRequired[str]
-    """With `kind: s3`: Name of the bucket. Required; it must exist and belong to this environment alone, since retention deletes in it."""
+    """With `kind: s3`: Name of the bucket. Required; it must exist and belong to this environment alone, since retention deletes in it.
+    With `kind: gcs`: Name of the bucket. Required; it must exist and belong to this environment alone, since retention deletes in it.
+    With `kind: azure`: Name of the container. Required; it must exist and belong to this environment alone, since retention deletes
+    in it."""
     endpoint: NotRequired[str]
-    """With `kind: s3`: Host name of the S3 API. Required: it decides who stores the traces."""
+    """With `kind: s3`: Host name of the S3 API. Required: it decides who stores the traces. With `kind: azure`: Host name of the Blob
+    service behind the name of the account. Default: that of Azure's public cloud; its others have their own."""
     port: NotRequired[int]
     """With `kind: s3`: Port of the S3 API. Default: 443."""
     plain_http: NotRequired[bool]
@@ -84,10 +93,19 @@ class Storage(TypedDict):
     """With `kind: s3`: Region of the bucket. Default: none, as most S3-compatible servers want."""
     service_account_annotations: NotRequired[dict[str, str]]
     """With `kind: s3`: Annotations by which the backend's service account has an identity, for example `eks.amazonaws.com/role-arn`.
-    Kubernetes only. Default: none."""
+    Kubernetes only. Default: none. With `kind: gcs`: Annotations by which the backend's service account has an identity:
+    `iam.gke.io/gcp-service-account`. Kubernetes only. Default: none. With `kind: azure`: Annotations by which the backend's service
+    account has an identity: `azure.workload.identity/client-id`. Kubernetes only. Default: none."""
     wal: NotRequired[Disk]
-    """With `kind: s3`: Volume of the write-ahead log: what was acknowledged and is not in the bucket yet. Default: 10Gi, hours at 1,000
-    spans/s."""
+    """Volume of the write-ahead log: what was acknowledged and is not in the bucket yet. Default: 10Gi, hours at 1,000 spans/s."""
+    account: NotRequired[str]
+    """With `kind: azure`: Name of the storage account. Required."""
+    identity: NotRequired[str]
+    """With `kind: azure`: Identity that is used without a key. `workload`: Entra Workload ID, by the annotation
+    `azure.workload.identity/client-id` of the service account. `node`: a managed identity of the node, from 169.254.169.254, which is
+    then open to the backend. Default: `workload`, because the identity of a node is that of every pod on it."""
+    client_id: NotRequired[str]
+    """With `kind: azure`: Client id of the node's managed identity. Default: none, the only one that the node has."""
 
 
 class Autoscaling(TypedDict):
