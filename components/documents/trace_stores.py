@@ -17,7 +17,8 @@ Part = dict[str, Any]
 USERNAME, PASSWORD = "STORE_USERNAME", "STORE_PASSWORD"
 """Environment variables with what a store asks for."""
 
-_TIMEOUT = "10s"
+_TIMEOUT = "30s"
+"""Longest wait for an answer of Cassandra, which makes tables slowly while it is busy."""
 _WINDOWS = 30
 """Time windows of compaction in a retention: Cassandra's advice is fewer than 50, and a window is deleted when all of it has expired."""
 
