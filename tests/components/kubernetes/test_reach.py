@@ -41,6 +41,7 @@ OTHERS = {
     "second service": Actor("second"),
     "store": Actor("databases"),
     "identity of the node": Actor(None, address="169.254.169.254"),
+    "identity of a pod on GKE": Actor(None, address="169.254.169.252"),
     "identity of the node by IPv6": Actor(None, address="fd00:ec2::254"),
     "identity of the pod": Actor(None, address="169.254.170.23"),
     "identity of the pod by IPv6": Actor(None, address="fd00:ec2::23"),
