@@ -42,8 +42,14 @@ debian: ## as root on Debian: install what the tests of SLURM, Kubernetes, the l
 
 .PHONY: test
 test: lint debian servers ## all tests, on real servers
-	@$(PY) -m pytest --numprocesses 3 --dist worksteal $(ARGS)
+	@$(PY) -m pytest --numprocesses 4 --dist worksteal $(foreach place,$(OF_JAVA),--ignore $(place)) $(ARGS)
 	@$(MAKE) --no-print-directory test-without-fast
+
+OF_JAVA = tests/servers/stores tests/servers/small/test_kafka.py
+
+.PHONY: test-stores
+test-stores: debian servers ## the tests on a real Cassandra, OpenSearch and Kafka, which Maven brings: some ten minutes
+	@$(PY) -m pytest $(OF_JAVA) $(ARGS)
 
 .PHONY: test-fast
 test-fast: .venv/ready ## the tests that start no server
