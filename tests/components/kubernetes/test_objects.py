@@ -146,7 +146,7 @@ def test_the_quota_holds_all_that_the_plan_asks_for_and_a_rollout_of_it(variant:
     claims = [c["spec"]["resources"]["requests"]["storage"] for c in plans.of_kind(plans.objects(plan), "PersistentVolumeClaim")]
     hard = plans.of_kind(plans.objects(plan), "ResourceQuota")[0]["spec"]["hard"]
     assert int(hard["persistentvolumeclaims"]) == len(claims)
-    assert hard["requests.storage"] == quantity(sum(int(size.removesuffix("Gi")) for size in claims) * 2**30)
+    assert hard["requests.storage"] == quantity(sum(int(size[:-2]) * {"Gi": 2**30, "Ti": 2**40}[size[-2:]] for size in claims))
 
 
 def test_quantities_are_written_as_the_api_server_keeps_them() -> None:

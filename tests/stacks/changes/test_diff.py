@@ -217,7 +217,7 @@ def test_what_cannot_be_undone_is_said() -> None:
         return change.consequence or ""
 
     assert "cannot shrink" in consequence("prod", {"backend.volume.size": "400Gi"})
-    assert "grows in place" in consequence("prod", {"backend.volume.size": "600Gi"})
+    assert "grows in place" in consequence("prod", {"backend.volume.size": "2Ti"})
     assert "lost" in consequence("prod", {"backend.volume.storage_class": "slow"})
     assert "would delete" in consequence("prod", {"backend.protect": False})
     assert "power cut" in consequence("prod", {"backend.sync_writes": False})
