@@ -41,7 +41,7 @@ debian: ## as root on Debian: install what the tests of SLURM, Kubernetes, the l
 		|| echo "apt-get did not work: the tests of SLURM, Kubernetes, the login in a browser and the start script will be skipped"
 
 .PHONY: test
-test: lint debian servers ## all tests, on real servers
+test: lint debian servers ## all tests but those of `make test-stores`, on real servers
 	@$(PY) -m pytest --numprocesses 4 --dist worksteal $(foreach place,$(OF_JAVA),--ignore $(place)) $(ARGS)
 	@$(MAKE) --no-print-directory test-without-fast
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.damage import COUNT
 from components.documents import held, kafka, shards, wall
+from components.documents.delivery import FLUSH_MILLISECONDS
 from components.documents.queues import RETRY, room, storage, to_gateway, to_topic
 from components.documents.remote_write import with_remote_write
 from components.documents.security import Security, tls
@@ -390,7 +391,7 @@ def _service_graph(metrics: TraceMetrics) -> Part:
 def _sending(queue: Queue, delivery: Delivery) -> Part:
     """The queue of kept traces on disk, and their retries."""
     consumers = {"num_consumers": delivery.consumers} if delivery.consumers is not None else {}
-    batch = {"flush_timeout": "200ms", "min_size": delivery.least_bytes, "max_size": delivery.most_bytes}
+    batch = {"flush_timeout": f"{FLUSH_MILLISECONDS}ms", "min_size": delivery.least_bytes, "max_size": delivery.most_bytes}
     return {
         "timeout": f"{delivery.answer_seconds}s",
         # Batches bounded in bytes stay under the 4 MiB that a gRPC server takes by default. A full queue loses what comes next and counts

@@ -20,6 +20,9 @@ DELIVERY_SECONDS, DELIVERY_BYTES = 120, 2_097_152
 """Time for which a gateway waits for the backend's answer to a batch, and the largest batch. Ten are under way at once, which a backend
 that writes synchronously takes most of a minute for after an outage. A batch that is sent again before that is written twice."""
 
+LEAST_DELIVERY_BYTES, FLUSH_MILLISECONDS = 262_144, 200
+"""Bytes, and age in ms, at which a batch is sent."""
+
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
@@ -38,7 +41,7 @@ class Delivery:
     headers: Mapping[str, str] = field(default_factory=dict)
     secret_headers: Mapping[str, str] = field(default_factory=dict)
     answer_seconds: int = DELIVERY_SECONDS
-    least_bytes: int = 262_144
+    least_bytes: int = LEAST_DELIVERY_BYTES
     most_bytes: int = DELIVERY_BYTES
     consumers: int | None = None
 

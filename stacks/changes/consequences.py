@@ -145,7 +145,7 @@ def _volume(environment: Environment) -> int | None:
     """Size of the volume of the backend: of its traces, or of the write-ahead log of traces in a bucket; None for a store elsewhere."""
     backend = environment.backend
     if backend.kind == "otlp":
-        return 0
+        return None
     if backend.kind == "jaeger":
         return backend.volume.size if backend.volume is not None else None
     return backend.storage.size if backend.storage.kind == "volume" else backend.storage.wal.size

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from components.documents.delivery import FLUSH_MILLISECONDS, LEAST_DELIVERY_BYTES
 from components.documents.queues import FLUSH_SECONDS, MEMORY_BYTES_PER_BYTE, USUAL_BATCH_BYTES
 from stacks.environment.sizing import (
     COLLECTOR_BYTES,
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     from stacks.environment.model import Environment
 
 CPU_SECONDS_PER_SPAN = {"agent": 400e-6, "gateway": 110e-6, "jaeger": 255e-6}
-"""Processor time of a span of VirtEngine's orders in each server: rough, read off one run of `benchmarks/sizing.py` on two busy cores."""
+"""Processor time of a span of VirtEngine's orders in each server, of Jaeger on Badger. Rough: read off one run of `benchmarks/sizing.py` on
+two busy cores."""
 
 STORE_BYTES = {"jaeger": 1_250 * 2**20}
 """Memory that Badger occupies while it takes spans as fast as it can, read off the same run."""
@@ -39,9 +41,6 @@ BUSY_SHARE = 0.7
 
 SDK_SPANS = 512
 """Spans of a full request of an OpenTelemetry SDK, which is the specification's default."""
-
-DELIVERY_BYTES, DELIVERY_SECONDS = 262_144, 0.2
-"""Bytes and age at which a gateway sends a batch to the store, as its document has them."""
 
 MOST_GATEWAYS = 64
 
@@ -179,7 +178,7 @@ def _store(scaled: Environment) -> Tier:
     embedded = backend.kind == "jaeger" and backend.embedded
     configured = 0.0 if backend.kind == "otlp" else backend.resources.memory
     disk, each = disk_need(scaled), spans.kept * size / spans.gateways
-    cores = spans.kept / replicas * CPU_SECONDS_PER_SPAN[kind] / BUSY_SHARE if kind in CPU_SECONDS_PER_SPAN else None
+    cores = spans.kept * CPU_SECONDS_PER_SPAN[kind] / BUSY_SHARE if embedded else None
     limit = None
     if backend.kind == "jaeger" and embedded and spans.kept > (most := SPANS_PER_SECOND[backend.sync_writes]):
         limit = f"one Badger takes {most:,} spans/s: keep fewer, or choose a store that is distributed"
@@ -194,12 +193,12 @@ def _store(scaled: Environment) -> Tier:
         disk.needed if disk is not None else 0.0,
         spans.kept * size,
         0.0,
-        spans.gateways * max(each / DELIVERY_BYTES, min(1 / DELIVERY_SECONDS, spans.kept / spans.gateways)),
+        spans.gateways * max(each / LEAST_DELIVERY_BYTES, min(1000 / FLUSH_MILLISECONDS, spans.kept / spans.gateways)),
         (
-            *([_cpu(spans.kept / replicas, kind)] if cores is not None else ["CPU: not measured"]),
+            *([_cpu(spans.kept, kind)] if cores is not None else ["CPU: not measured"]),
             f"memory: {_memory_of(kind, embedded=embedded)}",
             f"disk: {disk.arithmetic}" if disk is not None else f"disk: that of a bucket or of a store elsewhere, {retention} of traces",
-            f"requests: of each gateway one for each {approximate_bytes(DELIVERY_BYTES)}, or one each {DELIVERY_SECONDS:g} s",
+            f"requests: of each gateway one for each {approximate_bytes(LEAST_DELIVERY_BYTES)}, or one in {FLUSH_MILLISECONDS} ms",
         ),
         limit,
     )

@@ -9,6 +9,7 @@ from components.documents import held, ports
 from components.documents.delivery import Delivery
 from components.workload import SecretFile, SecretVariable
 from stacks.plan.addresses import Bound
+from stacks.plan.parts import AUTHORITY, TOKEN, files_of
 from stacks.plan.remote import remote
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 _ANSWER_SECONDS = 60
 """Time beyond the wait of an answer, or in all, in which a store is expected to write a batch."""
-
-_FOLDER, _TOKEN, _AUTHORITY = "backend", "token", "ca.crt"
 
 
 def delivery(environment: Environment, addresses: Addresses) -> Delivery:
@@ -32,8 +31,8 @@ def delivery(environment: Environment, addresses: Addresses) -> Delivery:
         backend.endpoint if backend.protocol == "http" else _host_and_port(backend),
         backend.protocol,
         secured=backend.endpoint.startswith("https://"),
-        authority=paths.get(_AUTHORITY),
-        token=paths.get(_TOKEN),
+        authority=paths.get(AUTHORITY),
+        token=paths.get(TOKEN),
         headers=dict(sorted(backend.headers.items())),
         secret_headers={header: entry.variable for header, entry in zip(_headers(backend), secret_variables(environment), strict=True)},
     )
@@ -65,8 +64,7 @@ def secret_files(environment: Environment, addresses: Addresses) -> tuple[Secret
     backend = environment.backend
     if backend.kind != "otlp":
         return ()
-    named = ((backend.ca_secret, _AUTHORITY), (backend.token_secret, _TOKEN))
-    return tuple(SecretFile(secret, key, f"{addresses.secrets(_FOLDER)}/{key}") for secret, key in named if secret is not None)
+    return files_of(addresses, "backend", (backend.ca_secret, AUTHORITY), (backend.token_secret, TOKEN))
 
 
 def secret_variables(environment: Environment) -> tuple[SecretVariable, ...]:

@@ -27,6 +27,7 @@ from stacks.plan.parts import (
     INGEST,
     TOKEN,
     certificate_files,
+    files_of,
     go_memory_limit,
     metrics_of,
     milliseconds,
@@ -132,7 +133,7 @@ def _hold(inputs: Inputs) -> held.Hold | None:
 
 def _token_file(ingest: sections.Ingest, addresses: Addresses) -> tuple[SecretFile, ...]:
     """The token of the intake; the collector takes a rotated one without a restart."""
-    return (SecretFile(ingest.token_secret, TOKEN, f"{addresses.secrets(INGEST)}/{TOKEN}"),) if ingest.token_secret is not None else ()
+    return files_of(addresses, INGEST, (ingest.token_secret, TOKEN))
 
 
 def gateway(inputs: Inputs) -> Workload:

@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING
 
 from components.documents import collector, kafka, ports
 from components.documents.queues import Gateways, Queue
-from components.workload import Edge, Outside, Port, SecretFile, SecretVariable
+from components.workload import Edge, Outside, Port, SecretVariable
 from stacks.environment.sizing import acknowledge_seconds, most_underway_bytes, taken_bytes
-from stacks.plan.parts import milliseconds
+from stacks.plan.location import located
+from stacks.plan.parts import AUTHORITY, files_of, milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from components.workload import SecretFile
     from stacks.environment.kafka import Kafka
     from stacks.environment.model import Environment
     from stacks.plan.addresses import Addresses
     from stacks.plan.parts import Inputs
-
-_FOLDER, _AUTHORITY = "kafka", "ca.crt"
 
 
 def topic_name(environment: Environment, section: Kafka) -> str:
@@ -70,9 +70,7 @@ def _topic(inputs: Inputs, section: Kafka) -> kafka.Topic:
 def secret_files(inputs: Inputs) -> tuple[SecretFile, ...]:
     """The authority behind the certificates of the brokers."""
     section = section_of(inputs.environment, inputs.addresses)
-    if section is None or section.ca_secret is None:
-        return ()
-    return (SecretFile(section.ca_secret, _AUTHORITY, f"{inputs.addresses.secrets(_FOLDER)}/{_AUTHORITY}"),)
+    return files_of(inputs.addresses, "kafka", (section.ca_secret, AUTHORITY)) if section is not None else ()
 
 
 def secret_variables(inputs: Inputs) -> tuple[SecretVariable, ...]:
@@ -100,10 +98,8 @@ def location(section: Kafka | None) -> Outside:
     """The namespaces of brokers that are named as Services; any address for others, since each tells of the rest."""
     if section is None:
         return Outside()
-    hosts = [server.rpartition(":")[0].removesuffix(".cluster.local").split(".") for server in section.servers]
-    if all(len(parts) > 2 and parts[-1] == "svc" for parts in hosts):  # noqa: PLR2004 - name, namespace, svc
-        return Outside(tuple(dict.fromkeys(parts[-2] for parts in hosts)))
-    return Outside(anywhere=True)
+    found = located(server.rpartition(":")[0] for server in section.servers)
+    return Outside(anywhere=True) if found.networks else found
 
 
 def making(environment: Environment, section: Kafka) -> str:

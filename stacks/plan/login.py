@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from components.documents import access, ports
-from components.workload import Document, Gateway, Health, Identity, SecretFile, SecretVariable, Site, Workload
-from stacks.plan.parts import go_memory_limit, metrics_of, resources, scheduling
+from components.workload import Document, Gateway, Health, Identity, SecretVariable, Site, Workload
+from stacks.plan.parts import AUTHORITY, files_of, go_memory_limit, metrics_of, resources, scheduling
 
 if TYPE_CHECKING:
     from stacks.environment import sections
     from stacks.environment.cluster import GatewayReference
-    from stacks.plan.addresses import Addresses
     from stacks.plan.parts import Inputs
 
 USER = 65532
@@ -21,7 +20,7 @@ USER = 65532
 def login_proxy(inputs: Inputs, section: sections.Access, *, upstream: str) -> Workload:
     """The login proxy in front of the user interface at the URL ``upstream``."""
     bound, documents = inputs.bound, inputs.documents
-    authority = _authority(section.oidc_ca_secret, inputs.addresses)
+    files = files_of(inputs.addresses, "issuer", (section.oidc_ca_secret, AUTHORITY))
     login = access.Login(
         section.oidc_issuer,
         section.client_id,
@@ -29,7 +28,7 @@ def login_proxy(inputs: Inputs, section: sections.Access, *, upstream: str) -> W
         section.groups_claim,
         section.operator_groups,
         section.trusted_proxies,
-        authority.path if authority else None,
+        files[0].path if files else None,
     )
     text = access.proxy(
         login, host=section.host, listen=bound.bind(ports.ACCESS), telemetry=bound.bind(ports.ACCESS_METRICS), upstream=upstream
@@ -55,7 +54,7 @@ def login_proxy(inputs: Inputs, section: sections.Access, *, upstream: str) -> W
             SecretVariable("OAUTH2_PROXY_CLIENT_SECRET", section.secret, "client-secret"),
             SecretVariable("OAUTH2_PROXY_COOKIE_SECRET", section.secret, "cookie-secret"),
         ),
-        secret_files=(authority,) if authority else (),
+        secret_files=files,
         site=Site(section.host, ports.ACCESS.name, section.tls_secret, section.ingress_class, _gateway(section.gateway)),
         scheduling=scheduling(inputs.environment, section.pods),
     )
@@ -63,8 +62,3 @@ def login_proxy(inputs: Inputs, section: sections.Access, *, upstream: str) -> W
 
 def _gateway(section: GatewayReference | None) -> Gateway | None:
     return Gateway(section.name, section.namespace, section.listener) if section is not None else None
-
-
-def _authority(secret: str | None, addresses: Addresses) -> SecretFile | None:
-    """The certificate of a private authority, as a file."""
-    return SecretFile(secret, "ca.crt", f"{addresses.secrets('issuer')}/ca.crt") if secret is not None else None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from components.documents.buckets import AzureContainer, GcsBucket, S3Bucket
 from components.workload import Edge, Port, SecretFile, SecretVariable
+from stacks.plan.parts import AUTHORITY, files_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -58,7 +59,7 @@ def remote(inputs: Inputs, storage: sections.Storage) -> Remote:
 def _s3(inputs: Inputs, storage: sections.TempoBucket) -> Remote:
     named, authority = storage.credentials_secret, storage.ca_secret
     keys = (("S3_ACCESS_KEY", "access-key"), ("S3_SECRET_KEY", "secret-key"))
-    files = _files(inputs, authority, "ca.crt")
+    files = files_of(inputs.addresses, "storage", (authority, AUTHORITY))
     bucket = S3Bucket(
         storage.bucket,
         # The port of TLS goes without saying.
@@ -73,7 +74,7 @@ def _s3(inputs: Inputs, storage: sections.TempoBucket) -> Remote:
 
 
 def _gcs(inputs: Inputs, storage: sections.TempoGcs) -> Remote:
-    files = _files(inputs, storage.credentials_secret, _GOOGLE_KEY)
+    files = files_of(inputs.addresses, "storage", (storage.credentials_secret, _GOOGLE_KEY))
     variables = {"GOOGLE_APPLICATION_CREDENTIALS": files[0].path} if files else {}
     return Remote(GcsBucket(storage.bucket), (), files, variables, storage.service_account_annotations)
 
@@ -93,10 +94,6 @@ def _azure(storage: sections.TempoAzure) -> Remote:
     # Pods without the label are not looked at by the webhook that gives them their token.
     labels = {_AZURE_LABEL: "true"} if federated else {}
     return Remote(bucket, keys, annotations=storage.service_account_annotations, labels=labels)
-
-
-def _files(inputs: Inputs, secret: str | None, key: str) -> tuple[SecretFile, ...]:
-    return (SecretFile(secret, key, f"{inputs.addresses.secrets('storage')}/{key}"),) if secret is not None else ()
 
 
 def edges(storage: sections.Storage) -> Iterator[Edge]:

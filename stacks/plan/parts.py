@@ -59,13 +59,22 @@ class Inputs:
 INGEST, TOKEN = "ingest", "token"
 """The folder of the secret files with which services are met, and the entry of a Secret that holds the token that they show."""
 
+AUTHORITY = "ca.crt"
+"""The entry of a Secret that holds the PEM of a private authority."""
+
+
+def files_of(addresses: Addresses, folder: str, *named: tuple[str | None, str]) -> tuple[SecretFile, ...]:
+    """Entries of Secrets as files in a folder of secrets, each given as Secret and entry; none of a Secret that is not named."""
+    path = addresses.secrets(folder)
+    return tuple(SecretFile(secret, key, f"{path}/{key}") for secret, key in named if secret is not None)
+
 
 def certificate_files(inputs: Inputs) -> tuple[SecretFile, ...]:
     """The certificate and the key of what services reach in a cluster; none where they reach it in plain text."""
-    secret, folder = inputs.environment.ingest.tls_secret, inputs.addresses.secrets(INGEST)
-    if secret is None or inputs.addresses.shape != "cluster":
+    if inputs.addresses.shape != "cluster":
         return ()
-    return tuple(SecretFile(secret, key, f"{folder}/{key}") for key in ("tls.crt", "tls.key"))
+    secret = inputs.environment.ingest.tls_secret
+    return files_of(inputs.addresses, INGEST, (secret, "tls.crt"), (secret, "tls.key"))
 
 
 def security_of(files: tuple[SecretFile, ...]) -> Security | None:

@@ -12,9 +12,10 @@ from components.workload import Endpoints, HeadSampling, Outside, Plan, Quota, T
 from stacks.plan import kafka, roles
 from stacks.plan.addresses import Bound
 from stacks.plan.issued import certificates, external_secrets, instrumentation
+from stacks.plan.location import location
 from stacks.plan.parts import image_of
 from stacks.plan.trace_stores import jobs
-from stacks.plan.watching import location, monitoring, store_location
+from stacks.plan.watching import monitoring, store_location
 
 if TYPE_CHECKING:
     from components.workload import Job, OutsideName, Port, Workload

@@ -7,24 +7,20 @@ from typing import TYPE_CHECKING
 from components.documents import ports
 from components.documents.remote_write import OnNode, RemoteWrite
 from components.documents.scraping import Page
-from components.workload import SecretFile
-from stacks.plan.parts import TOKEN
+from stacks.plan.parts import AUTHORITY, TOKEN, files_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from components.workload import SecretFile
     from stacks.environment.model import Environment
     from stacks.plan.addresses import Addresses
-
-_FOLDER, _AUTHORITY = "metrics", "ca.crt"
 
 
 def store_files(environment: Environment, addresses: Addresses) -> tuple[SecretFile, ...]:
     """The token and the authority of the store, as files."""
     store = environment.monitoring.remote_write
-    named = ((store.token_secret, TOKEN), (store.ca_secret, _AUTHORITY)) if store is not None else ()
-    folder = addresses.secrets(_FOLDER)
-    return tuple(SecretFile(secret, key, f"{folder}/{key}") for secret, key in named if secret is not None)
+    return files_of(addresses, "metrics", (store.token_secret, TOKEN), (store.ca_secret, AUTHORITY)) if store is not None else ()
 
 
 def remote_write(environment: Environment, addresses: Addresses, files: Mapping[str, str]) -> RemoteWrite | None:
@@ -42,7 +38,7 @@ def remote_write(environment: Environment, addresses: Addresses, files: Mapping[
             if port.name in names
         ]
     interval = max(1, round(monitoring.interval.total_seconds()))
-    return RemoteWrite(store.url, scraped, interval, files.get(TOKEN), files.get(_AUTHORITY), store.tenant)
+    return RemoteWrite(store.url, scraped, interval, files.get(TOKEN), files.get(AUTHORITY), store.tenant)
 
 
 def _port_names(environment: Environment) -> tuple[str, ...]:

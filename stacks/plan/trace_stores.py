@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from components.documents import held, ports, trace_stores
 from components.documents import jaeger as jaeger_documents
 from components.workload import Autoscaling, Document, Health, Identity, Job, Resources, SecretFile, SecretVariable, Workload
-from stacks.plan.parts import go_memory_limit, image_of, jaeger_operation, metrics_of, resources, scheduling
+from stacks.plan.parts import AUTHORITY, files_of, go_memory_limit, image_of, jaeger_operation, metrics_of, resources, scheduling
 from stacks.plan.remote import place_in_store, remote, store_ports
 from stacks.plan.stores import JAEGER_USER
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 MEMORY_LIMIT = 0.8
 """Share of its memory at which Jaeger refuses spans, so that gateways keep them in their queues: as the collector's guide says."""
-
-_CA = "ca.crt"
 
 
 def jaeger(inputs: Inputs, section: Jaeger, storage: Remote) -> Workload:
@@ -165,7 +163,7 @@ def _is_encrypted(storage: Remote) -> bool:
 
 def _authority(storage: Remote, addresses: Addresses) -> tuple[SecretFile, ...]:
     """The certificate of the store's own authority, as a file."""
-    return (SecretFile(storage.ca_secret, _CA, f"{addresses.secrets('store')}/{_CA}"),) if storage.ca_secret is not None else ()
+    return files_of(addresses, "store", (storage.ca_secret, AUTHORITY))
 
 
 def _credentials(storage: Remote) -> tuple[SecretVariable, ...]:

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from components.monitoring import Monitoring
 from components.workload import Outside
 from stacks.plan.backends import delivery
 from stacks.plan.kafka import section_of
+from stacks.plan.location import located, location
 from stacks.plan.remote import remote, store_ports
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from stacks.environment.model import Environment
     from stacks.plan.addresses import Addresses
 
 RUNBOOK = "docs/operating.md"
 """Page of this repository with a section for each alert."""
-
-_SERVICE = re.compile(r"([a-z0-9-]+\.){1,2}(?P<namespace>[a-z0-9-]+)\.svc(\.[a-z0-9.-]+)?\.?")
 
 
 def monitoring(environment: Environment, addresses: Addresses) -> Monitoring:
@@ -60,37 +56,9 @@ def dashboards(environment: Environment, addresses: Addresses) -> Mapping[str, s
     return texts(boards(subject))
 
 
-def location(url: str | None) -> Outside:
-    """The namespace of a server whose URL is that of a Service; any address for another URL, and no location without one."""
-    if url is None:
-        return Outside()
-    return _location([urlsplit(url).hostname or ""])
-
-
 def store_location(environment: Environment) -> Outside:
     """The namespaces or networks of the servers of a store that stands elsewhere; any address where one has another name."""
     if environment.backend.kind == "otlp":
         return location(environment.backend.endpoint)
     storage = remote(environment)
-    return _location([host for host, _ in store_ports(storage)]) if storage is not None else Outside()
-
-
-def _location(hosts: Iterable[str]) -> Outside:
-    namespaces: list[str] = []
-    networks: list[str] = []
-    for host in hosts:
-        if found := _SERVICE.fullmatch(host):
-            namespaces.append(found["namespace"])
-        elif _is_address(host):
-            networks.append(str(ipaddress.ip_network(host)))
-        else:
-            return Outside(anywhere=True)
-    return Outside(tuple(dict.fromkeys(namespaces)), networks=tuple(dict.fromkeys(networks)))
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
+    return located(host for host, _ in store_ports(storage)) if storage is not None else Outside()
