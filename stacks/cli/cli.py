@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from stacks.cli.copying import add_copying
 from stacks.cli.rehearsing import add_rehearsing
 from stacks.cli.scaling import add_scaling
-from stacks.cli.trying import add_trying
+from stacks.cli.trying import ANY_ENVIRONMENT, add_trying
 from stacks.cli.verbs import add_verbs
 from stacks.cli.verifying import add_verifying
 from stacks.environment.parse import BadEnvironmentError
@@ -35,7 +35,6 @@ UNREAD = 141
 """Exit status where the reader of the output went away (``| head``): that of a program which SIGPIPE ended, in a shell."""
 
 STATE = "folder for traces, queues, ports and logs, one folder in it for each environment (default: .state/local)"
-ENVIRONMENT = "name of an environment (dev), path of a stack file, or dev@REVISION as git has it"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -85,7 +84,7 @@ def parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
     verbs = whole.add_subparsers(required=True, metavar="VERB")
 
     check = verbs.add_parser("check", help="validate an environment and say what it will be")
-    check.add_argument("environment", help=ENVIRONMENT)
+    check.add_argument("environment", help=ANY_ENVIRONMENT)
     check.add_argument("--json", action="store_true", help="print it for programs")
     check.add_argument(
         "--policies", action="store_true", help="hold it to the policies as well; exits with 1 when a mandatory one is broken"
@@ -94,12 +93,12 @@ def parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
     check.set_defaults(verb=_check)
 
     metrics = verbs.add_parser("metrics", help="list the series that the gateways of an environment make of traces")
-    metrics.add_argument("environment", help=ENVIRONMENT)
+    metrics.add_argument("environment", help=ANY_ENVIRONMENT)
     metrics.add_argument("--json", action="store_true", help="print them for programs")
     metrics.set_defaults(verb=_metrics)
 
     render = verbs.add_parser("render", help="write the plan and every document of it")
-    render.add_argument("environment", help=ENVIRONMENT)
+    render.add_argument("environment", help=ANY_ENVIRONMENT)
     render.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder to write")
     render.set_defaults(verb=_render)
 
@@ -115,8 +114,8 @@ def parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
     schema.set_defaults(verb=_schema)
 
     diff = verbs.add_parser("diff", help="say what changes from one environment to another; exits with 1 when something does")
-    diff.add_argument("old", help=ENVIRONMENT)
-    diff.add_argument("new", help=ENVIRONMENT)
+    diff.add_argument("old", help=ANY_ENVIRONMENT)
+    diff.add_argument("new", help=ANY_ENVIRONMENT)
     form = diff.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print it for programs")
     form.add_argument("--documents", action="store_true", help="print the difference of the servers' documents instead")
@@ -139,7 +138,7 @@ def _add_running(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "python -m stacks run [-h] [--once] [--shape {one-host,cluster}] [--nodes N] [--disks] [--state DIR] ENVIRONMENT [-- COMMAND ...]"
     )
     run = verbs.add_parser("run", help="run an environment on this machine until Ctrl-C, and a command against it", usage=usage)
-    run.add_argument("environment", help=ENVIRONMENT)
+    run.add_argument("environment", help=ANY_ENVIRONMENT)
     run.add_argument("--once", action="store_true", help="end when the command has ended and its traces were shown")
     run.add_argument("--state", type=Path, metavar="DIR", help=STATE)
     run.add_argument(

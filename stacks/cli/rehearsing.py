@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stacks.cli.trying import positive
+from stacks.cli.trying import ANY_ENVIRONMENT, positive
 from stacks.environment.source import read
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 SAME, DIFFERENT, FAILED = 0, 1, 2
 """Exit statuses, as those of `diff`."""
 
-ENVIRONMENT = "name of an environment (dev), path of a stack file, or dev@REVISION as git has it"
-
 
 def add_rehearsing(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verb to a parser."""
@@ -32,8 +30,8 @@ def add_rehearsing(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "rehearse",
         help="say what the sampling of one environment keeps of recorded traces, and what another loses; exits with 1 when they differ",
     )
-    rehearse.add_argument("old", help=ENVIRONMENT)
-    rehearse.add_argument("new", help=ENVIRONMENT)
+    rehearse.add_argument("old", help=ANY_ENVIRONMENT)
+    rehearse.add_argument("new", help=ANY_ENVIRONMENT)
     source = rehearse.add_mutually_exclusive_group(required=True)
     source.add_argument("--traces", type=Path, metavar="FILE", help="OTLP JSON, one document a line, compressed or not")
     source.add_argument("--from", dest="running", metavar="ENVIRONMENT", help="read them from the store of this running environment")

@@ -8,19 +8,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stacks.cli.trying import FAILED, OK, positive
+from stacks.cli.trying import ANY_ENVIRONMENT, FAILED, OK, positive
 from stacks.environment.source import read
 
 if TYPE_CHECKING:
     import argparse
 
-ENVIRONMENT = "name of an environment (dev), path of a stack file, or dev@REVISION as git has it"
-
 
 def add_scaling(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verb to a parser."""
     size = verbs.add_parser("size", help="say what each tier of an environment needs under a load, and how that grows")
-    size.add_argument("environment", help=ENVIRONMENT)
+    size.add_argument("environment", help=ANY_ENVIRONMENT)
     size.add_argument("--spans-per-second", type=positive, metavar="N", help="before any sampling (default: the environment's load)")
     size.add_argument("--picture", type=Path, metavar="FILE", help="draw there how memory and disk grow from 100 to 10 million, as SVG")
     size.add_argument("--json", action="store_true", help="print it for programs")

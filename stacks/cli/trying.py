@@ -21,6 +21,7 @@ OK, FAILED, INTERRUPTED = 0, 2, 130
 """Exit statuses; the last is what a shell reports of a program that Ctrl-C ended."""
 
 STATE = "folder that the environment runs in, as given to `run` (default: .state/local)"
+ANY_ENVIRONMENT = "name of an environment (dev), path of a stack file, or dev@REVISION as git has it"
 ENVIRONMENT = "name of the running environment, or path of its stack file"
 FAULTS = ("kill", "refuse", "hang", "slow", "full-disk", "damage", "restart", "release")
 DAMAGES = ("header", "pages", "cut", "garbage", "empty")

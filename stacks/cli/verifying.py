@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stacks.cli.trying import ANY_ENVIRONMENT
 from stacks.environment.source import read
 from stacks.verify.findings import NAMES
 
@@ -21,13 +22,12 @@ KEPT, BROKEN, FAILED = 0, 1, 2
 """Exit statuses: every promise that can be told is kept, one is broken, nothing could be looked at."""
 
 STATE = "folder that the environment runs in, as given to `run` (default: .state/local)"
-ENVIRONMENT = "name of an environment (dev), path of a stack file, or dev@REVISION as git has it"
 
 
 def add_verifying(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verb to a parser."""
     verify = verbs.add_parser("verify", help="hold the promises of an environment against what runs; exits with 1 when one is broken")
-    verify.add_argument("environment", help=ENVIRONMENT)
+    verify.add_argument("environment", help=ANY_ENVIRONMENT)
     verify.add_argument("--json", action="store_true", help="print the findings for programs")
     verify.add_argument("--state", type=Path, metavar="DIR", help=STATE)
     verify.add_argument(

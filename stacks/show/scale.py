@@ -57,7 +57,7 @@ def growth_rows(named: Named) -> Iterator[tuple[str, ...]]:
             f"{by_name['gateway'].replicas:,}",
             f"{sum(tier.replicas * (tier.cores or 0) for tier in found):,.1f}",
             approximate_bytes(sum(tier.replicas * tier.memory for tier in found)),
-            f"{found[-1].spans_per_second:,.0f}",
+            f"{found[-1].replicas * found[-1].spans_per_second:,.0f}",
             approximate_bytes(sum(tier.replicas * tier.disk for tier in found)),
             f"{approximate_bytes(by_name['gateway'].received)}/s",
         )
