@@ -36,6 +36,16 @@ class Spans:
         ]
         return sorted(found, key=lambda span: span.start_time_unix_nano)
 
+    def one_of_trace(self, other: Span, service: str, name: str) -> Span:
+        """The only one of a service and a name in the trace of a span, once it has arrived. Earlier tests have traces of their own."""
+
+        def there() -> list[Span]:
+            return [span for span in self.find(service, name) if span.trace_id == other.trace_id]
+
+        self.wait(lambda: bool(there()), f"{service} {name}")
+        (found,) = there()
+        return found
+
     def one(self, service: str, name: str, **wanted: object) -> Span:
         """The only one of these, once it has arrived."""
         self.wait(lambda: bool(self.find(service, name, **wanted)), f"{service} {name} {wanted}")

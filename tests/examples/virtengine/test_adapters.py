@@ -94,8 +94,7 @@ def test_a_job_of_the_cluster_carries_the_trace_and_goes_when_the_order_is_close
             chain: virtengine.escrow.v1.Msg/Settle
         """,
     )
-    posted = kubernetes_town.spans.one(DAEMON, f"POST {JOBS}")
-    assert posted.trace_id == done.trace_id
+    posted = kubernetes_town.spans.one_of_trace(done, DAEMON, f"POST {JOBS}")
     assert pod.metadata.annotations[f"{ANNOTATION}traceparent"].startswith(_carried(posted))
     container = pod.spec.containers[0]
     assert {variable.name: variable.value for variable in container.env}["TRACEPARENT"].startswith(_carried(posted))
@@ -244,8 +243,7 @@ def test_a_batch_job_finds_its_trace_and_is_cancelled_with_the_order(slurm_town:
             chain: virtengine.escrow.v1.Msg/Settle
         """,
     )
-    submitted = slurm_town.spans.one(DAEMON, "sbatch")
-    assert submitted.trace_id == done.trace_id
+    submitted = slurm_town.spans.one_of_trace(done, DAEMON, "sbatch")
     assert _found(slurm, order_id).startswith(_carried(submitted))
     slurm_town.chain.cancel_order(order_id)
     slurm_town.wait_for_jobs(order_id, "done", "done")

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 NODES = 2
 
+WAIT_SECONDS = 2
+"""The tail-sampling wait of production in small."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
@@ -54,7 +57,9 @@ def production(surroundings: dict[str, Path], tmp_path_factory: pytest.TempPathF
     """Prod with two nodes; every trace is kept, so that one can be looked for."""
     assert surroundings
     state = tmp_path_factory.mktemp("production")
-    environment = named("prod", sampling={"tail": {"wait": "2s", "slow": "1s", "baseline": "100 %"}}, aggregation={"flush_interval": "2s"})
+    environment = named(
+        "prod", sampling={"tail": {"wait": f"{WAIT_SECONDS}s", "slow": "1s", "baseline": "100 %"}}, aggregation={"flush_interval": "2s"}
+    )
     # A minute of the alerts is three seconds; a range is longer than agents wait for an acknowledgement.
     with deploy(environment, nodes=NODES, say=print, state=state, times=Times(1 / 20, least_seconds=20)) as running:
         yield Cluster(running, state / "prod")
