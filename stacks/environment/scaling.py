@@ -14,6 +14,7 @@ from stacks.environment.sizing import (
     SPANS_PER_SECOND,
     acknowledge_seconds,
     away_seconds,
+    collector_bytes,
     disk_need,
     flow,
     held_seconds,
@@ -97,7 +98,7 @@ def tiers(environment: Environment, spans_per_second: float) -> Iterator[Tier]:
     if environment.target.kind == "kubernetes":
         yield _agents(scaled, environment)
     yield _gateway_tier(scaled, environment)
-    yield _store(scaled)
+    yield from map(_store, scaled.stores)
 
 
 def _agents(scaled: Environment, usual: Environment) -> Tier:
@@ -138,7 +139,8 @@ def _gateway_tier(scaled: Environment, usual: Environment) -> Tier:
     load, spans = scaled.load, flow(scaled)
     rate, size, kept = spans.recorded / spans.gateways, load.bytes_per_span, spans.kept / spans.gateways
     outage = queue_seconds(usual)
-    disk = queue_volume(kept * size * outage) if math.isfinite(outage) else 0.0
+    stores = len(scaled.stores)
+    disk = queue_volume(kept * size * outage * stores, stores) if math.isfinite(outage) else 0.0
     arrivals = spans.recorded / SDK_SPANS
     if scaled.target.kind == "kubernetes":
         pair = spans.recorded * size / load.nodes / spans.gateways
@@ -153,7 +155,7 @@ def _gateway_tier(scaled: Environment, usual: Environment) -> Tier:
         resident_bytes(scaled, rate),
         disk,
         spans.recorded * size,
-        spans.kept * size,
+        spans.kept * size * stores,
         arrivals,
         (
             (
@@ -162,10 +164,11 @@ def _gateway_tier(scaled: Environment, usual: Environment) -> Tier:
             ),
             _cpu(rate, "gateway"),
             (
-                f"memory: {approximate_bytes(COLLECTOR_BYTES)} + {rate:,.0f} spans/s × {held_seconds(scaled):g} s that each is held, "
-                "garbage included, and no more than its limit"
+                f"memory: {approximate_bytes(collector_bytes(scaled))} + {rate:,.0f} spans/s × {held_seconds(scaled):g} s that each is "
+                "held, garbage included, and no more than its limit"
             ),
-            f"disk: {kept:,.0f} kept spans/s × {size:,} B × {outage:,.0f} s that the store is away, and room for its file",
+            f"disk: {kept:,.0f} kept spans/s × {size:,} B × {outage:,.0f} s that the store is away, and room for its file"
+            + (f", × {stores} stores" if stores > 1 else ""),
             f"requests: one a second of each agent, or one for each {approximate_bytes(USUAL_BATCH_BYTES)}",
         ),
         limit,
@@ -184,7 +187,7 @@ def _store(scaled: Environment) -> Tier:
         limit = f"one Badger takes {most:,} spans/s: keep fewer, or choose a store that is distributed"
     retention = format_duration(scaled.retention.traces)
     return Tier(
-        kind,
+        kind if backend.name is None else f"{kind}-{backend.name}",
         replicas,
         replicas,
         spans.kept / replicas,
