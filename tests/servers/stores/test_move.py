@@ -131,6 +131,15 @@ def copied(place: Place) -> None:
     place.tell("import", str(place.file), str(file))
 
 
+def both_are_verified(place: Place) -> None:
+    """Promises that each store has a part in are told of both."""
+    promises = json.loads(place.tell("verify", str(place.file), "--json", "--only", "retention", "disk", "queue", fails=1))["promises"]
+    told = {one["promise"]: one["evidence"] for one in promises}
+    assert "check itself failed" not in str(told)
+    assert all(f"{store} expires traces" in told["retention"] for store in ("jaeger", "jaeger-search")), told
+    assert "jaeger: " in told["disk"]
+
+
 def test_a_move_from_badger_to_opensearch_and_back_loses_no_trace_from_sight(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     built({"otelcol-contrib": SERVERS["otelcol-contrib"]})
     programs, place = found("opensearch"), Place(tmp_path, capsys)
@@ -147,6 +156,7 @@ def test_a_move_from_badger_to_opensearch_and_back_loses_no_trace_from_sight(tmp
             place.is_whole()
             running.supervisor.release("jaeger-search")
             copied(place)
+            both_are_verified(place)
         with step(place, new):
             pass
         with step(place, BADGER | {"also": {"store": new}}):
