@@ -14,6 +14,7 @@ from stacks.environment.sizing import (
     SPANS_PER_SECOND,
     acknowledge_seconds,
     away_seconds,
+    collector_bytes,
     disk_need,
     flow,
     held_seconds,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from stacks.environment.jaeger import Cassandra, Elasticsearch, Jaeger, OpenSearch
     from stacks.environment.model import Environment
+    from stacks.environment.moves import Store
 
     Remote = Cassandra | OpenSearch | Elasticsearch
 
@@ -103,7 +105,8 @@ def tiers(environment: Environment, spans_per_second: float) -> Iterator[Tier]:
     if environment.target.kind == "kubernetes":
         yield _agents(scaled, environment)
     yield _gateway_tier(scaled, environment)
-    yield from _stores(scaled)
+    for each in scaled.stores:
+        yield from _stores(each)
 
 
 def _agents(scaled: Environment, usual: Environment) -> Tier:
@@ -144,7 +147,8 @@ def _gateway_tier(scaled: Environment, usual: Environment) -> Tier:
     load, spans = scaled.load, flow(scaled)
     rate, size, kept = spans.recorded / spans.gateways, load.bytes_per_span, spans.kept / spans.gateways
     outage = queue_seconds(usual)
-    disk = queue_volume(kept * size * outage) if math.isfinite(outage) else 0.0
+    stores = len(scaled.stores)
+    disk = queue_volume(kept * size * outage * stores, stores) if math.isfinite(outage) else 0.0
     arrivals = spans.recorded / SDK_SPANS
     if scaled.target.kind == "kubernetes":
         pair = spans.recorded * size / load.nodes / spans.gateways
@@ -158,7 +162,7 @@ def _gateway_tier(scaled: Environment, usual: Environment) -> Tier:
         resident_bytes(scaled, rate),
         disk,
         spans.recorded * size,
-        spans.kept * size,
+        spans.kept * size * stores,
         arrivals,
         (
             (
@@ -167,10 +171,11 @@ def _gateway_tier(scaled: Environment, usual: Environment) -> Tier:
             ),
             _cpu(rate, "gateway"),
             (
-                f"memory: {approximate_bytes(COLLECTOR_BYTES)} + {rate:,.0f} spans/s × {held_seconds(scaled):g} s that each is held, "
-                "garbage included, and no more than its limit"
+                f"memory: {approximate_bytes(collector_bytes(scaled))} + {rate:,.0f} spans/s × {held_seconds(scaled):g} s that each is "
+                "held, garbage included, and no more than its limit"
             ),
-            f"disk: {kept:,.0f} kept spans/s × {size:,} B × {outage:,.0f} s that the store is away, and room for its file",
+            f"disk: {kept:,.0f} kept spans/s × {size:,} B × {outage:,.0f} s that the store is away, and room for its file"
+            + (f", × {stores} stores" if stores > 1 else ""),
             f"requests: one a second of each agent, or one for each {approximate_bytes(USUAL_BATCH_BYTES)}",
         ),
         _gateway_limit(scaled),
@@ -206,7 +211,7 @@ def _taking(scaled: Environment) -> Tier:
     retention = format_duration(scaled.retention.traces)
     configured = 0.0 if backend.kind == "otlp" else backend.resources.memory
     return Tier(
-        backend.kind,
+        _named(backend, backend.kind),
         replicas,
         replicas,
         spans.kept / replicas,
@@ -226,6 +231,11 @@ def _taking(scaled: Environment) -> Tier:
     )
 
 
+def _named(store: Store, word: str) -> str:
+    """A name of a server of a store, which tells the two stores of a move apart."""
+    return word if store.name is None else f"{word}-{store.name}"
+
+
 def _memory_of(kind: str, *, measured: bool) -> str:
     if measured:
         return "seen while it takes spans as fast as it can"
@@ -239,7 +249,7 @@ def _showing(backend: Jaeger) -> Tier:
         f"CPU: backend.query.cpu, {query.cpu / 1000:g}, since it follows searches and not spans; not measured",
         "memory: backend.query.memory, not measured",
     )
-    return Tier("query", query.replicas, query.replicas, 0.0, query.cpu / 1000, query.memory, 0.0, 0.0, 0.0, 0.0, formulas)
+    return Tier(_named(backend, "query"), query.replicas, query.replicas, 0.0, query.cpu / 1000, query.memory, 0.0, 0.0, 0.0, 0.0, formulas)
 
 
 def _copies(scaled: Environment, storage: Remote) -> Tier:
@@ -250,7 +260,17 @@ def _copies(scaled: Environment, storage: Remote) -> Tier:
         f"CPU, memory and disk: not measured here; {format_duration(scaled.retention.traces)} of traces",
     )
     return Tier(
-        storage.kind, copies, copies, spans.kept, None, 0.0, 0.0, spans.kept * scaled.load.bytes_per_span * copies, 0.0, 0.0, formulas
+        _named(scaled.backend, storage.kind),
+        copies,
+        copies,
+        spans.kept,
+        None,
+        0.0,
+        0.0,
+        spans.kept * scaled.load.bytes_per_span * copies,
+        0.0,
+        0.0,
+        formulas,
     )
 
 

@@ -51,7 +51,8 @@ def growth_rows(named: Named) -> Iterator[tuple[str, ...]]:
     for power in DECADES:
         found = list(tiers(named.environment, 10**power))
         by_name = {tier.name: tier for tier in found}
-        store = by_name[named.environment.backend.kind]
+        backend = named.environment.backend
+        store = by_name[backend.kind if backend.name is None else f"{backend.kind}-{backend.name}"]
         yield (
             f"{10**power:,}",
             f"{by_name['agent'].replicas:,}" if "agent" in by_name else "",
