@@ -21,7 +21,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.orders import orders
-from benchmarks.sizing import environment, resident, send_spans
+from benchmarks.sizing.collectors import environment
+from benchmarks.sizing.processes import resident
+from benchmarks.sizing.spans import Way, send
 from stacks.copies.archive import lines_of
 from stacks.environment.source import ROOT
 from stacks.placement.local import deploy
@@ -48,7 +50,8 @@ def main() -> int:
             every = islice(orders(count, begin=began, per_second=ORDERS_PER_SECOND), count)
             sent: dict[str, int] = {}
             spans = (one for trace in _noted(every, sent) for one in trace.spans)
-            bytes_, _ = send_spans(running.plan.workload("jaeger").port("otlp-grpc").number, spans, _say)
+            target = f"127.0.0.1:{running.plan.workload('jaeger').port('otlp-grpc').number}"
+            bytes_ = send(target, spans, Way(), _say).spans
             hours = str((time.time() - began) / 3600 + 1)
             exported = _timed("export", running.outputs_file.parent.name, str(first), "--hours", hours, "--state", str(folder / "a"))
         with deploy(environment(), say=lambda _: None, state=folder / "b") as running:

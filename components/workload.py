@@ -214,16 +214,24 @@ class Site:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """Work that waits, as an external metric tells it: the name of a series, its labels, and ``each``, the amount for one replica."""
+
+    series: str
+    labels: Mapping[str, str]
+    each: int
+
+
+@dataclass(frozen=True, slots=True)
 class Autoscaling:
     """Bounds of a number of replicas, of which the workload's own is the least.
 
-    ``cpu_percent`` of the requested CPU, and ``queue_bytes`` for each replica waiting in the gateways' queues, are what one more is started
-    for; None leaves the queues out of it.
+    ``cpu_percent`` of the requested CPU, and more ``waiting`` than replicas are there for, are what one more is started for.
     """
 
     max_replicas: int
     cpu_percent: int
-    queue_bytes: int | None = None
+    waiting: Waiting | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,6 +158,8 @@ def _volume(environment: Environment) -> int | None:
 
 
 def _gateways(was: object, becomes: object, old: Environment, new: Environment) -> str:
+    if old.collectors.gateway.autoscaling is not None and new.collectors.gateway.autoscaling is not None:
+        return "the least of them: gateways come or go where the load does not ask for more, and nothing is deleted"
     if old.collectors.transport == new.collectors.transport == "kafka":
         shared = "gateways share the topic anew: traces under way on what moves are decided in two pieces"
         fewer = isinstance(was, int) and isinstance(becomes, int) and becomes < was

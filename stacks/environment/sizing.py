@@ -15,11 +15,14 @@ if TYPE_CHECKING:
 
     from stacks.environment.model import Environment
 
-DISK_BYTES_PER_SPAN_BYTE = {"jaeger": 1_000 / 610, "tempo": 128 / 245}
+DISK_BYTES_PER_SPAN_BYTE = {"badger": 1_000 / 610, "tempo": 128 / 245}
 """Bytes on disk for each byte in OTLP, indexes included. Badger: of a span and its resource, because it stores and indexes both with
 each span. 960 bytes were measured at rest and 1,050 while it takes them, for spans of VirtEngine's orders, of 277 bytes with a resource of
 333. Tempo: of a span alone, because its columns hold a resource once; 128 bytes measured for a span of 245 in a fresh block, 76 once it
 is compacted."""
+
+WITH_RESOURCE = frozenset({"badger", "cassandra", "opensearch"})
+"""Stores of Jaeger, which write and index the resource with each span."""
 
 FREE_SHARE = 0.2
 """Share of a volume that stays free: Badger and Tempo write new tables before they delete old ones."""
@@ -178,10 +181,13 @@ meanwhile comes late, and is decided on apart from the rest of its traces."""
 
 
 def grace_seconds(environment: Environment, *, late: bool) -> int:
-    """Time that a gateway gets to stop after SIGTERM; ``late`` tells whether it answers after the decision."""
+    """Time that a gateway gets to stop after SIGTERM; ``late`` tells whether it answers after the decision.
+
+    One that may be scaled away decides on what it has taken from a topic, because nobody knows when its claim is used again.
+    """
     wanted = environment.collectors.gateway.grace_period
     if late:
-        return PROMPT_STOP_SECONDS
+        return PROMPT_STOP_SECONDS if environment.collectors.gateway.autoscaling is None else acknowledge_seconds(environment) + 20
     return USUAL_GRACE_SECONDS if wanted is None else math.ceil(wanted.total_seconds())
 
 
@@ -344,8 +350,16 @@ def _volume(environment: Environment) -> tuple[str, int] | None:
 
 def stored_span_bytes(environment: Environment) -> float:
     """Bytes on the backend's disk of a span of the expected load."""
-    kind, load = environment.backend.kind, environment.load
-    return DISK_BYTES_PER_SPAN_BYTE[kind] * (load.bytes_per_span + (load.bytes_per_resource if kind == "jaeger" else 0))
+    store, load = store_of(environment), environment.load
+    return DISK_BYTES_PER_SPAN_BYTE[store] * (load.bytes_per_span + (load.bytes_per_resource if store in WITH_RESOURCE else 0))
+
+
+def store_of(environment: Environment) -> str:
+    """Name of the store that holds the traces; Elasticsearch counts as OpenSearch, and a store that is there already as ``otlp``."""
+    backend = environment.backend
+    if backend.kind != "jaeger":
+        return backend.kind
+    return "opensearch" if backend.storage.kind == "elasticsearch" else backend.storage.kind
 
 
 def disk_need(environment: Environment, *, kept: float | None = None) -> Need | None:

@@ -149,7 +149,7 @@ def gateway(inputs: Inputs) -> Workload:
         survives="workload",
         storage_class=section.queue.storage_class,
     )
-    reading = kafka.reading(inputs, queue.path)
+    reading, scale = kafka.reading(inputs, queue.path), kafka.autoscaling(environment, inputs.addresses)
     text = collector.gateway(
         collector.Intake(bound.bind(ports.OTLP_GRPC), bound.bind(ports.OTLP_HTTP)),
         _operation(bound, section),
@@ -174,9 +174,11 @@ def gateway(inputs: Inputs) -> Workload:
         health=Health(ports.HEALTH.name, "/", start_seconds=start_seconds(queue.size_bytes)),
         resources=resources(section.resources),
         grace_seconds=grace_seconds(environment, late=hold is not None),
+        restart_grace_seconds=PROMPT_STOP_SECONDS if scale is not None else None,
         identity=Identity(USER),
         spread="ordered" if clustered else "single",
         replicas=section.replicas if clustered else 1,
+        autoscaling=scale,
         environment=go_memory_limit(section.resources.memory * section.memory_limit),
         instance_variable=MEMBER if reading is not None else None,
         secret_files=(

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     Remote = Cassandra | OpenSearch | Elasticsearch
 
-TRIED = {"cassandra": "5.0.6", "opensearch": "2.19.3"}
-"""Versions of the stores that the tests run."""
+TRIED = {"badger": "4.8.0 in Jaeger 2.13.0", "tempo": "3.0.3", "cassandra": "5.0.6", "opensearch": "2.19.3", "kafka": "3.9.1"}
+"""Versions of stores and of Kafka that this bundle was run with."""
 
 _MOST_KEYSPACE = 48
 

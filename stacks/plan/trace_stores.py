@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from components.documents import held, ports, trace_stores
 from components.documents import jaeger as jaeger_documents
-from components.workload import Autoscaling, Document, Health, Identity, Job, Resources, SecretFile, SecretVariable, Workload
+from components.workload import Autoscaling, Document, Health, Identity, Job, Resources, SecretFile, SecretVariable, Waiting, Workload
 from stacks.plan.names import of_store
 from stacks.plan.parts import AUTHORITY, files_of, go_memory_limit, image_of, jaeger_operation, metrics_of, resources, scheduling
 from stacks.plan.remote import place_in_store, remote, store_ports
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 MEMORY_LIMIT = 0.8
 """Share of its memory at which Jaeger refuses spans, so that gateways keep them in their queues: as the collector's guide says."""
+
+QUEUE_SIZE = "otelcol_exporter_queue_size"
+"""Series of what waits in a collector's queue, in bytes."""
 
 
 def jaeger(inputs: Inputs, section: Jaeger, storage: Remote) -> Workload:
@@ -52,7 +55,7 @@ def jaeger(inputs: Inputs, section: Jaeger, storage: Remote) -> Workload:
         identity=Identity(JAEGER_USER),
         spread="replicated",
         replicas=section.replicas if clustered else 1,
-        autoscaling=_autoscaling(section.autoscaling) if clustered else None,
+        autoscaling=_autoscaling(section.autoscaling, inputs.environment.namespace) if clustered else None,
         environment=go_memory_limit(limit),
         secret_files=_authority(inputs.environment, inputs.addresses),
         secret_variables=_credentials(storage),
@@ -135,8 +138,12 @@ def _cleaner(environment: Environment, addresses: Addresses, name: str) -> Itera
     )
 
 
-def _autoscaling(section: AutoscalingSection | None) -> Autoscaling | None:
-    return Autoscaling(section.max_replicas, round(section.cpu * 100), section.queue) if section is not None else None
+def _autoscaling(section: AutoscalingSection | None, namespace: str) -> Autoscaling | None:
+    if section is None:
+        return None
+    labels = {"namespace": namespace, "job": "gateway"}
+    waiting = Waiting(QUEUE_SIZE, labels, section.queue) if section.queue is not None else None
+    return Autoscaling(section.max_replicas, round(section.cpu * 100), waiting)
 
 
 def _store(inputs: Inputs, storage: Remote) -> trace_stores.Store:

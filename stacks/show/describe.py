@@ -132,9 +132,9 @@ def _kafka(environment: Environment, section: Kafka) -> str:
         else ("is read, and agents do not write to it")
     )
     return (
-        f"topic {topic_name(environment, section)} of {section.partitions} partitions {holds}; a gateway that is away for "
-        f"{format_duration(section.session_timeout)} is taken over, which cuts up to {waiting:,} traces in two, those that wait on what "
-        f"moves; make the topic: {making(environment, section)}"
+        f"topic {topic_name(environment, section)} of {section.partitions} partitions (tried with Kafka {TRIED['kafka']}) {holds}; "
+        f"a gateway that is away for {format_duration(section.session_timeout)} is taken over, which cuts up to {waiting:,} traces in "
+        f"two, those that wait on what moves; make the topic: {making(environment, section)}"
     )
 
 
@@ -158,9 +158,9 @@ def _gateway(environment: Environment) -> str:
     covered = queue_seconds(environment)
     outage = "any outage" if math.isinf(covered) else f"{format_duration(timedelta(hours=covered // 3600))} of outage"
     wait = format_duration(environment.sampling.tail.wait)
-    return (
-        f"{spans.gateways} × {_share(gateway.resources)}, decides after {wait}; queue of {format_bytes(gateway.queue.size)} covers {outage}"
-    )
+    most = f" to {gateway.autoscaling.max_replicas}" if gateway.autoscaling is not None else ""
+    queue = f"queue of {format_bytes(gateway.queue.size)} covers {outage}"
+    return f"{spans.gateways}{most} × {_share(gateway.resources)}, decides after {wait}; {queue}"
 
 
 def _move(environment: Environment, plan: Plan) -> Iterator[tuple[str, str]]:
@@ -190,9 +190,9 @@ def _backend(environment: Environment, plan: Plan) -> str:
         return _elsewhere(environment, backend, backend.storage, plan)
     if backend.kind == "jaeger":
         room = format_bytes(backend.volume.size) if backend.volume is not None else "no volume"
-        return f"Jaeger {version} on Badger, {room}, {_share(backend.resources)}, {kept}, {protected}"
+        return f"Jaeger {version} on Badger (tried with {TRIED['badger']}), {room}, {_share(backend.resources)}, {kept}, {protected}"
     storage = backend.storage
-    return f"Tempo {version} on {_storage(storage)}, {_share(backend.resources)}, {kept}, {protected}"
+    return f"Tempo {version} (tried with {TRIED['tempo']}) on {_storage(storage)}, {_share(backend.resources)}, {kept}, {protected}"
 
 
 def _storage(storage: Storage) -> str:

@@ -119,7 +119,7 @@ def opensearch(folder: Path, programs: Mapping[str, Path]) -> Iterator[str]:
     """A real OpenSearch; its address."""
     with hold_folder(folder) as held, hold_block(held.path) as block:
         environment = samples.named("prod-opensearch").environment
-        with Supervisor(own_store(environment, block[STORE], held.path), programs, held, print):
+        with Supervisor(own_store(environment, block[STORE], held.path, {})[0], programs, held, print):
             yield block[STORE]
 
 

@@ -27,6 +27,7 @@ def told(base: str, changes: samples.Changes, *, given: samples.Changes | None =
     return {change.key: change.consequence for change in found.changes}
 
 
+SCALED = "collectors.gateway.autoscaling"
 LINES: dict[str, tuple[str, samples.Changes, str, str]] = {
     "head ratio": ("prod", {"sampling.head_ratio": "50 %"}, "sampling.head_ratio", "running services follow within 1m"),
     "queue shrunk": ("prod", {"collectors.gateway.queue.size": "8Gi"}, "collectors.gateway.queue.size", "a claim cannot shrink"),
@@ -120,6 +121,25 @@ LINES: dict[str, tuple[str, samples.Changes, str, str]] = {
 def test_the_consequence_of_a_change_is_said(line: str) -> None:
     base, changes, key, part = LINES[line]
     assert part in (told(base, changes)[key] or ""), told(base, changes)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "part"),
+    [
+        (None, {"max_replicas": 12}, "one gateway alone runs until"),
+        ({"max_replicas": 6}, {"max_replicas": 12}, "each has a claim"),
+        ({"max_replicas": 12}, {"max_replicas": 6}, "the queues of those that go are deleted"),
+        ({"max_replicas": 12}, None, "gateways beyond it end"),
+    ],
+)
+def test_another_bound_of_the_gateways_of_a_topic_tells_what_becomes_of_claims(before: object, after: object, part: str) -> None:
+    found = told("prod-otlp", {SCALED: after}, given={SCALED: before})
+    assert part in (found[f"{SCALED}.max_replicas"] or ""), found
+
+
+def test_another_least_of_scaled_gateways_deletes_nothing() -> None:
+    found = told("prod-otlp", {"collectors.gateway.replicas": 2}, given={SCALED: {"max_replicas": 12}})
+    assert "nothing is deleted" in (found["collectors.gateway.replicas"] or "")
 
 
 def test_a_topic_that_is_taken_up_loses_nothing_and_one_that_is_left_is_named() -> None:

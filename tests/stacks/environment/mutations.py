@@ -36,6 +36,9 @@ PLAIN: samples.Changes = {
 }
 """A store and a Kafka without TLS."""
 
+SCALED: samples.Changes = {"collectors.gateway.autoscaling": {"max_replicas": 12, "lag": 10_000}}
+"""Gateways of a topic that are as many as the load asks for."""
+
 LIMITS = {"trace_size": "50M", "intake_rate": "50M", "burst": "50M", "search_range": "7d"}
 
 
@@ -86,6 +89,7 @@ def bases() -> Mapping[str, Environment]:
         "prod-cassandra": samples.named("prod-cassandra", {"backend.storage.keyspace": "jaeger"}).environment,
         "prod-opensearch": samples.named("prod-opensearch", {"backend.storage.index_prefix": "traces"}).environment,
         "prod-otlp": samples.named("prod-otlp").environment,
+        "prod-otlp scaled": samples.named("prod-otlp", SCALED).environment,
         "prod-move": samples.named("prod-move").environment,
         "prod-otlp without TLS": samples.named("prod-otlp", PLAIN).environment,
         "prod-tempo-gcs": samples.named("prod-tempo-s3", {"backend.storage": samples.GCS, "backend.limits": LIMITS}).environment,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from components.local.addresses import Block
+from components.local.authority import Authority
 from stacks.placement.small import instances, with_own_servers
-from stacks.placement.small_store import own_store
+from stacks.placement.small_store import own_store, store_secrets
 from stacks.placement.surroundings import NAMED_STORE, STORE, lay_out
 from stacks.plan.addresses import OnKubernetes
 from stacks.plan.plan import plan
@@ -26,11 +27,12 @@ def test_two_stores_in_small_are_two_servers_and_no_address_is_given_twice(tmp_p
     asked = [storage.servers for each in here.environment.stores if (storage := remote(each)) is not None]
     assert asked == [(f"http://{block[NAMED_STORE]}:9200",), (f"{block[STORE]}:9042",)]
     layout = lay_out(plan(here.environment, OnKubernetes(here.environment.namespace), name=here.name), block, nodes=2)
-    small = instances(here, layout, tmp_path, {})
+    filled = store_secrets(here.environment, Authority("test"))
+    small = instances(here, layout, tmp_path, filled)
     stores = [
         one
         for each, number in zip(here.environment.stores, (NAMED_STORE, STORE), strict=True)
-        for one in own_store(each, block[number], tmp_path)
+        for one in own_store(each, block[number], tmp_path, filled)[0]
     ]
     assert [one.name for one in stores] == ["store-search-0", "store-0"]
     around = [layout.network, layout.ingress, layout.issuer, layout.prometheus, layout.cluster, layout.kafka]
