@@ -87,5 +87,5 @@ def test_an_environment_that_keeps_neither_store_is_told_so() -> None:
 def test_check_says_of_each_store_from_when_on_it_can_go() -> None:
     named = both()
     said = dict(describe(named.environment, samples.planned("prod-move")))
-    assert said["also"].startswith("Jaeger 2.20.0 on Badger, 1Ti")
+    assert said["also"].startswith("Jaeger 2.20.0 on Badger (tried with 4.8.0 in Jaeger 2.13.0), 1Ti")
     assert "without a loss badger can be taken away from 2026-12-27 on, and opensearch (search) from 2026-12-11 on" in said["move"]

@@ -148,7 +148,7 @@ def test_check_and_size_reckon_with_both_stores() -> None:
     assert held_bytes(both, 100) - held_bytes(alone, 100) == 20 * DELIVERY_BYTES
     assert [need.key for need in needs(both)] == ["backend.also.store.volume.size", "collectors.gateway.resources.memory"]
     found = {tier.name: tier for tier in tiers(both, 1_000)}
-    assert found.keys() == {"agent", "gateway", "jaeger-search", "jaeger"}
+    assert found.keys() == {"agent", "gateway", "jaeger-search", "query-search", "opensearch-search", "jaeger"}
     assert found["gateway"].sent == pytest.approx(found["jaeger"].received + found["jaeger-search"].received)
     kept = disk_need(both.stores[1])
     assert kept is not None
