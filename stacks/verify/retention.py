@@ -31,6 +31,7 @@ def retention(look: Look, account: Account) -> None:
     kept = timedelta(seconds=plan.retention_seconds)
     account.then = f"{site.logs(plan.backend)}; place the plan anew: {site.again}"
     look.configured(account, plan.backend, f"{plan.backend} expires traces after {format_duration(kept)}")
+    account.faults += site.idle_jobs()
     try:
         with site.way(plan.endpoints.query) as (host, port):
             _oldest(reached(site.outputs, host, port), kept.total_seconds(), account)
