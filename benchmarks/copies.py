@@ -1,8 +1,8 @@
 """Traces out of one store, into another and out again: ``python -m benchmarks.copies``.
 
 Fills a Jaeger with traces of VirtEngine's orders, exports them, imports the file into another Jaeger, exports that one, and compares.
-Prints JSON: whether the sets are equal, rates, the ratio of the file to its spans, and the memory of each command when a tenth was done and
-at most.
+Prints JSON: whether the sets are equal, rates, seconds of processors, the ratio of the file to its spans, and the memory of each command
+when a tenth was done and at most.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -19,7 +21,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.orders import orders
-from benchmarks.sizing import environment, resident, send_spans
+from benchmarks.sizing.collectors import environment
+from benchmarks.sizing.processes import resident
+from benchmarks.sizing.spans import Way, send
 from stacks.copies.archive import lines_of
 from stacks.environment.source import ROOT
 from stacks.placement.local import deploy
@@ -46,7 +50,8 @@ def main() -> int:
             every = islice(orders(count, begin=began, per_second=ORDERS_PER_SECOND), count)
             sent: dict[str, int] = {}
             spans = (one for trace in _noted(every, sent) for one in trace.spans)
-            bytes_, _ = send_spans(running.plan.workload("jaeger").port("otlp-grpc").number, spans, _say)
+            target = f"127.0.0.1:{running.plan.workload('jaeger').port('otlp-grpc').number}"
+            bytes_ = send(target, spans, Way(), _say).spans
             hours = str((time.time() - began) / 3600 + 1)
             exported = _timed("export", running.outputs_file.parent.name, str(first), "--hours", hours, "--state", str(folder / "a"))
         with deploy(environment(), say=lambda _: None, state=folder / "b") as running:
@@ -55,6 +60,7 @@ def main() -> int:
         one, other = _digests(first), _digests(second)
         whole = sum(sent.values())
         found = {
+            "load average": os.getloadavg()[2],
             "traces": len(sent),
             "spans": whole,
             "equal": one == other and {trace_id: spans for trace_id, (spans, _) in one.items()} == sent,
@@ -79,15 +85,17 @@ def _timed(verb: str, name: str, file: str, *options: str) -> dict[str, float]:
     """Run a verb on an environment that runs here; return its seconds and memory."""
     # The environment has no stack file; its name alone finds what runs in the folder of the state.
     command = [sys.executable, "-m", "stacks", verb, name, file, *options]
-    began, seen = time.monotonic(), []
+    began, seen, before = time.monotonic(), [], resource.getrusage(resource.RUSAGE_CHILDREN)
     with subprocess.Popen(command, cwd=ROOT, stdout=sys.stderr, stderr=subprocess.DEVNULL) as process:
         while process.poll() is None:
             seen.append(resident(process.pid))
             time.sleep(POLL_SECONDS)
     if process.returncode:
         raise SystemExit(f"{verb} ended with {process.returncode}")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return {
         "seconds": time.monotonic() - began,
+        "seconds of processors": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
         "MiB after a tenth": max(seen[: len(seen) // 10 + 1]) / 2**20,
         "MiB at most": max(seen) / 2**20,
     }

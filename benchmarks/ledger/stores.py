@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from benchmarks.ledger.entries import DISK, Entry
-from benchmarks.sizing import fill
+from benchmarks.sizing.stores import fill
 from stacks.environment.sizing import DISK_BYTES_PER_SPAN_BYTE
 
 if TYPE_CHECKING:
@@ -21,6 +21,6 @@ def how(part: float) -> str:
 
 def badger(say: Callable[[str], None], part: float) -> Iterator[Entry]:
     """Many spans in Badger."""
-    found = fill("jaeger", round(MILLION * part), say, sync_writes=False)
-    foreseen = (found.otlp_bytes + found.resource_bytes) * DISK_BYTES_PER_SPAN_BYTE["jaeger"]
+    found = fill("badger", "orders", round(MILLION * part), say)
+    foreseen = (found.otlp_bytes + found.resource_bytes) * DISK_BYTES_PER_SPAN_BYTE["badger"]
     yield Entry("check", "disk of the spans", "bytes", foreseen, found.disk_bytes, DISK)

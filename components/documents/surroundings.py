@@ -108,10 +108,25 @@ def cluster(*, listen: str, namespace: str, volumes: Sequence[Volume], certifica
     )
 
 
-def cassandra(address: str, folder: str, port: int) -> str:
-    """The document of a Cassandra of one node at ``address``, with its data in ``folder``; small, and in plain text."""
+def cassandra(address: str, folder: str, port: int, *, pair: str | None, login: bool) -> str:
+    """The document of a small Cassandra of one node at ``address``, with its data in ``folder``.
+
+    ``pair`` is the path of its key and certificate in one PEM, None for plain text. With ``login`` it asks for a user and a password, of
+    which it has one of its own at first, `cassandra` with the same password.
+    """
+    guarded: dict[str, object] = {"authenticator": {"class_name": "org.apache.cassandra.auth.PasswordAuthenticator"}} if login else {}
+    if pair is not None:
+        factory = {"class_name": "org.apache.cassandra.security.PEMBasedSslContextFactory"}
+        guarded["client_encryption_options"] = {
+            "enabled": True,
+            "optional": False,
+            "ssl_context_factory": factory,
+            "keystore": pair,
+            "truststore": pair,
+        }
     return yaml_text(
-        {
+        guarded
+        | {
             "cluster_name": "store",
             "num_tokens": 1,
             "partitioner": "org.apache.cassandra.dht.Murmur3Partitioner",

@@ -29,8 +29,8 @@ _RBAC = "rbac.authorization.k8s.io"
 _UNAWAITED = {"pulumi.com/skipAwait": "true"}
 """Annotation that tells Pulumi's provider not to wait until an object is in use."""
 
-QUEUE_SIZE = "otelcol_exporter_queue_size"
-"""Series of what waits in a collector's queue, in bytes."""
+_SLOWLY: Object = {"scaleDown": {"stabilizationWindowSeconds": 1800, "policies": [{"type": "Pods", "value": 1, "periodSeconds": 600}]}}
+"""How replicas with a volume of their own become fewer: one at a time and not soon, because each has a share that moves."""
 
 _TEMPLATE_BYTES = 2**30
 """Size in the claim template of a StatefulSet. It never changes, since Kubernetes lets no template change, and is used for no replica
@@ -133,7 +133,7 @@ def _claims(plan: Plan, workload: Workload) -> Iterator[Object]:
     """The claims of all replicas. They are objects of their own, so that they can be protected, grown and seen."""
     for volume in workload.volumes:
         if volume.survives == "workload":
-            for ordinal in range(workload.replicas):
+            for ordinal in range(workload.most_replicas):
                 head = metadata(plan, workload, claim_name(workload, volume.name, ordinal))
                 spec = _claim_spec(volume, volume.size_bytes)
                 yield {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": head, "spec": spec}
@@ -145,7 +145,7 @@ def protected_claims(workload: Workload) -> frozenset[str]:
         claim_name(workload, volume.name, ordinal)
         for volume in workload.volumes
         if volume.protect and volume.survives == "workload"
-        for ordinal in range(workload.replicas)
+        for ordinal in range(workload.most_replicas)
     )
 
 
@@ -194,12 +194,15 @@ def _controller(plan: Plan, workload: Workload) -> Object:
     if workload.spread == "every-node":
         kind, spec = "DaemonSet", spec | {"updateStrategy": gapless}
     elif workload.spread == "replicated":
-        # Of a number that the cluster decides on nothing is said, else each deployment would set it back.
-        fixed = {"replicas": workload.replicas} if workload.autoscaling is None else {}
-        kind, spec = "Deployment", spec | fixed | {"strategy": gapless}
+        kind, spec = "Deployment", spec | _fixed(workload) | {"strategy": gapless}
     else:
         kind, spec = "StatefulSet", spec | _stateful(workload)
     return {"apiVersion": "apps/v1", "kind": kind, "metadata": metadata(plan, workload), "spec": spec}
+
+
+def _fixed(workload: Workload) -> Object:
+    """The number of replicas. Of one that the cluster decides on nothing is said, because each deployment would set it back."""
+    return {"replicas": workload.replicas} if workload.autoscaling is None else {}
 
 
 def _autoscaler(plan: Plan, workload: Workload) -> Iterator[Object]:
@@ -212,15 +215,17 @@ def _autoscaler(plan: Plan, workload: Workload) -> Iterator[Object]:
         return
     cpu_use = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": scale.cpu_percent}}
     metrics: list[Object] = [{"type": "Resource", "resource": cpu_use}]
-    if scale.queue_bytes is not None:
-        series = {"name": QUEUE_SIZE, "selector": {"matchLabels": {"namespace": plan.namespace, "job": "gateway"}}}
-        waiting = {"metric": series, "target": {"type": "AverageValue", "averageValue": quantity(scale.queue_bytes)}}
+    if (found := scale.waiting) is not None:
+        series = {"name": found.series, "selector": {"matchLabels": dict(found.labels)}}
+        waiting = {"metric": series, "target": {"type": "AverageValue", "averageValue": quantity(found.each)}}
         metrics.append({"type": "External", "external": waiting})
+    ordered = workload.spread == "ordered"
     spec = {
-        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": workload.name},
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "StatefulSet" if ordered else "Deployment", "name": workload.name},
         "minReplicas": workload.replicas,
         "maxReplicas": scale.max_replicas,
         "metrics": metrics,
+        **({"behavior": _SLOWLY} if ordered else {}),
     }
     # Without a metrics server it would never be ready.
     head = metadata(plan, workload, annotations=_UNAWAITED)
@@ -230,7 +235,7 @@ def _autoscaler(plan: Plan, workload: Workload) -> Iterator[Object]:
 def _stateful(workload: Workload) -> Object:
     claimed = _claim_templates(workload) if workload.spread == "ordered" else []
     return {
-        "replicas": workload.replicas,
+        **_fixed(workload),
         "serviceName": workload.name,
         # In order, a replica that cannot start would keep its own repair from being rolled out.
         "podManagementPolicy": "Parallel",

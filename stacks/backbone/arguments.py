@@ -69,6 +69,23 @@ class Agent(TypedDict):
     repeated."""
 
 
+class GatewayAutoscaling(TypedDict):
+    """More gateways than the least, as many as the load asks for, by a HorizontalPodAutoscaler.
+
+    Only with `transport: kafka`.
+    """
+
+    max_replicas: int
+    """Most gateways, of which each has a claim of its own from the beginning; `replicas` is the least. No more than
+    `collectors.kafka.partitions`, because each of them needs one. Required: it bounds the quota and the claims."""
+    cpu: NotRequired[str]
+    """Share of the requested CPU above which one more is started. Default: 70 %, so that a gateway has room until the next one reads."""
+    lag: NotRequired[int]
+    """Records that wait on the topic for each gateway above which one more is started, by the external metric `kafka_consumergroup_lag`
+    with the labels `consumergroup` and `topic`, as kafka_exporter names them, which an adapter for Prometheus has to serve. Default:
+    none, CPU decides alone; a gateway whose memory is full before its processors are busy takes less and is not scaled by it."""
+
+
 class GatewayQueue(TypedDict):
     """A gateway's queue, on a claim of its own."""
 
@@ -87,6 +104,8 @@ class Gateway(TypedDict):
 
     replicas: NotRequired[int]
     """Collectors among which traces are divided. Kubernetes only; one host runs one. Default: 1."""
+    autoscaling: NotRequired[GatewayAutoscaling]
+    """More gateways under load. Default: none, as many as `replicas` says."""
     resources: NotRequired[Resources]
     """Default: half a core and 1Gi. Tail sampling keeps whole traces in it: see `check`."""
     pods: NotRequired[Pods]

@@ -114,6 +114,12 @@ def _protected(old: Environment) -> str:
     return "the volume is protected and refuses to be deleted" if _has_protection(old) else "the volume is deleted with them"
 
 
+def _renamed(_was: object, _becomes: object, old: Environment, _new: Environment) -> str:
+    if _volume(old) is None:
+        return "its workloads are made anew under the other name; what is stored stays and is found"
+    return f"its workloads and its claim are made anew under the other name: {_left_behind(old)}"
+
+
 def _elsewhere(_was: object, _becomes: object, _old: Environment, _new: Environment) -> str:
     return "the backbone is made anew there; traces stored so far are not moved, and services need the new outputs"
 
@@ -152,6 +158,8 @@ def _volume(environment: Environment) -> int | None:
 
 
 def _gateways(was: object, becomes: object, old: Environment, new: Environment) -> str:
+    if old.collectors.gateway.autoscaling is not None and new.collectors.gateway.autoscaling is not None:
+        return "the least of them: gateways come or go where the load does not ask for more, and nothing is deleted"
     if old.collectors.transport == new.collectors.transport == "kafka":
         shared = "gateways share the topic anew: traces under way on what moves are decided in two pieces"
         fewer = isinstance(was, int) and isinstance(becomes, int) and becomes < was
@@ -335,6 +343,7 @@ _RULES: Mapping[str, Callable[[object, object, Environment, Environment], str | 
     "target.host": _elsewhere,
     "namespace": _elsewhere,
     "backend.kind": _kind,
+    "backend.name": _renamed,
     "backend.volume.size": _volume_size,
     "backend.volume.storage_class": _storage_class,
     "backend.storage.kind": _storage_kind,

@@ -87,6 +87,8 @@ def _encryption(_was: object, becomes: object, _old: Environment, _new: Environm
 def _scaled(was: object, becomes: object, _old: Environment, _new: Environment) -> str:
     if isinstance(was, int) and (not isinstance(becomes, int) or becomes < was):
         return "replicas beyond it end, without a loss, and the quota is cut to it"
+    if was is None:
+        return "the quota has room for as many; one alone runs until the HorizontalPodAutoscaler has set the least, while gateways queue"
     return "the quota has room for as many"
 
 

@@ -56,6 +56,21 @@ def _partitions(was: object, becomes: object, _old: Environment, _new: Environme
     return "nothing here changes the topic: kafka-topics.sh --alter --partitions; traces under way then are decided in two pieces"
 
 
+def _most_gateways(was: object, becomes: object, _old: Environment, _new: Environment) -> str:
+    if isinstance(was, int) and (not isinstance(becomes, int) or becomes < was):
+        return (
+            "gateways beyond it end, traces under way on what moves are decided in two pieces, and the queues of those that go are "
+            "deleted, with what they had not delivered"
+        )
+    room = "the quota has room for as many, and each has a claim"
+    if was is None:
+        return (
+            f"{room}; one gateway alone runs until the HorizontalPodAutoscaler has set the least: traces under way on what moves are "
+            "decided in two pieces"
+        )
+    return room
+
+
 def _topic_settings(_was: object, _becomes: object, old: Environment, new: Environment) -> str | None:
     if old.collectors.kafka is None or new.collectors.kafka is None:
         return None
@@ -64,6 +79,7 @@ def _topic_settings(_was: object, _becomes: object, old: Environment, new: Envir
 
 RULES: Mapping[str, Callable[[object, object, Environment, Environment], str | None]] = {
     "collectors.transport": _transport,
+    "collectors.gateway.autoscaling.max_replicas": _most_gateways,
     "collectors.kafka.servers": _servers,
     "collectors.kafka.topic": _elsewhere,
     "collectors.kafka.group": _group,

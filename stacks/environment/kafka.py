@@ -9,7 +9,7 @@ from pydantic import Field
 
 from stacks.environment.section import Section
 from stacks.environment.store_names import TopicName
-from stacks.environment.units import Age, HostPort, Interval, ObjectName
+from stacks.environment.units import Age, HostPort, Interval, ObjectName, Percent
 
 
 class Sasl(Section):
@@ -20,6 +20,20 @@ class Sasl(Section):
     secret: ObjectName = Field(title="credentials of Kafka", examples=["tracing-kafka"])
     """Secret with the entries `username` and `password`. Its user may write to the topic, read from it, and be in the consumer group.
     Required."""
+
+
+class GatewayAutoscaling(Section):
+    """More gateways than the least, as many as the load asks for, by a HorizontalPodAutoscaler. Only with `transport: kafka`."""
+
+    max_replicas: int = Field(ge=2, le=10_000, title="most gateways")
+    """Most gateways, of which each has a claim of its own from the beginning; `replicas` is the least. No more than
+    `collectors.kafka.partitions`, because each of them needs one. Required: it bounds the quota and the claims."""
+    cpu: Percent = Field(default=0.7, title="CPU for one more gateway")
+    """Share of the requested CPU above which one more is started. Default: 70 %, so that a gateway has room until the next one reads."""
+    lag: int | None = Field(default=None, ge=1, le=10**9, title="lag for one more gateway", json_schema_extra={"unit": "records"})
+    """Records that wait on the topic for each gateway above which one more is started, by the external metric `kafka_consumergroup_lag`
+    with the labels `consumergroup` and `topic`, as kafka_exporter names them, which an adapter for Prometheus has to serve. Default: none,
+    CPU decides alone; a gateway whose memory is full before its processors are busy takes less and is not scaled by it."""
 
 
 class Kafka(Section):

@@ -14,6 +14,7 @@ from stacks.environment.sizing import (
     SPANS_PER_SECOND,
     acknowledge_seconds,
     away_seconds,
+    collector_bytes,
     disk_need,
     flow,
     held_seconds,
@@ -21,20 +22,27 @@ from stacks.environment.sizing import (
     queue_seconds,
     queue_volume,
     resident_bytes,
+    store_of,
 )
 from stacks.environment.units import approximate_bytes, format_duration, format_percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from stacks.environment.jaeger import Cassandra, Elasticsearch, Jaeger, OpenSearch
     from stacks.environment.model import Environment
+    from stacks.environment.moves import Store
 
-CPU_SECONDS_PER_SPAN = {"agent": 400e-6, "gateway": 110e-6, "jaeger": 255e-6}
-"""Processor time of a span of VirtEngine's orders in each server, of Jaeger on Badger. Rough: read off one run of `benchmarks/sizing.py` on
-two busy cores."""
+    Remote = Cassandra | OpenSearch | Elasticsearch
 
-STORE_BYTES = {"jaeger": 1_250 * 2**20}
-"""Memory that Badger occupies while it takes spans as fast as it can, read off the same run."""
+CPU_SECONDS_PER_SPAN = {"agent": 400e-6, "gateway": 110e-6}
+"""Processor time of a span of VirtEngine's orders in each collector, read off a run of `benchmarks/sizing` on two busy cores."""
+
+STORE_CPU_SECONDS = {"badger": 200e-6, "tempo": 46e-6}
+"""Processor time of a span of VirtEngine's orders in each store that was measured by `benchmarks/sizing`."""
+
+STORE_BYTES = {"badger": 1_250 * 2**20, "tempo": 970 * 2**20}
+"""Memory that each store occupied while it took spans as fast as it could: Badger with some 490,000, Tempo with 250,000."""
 
 BUSY_SHARE = 0.7
 """Share of its processors that a server uses at the given load: room for bursts, and for what comes back after an outage."""
@@ -97,7 +105,8 @@ def tiers(environment: Environment, spans_per_second: float) -> Iterator[Tier]:
     if environment.target.kind == "kubernetes":
         yield _agents(scaled, environment)
     yield _gateway_tier(scaled, environment)
-    yield _store(scaled)
+    for each in scaled.stores:
+        yield from _stores(each)
 
 
 def _agents(scaled: Environment, usual: Environment) -> Tier:
@@ -138,12 +147,12 @@ def _gateway_tier(scaled: Environment, usual: Environment) -> Tier:
     load, spans = scaled.load, flow(scaled)
     rate, size, kept = spans.recorded / spans.gateways, load.bytes_per_span, spans.kept / spans.gateways
     outage = queue_seconds(usual)
-    disk = queue_volume(kept * size * outage) if math.isfinite(outage) else 0.0
+    stores = len(scaled.stores)
+    disk = queue_volume(kept * size * outage * stores, stores) if math.isfinite(outage) else 0.0
     arrivals = spans.recorded / SDK_SPANS
     if scaled.target.kind == "kubernetes":
         pair = spans.recorded * size / load.nodes / spans.gateways
         arrivals = load.nodes * spans.gateways * max(1 / FLUSH_SECONDS, pair / USUAL_BATCH_BYTES)
-    limit = f"more than {MOST_GATEWAYS} are refused: give each more processors and memory" if spans.gateways > MOST_GATEWAYS else None
     return Tier(
         "gateway",
         spans.gateways,
@@ -153,7 +162,7 @@ def _gateway_tier(scaled: Environment, usual: Environment) -> Tier:
         resident_bytes(scaled, rate),
         disk,
         spans.recorded * size,
-        spans.kept * size,
+        spans.kept * size * stores,
         arrivals,
         (
             (
@@ -162,41 +171,59 @@ def _gateway_tier(scaled: Environment, usual: Environment) -> Tier:
             ),
             _cpu(rate, "gateway"),
             (
-                f"memory: {approximate_bytes(COLLECTOR_BYTES)} + {rate:,.0f} spans/s × {held_seconds(scaled):g} s that each is held, "
-                "garbage included, and no more than its limit"
+                f"memory: {approximate_bytes(collector_bytes(scaled))} + {rate:,.0f} spans/s × {held_seconds(scaled):g} s that each is "
+                "held, garbage included, and no more than its limit"
             ),
-            f"disk: {kept:,.0f} kept spans/s × {size:,} B × {outage:,.0f} s that the store is away, and room for its file",
+            f"disk: {kept:,.0f} kept spans/s × {size:,} B × {outage:,.0f} s that the store is away, and room for its file"
+            + (f", × {stores} stores" if stores > 1 else ""),
             f"requests: one a second of each agent, or one for each {approximate_bytes(USUAL_BATCH_BYTES)}",
         ),
-        limit,
+        _gateway_limit(scaled),
     )
 
 
-def _store(scaled: Environment) -> Tier:
+def _gateway_limit(scaled: Environment) -> str | None:
+    """What stands against the number of gateways, if anything does."""
+    gateways, collectors = scaled.collectors.gateway.replicas, scaled.collectors
+    if collectors.transport == "kafka" and collectors.kafka is not None and gateways > collectors.kafka.partitions:
+        return f"the topic has {collectors.kafka.partitions} partitions, and as many gateways read it: give it more"
+    return f"more than {MOST_GATEWAYS} are refused: give each more processors and memory" if gateways > MOST_GATEWAYS else None
+
+
+def _stores(scaled: Environment) -> Iterator[Tier]:
+    """The store, and where it stands elsewhere the Jaegers before it as well."""
+    backend = scaled.backend
+    yield _taking(scaled)
+    if backend.kind == "jaeger" and backend.storage.kind != "badger":
+        yield _showing(backend)
+        yield _copies(scaled, backend.storage)
+
+
+def _taking(scaled: Environment) -> Tier:
+    """The server that takes what gateways keep: the store, or the Jaeger before one."""
     backend, spans, size = scaled.backend, flow(scaled), scaled.load.bytes_per_span
-    kind, replicas = backend.kind, backend.replicas if backend.kind == "jaeger" else 1
-    embedded = backend.kind == "jaeger" and backend.embedded
-    configured = 0.0 if backend.kind == "otlp" else backend.resources.memory
-    disk, each = disk_need(scaled), spans.kept * size / spans.gateways
-    cores = spans.kept * CPU_SECONDS_PER_SPAN[kind] / BUSY_SHARE if embedded else None
-    limit = None
+    replicas = backend.replicas if backend.kind == "jaeger" else 1
+    each, store, disk = spans.kept * size / spans.gateways, store_of(scaled), disk_need(scaled)
+    cpu, memory, limit = STORE_CPU_SECONDS.get(store), STORE_BYTES.get(store), None
+    embedded = backend.kind != "jaeger" or backend.embedded
     if backend.kind == "jaeger" and embedded and spans.kept > (most := SPANS_PER_SECOND[backend.sync_writes]):
         limit = f"one Badger takes {most:,} spans/s: keep fewer, or choose a store that is distributed"
     retention = format_duration(scaled.retention.traces)
+    configured = 0.0 if backend.kind == "otlp" else backend.resources.memory
     return Tier(
-        kind,
+        _named(backend, backend.kind),
         replicas,
         replicas,
         spans.kept / replicas,
-        cores,
-        STORE_BYTES[kind] if embedded else configured,
+        spans.kept / replicas * cpu / BUSY_SHARE if cpu is not None else None,
+        memory if memory is not None else configured,
         disk.needed if disk is not None else 0.0,
         spans.kept * size,
-        0.0,
+        0.0 if embedded else spans.kept * size,
         spans.gateways * max(each / LEAST_DELIVERY_BYTES, min(1000 / FLUSH_MILLISECONDS, spans.kept / spans.gateways)),
         (
-            *([_cpu(spans.kept, kind)] if cores is not None else ["CPU: not measured"]),
-            f"memory: {_memory_of(kind, embedded=embedded)}",
+            _cpu_of(spans.kept / replicas, cpu) if cpu is not None else "CPU: not measured",
+            f"memory: {_memory_of(backend.kind, measured=memory is not None)}",
             f"disk: {disk.arithmetic}" if disk is not None else f"disk: that of a bucket or of a store elsewhere, {retention} of traces",
             f"requests: of each gateway one for each {approximate_bytes(LEAST_DELIVERY_BYTES)}, or one in {FLUSH_MILLISECONDS} ms",
         ),
@@ -204,12 +231,52 @@ def _store(scaled: Environment) -> Tier:
     )
 
 
-def _memory_of(kind: str, *, embedded: bool) -> str:
-    if embedded:
+def _named(store: Store, word: str) -> str:
+    """A name of a server of a store, which tells the two stores of a move apart."""
+    return word if store.name is None else f"{word}-{store.name}"
+
+
+def _memory_of(kind: str, *, measured: bool) -> str:
+    if measured:
         return "seen while it takes spans as fast as it can"
-    return "that of the store that is there" if kind == "otlp" else "backend.resources.memory"
+    return "that of the store that is there" if kind == "otlp" else "backend.resources.memory, not measured"
+
+
+def _showing(backend: Jaeger) -> Tier:
+    """The Jaegers that show what a store elsewhere holds: people ask them, so that no rate of spans is theirs."""
+    query = backend.query
+    formulas = (
+        f"CPU: backend.query.cpu, {query.cpu / 1000:g}, since it follows searches and not spans; not measured",
+        "memory: backend.query.memory, not measured",
+    )
+    return Tier(_named(backend, "query"), query.replicas, query.replicas, 0.0, query.cpu / 1000, query.memory, 0.0, 0.0, 0.0, 0.0, formulas)
+
+
+def _copies(scaled: Environment, storage: Remote) -> Tier:
+    """The store elsewhere, which has every span as often as its replication says."""
+    spans, copies = flow(scaled), storage.replication
+    formulas = (
+        f"replicas: copies of each span, over as many servers as {storage.kind} has",
+        f"CPU, memory and disk: not measured here; {format_duration(scaled.retention.traces)} of traces",
+    )
+    return Tier(
+        _named(scaled.backend, storage.kind),
+        copies,
+        copies,
+        spans.kept,
+        None,
+        0.0,
+        0.0,
+        spans.kept * scaled.load.bytes_per_span * copies,
+        0.0,
+        0.0,
+        formulas,
+    )
+
+
+def _cpu_of(rate: float, seconds: float) -> str:
+    return f"CPU: {rate:,.0f} spans/s × {seconds * 1e6:,.0f} µs, {format_percent(BUSY_SHARE)} busy"
 
 
 def _cpu(rate: float, name: str) -> str:
-    each = CPU_SECONDS_PER_SPAN[name] * 1e6
-    return f"CPU: {rate:,.0f} spans/s × {each:,.0f} µs, {format_percent(BUSY_SHARE)} busy"
+    return _cpu_of(rate, CPU_SECONDS_PER_SPAN[name])

@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import Field
 
 from stacks.environment.cluster import GatewayReference, Issuer, Pods
-from stacks.environment.kafka import Kafka
+from stacks.environment.kafka import GatewayAutoscaling, Kafka
 from stacks.environment.section import Section
 from stacks.environment.units import (
     Age,
@@ -137,6 +137,8 @@ class Gateway(Section):
 
     replicas: int = Field(default=1, ge=1, le=64, title="replicas")
     """Collectors among which traces are divided. Kubernetes only; one host runs one. Default: 1."""
+    autoscaling: GatewayAutoscaling | None = None
+    """More gateways under load. Default: none, as many as `replicas` says."""
     resources: Resources = resources_of("500m", "1Gi")
     """Default: half a core and 1Gi. Tail sampling keeps whole traces in it: see `check`."""
     pods: Pods = Pods()

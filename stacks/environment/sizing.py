@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from components.documents.delivery import DELIVERY_BYTES
+from stacks.environment.move_rules import SECOND, of_second
 from stacks.environment.units import approximate_bytes, format_bytes, format_duration, format_percent
 
 if TYPE_CHECKING:
@@ -13,11 +15,14 @@ if TYPE_CHECKING:
 
     from stacks.environment.model import Environment
 
-DISK_BYTES_PER_SPAN_BYTE = {"jaeger": 1_000 / 610, "tempo": 128 / 245}
+DISK_BYTES_PER_SPAN_BYTE = {"badger": 1_000 / 610, "tempo": 128 / 245}
 """Bytes on disk for each byte in OTLP, indexes included. Badger: of a span and its resource, because it stores and indexes both with
 each span. 960 bytes were measured at rest and 1,050 while it takes them, for spans of VirtEngine's orders, of 277 bytes with a resource of
 333. Tempo: of a span alone, because its columns hold a resource once; 128 bytes measured for a span of 245 in a fresh block, 76 once it
 is compacted."""
+
+WITH_RESOURCE = frozenset({"badger", "cassandra", "opensearch"})
+"""Stores of Jaeger, which write and index the resource with each span."""
 
 FREE_SHARE = 0.2
 """Share of a volume that stays free: Badger and Tempo write new tables before they delete old ones."""
@@ -41,6 +46,9 @@ GARBAGE = 2.0
 
 COLLECTOR_BYTES = 60 * 2**20
 """Memory that a collector uses without holding any span, measured."""
+
+BESIDE_BYTES = 20 * DELIVERY_BYTES
+"""Memory of the batches that are under way to a second store: twenty at most. With one store they are in what was measured for a span."""
 
 SPIKE_SHARE = 0.2
 """Share of its limit below which the memory limiter begins to refuse spans: room for what comes in between two looks."""
@@ -92,14 +100,21 @@ spans of one trace; and the files that a store has open with any trace."""
 
 
 def floors(environment: Environment) -> Iterator[tuple[str, str, int, int]]:
-    """The key of each size that has a floor, what it is for, its bytes, and the least that works."""
-    backend, agent, gateway = environment.backend, environment.collectors.agent, environment.collectors.gateway
+    """The key of each size before the stores that has a floor, what it is for, its bytes, and the least that works."""
+    agent, gateway = environment.collectors.agent, environment.collectors.gateway
     collector = math.ceil(LEAST_COLLECTOR / max(agent.memory_limit, 0.01) / 2**23) * 2**23
     yield "collectors.agent.resources.memory", "an agent", agent.resources.memory, collector
     if agent.queue is not None:
         least = max(LEAST_QUEUE, LEAST_SHARE * gateway.replicas)
         yield "collectors.agent.queue.size", "the queue of an agent", agent.queue.size, least
     yield "collectors.gateway.queue.size", "the queue of a gateway", gateway.queue.size, _least_queue(environment)
+    if environment.access is not None:
+        yield "access.resources.memory", "the login proxy", environment.access.resources.memory, LEAST_MEMORY["access"]
+
+
+def store_floors(environment: Environment) -> Iterator[tuple[str, str, int, int]]:
+    """The same of the backend."""
+    backend = environment.backend
     if backend.kind != "otlp":
         yield "backend.resources.memory", f"{backend.kind.title()}", backend.resources.memory, LEAST_MEMORY[backend.kind]
     if backend.kind == "jaeger" and not backend.embedded:
@@ -110,15 +125,14 @@ def floors(environment: Environment) -> Iterator[tuple[str, str, int, int]]:
         yield "backend.storage.wal.size", "a write-ahead log", backend.storage.wal.size, LEAST_TRACES
     elif (volume := _volume(environment)) is not None:
         yield volume[0], "the store of the traces", volume[1], LEAST_TRACES
-    if environment.access is not None:
-        yield "access.resources.memory", "the login proxy", environment.access.resources.memory, LEAST_MEMORY["access"]
 
 
 def _least_queue(environment: Environment) -> int:
-    """Bytes of a gateway's volume below which it does not work, with room for what it takes from Kafka."""
+    """Bytes of a gateway's volume below which it does not work, with room for what it takes from Kafka and for what each store is sent."""
+    least = LEAST_QUEUE * len(environment.stores)
     if environment.collectors.kafka is None:
-        return LEAST_QUEUE
-    return LEAST_QUEUE + math.ceil(queue_volume(taken_bytes(environment)) / 2**26) * 2**26
+        return least
+    return least + math.ceil(queue_volume(taken_bytes(environment)) / 2**26) * 2**26
 
 
 def flow(environment: Environment) -> Flow:
@@ -167,10 +181,13 @@ meanwhile comes late, and is decided on apart from the rest of its traces."""
 
 
 def grace_seconds(environment: Environment, *, late: bool) -> int:
-    """Time that a gateway gets to stop after SIGTERM; ``late`` tells whether it answers after the decision."""
+    """Time that a gateway gets to stop after SIGTERM; ``late`` tells whether it answers after the decision.
+
+    One that may be scaled away decides on what it has taken from a topic, because nobody knows when its claim is used again.
+    """
     wanted = environment.collectors.gateway.grace_period
     if late:
-        return PROMPT_STOP_SECONDS
+        return PROMPT_STOP_SECONDS if environment.collectors.gateway.autoscaling is None else acknowledge_seconds(environment) + 20
     return USUAL_GRACE_SECONDS if wanted is None else math.ceil(wanted.total_seconds())
 
 
@@ -181,17 +198,22 @@ def held_seconds(environment: Environment) -> float:
     return wait + (wait + 2) + (wait + 3) / 2 if answers_late(environment) else wait
 
 
+def collector_bytes(environment: Environment) -> int:
+    """Memory that one gateway uses without holding any span that is not decided on."""
+    return COLLECTOR_BYTES + BESIDE_BYTES * (len(environment.stores) - 1)
+
+
 def held_bytes(environment: Environment, spans_per_second: float) -> float:
     """Memory in use of one gateway at a rate of spans."""
     held = spans_per_second * held_seconds(environment) * environment.load.bytes_per_span
-    return COLLECTOR_BYTES + held * _held_factor(environment)
+    return collector_bytes(environment) + held * _held_factor(environment)
 
 
 def resident_bytes(environment: Environment, spans_per_second: float) -> float:
     """Memory that one gateway occupies at a rate of spans, garbage included; its limit bounds it."""
     gateway = environment.collectors.gateway
-    held = held_bytes(environment, spans_per_second) - COLLECTOR_BYTES
-    return min(COLLECTOR_BYTES + GARBAGE * held, gateway.resources.memory * gateway.memory_limit)
+    held = held_bytes(environment, spans_per_second) - collector_bytes(environment)
+    return min(collector_bytes(environment) + GARBAGE * held, gateway.resources.memory * gateway.memory_limit)
 
 
 def refused_at_bytes(environment: Environment) -> float:
@@ -203,13 +225,17 @@ def refused_at_bytes(environment: Environment) -> float:
 def most_traces(environment: Environment) -> int:
     """Traces of one span that the memory of one gateway holds until their decision: a bound that the memory limiter reaches first."""
     per_span = environment.load.bytes_per_span * HELD_BYTES_PER_SPAN_BYTE["decided"]
-    return max(1000, math.ceil((refused_at_bytes(environment) - COLLECTOR_BYTES) / per_span))
+    return max(1000, math.ceil((refused_at_bytes(environment) - collector_bytes(environment)) / per_span))
 
 
 def most_spans_per_second(environment: Environment) -> float:
     """Spans per second that the memory of one gateway lets pass; what is over waits at its senders."""
-    each = held_bytes(environment, 1.0) - COLLECTOR_BYTES
-    return max(0.0, refused_at_bytes(environment) - COLLECTOR_BYTES) / each
+    return _most_spans_per_second(environment, collector_bytes(environment))
+
+
+def _most_spans_per_second(environment: Environment, idle_bytes: int) -> float:
+    each = held_bytes(environment, 1.0) - collector_bytes(environment)
+    return max(0.0, refused_at_bytes(environment) - idle_bytes) / each
 
 
 def underway_bytes(environment: Environment) -> int:
@@ -222,7 +248,8 @@ def most_underway_bytes(environment: Environment) -> int:
     wait = environment.sampling.tail.wait.total_seconds()
     # The answer comes after wait + 2 s, and after half of wait + 3 s on average before those.
     answered = (wait + 2) + (wait + 3) / 2
-    return math.floor(most_spans_per_second(environment) * environment.load.bytes_per_span * answered)
+    # The same with a second store: another bound in the agents' document would replace their pods, with what waits in them.
+    return math.floor(_most_spans_per_second(environment, COLLECTOR_BYTES) * environment.load.bytes_per_span * answered)
 
 
 def away_seconds(environment: Environment) -> float:
@@ -290,13 +317,14 @@ def taken_bytes(environment: Environment) -> int:
 
 
 def kept_bytes(environment: Environment) -> int:
-    """Bytes of the volume of one gateway that are for kept traces."""
-    queue = environment.collectors.gateway.queue
-    return queue_room(queue.size - (queue_volume(taken_bytes(environment)) if environment.collectors.kafka is not None else 0))
+    """Bytes of kept traces that the volume of one gateway has room for, for each store: of two, each has a queue of its own and half."""
+    queue, stores = environment.collectors.gateway.queue, len(environment.stores)
+    taken = queue_volume(taken_bytes(environment)) if environment.collectors.kafka is not None else 0
+    return queue_room(queue.size - taken, stores) // stores
 
 
 def queue_seconds(environment: Environment) -> float:
-    """Seconds for which the gateways' queues take all stored spans while the backend is away."""
+    """Seconds for which the gateways' queues take all stored spans while a store is away."""
     spans = flow(environment)
     room = kept_bytes(environment) * spans.gateways
     return room / (spans.kept * environment.load.bytes_per_span) if spans.kept else math.inf
@@ -304,8 +332,9 @@ def queue_seconds(environment: Environment) -> float:
 
 def needs(environment: Environment) -> Iterator[Need]:
     """Return all needs of the load that settings provide."""
-    if (disk := disk_need(environment)) is not None:
-        yield disk
+    for store, place in zip(environment.stores, ("backend", SECOND), strict=False):
+        if (disk := disk_need(store)) is not None:
+            yield replace(disk, key=disk.key.replace("backend", place, 1))
     yield _memory(environment)
 
 
@@ -321,8 +350,16 @@ def _volume(environment: Environment) -> tuple[str, int] | None:
 
 def stored_span_bytes(environment: Environment) -> float:
     """Bytes on the backend's disk of a span of the expected load."""
-    kind, load = environment.backend.kind, environment.load
-    return DISK_BYTES_PER_SPAN_BYTE[kind] * (load.bytes_per_span + (load.bytes_per_resource if kind == "jaeger" else 0))
+    store, load = store_of(environment), environment.load
+    return DISK_BYTES_PER_SPAN_BYTE[store] * (load.bytes_per_span + (load.bytes_per_resource if store in WITH_RESOURCE else 0))
+
+
+def store_of(environment: Environment) -> str:
+    """Name of the store that holds the traces; Elasticsearch counts as OpenSearch, and a store that is there already as ``otlp``."""
+    backend = environment.backend
+    if backend.kind != "jaeger":
+        return backend.kind
+    return "opensearch" if backend.storage.kind == "elasticsearch" else backend.storage.kind
 
 
 def disk_need(environment: Environment, *, kept: float | None = None) -> Need | None:
@@ -349,12 +386,12 @@ def disk_need(environment: Environment, *, kept: float | None = None) -> Need | 
 
 def _memory(environment: Environment) -> Need:
     gateway, rate = environment.collectors.gateway, flow(environment).recorded / flow(environment).gateways
-    held = held_bytes(environment, rate)
+    held, idle = held_bytes(environment, rate), collector_bytes(environment)
     share = gateway.memory_limit * (1 - SPIKE_SHARE)
     until = "an answer" if answers_late(environment) else "a decision"
     arithmetic = (
         f"{rate:,.0f} spans/s and gateway × {held_seconds(environment):g} s until {until} × "
-        f"{(held - COLLECTOR_BYTES) / max(rate * held_seconds(environment), 1e-9):,.0f} B + {approximate_bytes(COLLECTOR_BYTES)} = "
+        f"{(held - idle) / max(rate * held_seconds(environment), 1e-9):,.0f} B + {approximate_bytes(idle)} = "
         f"{approximate_bytes(held)} in use, {approximate_bytes(resident_bytes(environment, rate))} resident; refused at "
         f"{format_percent(round(share, 4))}, which is {most_spans_per_second(environment):,.0f} spans/s, "
         f"so this needs {approximate_bytes(held / share)}"
@@ -367,13 +404,15 @@ def _memory(environment: Environment) -> Need:
 def too_small(environment: Environment) -> Iterator[tuple[str, str]]:
     """The key of each setting that provides too little, and what is wrong and would be right."""
     yield from _too_fast(environment)
+    if environment.beside is not None:
+        yield from of_second(environment, _too_fast(environment.beside))
     yield from _too_short(environment)
     remedies = {
         "collectors.gateway.resources.memory": "sampling.tail.wait or sampling.head_ratio",
     }
     for need in needs(environment):
         if not need.met:
-            other = remedies.get(need.key, "retention.traces or sampling.tail.baseline")
+            other = remedies.get(need.key, f"{_retention_key(environment, need.key)} or sampling.tail.baseline")
             yield (
                 need.key,
                 (
@@ -397,6 +436,12 @@ def _too_short(environment: Environment) -> Iterator[tuple[str, str]]:
             f'for answers; write "{_round_up(queue_volume(wanted, gateways))}" or more, or lower sampling.tail.wait'
         ),
     )
+
+
+def _retention_key(environment: Environment, key: str) -> str:
+    """The setting by which the store that a key belongs to has its retention."""
+    also = environment.backend.also
+    return "backend.also.retention" if also is not None and also.retention is not None and key.startswith(SECOND) else "retention.traces"
 
 
 def _too_fast(environment: Environment) -> Iterator[tuple[str, str]]:

@@ -23,6 +23,7 @@ def broken_transport_rules(environment: Environment) -> Iterator[Broken]:
     """Every rule of the transport that an environment breaks."""
     collectors, key = environment.collectors, "collectors.kafka"
     section = collectors.kafka
+    yield from _autoscaling(environment)
     if section is None:
         if collectors.transport == "kafka":
             yield key, "is required with transport: kafka and missing; write its servers, or transport: direct"
@@ -56,6 +57,31 @@ def _group(environment: Environment, section: Kafka) -> Iterator[Broken]:
             "collectors.kafka.retention",
             f"{format_duration(section.retention)} is so short that spans could go before a gateway takes over; {right}",
         )
+
+
+def _autoscaling(environment: Environment) -> Iterator[Broken]:
+    collectors, key = environment.collectors, "collectors.gateway.autoscaling"
+    section, scale = collectors.kafka, collectors.gateway.autoscaling
+    if scale is None:
+        return
+    if environment.target.kind != "kubernetes":
+        yield key, "is done by a cluster alone; leave it out, or write target.kind: kubernetes"
+        return
+    if collectors.transport != "kafka":
+        right = "leave it out, or write transport: kafka"
+        yield key, f"needs a topic that gateways share, because agents that send directly have a share for each gateway; {right}"
+    elif section is not None and scale.max_replicas > section.partitions:
+        yield (
+            f"{key}.max_replicas",
+            (
+                f"{scale.max_replicas} are more than the {section.partitions} partitions of the topic, so that some would have none; write "
+                f"{section.partitions} or less, or raise collectors.kafka.partitions"
+            ),
+        )
+    if scale.max_replicas < collectors.gateway.replicas:
+        yield f"{key}.max_replicas", f"{scale.max_replicas} is less than the gateways; write {collectors.gateway.replicas} or more"
+    if not scale.cpu:
+        yield f"{key}.cpu", '0 % would always ask for the most; write for example "70 %"'
 
 
 def _security(section: Kafka) -> Iterator[Broken]:

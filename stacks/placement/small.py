@@ -28,12 +28,13 @@ from stacks.environment.source import ROOT
 from stacks.placement.local import STATE, Running, outputs_path
 from stacks.placement.outputs import outputs, with_token
 from stacks.placement.small_kafka import kafka_secrets, own_kafka, with_own_kafka
-from stacks.placement.small_store import own_store, with_own_store
+from stacks.placement.small_store import own_store, store_secrets, with_own_store
 from stacks.placement.surroundings import (
     AUTHORITY_SECRET,
     INGRESS_SECRET,
     ISSUER,
     KAFKA,
+    NAMED_STORE,
     PROMETHEUS,
     STORE,
     Backbone,
@@ -96,12 +97,17 @@ def deploy(
         filled = _secrets(cluster, named.environment, layout, authority)
         small = instances(named, layout, folder.path, filled)
         trial = around(Backbone(small.plan, cluster, small.instances, named.environment, layout, folder.path, filled, times or Times()))
+        stores = [
+            own_store(each, block[STORE if each.backend.name is None else NAMED_STORE], folder.path, filled)
+            for each in named.environment.stores
+        ]
+        own_files = {path: text for _, those in stores for path, text in those.items()}
         broker, files = own_kafka(named.environment, block[KAFKA], folder.path, filled)
-        every = [*own_store(named.environment, block[STORE], folder.path), *broker, *trial.before, *small.instances, *trial.after]
+        every = [*(one for those, _ in stores for one in those), *broker, *trial.before, *small.instances, *trial.after]
         servers = [*(instance.workload.server for instance in every), *(job.server for job in small.plan.jobs)]
         programs = find_programs(servers, toolchain=ROOT / "toolchain", say=say, stopping=stopping)
         try:
-            _write_secrets(small, {**trial.files, **files}, folder.path, filled, authority)
+            write_secrets(small, {**trial.files, **files, **own_files}, folder.path, filled, authority)
             with (
                 _disks(small, wanted=disks),
                 Supervisor(every, programs, folder, say, stopping) as supervisor,
@@ -149,8 +155,8 @@ def instances(named: Named, layout: Layout, folder: Path, filled: Secrets) -> Sm
 
 
 def with_own_servers(named: Named, block: Block) -> Named:
-    """The environment with the store and the Kafka of this machine in place of the company's own."""
-    environment = with_own_kafka(with_own_store(named.environment, block[STORE]), block[KAFKA])
+    """The environment with the stores and the Kafka of this machine in place of the company's own."""
+    environment = with_own_kafka(with_own_store(named.environment, block[STORE], block[NAMED_STORE]), block[KAFKA])
     return replace(named, environment=environment)
 
 
@@ -190,6 +196,7 @@ def _variables(workload: Workload, index: int, filled: Secrets) -> Mapping[str, 
 def _secrets(plan_: Plan, environment: Environment, layout: Layout, authority: Authority) -> Secrets:
     """A value for every entry of a Secret that the plan reads, and for the issuer's authority."""
     filled: Secrets = {(AUTHORITY_SECRET, "ca.crt"): authority.certificate} | kafka_secrets(environment, layout.kafka, authority)
+    filled |= store_secrets(environment, authority)
     ingest, access = environment.ingest, layout.environment(environment).access
     if ingest.tls_secret is not None:
         reached = (*layout.instances["agent"], *layout.instances["sampling"], layout.services.get("sampling"))
@@ -228,7 +235,7 @@ def _given(plan_: Plan, filled: Secrets) -> Secrets:
     return {(entry.secret, entry.key): os.environ[entry.variable] for entry in wanted}
 
 
-def _write_secrets(small: Small, files: Mapping[Path, str], folder: Path, filled: Secrets, authority: Authority) -> None:
+def write_secrets(small: Small, files: Mapping[Path, str], folder: Path, filled: Secrets, authority: Authority) -> None:
     """Put each secret file where its server reads it, readable by this user alone."""
     for workload in small.plan.workloads:
         for file in workload.secret_files:

@@ -1,20 +1,27 @@
-"""The store of Jaeger in the shape of a cluster on this machine: a real one of one node, in place of the company's own."""
+"""The stores of Jaeger in the shape of a cluster on this machine: real ones of one node, in place of the company's own."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from components.documents import surroundings
 from components.documents.images import STORES
 from components.local.instances import Instance
 from components.workload import Document, Health, Port, Volume
+from stacks.environment.jaeger import Jaeger
 from stacks.placement.surroundings import Surrounding
+from stacks.plan.names import of_store
 from stacks.plan.remote import remote
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from components.local.authority import Authority
     from stacks.environment.model import Environment
+    from stacks.environment.moves import Store
+
+Kind = TypeVar("Kind", bound="Store")
 
 CQL = Port("cql", 9042, "http")
 SEARCH = Port("search", 9200, "http")
@@ -24,36 +31,88 @@ _START_SECONDS = 300
 """Time for a Java server to start on a busy machine."""
 
 
-def with_own_store(environment: Environment, address: str) -> Environment:
-    """The environment with the store of this machine at ``address``: one node, in plain text, for nobody in particular.
+AUTHORITY_SECRET = "trial-store"  # noqa: S105 - the name of a Secret
+"""The Secret with the authority behind the store's certificate, where the environment names none."""
 
-    An environment that names no store elsewhere stays as it is.
+STORE_SECRET = "trial-store-server"  # noqa: S105 - the name of a Secret
+"""The Secret with the store's own key and certificate."""
+
+FIRST_USER = "cassandra"
+"""Name and password of the user that a new Cassandra has."""
+
+
+def with_own_store(environment: Environment, address: str, named: str | None = None) -> Environment:
+    """The environment with the store of this machine at ``address``, of one node.
+
+    ``named`` is the address of one that has a name (default: the same). A Cassandra is secured as the environment's own is. An OpenSearch
+    is in plain text and for nobody in particular, because what secures it is a plugin that is not here. A store that is not elsewhere stays
+    as it is.
     """
-    backend, storage = environment.backend, remote(environment)
-    if backend.kind != "jaeger" or storage is None:
-        return environment
-    own: dict[str, object] = {"replication": 1, "ca_secret": None, "credentials_secret": None}
+
+    def placed(store: Kind) -> Kind:
+        return _placed(store, address if store.name is None else named or address)
+
+    backend = placed(environment.backend)
+    if (also := backend.also) is not None:
+        backend = backend.model_copy(update={"also": also.model_copy(update={"store": placed(also.store)})})
+    return environment.model_copy(update={"backend": backend})
+
+
+def _placed(store: Kind, address: str) -> Kind:
+    if not isinstance(store, Jaeger) or store.storage.kind == "badger":
+        return store
+    storage = store.storage
+    own: dict[str, object] = {"replication": 1}
     if storage.kind == "cassandra":
-        own |= {"servers": (f"{address}:{CQL.number}",), "plain_text": True, "datacenter": None}
+        own |= {"servers": (f"{address}:{CQL.number}",), "datacenter": None}
+        own |= {} if storage.plain_text else {"ca_secret": storage.ca_secret or AUTHORITY_SECRET}
     else:
-        own |= {"servers": (f"http://{address}:{SEARCH.number}",)}
-    return environment.model_copy(update={"backend": backend.model_copy(update={"storage": storage.model_copy(update=own)})})
+        own |= {"servers": (f"http://{address}:{SEARCH.number}",), "ca_secret": None, "credentials_secret": None}
+    return store.model_copy(update={"storage": storage.model_copy(update=own)})
 
 
-def own_store(environment: Environment, address: str, folder: Path) -> tuple[Instance, ...]:
-    """The store as an instance at ``address``, with its data below ``folder``; none where the environment names none elsewhere.
+def store_secrets(environment: Environment, authority: Authority) -> dict[tuple[str, str], str]:
+    """A value for every entry of a Secret that Jaeger or a store of this machine reads."""
+    filled: dict[tuple[str, str], str] = {}
+    for each in environment.stores:
+        storage = remote(each)
+        if storage is None or storage.kind != "cassandra":
+            continue
+        if storage.ca_secret is not None:
+            pair = authority.issue((storage.servers[0].rpartition(":")[0],))
+            filled[storage.ca_secret, "ca.crt"] = authority.certificate
+            filled[of_store(STORE_SECRET, each), "pair"] = pair.key + pair.certificate
+        if storage.credentials_secret is not None:
+            filled |= {(storage.credentials_secret, key): FIRST_USER for key in ("username", "password")}
+    return filled
 
+
+def own_store(
+    environment: Environment, address: str, folder: Path, filled: Mapping[tuple[str, str], str]
+) -> tuple[tuple[Instance, ...], dict[Path, str]]:
+    """The store of a backend as an instance at ``address``, with its data below ``folder``, and its secret files.
+
+    None where it is not elsewhere.
     OpenSearch stands in for Elasticsearch, whose API it has.
     """
     storage = remote(environment)
     if storage is None:
-        return ()
-    home = folder / "store-0"
+        return (), {}
+    name = of_store("store", environment)
+    home, files = folder / f"{name}-0", {}
     data = Volume("data", str(home / "data"), 2**30, holds="scratch", survives="workload")
     if storage.kind == "cassandra":
-        text = surroundings.cassandra(address, str(data.path), CQL.number)
+        pair = folder / f"secrets/trial/{name}.pem"
+        files = {} if storage.plain_text else {pair: filled[of_store(STORE_SECRET, environment), "pair"]}
+        text = surroundings.cassandra(
+            address,
+            str(data.path),
+            CQL.number,
+            pair=None if storage.plain_text else str(pair),
+            login=storage.credentials_secret is not None,
+        )
         store = Surrounding(
-            name="store",
+            name=name,
             server=STORES["cassandra"],
             arguments=(address, str(HEALTH.number)),
             documents=(Document("cassandra.yaml", text),),
@@ -65,7 +124,7 @@ def own_store(environment: Environment, address: str, folder: Path) -> tuple[Ins
         )
     else:
         store = Surrounding(
-            name="store",
+            name=name,
             server=STORES["opensearch"],
             arguments=(address, str(SEARCH.number), data.path),
             documents=(),
@@ -74,4 +133,4 @@ def own_store(environment: Environment, address: str, folder: Path) -> tuple[Ins
             health=Health(SEARCH.name, "/_cluster/health?wait_for_status=yellow&timeout=1s", start_seconds=_START_SECONDS),
             volumes=(data,),
         )
-    return (Instance("store-0", store, address),)
+    return (Instance(f"{name}-0", store, address),), files

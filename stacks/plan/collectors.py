@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from components.documents import collector, held, ports, queues
@@ -148,14 +149,14 @@ def gateway(inputs: Inputs) -> Workload:
         survives="workload",
         storage_class=section.queue.storage_class,
     )
-    reading = kafka.reading(inputs, queue.path)
+    reading, scale = kafka.reading(inputs, queue.path), kafka.autoscaling(environment, inputs.addresses)
     text = collector.gateway(
         collector.Intake(bound.bind(ports.OTLP_GRPC), bound.bind(ports.OTLP_HTTP)),
         _operation(bound, section),
         queues.Queue(queue.path, kept_bytes(environment), section.queue.sync_writes),
         _tail_sampling(environment),
         trace_metrics(environment, bound.bind(ports.SPAN_METRICS)),
-        delivery=backends.delivery(environment, inputs.addresses),
+        deliveries=[backends.delivery(store, inputs.addresses) for store in environment.stores],
         entry=not clustered,
         hold=hold,
         reading=reading,
@@ -173,13 +174,18 @@ def gateway(inputs: Inputs) -> Workload:
         health=Health(ports.HEALTH.name, "/", start_seconds=start_seconds(queue.size_bytes)),
         resources=resources(section.resources),
         grace_seconds=grace_seconds(environment, late=hold is not None),
+        restart_grace_seconds=PROMPT_STOP_SECONDS if scale is not None else None,
         identity=Identity(USER),
         spread="ordered" if clustered else "single",
         replicas=section.replicas if clustered else 1,
+        autoscaling=scale,
         environment=go_memory_limit(section.resources.memory * section.memory_limit),
         instance_variable=MEMBER if reading is not None else None,
-        secret_files=(*backends.secret_files(environment, inputs.addresses), *kafka.secret_files(inputs)),
-        secret_variables=(*backends.secret_variables(environment), *kafka.secret_variables(inputs)),
+        secret_files=(
+            *chain(*(backends.secret_files(store, inputs.addresses) for store in environment.stores)),
+            *kafka.secret_files(inputs),
+        ),
+        secret_variables=(*chain(*map(backends.secret_variables, environment.stores)), *kafka.secret_variables(inputs)),
         scheduling=scheduling(environment, section.pods),
     )
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from components.documents import collector, kafka, ports
 from components.documents.queues import Gateways, Queue
-from components.workload import Edge, Outside, Port, SecretVariable
+from components.workload import Autoscaling, Edge, Outside, Port, SecretVariable, Waiting
 from stacks.environment.sizing import acknowledge_seconds, most_underway_bytes, taken_bytes
 from stacks.plan.location import located
 from stacks.plan.parts import AUTHORITY, files_of, milliseconds
@@ -100,6 +100,20 @@ def location(section: Kafka | None) -> Outside:
         return Outside()
     found = located(server.rpartition(":")[0] for server in section.servers)
     return Outside(anywhere=True) if found.networks else found
+
+
+LAG = "kafka_consumergroup_lag"
+"""Series of the records that a group has not read. The collectors' own gauge is not used, because a gateway goes on to report that of a
+partition which it has lost."""
+
+
+def autoscaling(environment: Environment, addresses: Addresses) -> Autoscaling | None:
+    """Bounds of the number of gateways; None where it is fixed."""
+    section, scale = section_of(environment, addresses), environment.collectors.gateway.autoscaling
+    if section is None or scale is None:
+        return None
+    labels = {"consumergroup": group_name(environment, section), "topic": topic_name(environment, section)}
+    return Autoscaling(scale.max_replicas, round(scale.cpu * 100), Waiting(LAG, labels, scale.lag) if scale.lag is not None else None)
 
 
 def making(environment: Environment, section: Kafka) -> str:

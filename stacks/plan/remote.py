@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     Remote = Cassandra | OpenSearch | Elasticsearch
 
-TRIED = {"cassandra": "5.0.6", "opensearch": "2.19.3"}
-"""Versions of the stores that the tests run."""
+TRIED = {"badger": "4.8.0 in Jaeger 2.13.0", "tempo": "3.0.3", "cassandra": "5.0.6", "opensearch": "2.19.3", "kafka": "3.9.1"}
+"""Versions of stores and of Kafka that this bundle was run with."""
 
 _MOST_KEYSPACE = 48
 
@@ -40,13 +40,17 @@ def place_in_store(storage: Remote, name: str) -> str:
 
 
 def with_place(environment: Environment, name: str) -> Environment:
-    """The environment ``name`` with the keyspace or index prefix written out that it has by default."""
+    """The environment ``name`` with the keyspace or index prefix of its backend written out that it has by default."""
     backend, storage = environment.backend, remote(environment)
     if backend.kind != "jaeger" or storage is None:
         return environment
-    key = "keyspace" if storage.kind == "cassandra" else "index_prefix"
-    placed = storage.model_copy(update={key: place_in_store(storage, name)})
+    placed = storage.model_copy(update={place_key(storage): place_in_store(storage, name)})
     return environment.model_copy(update={"backend": backend.model_copy(update={"storage": placed})})
+
+
+def place_key(storage: Remote) -> str:
+    """Setting that names the place in a store."""
+    return "keyspace" if storage.kind == "cassandra" else "index_prefix"
 
 
 def remote(environment: Environment) -> Remote | None:

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from components.documents.ports import BY_WORKLOAD, OTLP_GRPC, OTLP_HTTP, SPAN_METRICS, TELEMETRY
+from components.documents.ports import OTLP_GRPC, OTLP_HTTP, SPAN_METRICS, TELEMETRY, ports_of
 from components.local.files import hold_folder
 from components.local.instances import Instance
 from components.local.programs import find_programs
 from components.local.supervisor import Supervisor
+from stacks.environment.moves import JaegerBackend
 from stacks.environment.source import ROOT
 from stacks.plan.addresses import OnThisMachine
 from stacks.plan.plan import plan
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from stacks.rehearse.sink import Sink
     from stacks.trial.counters import Sample
 
+_STORE = JaegerBackend.model_validate({"kind": "jaeger", "volume": {"size": "1Gi"}})
+"""Backend of a rehearsal, for which a sink stands."""
 SHORT = timedelta(seconds=1)
 """Wait of a rehearsal: the collector's shortest. What the environment's own wait would have cut off is not sent."""
 _GATE = "--feature-gates=processor.tailsamplingprocessor.recordpolicy"
@@ -84,27 +87,31 @@ def decided(named: Named, traces: Sequence[Trace], *, say: Callable[[str], None]
 
 
 def _compressed(environment: Environment, *, baseline_alone: bool) -> Environment:
-    """The environment at the speed of a rehearsal: its waits and intervals are the shortest, and no series expires meanwhile."""
+    """The environment at the speed of a rehearsal: its waits and intervals are the shortest, and no series expires meanwhile.
+
+    Before its sink any store is the same, and there is one.
+    """
     tail, aggregation = environment.sampling.tail, environment.aggregation
     changed: dict[str, object] = {"wait": SHORT, "baseline_limit": None} | ({"errors": False, "slow": None} if baseline_alone else {})
     sampling = environment.sampling.model_copy(update={"tail": tail.model_copy(update=changed)})
     spans = aggregation.span_metrics.model_copy(update={"expiry": _LASTING})
     graph = aggregation.service_graph.model_copy(update={"wait": SHORT})
     counted = aggregation.model_copy(update={"flush_interval": SHORT, "span_metrics": spans, "service_graph": graph})
-    return environment.model_copy(update={"sampling": sampling, "aggregation": counted})
+    return environment.model_copy(update={"sampling": sampling, "aggregation": counted, "backend": _STORE})
 
 
 @contextmanager
 def _gateway(named: Named, folder: Path, say: Callable[[str], None]) -> Iterator[tuple[Sink, Mapping[str, int]]]:
     """Run the gateway of an environment before a sink; its ports by name."""
     environment = named.environment
-    numbers = {(workload, port.name): free_port() for workload in ("gateway", environment.backend.kind) for port in BY_WORKLOAD[workload]}
+    store = environment.backend.kind
+    numbers = {(workload, port.name): free_port() for workload in ("gateway", store) for port in ports_of(workload)}
     workload = plan(environment, OnThisMachine(str(folder), numbers), name=named.name).workload("gateway")
     gateway = replace(workload, arguments=(*workload.arguments, _GATE))
     programs = find_programs([gateway.server], toolchain=ROOT / "toolchain", say=say)
     with (
         hold_folder(folder) as held,
-        listening(numbers[environment.backend.kind, OTLP_GRPC.name]) as sink,
+        listening(numbers[store, OTLP_GRPC.name]) as sink,
         Supervisor([Instance("gateway", gateway)], programs, held, lambda _: None),
     ):
         yield sink, {port: number for (owner, port), number in numbers.items() if owner == "gateway"}

@@ -31,7 +31,7 @@ def rows(found: Sequence[Tier]) -> Iterator[tuple[str, ...]]:
             f"{tier.replicas:,}{more}",
             f"{tier.spans_per_second:,.0f}",
             "" if tier.cores is None else f"{tier.cores:,.2f}",
-            approximate_bytes(tier.memory),
+            approximate_bytes(tier.memory) if tier.memory else "",
             approximate_bytes(tier.disk) if tier.disk else "",
             f"{approximate_bytes(tier.received)}/s",
             f"{approximate_bytes(tier.sent)}/s" if tier.sent else "",
@@ -51,13 +51,15 @@ def growth_rows(named: Named) -> Iterator[tuple[str, ...]]:
     for power in DECADES:
         found = list(tiers(named.environment, 10**power))
         by_name = {tier.name: tier for tier in found}
+        backend = named.environment.backend
+        store = by_name[backend.kind if backend.name is None else f"{backend.kind}-{backend.name}"]
         yield (
             f"{10**power:,}",
             f"{by_name['agent'].replicas:,}" if "agent" in by_name else "",
             f"{by_name['gateway'].replicas:,}",
             f"{sum(tier.replicas * (tier.cores or 0) for tier in found):,.1f}",
             approximate_bytes(sum(tier.replicas * tier.memory for tier in found)),
-            f"{found[-1].replicas * found[-1].spans_per_second:,.0f}",
+            f"{store.replicas * store.spans_per_second:,.0f}",
             approximate_bytes(sum(tier.replicas * tier.disk for tier in found)),
             f"{approximate_bytes(by_name['gateway'].received)}/s",
         )

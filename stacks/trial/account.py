@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,16 +16,17 @@ from components.local.errors import NotRunningError
 from components.local.instances import read_listing
 from stacks.placement.outputs import Outputs
 from stacks.show.fetch import protocol_of
-from stacks.trial.counters import Counters
+from stacks.trial.counters import PERIOD_SECONDS, Counters
 from stacks.trial.load import Intake, Load, Pace
 from stacks.trial.memory import Memory
 from stacks.trial.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from components.local.instances import Listed
+    from stacks.trial.counters import Move
     from stacks.trial.load import Sent
 
 SETTLED_SECONDS = 60.0
@@ -40,13 +42,23 @@ TAKEN, READ = 'receiver="otlp"', 'receiver="kafka"'
 OFFSET = "otelcol_kafka_receiver_current_offset_ratio"
 """Gauge of a gateway for each partition of which it has read anything."""
 
+BEGUN, ENDED = (f"otelcol_kafka_receiver_partition_{what}_total" for what in ("start", "close"))
+"""Counters of the partitions that a gateway was given, and that were taken from it."""
+
+GROUP_SECONDS = 60.0
+"""Time for gateways to share the topic, before the load begins."""
+
 WITHOUT_THE_FAILED = ('policy="errors"', 'decision="not_sampled"')
 """Decisions that found no failed span. Each trace of a load has one, so such a decision was on a piece of a trace."""
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """The part of a load that one gateway decides on: its spans, those that the gateway took, and its traces that were late or are lost."""
+    """The part of a load that one gateway decides on: its spans, those that the gateway took, and its traces that were late or are lost.
+
+    By a topic a share moves. Spans are of the gateway that read their partition next. Traces that are late or lost are of the one that had
+    read it last when they began, because it is its absence that they waited for.
+    """
 
     spans: int
     taken: int
@@ -122,29 +134,38 @@ class Trial:
     memory: Memory
     gateways: tuple[str, ...]
     late_after: float
-    by_topic: bool = False
+    partitions: int = 0
     faults: list[float] = field(default_factory=list)
-    owners: Mapping[int, str] = field(default_factory=dict)
 
     def fault(self) -> None:
-        """Note that the fault is now, and which gateway reads which partition of a topic; the first note counts."""
-        if not self.faults:
-            self.owners = self._readers()
+        """Note that the fault is now."""
         self.faults.append(time.time())
-
-    def share_of(self, trace_id: bytes) -> str | None:
-        """The gateway that decides on a trace, by a topic the one that read its partition before the fault; None where none is known."""
-        if not self.by_topic:
-            return self.gateways[shard_of(trace_id, len(self.gateways))]
-        return self.owners.get(partition_of(trace_id, len(self.owners))) if self.owners else None
 
     def taken(self) -> Mapping[str, float]:
         """Spans that each gateway has taken of agents."""
-        return self.own.grown("otelcol_receiver_accepted_spans_total", READ if self.by_topic else TAKEN)
+        return self.own.grown("otelcol_receiver_accepted_spans_total", READ if self.partitions else TAKEN)
 
-    def _readers(self) -> Mapping[int, str]:
-        found = self.own.values(OFFSET, "partition") if self.by_topic else {}
-        return {int(partition): name for name in self.gateways for partition in found.get(name, ())}
+    def reads(self) -> Mapping[int, Sequence[Move]]:
+        """The reads of each partition of a topic, in the order of time."""
+        found: dict[int, list[Move]] = {partition: [] for partition in range(self.partitions)}
+        for move in list(self.own.moves):
+            found[int(move.labels["partition"])].append(move)
+        return found
+
+    def spans_of(self, sent: Iterable[Sent]) -> Counter[str | None]:
+        """Spans of traces, by the gateway whose share they are of; None where none has read them."""
+        return self._by_share(sent, self.load.pace.spans, _reader)
+
+    def _by_share(self, sent: Iterable[Sent], each: int, which: Callable[[Sequence[Move], float], str | None]) -> Counter[str | None]:
+        """How often ``each`` is of the share of each gateway; of the reads of a partition, ``which`` finds the gateway of a moment."""
+        reads, found = self.reads(), Counter[str | None]()
+        for one in sent:
+            if self.partitions:
+                name = which(reads[partition_of(one.trace.id, self.partitions)], one.trace.start / 1e9)
+            else:
+                name = self.gateways[shard_of(one.trace.id, len(self.gateways))]
+            found[name] += each
+        return found
 
     def settle(self, *, seconds: float = SETTLED_SECONDS) -> Account:
         """Wait until the load is sent and every acknowledged trace can be read, or none has come for so long; give the account.
@@ -193,11 +214,34 @@ class Trial:
 
     def _shares(self, late: Sequence[Sent], lost: Sequence[Sent]) -> Mapping[str, Share]:
         """The share of each gateway, in the order of their names."""
-        if not self.owners:
-            self.owners = self._readers()
-        accepted = self.taken()
-        own, behind, away = (Counter(self.share_of(sent.trace.id) for sent in some) for some in (self.load.sent, late, lost))
-        return {name: Share(own[name] * self.load.pace.spans, round(accepted[name]), behind[name], away[name]) for name in self.gateways}
+        accepted, own = self.taken(), self.spans_of(self.load.sent)
+        behind, away = (self._by_share(some, 1, _holder) for some in (late, lost))
+        return {name: Share(own[name], round(accepted[name]), behind[name], away[name]) for name in self.gateways}
+
+
+def _reader(reads: Sequence[Move], moment: float) -> str | None:
+    """The gateway that read a partition next after a moment, or last of all; None where none has."""
+    if not reads:
+        return None
+    return reads[min(bisect_left(reads, moment, key=lambda read: read.at), len(reads) - 1)].where
+
+
+def _holder(reads: Sequence[Move], moment: float) -> str | None:
+    """The gateway that had read a partition last at a moment, or first of all; None where none has."""
+    if not reads:
+        return None
+    return reads[max(0, bisect_right(reads, moment, key=lambda read: read.at) - 1)].where
+
+
+def _shared(own: Counters, gateways: Sequence[str]) -> int:
+    """Wait until each gateway has partitions of the topic, and return how many there are; as many as are given out if one has none."""
+    deadline = time.monotonic() + GROUP_SECONDS
+    while True:
+        begun, ended = own.at_each(BEGUN), own.at_each(ENDED)
+        held = [round(begun[name] - ended[name]) for name in gateways]
+        if min(held) > 0 or time.monotonic() > deadline:
+            return sum(held)
+        time.sleep(PERIOD_SECONDS)
 
 
 @contextmanager
@@ -212,16 +256,17 @@ def trial(folder: Path, pace: Pace, *, late_after: float) -> Iterator[Trial]:
         raise NotRunningError(f"{folder.name}: traces are read back from Jaeger alone; run an environment with that backend")
     gateways = tuple(instance.instance for instance in listed if instance.workload == "gateway")
     load = Load(intake(listed, outputs), pace, f"trial-{uuid4().hex[:8]}")
+    own = _counters([instance for instance in listed if instance.workload in {"agent", "gateway"}], "telemetry").start()
     started = Trial(
         folder,
         load,
         Store(str(outputs.query_url), load).start(),
         _counters([instance for instance in listed if "span-metrics" in instance.ports], "span-metrics").start(),
-        _counters([instance for instance in listed if instance.workload in {"agent", "gateway"}], "telemetry").start(),
+        own,
         Memory(folder, gateways).start(),
         gateways,
         late_after,
-        any(instance.workload == "kafka" for instance in listed),
+        _shared(own, gateways) if any(instance.workload == "kafka" for instance in listed) else 0,
     )
     load.start()
     try:
@@ -244,4 +289,5 @@ def intake(listed: tuple[Listed, ...], outputs: Outputs) -> Intake:
 
 
 def _counters(instances: list[Listed], port: str) -> Counters:
-    return Counters({instance.instance: f"http://{instance.address}:{instance.ports[port]}/metrics" for instance in instances})
+    urls = {instance.instance: f"http://{instance.address}:{instance.ports[port]}/metrics" for instance in instances}
+    return Counters(urls, followed=OFFSET)

@@ -38,11 +38,25 @@ def samples(text: str) -> Iterator[Sample]:
         yield Sample(sample["name"], labels, float(sample["value"]))
 
 
-class Counters:
-    """Reads the counters at each of ``urls`` (by a name of the reader's) every second, from ``start`` until ``stop``."""
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A series that was seen with another value: when, in seconds since 1970, at which URL, and its labels."""
 
-    def __init__(self, urls: Mapping[str, str]) -> None:
+    at: float
+    where: str
+    labels: Mapping[str, str]
+
+
+class Counters:
+    """Reads the counters at each of ``urls`` (by a name of the reader's) every second, from ``start`` until ``stop``.
+
+    ``moves`` has every move of the metric ``followed``, in the order of time.
+    """
+
+    def __init__(self, urls: Mapping[str, str], *, followed: str = "") -> None:
+        self.moves: list[Move] = []
         self._urls = urls
+        self._followed = followed
         self._last: dict[tuple[str, str], float] = {}
         self._grown: dict[tuple[str, str], float] = defaultdict(float)
         self._moved: dict[str, float] = {}
@@ -76,16 +90,15 @@ class Counters:
 
     def now(self, metric: str) -> float:
         """The sum of all series of a gauge, as each was read last."""
-        return sum(value for (_, series), value in list(self._last.items()) if series.partition("{")[0] == metric)
+        return sum(self.at_each(metric).values())
 
-    def values(self, metric: str, label: str) -> Mapping[str, frozenset[str]]:
-        """The values that a label of a metric has at each URL, as each was read last."""
-        found: dict[str, set[str]] = {where: set() for where in self._urls}
-        for where, series in list(self._last):
-            name, _, labels = series.partition("{")
-            if name == metric:
-                found[where] |= {pair["value"] for pair in _LABEL.finditer(labels) if pair["name"] == label}
-        return {where: frozenset(seen) for where, seen in found.items()}
+    def at_each(self, metric: str) -> Mapping[str, float]:
+        """The sum of all series of a metric at each URL, as each was read last."""
+        found = dict.fromkeys(self._urls, 0.0)
+        for (where, series), value in list(self._last.items()):
+            if series.partition("{")[0] == metric:
+                found[where] += value
+        return found
 
     def still_seconds(self, metric: str) -> float:
         """Seconds since any series of a metric last moved; infinity where none has."""
@@ -108,7 +121,10 @@ class Counters:
     def _count(self, series: tuple[str, str], value: float) -> None:
         before = self._last.get(series, 0.0)
         if value != before:
-            self._moved[series[1].partition("{")[0]] = time.monotonic()
+            name, _, labels = series[1].partition("{")
+            self._moved[name] = time.monotonic()
+            if name == self._followed:
+                self.moves.append(Move(time.time(), series[0], {pair["name"]: pair["value"] for pair in _LABEL.finditer(labels)}))
         # A counter that is smaller than before began anew with its server.
         self._grown[series] += value - before if value >= before else value
         self._last[series] = value

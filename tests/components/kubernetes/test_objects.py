@@ -102,6 +102,27 @@ def test_a_statefulset_finds_a_claim_of_the_planned_size_for_every_replica(varia
     assert claims == {}
 
 
+def test_gateways_of_a_topic_are_scaled_up_to_the_most_and_each_has_its_claim() -> None:
+    collectors = plans.settings("prod-otlp")["collectors"]
+    gateway = collectors["gateway"] | {"autoscaling": {"max_replicas": 12, "lag": 10_000}}
+    found = plans.objects(plans.planned_with("prod-otlp", collectors=collectors | {"gateway": gateway}))
+    (scaler,) = plans.of_kind(found, "HorizontalPodAutoscaler")
+    spec = scaler["spec"]
+    assert spec["scaleTargetRef"] == {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "gateway"}
+    assert (spec["minReplicas"], spec["maxReplicas"]) == (3, 12)
+    by_cpu, by_lag = spec["metrics"]
+    assert by_cpu["resource"]["target"]["averageUtilization"] == 70
+    topic = "virtengine-observability.spans"
+    labels = {"consumergroup": topic, "topic": topic}
+    assert by_lag["external"]["metric"] == {"name": "kafka_consumergroup_lag", "selector": {"matchLabels": labels}}
+    assert by_lag["external"]["target"]["averageValue"] == quantity(10_000)
+    (set_,) = [one["spec"] for one in plans.of_kind(found, "StatefulSet") if one["metadata"]["name"] == "gateway"]
+    assert "replicas" not in set_, "each deployment would set back what the cluster has decided"
+    assert set_["template"]["spec"]["terminationGracePeriodSeconds"] > 25, "the wait for an answer"
+    claims = {one["metadata"]["name"] for one in plans.of_kind(found, "PersistentVolumeClaim")}
+    assert claims == {f"queue-gateway-{ordinal}" for ordinal in range(12)}
+
+
 def test_only_what_holds_traces_is_protected_where_the_environment_says_so() -> None:
     claims = {variant: sorted(name for w in plans.planned(variant).workloads for name in protected_claims(w)) for variant in plans.VARIANTS}
     assert claims == {

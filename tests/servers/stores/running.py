@@ -20,13 +20,14 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from components.documents.images import SERVERS, STORES
 from components.local.addresses import hold_block
+from components.local.authority import Authority
 from components.local.errors import MissingProgramError
 from components.local.files import hold_folder
 from components.local.programs import find_programs
 from components.local.supervisor import Supervisor
 from stacks.environment.source import ROOT
-from stacks.placement.small import instances
-from stacks.placement.small_store import own_store, with_own_store
+from stacks.placement.small import instances, write_secrets
+from stacks.placement.small_store import own_store, store_secrets, with_own_store
 from stacks.placement.surroundings import STORE, lay_out
 from stacks.plan.addresses import OnKubernetes
 from stacks.plan.plan import plan
@@ -70,29 +71,35 @@ def before(kind: str, **changes: object) -> Named:
 
 @dataclass(frozen=True)
 class Servers:
-    """Running Jaegers: the addresses of those that take spans and of those that show them, their jobs, and what runs them."""
+    """Running Jaegers: the addresses of those that take spans and of those that show them, their jobs, and what runs them.
+
+    ``authority`` is that behind the certificate of the ``store``.
+    """
 
     takes: tuple[str, ...]
     shows: tuple[str, ...]
     jobs: tuple[Job, ...]
     supervisor: Supervisor
     store: str
+    authority: Authority
 
 
 @contextmanager
 def running(
-    named: Named, folder: Path, programs: Mapping[str, Path], *, store: str = "", changed: Callable[[str], str] = str
+    named: Named, folder: Path, programs: Mapping[str, Path], *, beside: Servers | None = None, changed: Callable[[str], str] = str
 ) -> Iterator[Servers]:
-    """Run the Jaegers of an environment, and their store unless one is at the address ``store``; ``changed`` edits documents of Jaeger."""
+    """Run the Jaegers of an environment before the store of those ``beside``, or of their own; ``changed`` edits documents of Jaeger."""
     with hold_folder(folder) as held, hold_block(held.path) as block:
-        there = store or block[STORE]
+        there, authority = (beside.store, beside.authority) if beside else (block[STORE], Authority("stores of the tests"))
         here = replace(named, environment=with_own_store(named.environment, there))
         layout = lay_out(plan(here.environment, OnKubernetes(here.environment.namespace), name=here.name), block, nodes=1)
-        small = instances(here, layout, held.path, {})
-        own = () if store else own_store(here.environment, there, held.path)
+        filled = store_secrets(here.environment, authority)
+        small = instances(here, layout, held.path, filled)
+        own, files = ((), {}) if beside else own_store(here.environment, there, held.path, filled)
+        write_secrets(small, files, held.path, filled, authority)
         jaegers = [_edited(one, changed) for one in small.instances if one.workload.name in {"jaeger", "query"}]
         with Supervisor([*own, *jaegers], programs, held, print) as supervisor:
-            yield Servers(layout.instances["jaeger"], layout.instances["query"], small.plan.jobs, supervisor, there)
+            yield Servers(layout.instances["jaeger"], layout.instances["query"], small.plan.jobs, supervisor, there, authority)
 
 
 def _edited(instance: Instance, changed: Callable[[str], str]) -> Instance:

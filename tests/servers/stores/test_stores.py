@@ -106,7 +106,7 @@ def test_two_jaegers_share_a_cassandra_that_forgets_by_its_time_to_live(tmp_path
         def shorter(text: str) -> str:
             return text.replace("_ttl: 1m", f"_ttl: {SHORT_SECONDS}s")
 
-        with running(short, tmp_path / "short", programs, store=servers.store, changed=shorter) as forgetful:
+        with running(short, tmp_path / "short", programs, beside=servers, changed=shorter) as forgetful:
             trace, exporter = new(), Exporter(forgetful.takes)
             exporter.send(request("short", [trace], spans=3, start=time.time()), Sent(), [trace])
             exporter.close()

@@ -8,7 +8,6 @@ import pytest
 
 from components.kubernetes.objects import workload_objects
 from stacks.changes.diff import Difference, difference
-from stacks.environment.schema import Setting, settings
 from stacks.plan.plan import plan
 from stacks.plan.targets import addresses_of
 from tests.stacks import samples
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from components.workload import Plan
+    from stacks.environment.schema import Setting
     from stacks.environment.source import Named
 
 
@@ -27,6 +27,7 @@ def told(base: str, changes: samples.Changes, *, given: samples.Changes | None =
     return {change.key: change.consequence for change in found.changes}
 
 
+SCALED = "collectors.gateway.autoscaling"
 LINES: dict[str, tuple[str, samples.Changes, str, str]] = {
     "head ratio": ("prod", {"sampling.head_ratio": "50 %"}, "sampling.head_ratio", "running services follow within 1m"),
     "queue shrunk": ("prod", {"collectors.gateway.queue.size": "8Gi"}, "collectors.gateway.queue.size", "a claim cannot shrink"),
@@ -120,6 +121,25 @@ LINES: dict[str, tuple[str, samples.Changes, str, str]] = {
 def test_the_consequence_of_a_change_is_said(line: str) -> None:
     base, changes, key, part = LINES[line]
     assert part in (told(base, changes)[key] or ""), told(base, changes)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "part"),
+    [
+        (None, {"max_replicas": 12}, "one gateway alone runs until"),
+        ({"max_replicas": 6}, {"max_replicas": 12}, "each has a claim"),
+        ({"max_replicas": 12}, {"max_replicas": 6}, "the queues of those that go are deleted"),
+        ({"max_replicas": 12}, None, "gateways beyond it end"),
+    ],
+)
+def test_another_bound_of_the_gateways_of_a_topic_tells_what_becomes_of_claims(before: object, after: object, part: str) -> None:
+    found = told("prod-otlp", {SCALED: after}, given={SCALED: before})
+    assert part in (found[f"{SCALED}.max_replicas"] or ""), found
+
+
+def test_another_least_of_scaled_gateways_deletes_nothing() -> None:
+    found = told("prod-otlp", {"collectors.gateway.replicas": 2}, given={SCALED: {"max_replicas": 12}})
+    assert "nothing is deleted" in (found["collectors.gateway.replicas"] or "")
 
 
 def test_a_topic_that_is_taken_up_loses_nothing_and_one_that_is_left_is_named() -> None:
@@ -224,7 +244,7 @@ def untrue(found: Difference, old: Plan, new: Plan) -> Iterator[str]:
         yield "nothing restarts"
     if not any(after[0] < before[0] for name, before in claims(old).items() if (after := claims(new).get(name))):
         yield "cannot shrink"
-    if old.backend == new.backend == "jaeger":
+    if {store.kind for plan_ in (old, new) for store in plan_.stores} == {"jaeger"}:
         yield "bucket"
 
 
@@ -235,7 +255,7 @@ def both_ways(setting: Setting) -> Iterator[tuple[Named, Named]]:
     yield found.new, found.old
 
 
-@pytest.mark.parametrize("setting", settings(), ids=lambda setting: setting.key)
+@pytest.mark.parametrize("setting", mutations.each_once(), ids=lambda setting: setting.key)
 def test_what_the_objects_of_a_changed_plan_bring_about_is_said(setting: Setting) -> None:
     for old, new in both_ways(setting):
         before, after = planned(old), planned(new)

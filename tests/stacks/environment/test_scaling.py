@@ -84,6 +84,23 @@ def test_queues_cover_the_same_outages_under_any_rate() -> None:
         assert away_seconds(held) == pytest.approx(away_seconds(usual), rel=1e-4)
 
 
+def test_before_a_store_elsewhere_each_server_and_each_copy_has_a_row() -> None:
+    for name, store in (("prod-cassandra", "cassandra"), ("prod-opensearch", "opensearch")):
+        whole = environment(name)
+        found = {tier.name: tier for tier in tiers(whole, 2_000)}
+        assert list(found) == ["agent", "gateway", "jaeger", "query", store]
+        backend = whole.backend
+        assert backend.kind == "jaeger"
+        assert backend.storage.kind != "badger"
+        assert found["query"].replicas == backend.query.replicas
+        assert found[store].replicas == backend.storage.replication
+
+
+def test_more_gateways_than_the_topic_has_partitions_are_named() -> None:
+    found = {tier.name: tier for tier in tiers(samples.named("prod-otlp").environment, 10**6)}
+    assert found["gateway"].limit == "the topic has 12 partitions, and as many gateways read it: give it more"
+
+
 def test_a_store_that_cannot_take_a_rate_is_named_with_its_limit() -> None:
     assert [tier.limit for tier in tiers(environment("prod"), 2_000)] == [None, None, None]
     store = list(tiers(environment("prod"), 1_000_000))[-1]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
+from components.documents.images import SERVERS, STORES, SURROUNDINGS
+from components.local.build import RECIPES
 from stacks.environment.parse import BadEnvironmentError
-from stacks.plan.remote import default_index_prefix, default_keyspace
+from stacks.environment.source import ROOT
+from stacks.plan.remote import TRIED, default_index_prefix, default_keyspace
 from stacks.plan.sharing import read_alone
 from stacks.show.describe import describe
 from tests.stacks import samples
@@ -63,3 +67,18 @@ def test_check_names_the_store_its_place_and_the_version_that_was_tried() -> Non
     other = {"backend.storage.kind": "elasticsearch"}
     told = dict(describe(samples.named("prod-opensearch", other).environment, samples.planned("prod-opensearch", changes=other)))["backend"]
     assert "elasticsearch (not tried here)" in told
+
+
+def test_check_names_the_versions_that_the_toolchain_has() -> None:
+    badger = re.search(r"dgraph-io/badger/v4 v(\S+)", (ROOT / "toolchain/jaeger/go.mod").read_text())
+    assert badger is not None
+    servers = {**SERVERS, **STORES, **SURROUNDINGS}
+    assert {name: servers[name].tag for name in ("tempo", "cassandra", "opensearch", "kafka")} | {
+        "badger": f"{badger[1]} in Jaeger {RECIPES['jaeger'].version}"
+    } == TRIED
+    for base, word, said in (
+        ("prod", "backend", f"Badger (tried with {TRIED['badger']})"),
+        ("prod-tempo", "backend", "(tried with 3.0.3)"),
+        ("prod-otlp", "kafka", "Kafka 3.9.1"),
+    ):
+        assert said in dict(describe(samples.named(base).environment, samples.planned(base)))[word]

@@ -43,3 +43,13 @@ def test_a_gauge_is_what_was_read_last_and_a_counter_what_it_has_grown_by() -> N
         counters.stop()
     assert counters.now("queued") == 2
     assert counters.grown("queued_total") == {"one": 3, "other": 3}
+
+
+def test_moves_are_told_of_the_metric_that_is_followed_alone() -> None:
+    text = ['offset{partition="0"} 7\noffset{partition="1"} 5\nother{partition="0"} 1\n']
+    with scraped(text) as url:
+        counters = Counters({"one": url}, followed="offset").start()
+        text.append('offset{partition="0"} 7\noffset{partition="1"} 6\nother{partition="0"} 2\n')
+        counters.stop()
+    assert counters.at_each("offset") == {"one": 13}
+    assert [(move.where, move.labels["partition"]) for move in counters.moves] == [("one", "0"), ("one", "1"), ("one", "1")]
