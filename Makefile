@@ -175,6 +175,10 @@ ledger: .venv/ready ## hold printed figures against what the real servers then d
 alerts: .venv/ready ## fire each alert by its fault on the shape of a cluster and write docs/alerts.md; half an hour, as root (ARGS="--only NAME")
 	@$(PY) -m benchmarks.alerts $(ARGS)
 
+.PHONY: dashboards
+dashboards: .venv-benchmarks/ready ## draw what each dashboard shows of VirtEngine on the shape of a cluster, in docs/pictures; five minutes
+	@.venv-benchmarks/bin/python -m benchmarks.dashboards $(ARGS)
+
 .PHONY: benchmark-orders
 benchmark-orders: .venv/ready ## measure what tracing adds to placing an order (ARGS="--orders 1000")
 	@$(PY) -m benchmarks.place_order $(ARGS)

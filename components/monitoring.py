@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Scraping = Literal["off", "annotations", "monitors"]
-"""Form in which a cluster's Prometheus is told what to scrape: none, annotations of pods, or PodMonitors of the Prometheus operator."""
+Scraping = Literal["off", "annotations", "monitors", "service-monitors"]
+"""Form in which a Prometheus is told what to scrape: none, annotations of pods, or PodMonitors or ServiceMonitors of the Prometheus
+operator."""
 
 
 @dataclass(frozen=True, slots=True)
 class Monitoring:
     """Settings of monitoring that placements need.
 
-    ``labels`` are on PodMonitors and PrometheusRules, because a Prometheus selects these by labels. ``alerts`` says whether there are
+    ``labels`` are on monitors and PrometheusRules, because a Prometheus selects these by labels. ``alerts`` says whether there are
     rules at all, ``runbook`` is the URL of the page with a section for each. ``dashboards`` are files of dashboards by their names, for
     ConfigMaps with ``dashboard_labels``, by which a Grafana that is no part of the plan finds them; there are none without such labels.
     """
@@ -28,3 +29,8 @@ class Monitoring:
     runbook: str = ""
     dashboard_labels: Mapping[str, str] = field(default_factory=dict)
     dashboards: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def by_operator(self) -> bool:
+        """Whether the objects are those of the Prometheus operator."""
+        return self.scraping in {"monitors", "service-monitors"}

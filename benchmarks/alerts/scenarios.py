@@ -1,4 +1,4 @@
-"""The faults, each with the alerts that it is to fire."""
+"""The faults of the servers that every environment has, each with the alerts that it is to fire."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import grpc
 from cryptography import x509
@@ -23,6 +22,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceS
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
+from benchmarks.alerts.scenario import USUAL, Scenario, refused, repeated
+from benchmarks.alerts.topic import ON_A_TOPIC, STORE_ELSEWHERE
 from stacks.trial.load import Pace
 
 if TYPE_CHECKING:
@@ -31,88 +32,67 @@ if TYPE_CHECKING:
 
     from benchmarks.alerts.stage import Stage
 
-USUAL = Pace(10, 3600)
 HEAVY = Pace(40, 3600, span_bytes=700, give_up_seconds=5)
 """A load that fills the queues of the environment within two minutes."""
 MANY = Pace(1500, 3600, spans=1, span_bytes=150, give_up_seconds=5)
 """Traces of one small span."""
+STEADY = Pace(15, 3600, span_bytes=6000, give_up_seconds=5)
+"""A load that agents take with ease while a gateway answers."""
 FLOOD = Pace(40, 3600, span_bytes=6000, give_up_seconds=5)
 """More than collectors with hardly any memory take."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scenario:
-    """A fault. ``alerts`` are to fire while it lasts, ``after`` once it has ended.
-
-    ``environment`` names the one that is run: ``disks`` has volumes of their own size, ``tight`` low limits, ``small`` agents
-    with hardly any memory, ``crowded`` such gateways. ``stays`` says that the alerts do not end with the fault.
-    """
-
-    title: str
-    alerts: tuple[str, ...]
-    make: Callable[[Stage], AbstractContextManager[None]]
-    after: tuple[str, ...] = ()
-    load: Pace | None = USUAL
-    environment: Literal["usual", "disks", "tight", "small", "crowded"] = "usual"
-    stays: bool = False
-
-
-def _refused(*names: str) -> Callable[[Stage], AbstractContextManager[None]]:
-    @contextmanager
-    def make(stage: Stage) -> Iterator[None]:
-        for name in names:
-            stage.faults.refuse(name)
-        try:
-            yield
-        finally:
-            for name in names:
-                stage.faults.release(name)
-                stage.faults.wait_healthy(name)
-
-    return make
-
-
 @contextmanager
 def _backend_away(stage: Stage) -> Iterator[None]:
-    with stage.people(), _refused("jaeger-0")(stage):
+    with stage.people(), refused("jaeger-0")(stage):
         yield
 
 
 def _killed_again_and_again(stage: Stage) -> AbstractContextManager[None]:
     """A server that is killed and started again at once, each time after a scrape or two have seen it."""
-    supervisor = stage.running.supervisor
+    return repeated(lambda: stage.start_again("sampling-0"), 4)
 
-    def kill() -> None:
-        supervisor.kill("sampling-0")
-        supervisor.stop("sampling-0")
-        supervisor.start("sampling-0")
 
-    return _repeated(kill, 4)
+def _stranger(stage: Stage) -> AbstractContextManager[None]:
+    """Another server in place of a gateway, which refuses what it is sent for good."""
+    return _in_place(stage, lambda _: 400)
+
+
+def _silent(stage: Stage) -> AbstractContextManager[None]:
+    """A gateway that takes requests and answers none, so that what is under way to it stays in the memory of the agents."""
+
+    def wait(ended: threading.Event) -> int:
+        ended.wait()
+        return 503
+
+    return _in_place(stage, wait)
 
 
 @contextmanager
-def _stranger(stage: Stage) -> Iterator[None]:
-    """Another server in place of a gateway, which refuses what it is sent for good."""
+def _in_place(stage: Stage, answer: Callable[[threading.Event], int]) -> Iterator[None]:
+    """A server in place of a gateway; ``answer`` gives the status of each answer, and is told when the fault ends."""
+    ended = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
-        """Answers 400."""
+        """Takes the body, and answers."""
 
         def do_POST(self) -> None:
-            """Take the body and refuse it."""
+            """Take the body and answer."""
             self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(400)
+            self.send_response(answer(ended))
             self.end_headers()
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the overridden method
             """Say nothing."""
 
     listed = stage.faults.find("gateway-0")
-    with _refused("gateway-0")(stage), ThreadingHTTPServer((listed.address, listed.ports["otlp-http"]), Handler) as server:
+    with refused("gateway-0")(stage), ThreadingHTTPServer((listed.address, listed.ports["otlp-http"]), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         try:
             yield
         finally:
+            ended.set()
             server.shutdown()
             thread.join()
 
@@ -147,26 +127,7 @@ def _sent(stage: Stage, spans: Callable[[], Sequence[Span]], every: float) -> Ab
         with suppress(OSError):
             stage.post(_request(spans()))
 
-    return _repeated(send, every)
-
-
-@contextmanager
-def _repeated(act: Callable[[], object], every: float) -> Iterator[None]:
-    """Act, and again after a pause of ``every`` seconds, while the context lasts."""
-    ended = threading.Event()
-
-    def run() -> None:
-        while not ended.is_set():
-            act()
-            ended.wait(every)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
+    return repeated(send, every)
 
 
 class _Refusing(TraceServiceServicer):
@@ -182,7 +143,7 @@ def _other_store(stage: Stage) -> Iterator[None]:
     """Another server in place of the store, which refuses what it is sent for good."""
     listed, server = stage.faults.find("jaeger-0"), grpc.server(ThreadPoolExecutor(4))
     add_TraceServiceServicer_to_server(_Refusing(), server)
-    with _refused("jaeger-0")(stage):
+    with refused("jaeger-0")(stage):
         server.add_insecure_port(f"{listed.address}:{listed.ports['otlp-grpc']}")
         server.start()
         try:
@@ -244,7 +205,7 @@ def _damaged(name: str, away: str) -> Callable[[Stage], AbstractContextManager[N
     @contextmanager
     def make(stage: Stage) -> Iterator[None]:
         with ExitStack() as stack:
-            stack.enter_context(_refused(away)(stage))
+            stack.enter_context(refused(away)(stage))
             time.sleep(5)
             stage.faults.damage(name, "queue", "garbage")
             stage.faults.wait_healthy(name)
@@ -259,9 +220,9 @@ def _none(_: Stage) -> Iterator[None]:
 
 
 SCENARIOS = {
-    "sampling-down": Scenario(title="The strategy server is away", alerts=("TracingSamplingDown",), make=_refused("sampling-0")),
-    "access-down": Scenario(title="The login proxy is away", alerts=("TracingAccessDown",), make=_refused("access-0")),
-    "agent-down": Scenario(title="An agent is away", alerts=("TracingAgentDown",), after=("TracingLateSpans",), make=_refused("agent-1")),
+    "sampling-down": Scenario(title="The strategy server is away", alerts=("TracingSamplingDown",), make=refused("sampling-0")),
+    "access-down": Scenario(title="The login proxy is away", alerts=("TracingAccessDown",), make=refused("access-0")),
+    "agent-down": Scenario(title="An agent is away", alerts=("TracingAgentDown",), after=("TracingLateSpans",), make=refused("agent-1")),
     "restarts": Scenario(title="A server is killed again and again", alerts=("TracingServerRestarts",), make=_killed_again_and_again),
     "certificate": Scenario(title="A certificate was not renewed", alerts=("TracingCertificateExpires",), make=_old_certificate),
     "gateway-away": Scenario(
@@ -273,7 +234,7 @@ SCENARIOS = {
             "TracingAgentQueueFull",
             "TracingSpansRefused",
         ),
-        make=_refused("gateway-0"),
+        make=refused("gateway-0"),
         load=HEAVY,
     ),
     "stranger": Scenario(
@@ -321,13 +282,18 @@ SCENARIOS = {
         title="Calls whose other side is not traced", alerts=("TracingServiceGraphFull",), make=_half_calls, environment="tight"
     ),
     "many-traces": Scenario(
-        title="Traces are smaller and more than expected", alerts=("TracingSamplingFull",), make=_none, load=MANY, environment="tight"
+        title="Traces are smaller and more than expected",
+        alerts=("TracingSamplingFull",),
+        make=_none,
+        load=MANY,
+        rises=True,
+        environment="tight",
     ),
     "flood": Scenario(
-        title="More comes than the memory of an agent holds",
+        title="A gateway answers nothing, and more comes than the memory of an agent holds",
         alerts=("TracingAgentMemoryFull",),
-        make=_none,
-        load=FLOOD,
+        make=_silent,
+        load=STEADY,
         environment="small",
     ),
     "crowd": Scenario(
@@ -335,7 +301,10 @@ SCENARIOS = {
         alerts=("TracingGatewayMemoryFull",),
         make=_none,
         load=FLOOD,
+        rises=True,
         environment="crowded",
     ),
+    **STORE_ELSEWHERE,
+    **ON_A_TOPIC,
 }
 """In the order in which they are run."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from components.alerts.rule import Times
     from components.workload import Plan
 
-_MINUTES_5, _MINUTES_15 = 300, 900
+_MINUTES_5, _MINUTES_10, _MINUTES_15 = 300, 600, 900
 
 ON_MEMORY = "otelcol_processor_tail_sampling_sampling_traces_on_memory"
 LATE = "otelcol_processor_tail_sampling_early_releases_from_cache_decision_total"
@@ -30,7 +30,7 @@ def traces(plan: Plan, times: Times) -> Iterator[Rule]:
     """The alerts of tail sampling and of the metrics that are made of traces."""
     for found in collectors(plan):
         if (held := found.traces_held) is not None:
-            yield _held(found, held)
+            yield _held(found, held, times)
             yield _late(found, times)
         if "service_graph" in found.has_connector:
             yield _edges(found, times)
@@ -42,19 +42,20 @@ def _own(found: Collector, **labels: str) -> dict[str, str]:
     return {"namespace": found.plan.namespace, "job": found.name, **labels}
 
 
-def _held(found: Collector, held: int) -> Rule:
+def _held(found: Collector, held: int, times: Times) -> Rule:
     pod = f"{found.name}-0"
     series = selected(ON_MEMORY, **_own(found, pod=pod))
     return Rule(
         name=f"{PREFIX}SamplingFull",
         workload=found.name,
-        expression=f"max by (pod) ({selected(ON_MEMORY, **_own(found))}) > {round(held * 0.9)}",
-        pending=_MINUTES_5,
+        # A sampler that is full takes a wait's worth of traces at once, decides on them at once, and is empty in between.
+        expression=f"max by (pod) (max_over_time({selected(ON_MEMORY, **_own(found))}[{times.range(_MINUTES_5)}])) > {round(held * 0.9)}",
+        pending=_MINUTES_10,
         severity="warning",
         summary="{{ $labels.pod }} holds nearly as many traces as may wait for their decision",
         description="Nothing is lost: once the bound is reached spans are taken as fast as traces are decided, and their senders wait. "
         "The bound follows from the memory of a gateway and the expected size of a span.",
-        firing=Trial({series: f"{held}x150"}, {"pod": pod}),
+        firing=Trial({series: " ".join([str(held), str(held), "0"] * 50)}, {"pod": pod}),
         quiet={series: f"{held // 2}x150"},
     )
 

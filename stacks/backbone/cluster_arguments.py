@@ -113,19 +113,20 @@ class Monitoring(TypedDict):
     """Scraping, alerts and dashboards."""
 
     scraping: NotRequired[str]
-    """How the cluster's Prometheus is told what to scrape: by `annotations` of the pods (`prometheus.io/scrape`, `port`, `path`), or by
-    `monitors`, which are PodMonitors of the Prometheus operator. Kubernetes only. Default: `off`, because who may scrape is named in
-    `aggregation.scraper_namespaces`, and that has no default either."""
+    """How the cluster's Prometheus is told what to scrape: by `annotations` of the pods (`prometheus.io/scrape`, `port`, `path`), by
+    `monitors`, which are PodMonitors of the Prometheus operator, or by `service-monitors`, which are ServiceMonitors, for a
+    Prometheus that selects these alone; each workload then has a Service of its metrics too. Kubernetes only. Default: `off`, because
+    who may scrape is named in `aggregation.scraper_namespaces`, and that has no default either."""
     remote_write: NotRequired[RemoteWrite]
     """Remote write, where no Prometheus reaches the pods: the agent of each node scrapes the backbone's pods there, and writes their
     series to a store. Kubernetes only. Default: none."""
     interval: NotRequired[str]
-    """Interval at which PodMonitors or agents have servers scraped. Default: 30 s, as the Prometheus operator's own."""
+    """Interval at which monitors or agents have servers scraped. Default: 30 s, as the Prometheus operator's own."""
     labels: NotRequired[dict[str, str]]
-    """Labels of PodMonitors and PrometheusRules, for a Prometheus that selects by them, such as `release: prometheus`. Default: none."""
+    """Labels of monitors and PrometheusRules, for a Prometheus that selects by them, such as `release: prometheus`. Default: none."""
     alerts: NotRequired[bool]
-    """Whether there are alerts: a PrometheusRule where `scraping` is `monitors`, and the file `monitoring/alerts.yaml` wherever the plan
-    is rendered. Default: true; a rule costs its evaluation alone."""
+    """Whether there are alerts: a PrometheusRule where `scraping` is by monitors of either kind, and the file `monitoring/alerts.yaml`
+    wherever the plan is rendered. Default: true; a rule costs its evaluation alone."""
     runbook: NotRequired[str]
     """Address of the page with a section for each alert, to which its `runbook_url` leads: `docs/operating.md` of this repository, where
     you publish it. Default: none; `runbook_url` then names that file."""

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from components.kubernetes.names import Object
     from components.workload import Plan
 
+_OPERATOR = ("the Prometheus operator", "https://prometheus-operator.dev/docs/getting-started/installation/")
+
 CONTROLLERS = {
     "HTTPRoute": ("access.gateway", "the Gateway API", "https://gateway-api.sigs.k8s.io/guides/"),
     "Certificate": ("ingest.certificate or access.certificate", "cert-manager", "https://cert-manager.io/docs/installation/"),
@@ -26,12 +28,9 @@ CONTROLLERS = {
         "the OpenTelemetry operator",
         "https://opentelemetry.io/docs/platforms/kubernetes/operator/",
     ),
-    "PodMonitor": ("monitoring.scraping", "the Prometheus operator", "https://prometheus-operator.dev/docs/getting-started/installation/"),
-    "PrometheusRule": (
-        "monitoring.alerts",
-        "the Prometheus operator",
-        "https://prometheus-operator.dev/docs/getting-started/installation/",
-    ),
+    "PodMonitor": ("monitoring.scraping", *_OPERATOR),
+    "ServiceMonitor": ("monitoring.scraping", *_OPERATOR),
+    "PrometheusRule": ("monitoring.alerts", *_OPERATOR),
     "ExternalSecret": ("target.external_secrets", "the External Secrets Operator", "https://external-secrets.io/latest/"),
 }
 """By each kind that a controller brings: the setting that asks for it, the controller, and its page."""

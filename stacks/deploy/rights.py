@@ -39,6 +39,7 @@ RESOURCES: Mapping[str, str] = {
     "ExternalSecret": "externalsecrets",
     "Instrumentation": "instrumentations",
     "PodMonitor": "podmonitors",
+    "ServiceMonitor": "servicemonitors",
     "PrometheusRule": "prometheusrules",
 }
 """The name in paths and rules of each kind that a plan has."""

@@ -37,20 +37,21 @@ class RemoteWrite(Section):
 class Monitoring(Section):
     """Scraping, alerts and dashboards."""
 
-    scraping: Literal["off", "annotations", "monitors"] = Field(default="off", title="scraping of the servers")
-    """How the cluster's Prometheus is told what to scrape: by `annotations` of the pods (`prometheus.io/scrape`, `port`, `path`), or by
-    `monitors`, which are PodMonitors of the Prometheus operator. Kubernetes only. Default: `off`, because who may scrape is named in
-    `aggregation.scraper_namespaces`, and that has no default either."""
+    scraping: Literal["off", "annotations", "monitors", "service-monitors"] = Field(default="off", title="scraping of the servers")
+    """How the cluster's Prometheus is told what to scrape: by `annotations` of the pods (`prometheus.io/scrape`, `port`, `path`), by
+    `monitors`, which are PodMonitors of the Prometheus operator, or by `service-monitors`, which are ServiceMonitors, for a Prometheus that
+    selects these alone; each workload then has a Service of its metrics too. Kubernetes only. Default: `off`, because who may scrape is
+    named in `aggregation.scraper_namespaces`, and that has no default either."""
     remote_write: RemoteWrite | None = None
     """Remote write, where no Prometheus reaches the pods: the agent of each node scrapes the backbone's pods there, and writes their series
     to a store. Kubernetes only. Default: none."""
     interval: Interval = Field(default=timedelta(seconds=30), title="scrape interval")
-    """Interval at which PodMonitors or agents have servers scraped. Default: 30 s, as the Prometheus operator's own."""
+    """Interval at which monitors or agents have servers scraped. Default: 30 s, as the Prometheus operator's own."""
     labels: dict[LabelKey, LabelValue] = Field(default_factory=dict, title="label of monitors and rules")
-    """Labels of PodMonitors and PrometheusRules, for a Prometheus that selects by them, such as `release: prometheus`. Default: none."""
+    """Labels of monitors and PrometheusRules, for a Prometheus that selects by them, such as `release: prometheus`. Default: none."""
     alerts: bool = Field(default=True, title="alerts")
-    """Whether there are alerts: a PrometheusRule where `scraping` is `monitors`, and the file `monitoring/alerts.yaml` wherever the plan is
-    rendered. Default: true; a rule costs its evaluation alone."""
+    """Whether there are alerts: a PrometheusRule where `scraping` is by monitors of either kind, and the file `monitoring/alerts.yaml`
+    wherever the plan is rendered. Default: true; a rule costs its evaluation alone."""
     runbook: HttpsUrl | None = Field(default=None, title="page of the alerts", examples=["https://docs.example.org/tracing/operating.html"])
     """Address of the page with a section for each alert, to which its `runbook_url` leads: `docs/operating.md` of this repository, where
     you publish it. Default: none; `runbook_url` then names that file."""

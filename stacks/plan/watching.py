@@ -15,6 +15,7 @@ from stacks.plan.remote import remote, store_ports
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from components.dashboards.boards import Subject
     from stacks.environment.model import Environment
     from stacks.plan.addresses import Addresses
 
@@ -39,8 +40,15 @@ def monitoring(environment: Environment, addresses: Addresses) -> Monitoring:
 def dashboards(environment: Environment, addresses: Addresses) -> Mapping[str, str]:
     """The dashboards of a backbone, by the names of their files."""
     # Grafana's SDK takes long to import, and most plans have no dashboards.
-    from components.dashboards.boards import Stored, Subject, boards
+    from components.dashboards.boards import boards
     from components.dashboards.panels import texts
+
+    return texts(boards(subject(environment, addresses)))
+
+
+def subject(environment: Environment, addresses: Addresses) -> Subject:
+    """The backbone as its dashboards need it."""
+    from components.dashboards.boards import Stored, Subject
 
     clustered = addresses.shape == "cluster"
     stores = tuple(
@@ -52,7 +60,7 @@ def dashboards(environment: Environment, addresses: Addresses) -> Mapping[str, s
         )
         for each in environment.stores
     )
-    subject = Subject(
+    return Subject(
         environment.namespace,
         "agent" if clustered else "gateway",
         stores,
@@ -60,7 +68,6 @@ def dashboards(environment: Environment, addresses: Addresses) -> Mapping[str, s
         environment.monitoring.exemplars,
         topic=section_of(environment, addresses) is not None,
     )
-    return texts(boards(subject))
 
 
 def store_location(environment: Environment) -> Outside:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from stacks.verify.look import Look
 
 
+_OK = 200
+
+
 def alerts(look: Look, account: Account) -> None:
     """Ask Prometheus for its rules."""
     site, wanted = look.site, look.site.alerts
@@ -24,15 +28,24 @@ def alerts(look: Look, account: Account) -> None:
         account.absent = "the environment wants no alerts (monitoring.alerts)"
         return
     if site.prometheus is None:
-        account.unseen.append("no Prometheus belongs to this backbone; ask your own")
+        account.unseen.append(
+            "no Prometheus belongs to this backbone, and the environment names none (monitoring.prometheus); ask your own"
+        )
         return
     parts = urlsplit(site.prometheus)
+    path, trust = f"{parts.path.rstrip('/')}/api/v1/rules?type=alert", ssl.create_default_context() if parts.scheme == "https" else None
     try:
-        answer = ask(Way(str(parts.hostname), parts.port or 9090, str(parts.hostname)), "/api/v1/rules?type=alert", trust=None)
+        with site.way(site.prometheus) as (host, port):
+            answer = ask(Way(host, port, str(parts.hostname)), path, trust=trust)
     except FAILURES as error:
         account.unseen.append(f"{site.prometheus}: cannot be asked: {error}")
         return
-    loaded = {rule["name"] for group in json.loads(answer.text)["data"]["groups"] for rule in group["rules"]}
+    if answer.status != _OK:
+        account.unseen.append(f"{site.prometheus}: answers {answer.status} to a question for its rules")
+        return
+    rules_there = [rule for group in json.loads(answer.text)["data"]["groups"] for rule in group["rules"]]
+    # One Prometheus may have the rules of several backbones.
+    loaded = {rule["name"] for rule in rules_there if (rule.get("labels") or {}).get("namespace") == site.plan.namespace}
     missing = sorted(wanted - loaded)
     account.faults += [f"{name} is not loaded" for name in missing]
     account.facts.append(f"{len(wanted)} alerts are loaded")

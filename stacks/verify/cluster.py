@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     Object = dict[str, Any]
 
 _AT_ONCE = 8
+_TWO_RUNS = timedelta(days=2)
+"""Time after which a job of every day has missed a run."""
 _NETWORK = frozenset({"NetworkPolicy", "Service", "Ingress", "HTTPRoute"})
 _LISTED = {
     "NetworkPolicy": "/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies",
@@ -45,8 +48,6 @@ _TOKEN = "VIRTENGINE_TRACING_TOKEN"  # noqa: S105 - the name of an entry
 
 class Cluster:
     """The backbone of ``named`` on the cluster that its environment names. Raises ``ClusterError`` where there is none."""
-
-    prometheus: str | None = None
 
     def __init__(self, named: Named) -> None:
         target = named.environment.target
@@ -63,6 +64,11 @@ class Cluster:
         self._pods = {pod["metadata"]["name"]: pod for pod in self._items("/api/v1/namespaces/{}/pods")}
         self._documents: dict[str, Object | None] = {}
         self.outputs = self._outputs()
+
+    @property
+    def prometheus(self) -> str | None:
+        """The Prometheus that the environment names."""
+        return self.environment.monitoring.prometheus
 
     def instances(self) -> Sequence[Instance]:
         """The pods of the plan's workloads that run and are not on their way out."""
@@ -170,6 +176,10 @@ class Cluster:
                         return Use(int(found["usedBytes"]), planned.size_bytes)
         raise CannotTellError(f"the kubelet of {node} tells nothing of volume {volume} of {instance.name}")
 
+    def idle_jobs(self) -> list[str]:
+        """Jobs that are suspended, or have not come to their end for two days."""
+        return [told for job in self.plan.jobs for told in _idle(job.name, self._get("CronJob", job.name))]
+
     def logs(self, workload: str) -> str:
         """The logs of its pods."""
         label = f"app.kubernetes.io/name={workload}" if workload else f"app.kubernetes.io/part-of={PART_OF}"
@@ -194,7 +204,7 @@ class Cluster:
         return None
 
     def _get(self, kind: str, name: str) -> Object | None:
-        version = "v1" if kind == "ConfigMap" else "apps/v1"
+        version = {"ConfigMap": "v1", "CronJob": "batch/v1"}.get(kind, "apps/v1")
         mapping = {"apiVersion": version, "kind": kind, "metadata": {"name": name, "namespace": self.plan.namespace}}
         try:
             return cluster.object_of(self._context, mapping)
@@ -222,6 +232,18 @@ class Cluster:
         if found is None:
             return [f"{name} is missing"]
         return [f"{name}: {told}" for told in subset(planned, found)]
+
+
+def _idle(name: str, job: Object | None) -> Iterator[str]:
+    """Sentences on a CronJob; none on one that is not there, which is told as an object that is missing."""
+    if job is None:
+        return
+    if job["spec"].get("suspend"):
+        yield f"the job {name} is suspended"
+    last = (job.get("status") or {}).get("lastSuccessfulTime")
+    since = datetime.fromisoformat(last or job["metadata"]["creationTimestamp"])
+    if datetime.now(UTC) - since > _TWO_RUNS:
+        yield f"the job {name} has not come to its end since {last or 'it was made'}"
 
 
 def _workload(pod: Mapping[str, Any]) -> str:

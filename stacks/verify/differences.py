@@ -54,6 +54,8 @@ def owner_of(document: str, path: str) -> Name:
 
 def differences(document: str, planned: str, found: str) -> Iterator[Difference]:
     """Compare two texts of ``workload/document``. Text that says the same in another way is no difference."""
+    if planned == found:
+        return
     try:
         want, have = _leaves(document, planned), _leaves(document, found)
     except ValueError as error:

@@ -132,6 +132,11 @@ class Docker:
         """Not to be had: the daemon counts no bytes of a volume."""
         raise CannotTellError(f"the bytes on volume {volume} of {instance.name} are not counted by a Docker daemon")
 
+    def idle_jobs(self) -> list[str]:
+        """Jobs whose container, which runs them again and again, does not run."""
+        found = {job.name: docker_api.inspected(self._host, physical_name(self.plan, job.name)) for job in self.plan.jobs}
+        return [f"the job {name} does not run" for name, one in found.items() if one is None or not one["State"]["Running"]]
+
     def logs(self, workload: str) -> str:
         """The log of its container."""
         return f"docker --host {self._host} logs --tail 50 {physical_name(self.plan, workload or 'gateway')}"

@@ -140,6 +140,10 @@ class Machine:
             return Use(used(folder), planned.size_bytes)
         return Use(_bytes_below(folder), planned.size_bytes)
 
+    def idle_jobs(self) -> list[str]:
+        """None: whoever runs the servers runs the jobs."""
+        return []
+
     def logs(self, workload: str) -> str:
         """The files of its instances."""
         return f"less {self._folder / 'logs'}/{workload}*.log"

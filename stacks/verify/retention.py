@@ -28,6 +28,8 @@ def retention(look: Look, account: Account) -> None:
     own = [(store, outputs) for store, outputs in zip(site.plan.stores, stores(site.outputs), strict=False) if store.workload is not None]
     if not own:
         account.absent = "the store was there before and keeps its own retention"
+        return
+    account.faults += site.idle_jobs()
     for store, outputs in own:
         workload, kept = str(store.workload), timedelta(seconds=store.retention_seconds)
         account.then = f"{site.logs(workload)}; place the plan anew: {site.again}"

@@ -83,7 +83,7 @@ class Site(Protocol):
 
     @property
     def prometheus(self) -> str | None:
-        """URL of the Prometheus of this backbone; None where it has none."""
+        """URL of the Prometheus that has the alerts of this backbone; None where none is known."""
 
     @property
     def alerts(self) -> frozenset[str]:
@@ -115,6 +115,9 @@ class Site(Protocol):
 
     def use(self, instance: Instance, volume: str) -> Use:
         """Bytes in use on a volume of an instance."""
+
+    def idle_jobs(self) -> list[str]:
+        """Jobs of the plan that do not run at their times, in sentences."""
 
     def logs(self, workload: str) -> str:
         """The command that shows the log of a workload."""

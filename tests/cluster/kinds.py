@@ -75,6 +75,7 @@ TEXTS: Schema = {"type": "object", "additionalProperties": {"type": "string"}}
 ENDPOINT = fields(port=TEXT, path=TEXT, interval={"type": "string", "pattern": "^[0-9]+s$"})
 SELECTED = fields(matchLabels=TEXTS)
 MONITOR = fields("selector", jobLabel=TEXT, selector=SELECTED, podMetricsEndpoints=many(ENDPOINT))
+SERVICE_MONITOR = fields("endpoints", "selector", jobLabel=TEXT, selector=SELECTED, endpoints=many(ENDPOINT))
 DURATION: Schema = {"type": "string", "pattern": "^([0-9]+(h|m|s|ms))+$"}
 RULE = fields("alert", "expr", **{"alert": TEXT, "expr": TEXT, "for": DURATION, "labels": TEXTS, "annotations": TEXTS})
 RULES = fields(groups=many(fields("name", name=TEXT, rules=many(RULE))))
@@ -84,6 +85,7 @@ def definitions() -> list[Object]:
     """The definition of each kind."""
     return [
         _definition("monitoring.coreos.com", "PodMonitor", MONITOR),
+        _definition("monitoring.coreos.com", "ServiceMonitor", SERVICE_MONITOR),
         _definition("monitoring.coreos.com", "PrometheusRule", RULES),
         _definition("gateway.networking.k8s.io", "HTTPRoute", ROUTE),
         _definition("cert-manager.io", "Certificate", CERTIFICATE),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tests.cluster.server import ApiServer
 
 LONG = "l" * 63
+BY_SERVICES = rules.WATCHED | {"scraping": "service-monitors"}
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +89,7 @@ EDGES: dict[str, object] = {
 @pytest.mark.parametrize("addresses", ["ipv4", "dual"])
 def test_edges_of_the_settings_of_a_cluster_are_accepted(cluster: ApiServer, addresses: str) -> None:
     target = {**EDGES, "kind": "kubernetes", "context": "test", "addresses": addresses}
-    _, warnings = apply_all(cluster, planned(f"edges-{addresses}", target=target, images={}))
+    _, warnings = apply_all(cluster, planned(f"edges-{addresses}", target=target, images={}, monitoring=BY_SERVICES))
     assert warnings == []
 
 
@@ -110,13 +111,15 @@ def test_services_have_addresses_of_the_families_of_the_target(cluster: ApiServe
         ("ExternalSecret", ("spec", "data", 0, "secretKey")),
         ("Instrumentation", ("spec", "env", 0, "name")),
         ("PodMonitor", ("spec", "selector")),
+        ("ServiceMonitor", ("spec", "endpoints")),
         ("PrometheusRule", ("spec", "groups", 0, "rules", 0, "expr")),
     ],
 )
 def test_an_object_of_a_controller_without_what_it_needs_is_refused(cluster: ApiServer, kind: str, path: tuple[str | int, ...]) -> None:
     for name in ("lacking", "lacking-one", "lacking-two"):
         cluster.apply(namespace(name))
-    (mapping, *_) = plans.of_kind(plans.objects(planned("lacking")), kind)
+    monitoring = BY_SERVICES if kind == "ServiceMonitor" else rules.WATCHED
+    (mapping, *_) = plans.of_kind(plans.objects(planned("lacking", monitoring=monitoring)), kind)
     broken = copy.deepcopy(mapping)
     node = broken
     for part in path[:-1]:

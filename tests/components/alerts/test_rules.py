@@ -8,7 +8,10 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
+from benchmarks.alerts.page import UNFIRED
+from benchmarks.alerts.scenarios import SCENARIOS
 from components.alerts.file import groups, rules_file, trials_file
 from components.alerts.rule import PREFIX, Times
 from components.alerts.rules import rules
@@ -78,6 +81,22 @@ def test_every_alert_fires_with_its_series_and_stays_quiet_with_others(promtool:
         assert done.returncode == 0, f"{kind}: {done.stdout}{done.stderr}"
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_rule_has_a_trial_in_which_it_fires_and_one_in_which_it_does_not(kind: str) -> None:
+    plan = planned(kind)
+    found = rules(plan)
+    tests = yaml.safe_load(trials_file(plan, found, "alerts.yaml"))["tests"]
+    tried = [(one["alertname"], bool(one["exp_alerts"])) for test in tests for one in test["alert_rule_test"]]
+    loaded = [rule["alert"] for group in yaml.safe_load(rules_file(plan, found))["groups"] for rule in group["rules"]]
+    assert sorted(tried) == sorted((name, fires) for name in loaded for fires in (True, False))
+
+
+@pytest.mark.parametrize("name", [*samples.FILES, *samples.FURTHER])
+def test_no_environment_here_has_an_alert_that_is_not_tried(name: str) -> None:
+    targets = ("kubernetes", "docker") if name == "dev" else ("kubernetes",)
+    assert {rule.name for target in targets for rule in rules(samples.planned(name, target))} <= names()
+
+
 @pytest.mark.server
 def test_a_trial_that_a_rule_does_not_pass_fails(promtool: Path, tmp_path: Path) -> None:
     found = [rule for rule in rules(planned("one host")) if rule.name == "TracingGatewayQueueFilling"]
@@ -118,11 +137,18 @@ def test_every_alert_has_its_section_in_the_runbook_and_the_other_way_round() ->
         assert re.findall(r"^- (\w+): ", section, re.MULTILINE) == ["Cause", "Check", "Cure"], name
 
 
-def test_every_alert_of_production_was_fired_by_its_fault() -> None:
+def test_every_alert_was_fired_by_its_fault_or_says_why_not() -> None:
     text = (ROOT / "docs" / "alerts.md").read_text()
     rows = dict(re.findall(rf"^\| \[({PREFIX}\w+)\][^|]*\| \w+ \| ([^|]*) \|", text, re.MULTILINE))
-    assert rows.keys() == {rule.name for rule in rules(planned("a cluster with certificates"))}
-    assert {name for name, fault in rows.items() if "not fired" in fault} == set()
+    assert rows.keys() == names()
+    assert {name: fault for name, fault in rows.items() if "not fired" in fault} == UNFIRED
+    assert "fired: none." in text
+
+
+def test_every_alert_has_a_fault_that_is_to_fire_it_or_a_reason_why_not() -> None:
+    wanted = [alert for scenario in SCENARIOS.values() for alert in scenario.alerts + scenario.after]
+    assert len(wanted) == len(set(wanted))
+    assert set(wanted) == names() - UNFIRED.keys()
 
 
 def test_an_alert_leads_to_its_section_on_the_page_that_the_environment_names() -> None:

@@ -12,31 +12,52 @@ from tests.components.kubernetes import plans, rules
 if TYPE_CHECKING:
     from components.workload import Plan
 
-KINDS = ("PodMonitor", "PrometheusRule")
+KINDS = ("PodMonitor", "ServiceMonitor", "PrometheusRule")
 
 
 def planned(**monitoring: object) -> Plan:
     return plans.planned_with("prod-tempo", monitoring=monitoring)
 
 
-def test_each_workload_with_metrics_has_a_monitor_with_the_labels_of_the_environment() -> None:
-    plan = planned(**rules.WATCHED)
-    monitors = {m["metadata"]["name"]: m for m in plans.of_kind(plans.objects(plan), "PodMonitor")}
+@pytest.mark.parametrize(
+    ("scraping", "kind", "endpoints"),
+    [("monitors", "PodMonitor", "podMetricsEndpoints"), ("service-monitors", "ServiceMonitor", "endpoints")],
+)
+def test_each_workload_with_metrics_has_a_monitor_with_the_labels_asked_for(scraping: str, kind: str, endpoints: str) -> None:
+    plan = planned(**rules.WATCHED | {"scraping": scraping})
+    monitors = {m["metadata"]["name"]: m for m in plans.of_kind(plans.objects(plan), "PodMonitor", "ServiceMonitor")}
     assert monitors.keys() == {workload.name for workload in plan.workloads if workload.metrics}
     for name, monitor in monitors.items():
+        assert monitor["kind"] == kind
         assert monitor["metadata"]["labels"].items() >= {"release": "prometheus", "app.kubernetes.io/name": name}.items()
         assert monitor["spec"]["selector"]["matchLabels"]["app.kubernetes.io/name"] == name
-        ends = [(end["port"], end["path"], end["interval"]) for end in monitor["spec"]["podMetricsEndpoints"]]
+        ends = [(end["port"], end["path"], end["interval"]) for end in monitor["spec"][endpoints]]
         assert ends == [(page.port, page.path, "15s") for page in plan.workload(name).metrics]
 
 
-def test_labels_by_which_a_prometheus_selects_never_say_whose_an_object_is() -> None:
-    plan = planned(scraping="monitors", labels={"app.kubernetes.io/instance": "other"})
+def test_a_service_monitor_selects_the_one_service_that_has_its_ports_and_leads_to_all_pods() -> None:
+    found = plans.objects(planned(scraping="service-monitors"))
+    templates = plans.templates(found)
+    for monitor in plans.of_kind(found, "ServiceMonitor"):
+        wanted, name = monitor["spec"]["selector"]["matchLabels"].items(), monitor["metadata"]["name"]
+        (service,) = (one for one in plans.of_kind(found, "Service") if one["metadata"]["labels"].items() >= wanted)
+        assert service["metadata"]["labels"][monitor["spec"]["jobLabel"]] == name
+        assert {port["name"] for port in service["spec"]["ports"]} == {end["port"] for end in monitor["spec"]["endpoints"]}
+        assert service["spec"]["publishNotReadyAddresses"] is True
+        assert templates[name]["metadata"]["labels"].items() >= service["spec"]["selector"].items()
+
+
+@pytest.mark.parametrize("scraping", ["monitors", "service-monitors"])
+def test_labels_by_which_a_prometheus_selects_never_say_whose_an_object_is(scraping: str) -> None:
+    plan = planned(scraping=scraping, labels={"app.kubernetes.io/instance": "other"})
     for mapping in plans.of_kind(plans.objects(plan), *KINDS):
         assert mapping["metadata"]["labels"]["app.kubernetes.io/instance"] == plan.namespace
 
 
-@pytest.mark.parametrize(("monitoring", "there"), [({"scraping": "monitors"}, 1), ({"scraping": "monitors", "alerts": False}, 0), ({}, 0)])
+@pytest.mark.parametrize(
+    ("monitoring", "there"),
+    [({"scraping": "monitors"}, 1), ({"scraping": "service-monitors"}, 1), ({"scraping": "monitors", "alerts": False}, 0), ({}, 0)],
+)
 def test_rules_are_there_with_monitors_unless_they_are_not_wanted(monitoring: dict[str, object], there: int) -> None:
     assert len(plans.of_kind(plans.objects(planned(**monitoring)), "PrometheusRule")) == there
 

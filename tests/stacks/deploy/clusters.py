@@ -87,11 +87,11 @@ class Cluster:
         known["contexts"].append({"name": context, "context": {"cluster": "test", "user": context}})
         self.kubeconfig.write_text(yaml.safe_dump(known))
 
-    def environment(self, namespace: str, *consumers: str, context: str | None = None) -> Named:
+    def environment(self, namespace: str, *consumers: str, context: str | None = None, **sections: object) -> Named:
         """Production on this API server, in a namespace of its own; without ``consumers`` the services are in ``default``."""
         document = yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())
         settings = document["config"][KEY]
-        settings |= {"namespace": namespace, "target": {"kind": "kubernetes", "context": context or self.context}}
+        settings |= {"namespace": namespace, "target": {"kind": "kubernetes", "context": context or self.context}} | sections
         settings["ingest"]["namespaces"] = list(consumers) or ["default"]
         file = self.folder / f"Pulumi.{namespace}.yaml"
         file.write_text(yaml.safe_dump(document, sort_keys=False))

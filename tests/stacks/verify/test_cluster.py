@@ -17,6 +17,7 @@ from stacks.verify.cluster import Cluster as Site
 from stacks.verify.findings import CannotTellError
 from stacks.verify.look import look
 from stacks.verify.verify import verify
+from tests.components.kubernetes import plans
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,6 +109,18 @@ def test_each_thing_that_is_changed_by_hand_on_a_cluster_is_told(cluster: Cluste
         "Service sampling: spec.type is NodePort, planned ClusterIP",
         "NetworkPolicy all is not planned, and opens what it says",
     ]
+
+
+def test_a_job_that_is_suspended_or_has_not_ended_for_days_is_told(cluster: Cluster) -> None:
+    named = cluster.environment(cluster.namespace("verify"), backend=plans.ELSEWHERE["prod-opensearch"])
+    wanted = plan(named.environment, addresses_of(named), name=named.name)
+    (job,) = (one for those in kubernetes_objects(wanted).values() for one in those if one["kind"] == "CronJob")
+    apply(cluster, job)
+    site = Site(named)
+    assert site.idle_jobs() == []
+    change(cluster, path_of(job), {"spec": {"suspend": True}})
+    cluster.status(path_of(job), {"lastSuccessfulTime": "2026-01-01T00:15:30Z"})
+    assert site.idle_jobs() == ["the job cleaner is suspended", "the job cleaner has not come to its end since 2026-01-01T00:15:30Z"]
 
 
 def image_changed(cluster: Cluster, inside: str) -> Object:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import threading
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +18,11 @@ from components.local import authority
 from stacks.environment.source import ROOT
 from stacks.trial.counters import samples as read_samples
 from stacks.verify import verify as whole
+from stacks.verify.alerts import alerts
 from stacks.verify.certificates import _judge
 from stacks.verify.counters import _held_against
 from stacks.verify.findings import NAMES, SENTENCES, Account
+from stacks.verify.look import Look
 from stacks.verify.verify import CHECKS
 from tests.stacks import samples
 from tests.waiting import STALL_SECONDS
@@ -80,6 +85,46 @@ def test_a_check_that_fails_itself_is_told_at_its_line_and_leaves_the_others(mon
 
 
 PARTS = ("Cause:", "Check:", "Cure:")
+
+
+@pytest.mark.parametrize(
+    ("status", "namespaces", "expected", "evidence"),
+    [
+        (200, {"TracingA": "here", "TracingB": "here"}, "kept", "2 alerts are loaded"),
+        (200, {"TracingA": "here", "TracingB": "there"}, "broken", "TracingB is not loaded"),
+        (401, {}, "cannot be told", "answers 401"),
+    ],
+)
+def test_alerts_are_those_of_the_backbone_in_the_prometheus_that_is_named(
+    status: int, namespaces: dict[str, str], expected: str, evidence: str
+) -> None:
+    rules = [{"name": name, "labels": {"namespace": namespace}} for name, namespace in namespaces.items()]
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            assert self.path == "/prometheus/api/v1/rules?type=alert"
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(json.dumps({"data": {"groups": [{"rules": rules}]}}).encode())
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the overridden method
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        site: Any = SimpleNamespace(
+            alerts=frozenset({"TracingA", "TracingB"}),
+            prometheus="http://prometheus.monitoring.svc:9090/prometheus",
+            plan=SimpleNamespace(namespace="here"),
+            way=lambda _: nullcontext(("127.0.0.1", server.server_port)),
+        )
+        account = Account("alerts")
+        alerts(Look(site), account)
+        server.shutdown()
+        thread.join()
+    found = account.finding()
+    assert (found.verdict, evidence in found.evidence) == (expected, True), found
 
 
 @pytest.mark.parametrize(
