@@ -24,6 +24,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
 
 from benchmarks.orders import orders, replay, used_bytes
+from benchmarks.usage import Usage, cpu_seconds
 from components.local.instances import read_listing
 from stacks.environment.model import KEY
 from stacks.environment.parse import parse
@@ -53,7 +54,6 @@ REQUEST_SPANS, UNDER_WAY = 2_000, 4
 """Spans of a request to a store, and requests that are under way at once: those of a gateway that catches up."""
 REQUEST_SECONDS = 120.0
 ORDERS_PER_SECOND, PASSED_PER_SECOND = 100.0, 12.0
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +107,6 @@ def resident(pid: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def cpu_seconds(pid: int) -> float:
-    """Processor time that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
-
-
 def fill(kind: str, spans: int, say: Callable[[str], None], *, sync_writes: bool) -> Filled:
     """Send spans of orders straight to a store, as fast as it takes them."""
     with tempfile.TemporaryDirectory(prefix="sizing-") as folder:
@@ -155,15 +149,10 @@ def passed(count: int, say: Callable[[str], None]) -> dict[str, dict[str, float]
     spans = spans_of(traces)
     with tempfile.TemporaryDirectory(prefix="sizing-") as folder:
         state = Path(folder)
-        with deploy_cluster(named, nodes=2, say=lambda _line: None, state=state) as running:
-            listed = read_listing(state / named.name)
-            collectors = [one for one in listed if one.workload in {"agent", "gateway"}]
-            before = {one.instance: cpu_seconds(one.pid or 0) for one in collectors}
-            replay(traces, intake(listed, running.outputs), say)
+        with deploy_cluster(named, nodes=2, say=lambda _line: None, state=state) as running, Usage(state / named.name) as usage:
+            replay(traces, intake(read_listing(state / named.name), running.outputs), say)
             time.sleep(2 * named.environment.sampling.tail.wait.total_seconds() + SETTLE_SECONDS)
-            used = {one.workload: 0.0 for one in collectors}
-            for one in collectors:
-                used[one.workload] += cpu_seconds(one.pid or 0) - before[one.instance]
+    used = {name: usage.used.cpu[name] for name in ("agent", "gateway")}
     return {f"passing the tier {name}": {"CPU µs a span": seconds / spans * 1e6} for name, seconds in used.items()}
 
 

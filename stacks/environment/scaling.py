@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 from components.documents.delivery import FLUSH_MILLISECONDS, LEAST_DELIVERY_BYTES
 from components.documents.queues import FLUSH_SECONDS, MEMORY_BYTES_PER_BYTE, USUAL_BATCH_BYTES
 from stacks.environment.sizing import (
-    COLLECTOR_BYTES,
     GARBAGE,
+    IDLE_BYTES,
+    PROGRAM_BYTES,
     SPANS_PER_SECOND,
     acknowledge_seconds,
-    away_seconds,
+    agent_queue_seconds,
     disk_need,
     flow,
     held_seconds,
+    kept_span_bytes,
     most_spans_per_second,
     queue_seconds,
     queue_volume,
@@ -29,9 +31,10 @@ if TYPE_CHECKING:
 
     from stacks.environment.model import Environment
 
-CPU_SECONDS_PER_SPAN = {"agent": 400e-6, "gateway": 110e-6, "jaeger": 255e-6}
-"""Processor time of a span of VirtEngine's orders in each server, of Jaeger on Badger. Rough: read off one run of `benchmarks/sizing.py` on
-two busy cores."""
+CPU_SECONDS_PER_SPAN = {"agent": 310e-6, "gateway": 90e-6}
+STORE_CPU_SECONDS_PER_SPAN = {True: 600e-6, False: 255e-6}
+"""Processor time of a span of VirtEngine's orders in each collector, and in Jaeger on Badger with and without synchronous writes. Without
+them: read off a short run on busy processors. The others: measured over 880,000 spans, of which 234,000 were kept."""
 
 STORE_BYTES = {"jaeger": 1_250 * 2**20}
 """Memory that Badger occupies while it takes spans as fast as it can, read off the same run."""
@@ -103,19 +106,19 @@ def tiers(environment: Environment, spans_per_second: float) -> Iterator[Tier]:
 def _agents(scaled: Environment, usual: Environment) -> Tier:
     load, spans = scaled.load, flow(scaled)
     rate, size = spans.recorded / load.nodes, load.bytes_per_span
-    wait, away = acknowledge_seconds(scaled), away_seconds(usual)
+    wait, waiting = acknowledge_seconds(scaled), agent_queue_seconds(usual)
     queued = scaled.collectors.agent.queue is not None
     held = rate * wait * size * MEMORY_BYTES_PER_BYTE if queued else 0.0
     agent = scaled.collectors.agent
-    memory = min(COLLECTOR_BYTES + GARBAGE * held, agent.resources.memory * agent.memory_limit)
-    disk = queue_volume(rate * size * away, spans.gateways) if queued and math.isfinite(away) else 0.0
-    cores = rate * CPU_SECONDS_PER_SPAN["agent"] / BUSY_SHARE
+    memory = min(PROGRAM_BYTES + GARBAGE * (IDLE_BYTES + held), agent.resources.memory * agent.memory_limit)
+    disk = queue_volume(rate * size * waiting, spans.gateways) if queued and math.isfinite(waiting) else 0.0
+    cpu = CPU_SECONDS_PER_SPAN["agent"]
     return Tier(
         "agent",
         load.nodes,
         usual.load.nodes,
         rate,
-        cores,
+        rate * cpu / BUSY_SHARE,
         memory,
         disk,
         spans.recorded * size,
@@ -123,12 +126,12 @@ def _agents(scaled: Environment, usual: Environment) -> Tier:
         spans.recorded / SDK_SPANS,
         (
             f"nodes: {usual.load.nodes:,} × {load.spans_per_second:,.0f} spans/s / {usual.load.spans_per_second:,.0f} spans/s",
-            _cpu(rate, "agent"),
+            _cpu(rate, cpu),
             (
-                f"memory: {approximate_bytes(COLLECTOR_BYTES)} + {rate:,.0f} spans/s × {wait} s until an answer × {size:,} B × "
+                f"memory: {_idle()} + {rate:,.0f} spans/s × {wait} s until an answer × {size:,} B × "
                 f"{MEMORY_BYTES_PER_BYTE} × {GARBAGE:g} for garbage, and no more than its limit"
             ),
-            f"disk: {rate:,.0f} spans/s × {size:,} B × {away:,.0f} s that a gateway is away, and room for its files",
+            f"disk: {rate:,.0f} spans/s × {size:,} B × {waiting:,.0f} s that its queue holds, and room for its files",
             f"requests: {SDK_SPANS} spans each, as SDKs send at most",
         ),
     )
@@ -137,8 +140,8 @@ def _agents(scaled: Environment, usual: Environment) -> Tier:
 def _gateway_tier(scaled: Environment, usual: Environment) -> Tier:
     load, spans = scaled.load, flow(scaled)
     rate, size, kept = spans.recorded / spans.gateways, load.bytes_per_span, spans.kept / spans.gateways
-    outage = queue_seconds(usual)
-    disk = queue_volume(kept * size * outage) if math.isfinite(outage) else 0.0
+    outage, stored = queue_seconds(usual), kept_span_bytes(scaled)
+    disk = queue_volume(kept * stored * outage) if math.isfinite(outage) else 0.0
     arrivals = spans.recorded / SDK_SPANS
     if scaled.target.kind == "kubernetes":
         pair = spans.recorded * size / load.nodes / spans.gateways
@@ -153,19 +156,19 @@ def _gateway_tier(scaled: Environment, usual: Environment) -> Tier:
         resident_bytes(scaled, rate),
         disk,
         spans.recorded * size,
-        spans.kept * size,
+        spans.kept * stored,
         arrivals,
         (
             (
                 f"replicas: {spans.recorded:,.0f} spans/s / {_gateway_rate(scaled):,.0f} spans/s, the smaller of what memory holds "
                 f"({most_spans_per_second(scaled):,.0f}) and processors do"
             ),
-            _cpu(rate, "gateway"),
+            _cpu(rate, CPU_SECONDS_PER_SPAN["gateway"]),
             (
-                f"memory: {approximate_bytes(COLLECTOR_BYTES)} + {rate:,.0f} spans/s × {held_seconds(scaled):g} s that each is held, "
+                f"memory: {_idle()} + {rate:,.0f} spans/s × {held_seconds(scaled):g} s that each is held × {stored:,.0f} B, "
                 "garbage included, and no more than its limit"
             ),
-            f"disk: {kept:,.0f} kept spans/s × {size:,} B × {outage:,.0f} s that the store is away, and room for its file",
+            f"disk: {kept:,.0f} kept spans/s × {stored:,.0f} B × {outage:,.0f} s that the store is away, and room for its file",
             f"requests: one a second of each agent, or one for each {approximate_bytes(USUAL_BATCH_BYTES)}",
         ),
         limit,
@@ -173,12 +176,12 @@ def _gateway_tier(scaled: Environment, usual: Environment) -> Tier:
 
 
 def _store(scaled: Environment) -> Tier:
-    backend, spans, size = scaled.backend, flow(scaled), scaled.load.bytes_per_span
+    backend, spans, size = scaled.backend, flow(scaled), kept_span_bytes(scaled)
     kind, replicas = backend.kind, backend.replicas if backend.kind == "jaeger" else 1
     embedded = backend.kind == "jaeger" and backend.embedded
     configured = 0.0 if backend.kind == "otlp" else backend.resources.memory
     disk, each = disk_need(scaled), spans.kept * size / spans.gateways
-    cores = spans.kept * CPU_SECONDS_PER_SPAN[kind] / BUSY_SHARE if embedded else None
+    each_cpu = STORE_CPU_SECONDS_PER_SPAN[backend.sync_writes] if backend.kind == "jaeger" and embedded else None
     limit = None
     if backend.kind == "jaeger" and embedded and spans.kept > (most := SPANS_PER_SECOND[backend.sync_writes]):
         limit = f"one Badger takes {most:,} spans/s: keep fewer, or choose a store that is distributed"
@@ -188,14 +191,14 @@ def _store(scaled: Environment) -> Tier:
         replicas,
         replicas,
         spans.kept / replicas,
-        cores,
+        spans.kept * each_cpu / BUSY_SHARE if each_cpu is not None else None,
         STORE_BYTES[kind] if embedded else configured,
         disk.needed if disk is not None else 0.0,
         spans.kept * size,
         0.0,
         spans.gateways * max(each / LEAST_DELIVERY_BYTES, min(1000 / FLUSH_MILLISECONDS, spans.kept / spans.gateways)),
         (
-            *([_cpu(spans.kept, kind)] if cores is not None else ["CPU: not measured"]),
+            _cpu(spans.kept, each_cpu) if each_cpu is not None else "CPU: not measured",
             f"memory: {_memory_of(kind, embedded=embedded)}",
             f"disk: {disk.arithmetic}" if disk is not None else f"disk: that of a bucket or of a store elsewhere, {retention} of traces",
             f"requests: of each gateway one for each {approximate_bytes(LEAST_DELIVERY_BYTES)}, or one in {FLUSH_MILLISECONDS} ms",
@@ -210,6 +213,10 @@ def _memory_of(kind: str, *, embedded: bool) -> str:
     return "that of the store that is there" if kind == "otlp" else "backend.resources.memory"
 
 
-def _cpu(rate: float, name: str) -> str:
-    each = CPU_SECONDS_PER_SPAN[name] * 1e6
-    return f"CPU: {rate:,.0f} spans/s × {each:,.0f} µs, {format_percent(BUSY_SHARE)} busy"
+def _idle() -> str:
+    """Resident bytes of a collector that holds no span."""
+    return approximate_bytes(PROGRAM_BYTES + GARBAGE * IDLE_BYTES)
+
+
+def _cpu(rate: float, each: float) -> str:
+    return f"CPU: {rate:,.0f} spans/s × {each * 1e6:,.0f} µs, {format_percent(BUSY_SHARE)} busy"
