@@ -1,8 +1,8 @@
 """Traces out of one store, into another and out again: ``python -m benchmarks.copies``.
 
 Fills a Jaeger with traces of VirtEngine's orders, exports them, imports the file into another Jaeger, exports that one, and compares.
-Prints JSON: whether the sets are equal, rates, the ratio of the file to its spans, and the memory of each command when a tenth was done and
-at most.
+Prints JSON: whether the sets are equal, rates, seconds of processors, the ratio of the file to its spans, and the memory of each command
+when a tenth was done and at most.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -55,6 +57,7 @@ def main() -> int:
         one, other = _digests(first), _digests(second)
         whole = sum(sent.values())
         found = {
+            "load average": os.getloadavg()[2],
             "traces": len(sent),
             "spans": whole,
             "equal": one == other and {trace_id: spans for trace_id, (spans, _) in one.items()} == sent,
@@ -79,15 +82,17 @@ def _timed(verb: str, name: str, file: str, *options: str) -> dict[str, float]:
     """Run a verb on an environment that runs here; return its seconds and memory."""
     # The environment has no stack file; its name alone finds what runs in the folder of the state.
     command = [sys.executable, "-m", "stacks", verb, name, file, *options]
-    began, seen = time.monotonic(), []
+    began, seen, before = time.monotonic(), [], resource.getrusage(resource.RUSAGE_CHILDREN)
     with subprocess.Popen(command, cwd=ROOT, stdout=sys.stderr, stderr=subprocess.DEVNULL) as process:
         while process.poll() is None:
             seen.append(resident(process.pid))
             time.sleep(POLL_SECONDS)
     if process.returncode:
         raise SystemExit(f"{verb} ended with {process.returncode}")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return {
         "seconds": time.monotonic() - began,
+        "seconds of processors": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
         "MiB after a tenth": max(seen[: len(seen) // 10 + 1]) / 2**20,
         "MiB at most": max(seen) / 2**20,
     }

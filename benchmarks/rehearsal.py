@@ -66,7 +66,10 @@ def environments() -> dict[str, Named]:
     """Production with a baseline that has no limit, and with one that its limit cuts."""
     named = read("prod")
     tail = named.environment.sampling.tail.model_copy(update={"slow": timedelta(seconds=1)})
-    changes = {"share": {"baseline": 0.2, "baseline_limit": None}, "limit": {"baseline": 0.5, "baseline_limit": 20}}
+    changes: Mapping[str, dict[str, object]] = {
+        "share": {"baseline": 0.2, "baseline_limit": None},
+        "limit": {"baseline": 0.5, "baseline_limit": 20},
+    }
     return {
         name: replace(
             named,

@@ -40,6 +40,7 @@ OutsideName = Literal[
     "oidc-issuer",
     "object-storage",
     "trace-store",
+    "named-trace-store",
     "instance-identity",
     "kafka",
     "prometheus",
@@ -49,7 +50,7 @@ OutsideName = Literal[
 """Peers outside of a plan that take part in it.
 
 ``consumers`` are the services that send spans, ``operators`` the people who look at traces, ``scrapers`` the metric collectors;
-the others are servers that a workload calls.
+the others are servers that a workload calls. Of two stores elsewhere one has a name, and is ``named-trace-store``.
 """
 
 
@@ -347,19 +348,33 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """URLs for peers outside of the plan. ``ui`` is for a browser, ``query`` for a program inside of the target.
+    """URLs for peers outside of the plan.
 
     ``strategies_user`` is the user name with which strategies are asked for, with the intake's token as password; None where they are
-    for everybody. ``query_protocol`` is None where it is that of the plan's backend.
+    for everybody.
     """
 
     otlp_grpc: str
     otlp_http: str
     strategies: str
-    query: str
-    ui: str
     span_metrics: str
     strategies_user: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A store of traces, which can be read for ``retention_seconds``.
+
+    ``workload`` takes its spans, None where it is there already; gateways send to it by ``exporter``. ``ui`` is the URL for a browser,
+    ``query`` that for a program inside of the target. ``query_protocol`` is None where it is that of the ``kind``.
+    """
+
+    kind: BackendName
+    workload: str | None
+    exporter: str
+    query: str
+    ui: str
+    retention_seconds: int
     query_protocol: QueryProtocol | None = None
 
 
@@ -402,14 +417,14 @@ class Plan:
 
     ``labels`` and ``annotations`` are on every object of a cluster, pods included. Controllers of the cluster fill the Secrets of
     ``certificates`` and ``external_secrets``. With ``instrumentation`` the OpenTelemetry operator configures services. ``toolbox`` is a
-    static busybox for containers of servers whose own images hold no other program. ``jobs`` run to their end, again every day.
+    static busybox for containers of servers whose own images hold no other program. ``jobs`` run to their end, again every day. Each of
+    ``stores`` has all traces that are kept; the first is asked first.
     """
 
     environment: str
     target: TargetKind
     namespace: str
-    backend: BackendName
-    retention_seconds: int
+    stores: tuple[Store, ...]
     workloads: tuple[Workload, ...]
     edges: tuple[Edge, ...]
     endpoints: Endpoints

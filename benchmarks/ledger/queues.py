@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from stacks.environment.source import Named
 
 NODES = 2
-ORDERS, ORDERS_PER_SECOND = 3_000, 12.0
+ORDERS, ORDERS_PER_SECOND = 2_100, 12.0
 SPANS_PER_SECOND, SPANS, SPAN_BYTES = 500, 10, 1000
 BEFORE_SECONDS, LONGEST_SECONDS = 40.0, 600.0
 POLL_SECONDS = 0.2
@@ -74,7 +74,7 @@ def gateway(say: Callable[[str], None], _part: float) -> Iterator[Entry]:
 
 def agent(_say: Callable[[str], None], _part: float) -> Iterator[Entry]:
     """A gateway is away until the queues of agents are full."""
-    load = {"spans_per_second": SPANS_PER_SECOND, "bytes_per_span": SPAN_BYTES, "bytes_per_resource": RESOURCE_BYTES}
+    load: dict[str, float] = {"spans_per_second": SPANS_PER_SECOND, "bytes_per_span": SPAN_BYTES, "bytes_per_resource": RESOURCE_BYTES}
     load |= {"failed": 1.0, "nodes": NODES}
     named = _changed(lambda environment: environment.model_copy(update={"load": environment.load.model_copy(update=load)}))
     pace = Pace(SPANS_PER_SECOND / SPANS, LONGEST_SECONDS + 60, spans=SPANS, span_bytes=SPAN_BYTES, give_up_seconds=1.0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from components.alerts.rule import PREFIX, Rule, Trial, grown, selected
+from components.alerts.rule import PREFIX, Rule, Trial, grown, selected, store_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,22 +29,25 @@ _RISING, _STILL = "0+60x150", "5x150"
 
 def backends(plan: Plan, times: Times) -> Iterator[Rule]:
     """The alerts of the store and of the login proxy."""
-    there = {workload.name for workload in plan.workloads}
-    if "tempo" in there:
-        yield _discarded(plan, times)
-    # The stores that are written to in bulk are those whose old indices a job deletes.
-    if any(job.role == "backend" for job in plan.jobs):
-        yield _rejected(plan, times)
-    if "access" in there:
+    for store in plan.stores:
+        if store.kind == "tempo" and store.workload is not None:
+            yield _discarded(plan, store.workload, times)
+        # The stores that are written to in bulk are those whose old indices a job deletes.
+        if store.workload is not None and any(
+            job.role == "backend" and store_of(job.name) == store_of(store.workload) for job in plan.jobs
+        ):
+            yield _rejected(plan, store.workload, times)
+    if any(workload.name == "access" for workload in plan.workloads):
         yield _no_login(plan, times)
 
 
-def _discarded(plan: Plan, times: Times) -> Rule:
-    own = {"namespace": plan.namespace, "job": "tempo"}
-    series = selected(DISCARDED, **own, pod="tempo-0", reason="trace_too_large")
+def _discarded(plan: Plan, workload: str, times: Times) -> Rule:
+    own = {"namespace": plan.namespace, "job": workload}
+    series = selected(DISCARDED, **own, pod=f"{workload}-0", reason="trace_too_large")
     return Rule(
         name=f"{PREFIX}StoreDiscards",
-        workload="tempo",
+        store=store_of(workload),
+        workload=workload,
         expression=grown(selected(DISCARDED, **own), "reason", times.range(_MINUTES_5)),
         pending=0,
         severity="critical",
@@ -55,18 +58,19 @@ def _discarded(plan: Plan, times: Times) -> Rule:
     )
 
 
-def _rejected(plan: Plan, times: Times) -> Rule:
-    own = {"namespace": plan.namespace, "job": "jaeger"}
-    series = selected(REJECTED, **own, pod="jaeger-0")
+def _rejected(plan: Plan, workload: str, times: Times) -> Rule:
+    own = {"namespace": plan.namespace, "job": workload}
+    series = selected(REJECTED, **own, pod=f"{workload}-0")
     return Rule(
         name=f"{PREFIX}StoreRejects",
-        workload="jaeger",
+        store=store_of(workload),
+        workload=workload,
         expression=grown(selected(REJECTED, **own), "pod", times.range(_MINUTES_5)),
         pending=0,
         severity="critical",
         summary="The store rejects documents of {{ $labels.pod }}",
         description="These spans are lost: Jaeger writes them in bulk, and does not repeat what the store rejects for good.",
-        firing=Trial({series: _RISING}, {"pod": "jaeger-0"}),
+        firing=Trial({series: _RISING}, {"pod": f"{workload}-0"}),
         quiet={series: _STILL},
     )
 

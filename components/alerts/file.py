@@ -38,7 +38,7 @@ def groups(plan: Plan, rules: Sequence[Rule], times: Times | None = None) -> Par
 
 def _rule(plan: Plan, rule: Rule, times: Times) -> Part:
     pending = {"for": times.text(rule.pending)} if rule.pending else {}
-    return {"alert": rule.name, "expr": rule.expression, **pending, "labels": _labels(plan, rule), "annotations": _annotations(plan, rule)}
+    return {"alert": rule.alert, "expr": rule.expression, **pending, "labels": _labels(plan, rule), "annotations": _annotations(plan, rule)}
 
 
 def _labels(plan: Plan, rule: Rule) -> dict[str, str]:
@@ -57,14 +57,14 @@ def trials_file(plan: Plan, rules: Sequence[Rule], rules_name: str, times: Times
     step, looks = scale.text(_MINUTE), scale.text(_MINUTES_5)
     tests = [
         {
-            "name": f"{rule.name} {'fires' if fires else 'stays quiet'}",
+            "name": f"{rule.alert} {'fires' if fires else 'stays quiet'}",
             "interval": step,
             "input_series": [{"series": name, "values": values} for name, values in series.items()],
             "alert_rule_test": [
                 # Longer than any range, and then for as long as it must hold.
                 {
                     "eval_time": scale.text(_MINUTES_20 + rule.pending),
-                    "alertname": rule.name,
+                    "alertname": rule.alert,
                     "exp_alerts": [_expected(plan, rule)] if fires else [],
                 }
             ],

@@ -60,7 +60,8 @@ class Rule:
     """An alert. ``expression`` is in PromQL, ``pending`` is how long it must hold, in usual seconds.
 
     ``summary`` says what is wrong, ``description`` what is lost and when; in both ``{{ $labels.NAME }}`` stands for a label.
-    ``workload`` is the one whose state it tells. With ``firing`` it fires, with ``quiet`` it does not.
+    ``workload`` is the one whose state it tells. With ``firing`` it fires, with ``quiet`` it does not. ``name`` is that of its section in
+    the runbook, and ``store`` the name of the store that it is of, None for one without a name.
     """
 
     name: str
@@ -72,6 +73,17 @@ class Rule:
     description: str
     firing: Trial
     quiet: Mapping[str, str]
+    store: str | None = None
+
+    @property
+    def alert(self) -> str:
+        """Name of the alert, which no other has."""
+        return self.name + (self.store or "").title()
+
+
+def store_of(workload: str) -> str | None:
+    """The name of the store that a workload belongs to; None for a store without a name, and for a workload of no store."""
+    return workload.partition("-")[2] or None
 
 
 def filled(text: str, labels: Mapping[str, str]) -> str:

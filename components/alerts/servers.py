@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from components.alerts.parts import collectors
-from components.alerts.rule import PREFIX, Rule, Trial, selected
+from components.alerts.rule import PREFIX, Rule, Trial, selected, store_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -46,7 +46,8 @@ def _down(plan: Plan, workload: Workload) -> Rule:
         labels, wrong = {}, f"Fewer servers answer their scraper than the plan has, which is {workload.replicas}"
     severity: Severity = "critical" if workload.role in _CRITICAL else "warning"
     return Rule(
-        name=f"{PREFIX}{workload.name.title()}Down",
+        name=f"{PREFIX}{workload.name.partition('-')[0].title()}Down",
+        store=store_of(workload.name),
         workload=workload.name,
         expression=expression,
         pending=_MINUTES_5,
@@ -71,7 +72,9 @@ def _lost_while_down(plan: Plan, workload: Workload) -> str:
                 return "Nothing is lost: the others take over its share, and what it had taken comes when it is back."
             return _lost_without_gateway({found.name: bool(found.queues) for found in collectors(plan)})
         case "backend":
-            readable = "" if any(edge.destination == "trace-store" for edge in plan.edges) else "No trace can be read. "
+            elsewhere = any(edge.source == workload.name and edge.destination.endswith("trace-store") for edge in plan.edges)
+            unread = "No trace can be read. " if len(plan.stores) == 1 else "What this store alone has cannot be read. "
+            readable = "" if elsewhere else unread
             return f"{readable}Nothing is lost while the gateways' queues have room; what is kept after that is lost."
         case "sampling":
             return "No span is lost. Services keep the strategies that they have, and those that start have the head ratio of the outputs."

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal
 from components.dashboards.panels import WINDOW, Board, Choice, Panel, Query
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from components.workload import BackendName
 
 _SERVED = 'span_kind=~"SPAN_KIND_SERVER|SPAN_KIND_CONSUMER"'
@@ -15,21 +17,36 @@ _SERVED = 'span_kind=~"SPAN_KIND_SERVER|SPAN_KIND_CONSUMER"'
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
-    """A backbone as its dashboards need it: its namespace, its entry for services, its store, and whether it is on a cluster.
+class Stored:
+    """A store as dashboards need it: its workload, and the exporter by which gateways send kept traces to it.
 
-    ``embedded`` says that the store is Badger, which counts its own size. ``delivery`` is the exporter by which gateways send kept traces
-    to the store, ``topic`` says whether they take spans from Kafka.
+    ``embedded`` says that it is Badger, which counts its own size.
+    """
+
+    backend: BackendName
+    workload: str
+    exporter: str = "otlp_grpc"
+    embedded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A backbone as its dashboards need it: its namespace, its entry for services, its stores, and whether it is on a cluster.
+
+    ``topic`` says whether gateways take spans from Kafka.
     """
 
     namespace: str
     entry: Literal["agent", "gateway"]
-    backend: BackendName
+    stores: tuple[Stored, ...]
     clustered: bool
     exemplars: bool
-    embedded: bool = False
-    delivery: str = "otlp_grpc"
     topic: bool = False
+
+    @property
+    def exporters(self) -> str:
+        """The exporters to the stores, as an expression of PromQL has them."""
+        return "|".join(store.exporter for store in self.stores)
 
 
 def boards(subject: Subject) -> tuple[Board, ...]:
@@ -102,25 +119,29 @@ def _durations(subject: Subject, own: str) -> Panel:
     return Panel("Duration", "Share of the requests that were handled within this time. Points are kept traces.", "s", tuple(found))
 
 
+def _steps(subject: Subject) -> Iterator[Query]:
+    """Spans a second at each step, to each store."""
+    within, several = f'namespace="{subject.namespace}"', len(subject.stores) > 1
+    gateway, accepted, sent = f'{within},job="gateway"', "otelcol_receiver_accepted_spans_total", "otelcol_exporter_sent_spans_total"
+    yield Query(_rate(accepted, "job", f'{within},job="{subject.entry}",receiver="otlp"'), "taken from services")
+    if subject.entry == "agent":
+        yield Query(_rate(accepted, "job", f'{gateway},receiver="otlp"'), "taken by gateways")
+    for store in subject.stores:
+        name = f"kept and sent by {store.exporter}" if several else "kept and sent"
+        yield Query(_rate(sent, "job", f'{gateway},exporter="{store.exporter}"'), name)
+    # What a store that is there already has taken is told by it alone.
+    counters = {"jaeger": accepted, "tempo": "tempo_distributor_spans_received_total"}
+    for store in (store for store in subject.stores if store.backend in counters):
+        name = f"taken by {store.workload}" if several else "taken by the store"
+        yield Query(_rate(counters[store.backend], "job", f'{within},job="{store.workload}"'), name)
+
+
 def _flow(subject: Subject) -> Board:
     """The way of spans from the intake to the store: taken, waiting, sent, refused."""
     within = f'namespace="{subject.namespace}"'
-    entry, gateway = f'{within},job="{subject.entry}"', f'{within},job="gateway"'
-    accepted, sent = "otelcol_receiver_accepted_spans_total", "otelcol_exporter_sent_spans_total"
-    stored = {
-        "jaeger": [Query(_rate(accepted, "job", f'{within},job="jaeger"'), "taken by the store")],
-        "tempo": [Query(_rate("tempo_distributor_spans_received_total", "job", f'{within},job="tempo"'), "taken by the store")],
-        # What one that is there already has taken is told by it alone.
-        "otlp": [],
-    }
-    steps = [
-        Query(_rate(accepted, "job", f'{entry},receiver="otlp"'), "taken from services"),
-        *([Query(_rate(accepted, "job", f'{gateway},receiver="otlp"'), "taken by gateways")] if subject.entry == "agent" else []),
-        Query(_rate(sent, "job", f'{gateway},exporter="{subject.delivery}"'), "kept and sent"),
-        *stored[subject.backend],
-    ]
+    gateway = f'{within},job="gateway"'
     size, capacity = "otelcol_exporter_queue_size", "otelcol_exporter_queue_capacity"
-    queues = f'{within},job=~"agent|gateway",exporter=~"otlp_http/.*|{subject.delivery}"'
+    queues = f'{within},job=~"agent|gateway",exporter=~"otlp_http/.*|{subject.exporters}"'
     shares = f"max by (pod, exporter) ({size}{{{queues}}}) / max by (pod, exporter) ({capacity}{{{queues}}})"
     topic = "otelcol_kafka_receiver_records_delay_seconds"
     waited, read = (_rate(f"{topic}_{what}", "pod", gateway) for what in ("sum", "count"))
@@ -135,7 +156,7 @@ def _flow(subject: Subject) -> Board:
         "VirtEngine tracing: flow of spans",
         (
             *([late] if subject.topic else []),
-            Panel("Spans by step", "Spans a second at each step, from the intake to the store.", "cps", tuple(steps)),
+            Panel("Spans by step", "Spans a second at each step, from the intake to the store.", "cps", tuple(_steps(subject))),
             Panel(
                 "Refused spans",
                 "Spans that a collector did not take; their senders repeat.",
@@ -215,10 +236,16 @@ def _storage(subject: Subject) -> Board:
             "Written spans",
             "Spans a second that gateways hand to the store.",
             "cps",
-            (Query(_rate("otelcol_exporter_sent_spans_total", "pod", f'{within},job="gateway",exporter="{subject.delivery}"'), "{{pod}}"),),
+            tuple(
+                Query(
+                    _rate("otelcol_exporter_sent_spans_total", "pod", f'{within},job="gateway",exporter="{store.exporter}"'),
+                    "{{pod}}" if len(subject.stores) == 1 else f"{{{{pod}}}} → {store.exporter}",
+                )
+                for store in subject.stores
+            ),
         )
     ]
-    if subject.embedded:
+    if any(store.embedded for store in subject.stores):
         sizes = (("index", "lsm"), ("values", "vlog"))
         panels.append(
             Panel(

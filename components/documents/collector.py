@@ -198,7 +198,7 @@ def gateway(
     tail: TailSampling,
     metrics: TraceMetrics,
     *,
-    delivery: Delivery,
+    deliveries: Sequence[Delivery],
     entry: bool,
     hold: held.Hold | None,
     reading: Reading | None = None,
@@ -206,9 +206,10 @@ def gateway(
     """Render the document of the collectors on which whole traces meet.
 
     ``entry`` is true where services send to the gateway itself, which then redacts and counts as agents do. With ``hold`` senders are
-    answered when their spans are decided on, without it at once. With ``reading`` what is on a topic is taken as well.
+    answered when their spans are decided on, without it at once. With ``reading`` what is on a topic is taken as well. Each of
+    ``deliveries`` has a queue of its own of the size of ``queue``, so that a store that is away holds up no other.
     """
-    extensions = _extensions(operation, intake, [queue, *([reading.queue] if reading else [])]) | delivery.extensions()
+    extensions = _extensions(operation, intake, [queue, *([reading.queue] if reading else [])], deliveries)
     first = ["memory_limiter", *(wall.NAMES if entry else [])]
     counted = ["span_metrics", "service_graph"] if entry else ["service_graph"]
     kept = [KEPT] if metrics.exemplars else []
@@ -221,13 +222,10 @@ def gateway(
             | ({kafka.RECEIVER: kafka.receiver(reading.topic, reading.group)} if reading else {}),
             "processors": processors | {"tail_sampling": _tail_sampling(tail), "batch": _decided()},
             "connectors": {name: counters[name] for name in [*counted, *kept]} | {"forward": {}},
-            "exporters": {delivery.exporter: delivery.part(_sending(queue, delivery)), "prometheus": _prometheus(metrics)}
+            "exporters": {each.exporter: each.part(_sending(queue, each)) for each in deliveries}
+            | {"prometheus": _prometheus(metrics)}
             | (held.exporters(hold) if hold else {})
-            | (
-                {kafka.TAKEN: to_gateway(operation.memory_bytes, reading.queue, reading.itself, reading.itself.endpoints[0])}
-                if reading
-                else {}
-            ),
+            | (_to_itself(operation, reading) if reading else {}),
             "extensions": extensions,
             "service": _service(
                 operation,
@@ -241,7 +239,7 @@ def gateway(
                     "traces/sampled": {
                         "receivers": ["forward"],
                         "processors": [*(["resource/first"] if hold else []), "tail_sampling", "batch"],
-                        "exporters": [delivery.exporter, *kept],
+                        "exporters": [*(each.exporter for each in deliveries), *kept],
                     },
                     **(held.pipelines() if hold else {}),
                     **(_taking() if reading else {}),
@@ -250,6 +248,11 @@ def gateway(
             ),
         }
     )
+
+
+def _to_itself(operation: Operation, reading: Reading) -> Part:
+    """The exporter of what was taken from the topic."""
+    return {kafka.TAKEN: to_gateway(operation.memory_bytes, reading.queue, reading.itself, reading.itself.endpoints[0])}
 
 
 def _taking() -> Part:
@@ -410,9 +413,12 @@ def _prometheus(metrics: TraceMetrics) -> Part:
     }
 
 
-def _extensions(operation: Operation, intake: Intake, queues: Sequence[Queue]) -> Part:
-    guard: Part = {"bearertokenauth": {"filename": intake.token}} if intake.token is not None else {}
-    return {"health_check": {"endpoint": operation.health}} | {queue.extension: storage(queue) for queue in queues} | guard
+def _extensions(operation: Operation, intake: Intake, queues: Sequence[Queue], deliveries: Sequence[Delivery] = ()) -> Part:
+    found: Part = {"health_check": {"endpoint": operation.health}} | {queue.extension: storage(queue) for queue in queues}
+    found |= {"bearertokenauth": {"filename": intake.token}} if intake.token is not None else {}
+    for delivery in deliveries:
+        found |= delivery.extensions()
+    return found
 
 
 SET_ASIDE = "virtengine_queue_files_set_aside"

@@ -12,9 +12,6 @@ if TYPE_CHECKING:
 
 Part = dict[str, Any]
 
-AUTHENTICATOR = "bearertokenauth/backend"
-"""Extension that sends the token of a store; it reads a rotated one by itself."""
-
 
 DELIVERY_SECONDS, DELIVERY_BYTES = 120, 2_097_152
 """Time for which a gateway waits for the backend's answer to a batch, and the largest batch. Ten are under way at once, which a backend
@@ -28,8 +25,9 @@ LEAST_DELIVERY_BYTES, FLUSH_MILLISECONDS = 262_144, 200
 class Delivery:
     """A store that takes OTLP: ``host:port`` with ``protocol: grpc``, a base URL with ``http``.
 
-    ``authority`` and ``token`` are the paths of a PEM and of a bearer token. ``headers`` are sent as they are; of ``secret_headers`` each
-    has its value in an environment variable. ``answer_seconds`` is how long the store may take to answer.
+    ``name`` tells it from another store, None where it has none. ``authority`` and ``token`` are the paths of a PEM and of a bearer token.
+    ``headers`` are sent as they are; of ``secret_headers`` each has its value in an environment variable. ``answer_seconds`` is how long
+    the store may take to answer.
     ``least_bytes`` and ``most_bytes`` bound a batch, ``consumers`` is how many are under way at once, None for the exporter's own 10.
     """
 
@@ -44,15 +42,21 @@ class Delivery:
     least_bytes: int = LEAST_DELIVERY_BYTES
     most_bytes: int = DELIVERY_BYTES
     consumers: int | None = None
+    name: str | None = None
 
     @property
     def exporter(self) -> str:
-        """Name of the exporter."""
-        return f"otlp_{self.protocol}"
+        """Name of the exporter, under which its queue is on the disk: that of one store is found again when it is the only one."""
+        return f"otlp_{self.protocol}" if self.name is None else f"otlp_{self.protocol}/{self.name}"
+
+    @property
+    def authenticator(self) -> str:
+        """Name of the extension that sends the token; it reads a rotated one by itself."""
+        return "bearertokenauth/backend" if self.name is None else f"bearertokenauth/{self.name}"
 
     def extensions(self) -> Part:
         """The extension with the token, where there is one."""
-        return {AUTHENTICATOR: {"filename": self.token}} if self.token is not None else {}
+        return {self.authenticator: {"filename": self.token}} if self.token is not None else {}
 
     def part(self, sending: Part) -> Part:
         """The exporter's section with its queue and its retries."""
@@ -62,7 +66,7 @@ class Delivery:
             "endpoint": self.endpoint,
             **self._tls(),
             **({"headers": headers} if headers else {}),
-            **({"auth": {"authenticator": AUTHENTICATOR}} if self.token is not None else {}),
+            **({"auth": {"authenticator": self.authenticator}} if self.token is not None else {}),
             **sending,
         }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from components.workload import Port
@@ -42,3 +43,16 @@ BY_WORKLOAD: Mapping[str, tuple[Port, ...]] = {
     "access": (ACCESS, ACCESS_METRICS),
 }
 """The ports of each workload; their numbers are those that the servers' own documentation uses."""
+
+_APART = 10_000
+
+
+def ports_of(workload: str) -> tuple[Port, ...]:
+    """The ports of a workload. A store that has a name has it behind a hyphen in the names of its workloads."""
+    return BY_WORKLOAD[workload.partition("-")[0]]
+
+
+def ports_beside(workload: str) -> tuple[Port, ...]:
+    """The same on a host that all workloads share, where those of a store with a name are ten thousand higher."""
+    apart = _APART if "-" in workload else 0
+    return tuple(replace(port, number=port.number + apart) for port in ports_of(workload))

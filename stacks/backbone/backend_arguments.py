@@ -181,9 +181,13 @@ class GrafanaServer(TypedDict):
     """Rules for the pods of Grafana. Default: those of `target.pods`."""
 
 
-class Backend(TypedDict):
-    """Backend of one of the kinds `jaeger`, `tempo`, `otlp`."""
+class Store(TypedDict):
+    """Store of one of the kinds `jaeger`, `tempo`, `otlp`."""
 
+    name: NotRequired[str]
+    """Name that tells the store from another one beside it: its workloads, claims and queues are called `jaeger-NAME` and the like. It
+    stays with the store for as long as that is there, because what has another name is another claim. Default: none, and the
+    workloads are called `jaeger`; of the two stores of a move one has a name."""
     kind: str
     """`jaeger`: Jaeger v2: on Badger one process with its store, on another store any number of them. `tempo`: Tempo 3 in one process
     (`target: all`), with Grafana as its user interface. `otlp`: A store that is there already, of which nothing is deployed here. Its
@@ -212,6 +216,88 @@ class Backend(TypedDict):
     query: NotRequired[Query]
     """With `kind: jaeger`: Servers that show and search traces on a store that is elsewhere. Default: one with a tenth of a core and
     512Mi, which hold the traces of a search."""
+    limits: NotRequired[TempoLimits]
+    """With `kind: tempo`: Limits above which Tempo refuses."""
+    grafana: NotRequired[GrafanaServer]
+    """With `kind: tempo`: CPU and memory of Grafana. Default: a tenth of a core and 256Mi, enough for operators looking at traces."""
+    endpoint: NotRequired[str]
+    """With `kind: otlp`: URL of its OTLP intake, with the port on which it listens, because policies see that one; `https` is TLS. With
+    `protocol: http` the path `/v1/traces` is added. Required."""
+    protocol: NotRequired[str]
+    """With `kind: otlp`: Transport of OTLP. Default: `grpc`, which every store of traces takes."""
+    ui_url: NotRequired[str]
+    """With `kind: otlp`: Address at which people look at traces. Required: no user interface is deployed here."""
+    query_url: NotRequired[str]
+    """With `kind: otlp`: Base URL of the API by which `trace`, `story`, `verify`, `export` and `rehearse` read traces. Required unless
+    `query_protocol` is `none`; the headers that it asks for come from the variable `VIRTENGINE_TRACING_QUERY_HEADERS` of whoever
+    reads. Default: none."""
+    query_protocol: NotRequired[str]
+    """With `kind: otlp`: API at `query_url`: that of Jaeger v2 or that of Tempo. Default: `none`, since a managed service may have
+    neither; the verbs that read traces then say so and name its user interface."""
+    ca_secret: NotRequired[str]
+    """With `kind: otlp`: Secret with the entry `ca.crt`, the PEM of the authority behind the certificate of the intake. Default: none,
+    the public authorities."""
+    token_secret: NotRequired[str]
+    """With `kind: otlp`: Secret with the entry `token`, sent as bearer token; a rotated one is taken without a restart. Default: none."""
+    headers: NotRequired[dict[str, str]]
+    """With `kind: otlp`: Headers of each request whose values are no secrets, such as a tenant. Default: none."""
+    headers_secret: NotRequired[str]
+    """With `kind: otlp`: Secret with an entry for each of `secret_headers`, named as the header. Default: none."""
+    secret_headers: NotRequired[list[str]]
+    """With `kind: otlp`: Headers of each request whose values are in `headers_secret`, such as a key of an account. Default: none."""
+
+
+class Also(TypedDict):
+    """The second store of a move.
+
+    Traces go to both, each with a queue of its own; what the backend does not have is read from this one.
+    """
+
+    store: Store
+    """Store beside the backend, with the settings that it has as a backend. Required. People and programs ask the backend first."""
+    retention: NotRequired[str]
+    """Age at which a trace can no longer be read from the second store. Default: none, that of `retention.traces`."""
+    since: NotRequired[str]
+    """Day on which both stores were deployed side by side, so that `check` and `diff` name the day on which one can go. Nothing else
+    follows from it. Default: none; they then count from the deployment."""
+
+
+class Backend(TypedDict):
+    """Backend of one of the kinds `jaeger`, `tempo`, `otlp`."""
+
+    name: NotRequired[str]
+    """Name that tells the store from another one beside it: its workloads, claims and queues are called `jaeger-NAME` and the like. It
+    stays with the store for as long as that is there, because what has another name is another claim. Default: none, and the
+    workloads are called `jaeger`; of the two stores of a move one has a name."""
+    kind: str
+    """`jaeger`: Jaeger v2, on Badger or before another store, and what is beside it. `tempo`: Tempo 3 with Grafana, and what is beside
+    it. `otlp`: A store that is there already, and what is beside it."""
+    storage: NotRequired[Storage]
+    """With `kind: jaeger`: Store of the traces. Default: Badger, which needs no other server. With `kind: tempo`: Storage of Tempo's
+    blocks."""
+    volume: NotRequired[Disk]
+    """With `kind: jaeger`: Volume of Badger's keys and values. Required with Badger. Default: none, for a store that is elsewhere."""
+    replicas: NotRequired[int]
+    """With `kind: jaeger`: Processes that take spans. Badger allows one, which is the default; on another store any number, and one that
+    is lost takes nothing along. Kubernetes only; one host runs one. With `kind: tempo`: Processes. Monolithic Tempo 3 without Kafka
+    is one, which is the default."""
+    autoscaling: NotRequired[Autoscaling]
+    """With `kind: jaeger`: More replicas under load. Default: none, as many as `replicas` says."""
+    sync_writes: NotRequired[bool]
+    """With `kind: jaeger`: Whether a span is on Badger's disk before it is acknowledged. Default: true, since what is acknowledged must
+    survive a power cut; without it only a crash of the process is survived."""
+    protect: NotRequired[bool]
+    """Whether `pulumi destroy` refuses to delete the volume. Default: true; development turns it off."""
+    resources: NotRequired[Resources]
+    """With `kind: jaeger`: Default: half a core and 2Gi; Badger held 730 MB at 10,000 spans/s. With `kind: tempo`: Default: a core and
+    4Gi; Tempo builds its blocks in memory."""
+    pods: NotRequired[Pods]
+    """Rules for the pods of the backend. Default: those of `target.pods`."""
+    query: NotRequired[Query]
+    """With `kind: jaeger`: Servers that show and search traces on a store that is elsewhere. Default: one with a tenth of a core and
+    512Mi, which hold the traces of a search."""
+    also: NotRequired[Also]
+    """A second store for the time of a move. Default: none."""
     limits: NotRequired[TempoLimits]
     """With `kind: tempo`: Limits above which Tempo refuses."""
     grafana: NotRequired[GrafanaServer]

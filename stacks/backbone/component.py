@@ -34,14 +34,22 @@ class TracingBackbone(pulumi.ComponentResource):
     provider among its options is used in place of one for the context, or the daemon, that the environment names.
     """
 
+    backend: pulumi.Output[str]
+    """Store behind `query_url`: `jaeger` or `tempo`, or `otlp` for one that is there already."""
+    query_url: pulumi.Output[str]
+    """Base URL of the API that traces are read from."""
+    query_protocol: pulumi.Output[str] | None
+    """Query API at `query_url`: `jaeger`, `tempo` or `none`. None: that of the backend."""
+    ui_url: pulumi.Output[str]
+    """URL of the user interface."""
+    retention_seconds: pulumi.Output[int]
+    """Time for which a trace can be read after it was stored, in seconds."""
     schema_version: pulumi.Output[int]
     """Version of this contract."""
     environment: pulumi.Output[str]
     """Name of the environment; becomes `deployment.environment.name` of every span."""
     namespace: pulumi.Output[str]
     """Kubernetes namespace of the backbone; a label without effect elsewhere."""
-    backend: pulumi.Output[str]
-    """Store behind `query_url`: `jaeger` or `tempo`, or `otlp` for one that is there already."""
     otlp_grpc_endpoint: pulumi.Output[str]
     """URL of OTLP over gRPC, as scheme://host:port; https means TLS."""
     otlp_http_endpoint: pulumi.Output[str]
@@ -50,20 +58,15 @@ class TracingBackbone(pulumi.ComponentResource):
     """URL of the sampling strategies (Jaeger remote sampling over HTTP)."""
     strategies_user: pulumi.Output[str] | None
     """User name for `strategies_url` by HTTP basic authentication, with `otlp_token` as password. None: none is asked for."""
-    query_url: pulumi.Output[str]
-    """Base URL of the API that traces are read from."""
-    query_protocol: pulumi.Output[str] | None
-    """Query API at `query_url`: `jaeger`, `tempo` or `none`. None: that of the backend."""
-    ui_url: pulumi.Output[str]
-    """URL of the user interface."""
+    also: pulumi.Output[dict[str, Any]] | None
+    """A second store, asked for what the first does not have: its `backend`, `query_url`, `query_protocol`, `ui_url` and
+    `retention_seconds`. None: there is one store."""
     span_metrics_url: pulumi.Output[str]
     """URL of the metrics made of spans (Prometheus text)."""
     otlp_certificate: pulumi.Output[str] | None
     """CA certificates that the endpoints' own are checked against, PEM. None: plain text, or a public CA."""
     otlp_token: pulumi.Output[str] | None
     """Bearer token that the endpoints ask for, a secret. None: they ask for none."""
-    retention_seconds: pulumi.Output[int]
-    """Time for which a trace can be read after it was stored, in seconds."""
     head_ratio: pulumi.Output[float]
     """Share of new traces that services sample, 0 to 1."""
     strategies_poll_seconds: pulumi.Output[float]

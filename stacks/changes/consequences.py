@@ -118,6 +118,12 @@ def _protected(old: Environment) -> str:
     return "the volume is protected and refuses to be deleted" if _has_protection(old) else "the volume is deleted with them"
 
 
+def _renamed(_was: object, _becomes: object, old: Environment, _new: Environment) -> str:
+    if _volume(old) is None:
+        return "its workloads are made anew under the other name; what is stored stays and is found"
+    return f"its workloads and its claim are made anew under the other name: {_left_behind(old)}"
+
+
 def _elsewhere(_was: object, _becomes: object, _old: Environment, _new: Environment) -> str:
     return "the backbone is made anew there; traces stored so far are not moved, and services need the new outputs"
 
@@ -372,6 +378,7 @@ _RULES: Mapping[str, Callable[[object, object, Environment, Environment], str | 
     "target.host": _elsewhere,
     "namespace": _elsewhere,
     "backend.kind": _kind,
+    "backend.name": _renamed,
     "backend.volume.size": _volume_size,
     "backend.volume.storage_class": _storage_class,
     "backend.storage.kind": _storage_kind,

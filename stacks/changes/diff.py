@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from components.damage import queue_folders
 from stacks.changes.consequences import consequence
+from stacks.changes.moves import Move
 from stacks.environment.schema import Setting, settings
 from stacks.plan.plan import plan
 from stacks.plan.remote import with_place
@@ -89,7 +90,14 @@ def setting_at(path: Key) -> Setting | None:
 
 def _changes(old: Named, new: Named) -> Iterator[Change]:
     before, after = (dict(leaves(side.environment.model_dump(mode="json"))) for side in (old, new))
-    was_placed, is_placed = (with_place(side.environment, new.name) for side in (old, new))
+    move = Move(old.environment, new.environment)
+    if move.is_one:
+        before = move.relocated(before)
+        was_there, is_there = move.titles()
+        if was_there != is_there:
+            yield Change(
+                "backend.also", was_there, is_there, f"stores {' and '.join(was_there)} → {' and '.join(is_there)}", move.sentence()
+            )
     for path in dict.fromkeys([*after, *before]):
         was, becomes = before.get(path), after.get(path)
         # A section that is absent is dumped as null; its settings tell what it becomes.
@@ -97,7 +105,8 @@ def _changes(old: Named, new: Named) -> Iterator[Change]:
         if was == becomes or setting is None:
             continue
         text = f"{_noun(setting, path)} {_transition(setting, was, becomes)}"
-        yield Change(".".join(path), was, becomes, text, consequence(setting.key, was, becomes, was_placed, is_placed))
+        told = [consequence(key, was, becomes, *(with_place(side, new.name) for side in sides)) for key, *sides in move.meant(setting.key)]
+        yield Change(".".join(path), was, becomes, text, "; ".join(filter(None, told)) or None)
 
 
 def _noun(setting: Setting, path: Key) -> str:

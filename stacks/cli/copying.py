@@ -7,16 +7,19 @@ import datetime as dt
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from stacks.cli.trying import FAILED, INTERRUPTED, OK, folder_of, positive
 from stacks.environment.source import read
+from stacks.plan.names import of_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from stacks.copies.archive import Progress
     from stacks.placement.outputs import Outputs
+
+Store = TypeVar("Store")
 
 STATE = "folder that the environment runs in, as given to `run`, or that Pulumi keeps its state in"
 ENVIRONMENT = "name of a running or deployed environment, or path of its stack file"
@@ -35,12 +38,14 @@ def add_copying(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     writing.add_argument("--until", type=_moment, metavar="TIME", help="to before this time (default: now)")
     writing.add_argument("--service", help="only traces in which this service has a span (default: all)")
     writing.add_argument("--query-url", metavar="URL", help="address of the store's query API from here (default: that of the outputs)")
+    writing.add_argument("--also", action="store_true", help="out of the second store of a move (default: the one that is asked first)")
     _finish(writing, _export)
 
     reading = verbs.add_parser("import", help="put the traces of a file into a store; again goes on where it was broken off")
     reading.add_argument("environment", help=ENVIRONMENT)
     reading.add_argument("file", type=Path, help="file that `export` wrote, or of the collector's file exporter")
     reading.add_argument("--to", metavar="HOST:PORT", help="OTLP/gRPC receiver of the store (default: that of the store on this machine)")
+    reading.add_argument("--also", action="store_true", help="into the second store of a move (default: the one that is asked first)")
     _finish(reading, _import)
 
 
@@ -95,7 +100,7 @@ def _export(arguments: argparse.Namespace) -> str:
     else:
         until = arguments.until or time.time()
         wanted = Wanted(arguments.since or until - arguments.hours * 3600, until, arguments.service)
-    outputs = _outputs(arguments)
+    outputs = _store(arguments)
     if arguments.query_url is not None:
         outputs = outputs.model_copy(update={"query_url": arguments.query_url})
     began = time.monotonic()
@@ -142,17 +147,38 @@ def _outputs(arguments: argparse.Namespace) -> Outputs:
     return deployed_outputs(open_engine(read(arguments.environment), say=say, state=arguments.state), show_secrets=False)
 
 
+def _store(arguments: argparse.Namespace) -> Outputs:
+    """The outputs as the store has them that is to be read. Raises ``CopyError`` where there is no second one."""
+    from stacks.show.fetch import stores
+
+    found = stores(_outputs(arguments))
+    return _chosen(found, arguments)
+
+
+def _chosen(stores: Sequence[Store], arguments: argparse.Namespace) -> Store:
+    from stacks.copies.archive import CopyError
+
+    if arguments.also and len(stores) == 1:
+        raise CopyError(f"{arguments.environment}: has one store; leave --also out, or write backend.also and deploy")
+    return stores[1 if arguments.also else 0]
+
+
 def _receiver(arguments: argparse.Namespace) -> str:
     """The receiver of the store on this machine. Raises ``CopyError`` where none runs, with the way to reach one in a cluster."""
     from components.local.instances import read_listing
     from stacks.copies.archive import CopyError
 
+    taking: dict[str, str] = {}
     if (folder_of(arguments) / "outputs.json").is_file():
         for listed in read_listing(folder_of(arguments)):
-            if listed.workload in {"jaeger", "tempo"}:
-                return f"{listed.address}:{listed.ports['otlp-grpc']}"
-    target = read(arguments.environment).environment
-    name, namespace = target.backend.kind, target.namespace
+            if listed.workload.partition("-")[0] in {"jaeger", "tempo"}:
+                taking.setdefault(listed.workload, f"{listed.address}:{listed.ports['otlp-grpc']}")
+    if len(taking) == 1 and not arguments.also:
+        return next(iter(taking.values()))
+    target = _chosen(read(arguments.environment).environment.stores, arguments)
+    name, namespace = of_store(target.backend.kind, target), target.namespace
+    if name in taking:
+        return taking[name]
     forward = f"kubectl --namespace {namespace} port-forward service/{name} 14317:4317"
     raise CopyError(
         f"{arguments.environment}: no store runs on this machine; reach the one of a cluster: {forward}, and give --to 127.0.0.1:14317"

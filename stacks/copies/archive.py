@@ -1,7 +1,7 @@
 """A file of traces: OTLP JSON, one trace a line, compressed; written piece by piece so that a broken run goes on where it ended.
 
-A line is an ``ExportTraceServiceRequest`` in OTLP's JSON, which the collector's ``otlpjsonfile`` receiver reads as well. Each piece is a
-gzip member of its own, because the file up to the last whole member can always be read.
+A line is an ``ExportTraceServiceRequest`` in OTLP's JSON, which the collector's ``otlpjsonfile`` receiver reads as well. Each piece is
+whole gzip members, because the file up to the last whole member can always be read.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ _LEVEL: Final = 6
 _ENCODING: Final = "utf-8-sig"
 UNREADABLE: Final = (OSError, EOFError, UnicodeDecodeError, zlib.error)
 """Errors of reading a file that is damaged, lacks its end, or is no text."""
+_MEMBER_BYTES: Final = 4 * 2**20
+"""Bytes of lines that are compressed together, at most; fewer compress worse."""
 
 
 class CopyError(Exception):
@@ -71,14 +73,25 @@ class Archive:
         self._file = path.open("r+b" if path.exists() else "w+b")
         self._file.truncate(size)
         self._file.seek(size)
+        self._waiting = bytearray()
 
-    def add(self, lines: Sequence[str]) -> int:
-        """Add lines as one piece, on the disk when this returns; return the size of the file."""
-        if lines:
-            self._file.write(gzip.compress("".join(f"{line}\n" for line in lines).encode(), _LEVEL))
-            self._file.flush()
-            os.fsync(self._file.fileno())
+    def add(self, lines: Sequence[str]) -> None:
+        """Add lines to the piece."""
+        self._waiting += "".join(f"{line}\n" for line in lines).encode()
+        if len(self._waiting) >= _MEMBER_BYTES:
+            self._compress()
+
+    def flush(self) -> int:
+        """End the piece, which is on the disk when this returns; return the size of the file."""
+        self._compress()
+        self._file.flush()
+        os.fsync(self._file.fileno())
         return self._file.tell()
+
+    def _compress(self) -> None:
+        if self._waiting:
+            self._file.write(gzip.compress(bytes(self._waiting), _LEVEL))
+            self._waiting.clear()
 
     def close(self) -> None:
         """Close the file."""

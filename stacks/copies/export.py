@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from stacks.copies.archive import Archive, CopyError, Note, Progress
-from stacks.show.errors import TraceNotFoundError
-from stacks.show.fetch import get_trace_document
-from stacks.show.search import find_traces
+from stacks.copies.pieces import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,9 +18,6 @@ if TYPE_CHECKING:
 
 _STEP_SECONDS: Final = 60.0
 """Time whose traces are one piece of the file: what is asked for again after a broken run."""
-_AT_ONCE: Final = 4
-"""Traces that are asked for at a time: a store that serves operators has most of its processors left."""
-_REQUEST_SECONDS: Final = 60.0
 _ADDED: Final = "opentracing.ref_type"
 """Attribute that Jaeger adds to every link."""
 _IDS: Final = {"traceId": 16, "spanId": 8, "parentSpanId": 8}
@@ -50,7 +44,8 @@ def unfinished(path: Path) -> Wanted | None:
 def export(outputs: Outputs, wanted: Wanted, path: Path, say: Callable[[Progress], None]) -> Progress:
     """Write traces into ``path``; a run that was broken off goes on where it ended. ``say`` is called after each minute of traces.
 
-    Memory is bounded by the traces of a minute. Raises ``QueryError`` of the store, ``CopyError`` for a file of another copy, ``OSError``.
+    Memory is bounded by the few hundred traces of one answer. Raises ``QueryError`` of the store, ``CopyError`` for a file of another copy,
+    ``OSError``.
     """
     note, part = _note(path), path.with_name(f"{path.name}.part")
     progress = note.read()
@@ -60,18 +55,12 @@ def export(outputs: Outputs, wanted: Wanted, path: Path, say: Callable[[Progress
         raise CopyError(f"{note.path}: an export of another time or service was broken off; finish it, or remove that file")
     archive = Archive(part, progress.bytes)
     try:
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            while progress.at < wanted.until:
-                until = min(progress.at + _STEP_SECONDS, wanted.until)
-                documents = [
-                    found for found in pool.map(lambda one: _trace(outputs, one), _ids(outputs, wanted, progress.at, until)) if found
-                ]
-                kept = [found for found in documents if int(progress.at * 1000) <= _start(found) < int(until * 1000)]
-                size = archive.add([json.dumps(found, separators=(",", ":")) for found in kept])
-                spans = sum(1 for found in kept for _ in _spans(found))
-                progress = replace(progress, at=until, bytes=size, traces=progress.traces + len(kept), spans=progress.spans + spans)
-                note.write(progress)
-                say(progress)
+        source = Source(outputs, wanted.service)
+        while progress.at < wanted.until:
+            until = min(progress.at + _STEP_SECONDS, wanted.until)
+            progress = _piece(source, archive, progress, until)
+            note.write(progress)
+            say(progress)
     finally:
         archive.close()
     part.replace(path)
@@ -79,24 +68,19 @@ def export(outputs: Outputs, wanted: Wanted, path: Path, say: Callable[[Progress
     return progress
 
 
+def _piece(source: Source, archive: Archive, progress: Progress, until: float) -> Progress:
+    """Add the traces that begin before ``until``; return the progress to there."""
+    first, end = int(progress.at * 1000), int(until * 1000)
+    for documents in source.traces(progress.at, until):
+        kept = [found for found in map(_normal, documents) if first <= _start(found) < end]
+        archive.add([json.dumps(found, separators=(",", ":")) for found in kept])
+        spans = sum(1 for found in kept for _ in _spans(found))
+        progress = replace(progress, traces=progress.traces + len(kept), spans=progress.spans + spans)
+    return replace(progress, at=until, bytes=archive.flush())
+
+
 def _note(path: Path) -> Note:
     return Note(path.with_name(f"{path.name}.progress"))
-
-
-def _ids(outputs: Outputs, wanted: Wanted, since: float, until: float) -> tuple[str, ...]:
-    services = None if wanted.service is None else [wanted.service]
-    # A little more than the piece, because seconds in floating point are not exact to the microsecond.
-    return find_traces(outputs, {}, since=since - 0.001, until=until + 0.001, services=services).trace_ids
-
-
-def _trace(outputs: Outputs, trace_id: str) -> dict[str, Any] | None:
-    """Return a trace as OTLP JSON; None for one that the store has dropped since the search."""
-    try:
-        answer: Any = get_trace_document(outputs, trace_id, seconds=_REQUEST_SECONDS)
-    except TraceNotFoundError:
-        return None
-    found = answer.get("result") or answer.get("trace") or {}
-    return _normal(found) if found.get("resourceSpans") else None
 
 
 def _normal(document: dict[str, Any]) -> dict[str, Any]:

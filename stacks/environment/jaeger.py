@@ -10,6 +10,7 @@ from stacks.environment.cluster import Pods
 from stacks.environment.section import Section
 from stacks.environment.sections import Disk, Resources
 from stacks.environment.store_names import IndexPrefix, Keyspace
+from stacks.environment.store_section import StoreSection
 from stacks.environment.units import Bytes, HostPort, HttpUrl, Identifier, ObjectName, Percent
 
 
@@ -108,7 +109,7 @@ class Query(Resources):
     """Rules for the pods of the query server. Default: those of `target.pods`."""
 
 
-class Jaeger(Section):
+class Jaeger(StoreSection):
     """Jaeger v2: on Badger one process with its store, on another store any number of them."""
 
     kind: Literal["jaeger"] = Field(title="backend")

@@ -7,9 +7,8 @@ from typing import Annotated
 from pydantic import Field
 
 from stacks.environment.cluster import Kubernetes
-from stacks.environment.jaeger import Jaeger
 from stacks.environment.monitoring import Monitoring
-from stacks.environment.otlp import Otlp
+from stacks.environment.moves import JaegerBackend, OtlpBackend, TempoBackend, backend_of
 from stacks.environment.section import Section
 from stacks.environment.sections import (
     Access,
@@ -23,7 +22,6 @@ from stacks.environment.sections import (
     Retention,
     Sampling,
 )
-from stacks.environment.tempo import Tempo
 from stacks.environment.units import Label
 
 PROJECT = "virtengine-tracing"
@@ -37,7 +35,7 @@ class Environment(Section):
     """Target on which the backbone runs."""
     namespace: Label = Field(default="virtengine-observability", title="namespace")
     """Kubernetes namespace, and prefix of the names on a Docker host. Default: the name in the requirement."""
-    backend: Annotated[Jaeger | Tempo | Otlp, Field(discriminator="kind")]
+    backend: Annotated[JaegerBackend | TempoBackend | OtlpBackend, Field(discriminator="kind")]
     """Server that stores the traces and shows them, deployed here or there already."""
     collectors: Collectors = Collectors()
     """Collectors, which carry the spans from the services to the backend."""
@@ -64,3 +62,20 @@ class Environment(Section):
         target = self.target
         address = target.context if target.kind == "kubernetes" else target.host if target.kind == "docker" else ""
         return target.kind, address, self.namespace
+
+    @property
+    def beside(self) -> Environment | None:
+        """The environment as its second store has it: with that store alone, and its retention; None where there is no second store."""
+        also = self.backend.also
+        if also is None:
+            return None
+        retention = self.retention if also.retention is None else self.retention.model_copy(update={"traces": also.retention})
+        return self.model_copy(update={"backend": backend_of(also.store), "retention": retention})
+
+    @property
+    def stores(self) -> tuple[Environment, ...]:
+        """The environment as each of its stores has it, in the order in which they are asked for a trace.
+
+        The ``backend`` of each is the store and ``retention`` is that of the store; all else is the same.
+        """
+        return (self, second) if (second := self.beside) is not None else (self,)

@@ -6,11 +6,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from stacks.environment.section import Section
+from stacks.environment.store_section import StoreSection
 from stacks.environment.units import HeaderName, HttpUrl, ObjectName, Text
 
 
-class Otlp(Section):
+class Otlp(StoreSection):
     """A store that is there already, of which nothing is deployed here. Its retention, its limits and its user interface are its own."""
 
     kind: Literal["otlp"] = Field(title="backend")

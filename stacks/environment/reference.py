@@ -16,12 +16,25 @@ Each stands below `config: virtengine-tracing:environment:` in `Pulumi.<env>.yam
 `make reference`; the text is the docstring of the setting in `stacks/environment/sections.py`.
 """
 
+_SECOND = ("backend", "also", "store")
+_OF_SECOND = """
+### `backend.also.store`
+
+a store; required below `backend.also`
+
+Its settings are those below `backend`, without `also`.
+"""
+
 
 def reference() -> str:
     """The page, in Markdown."""
     parts = [HEAD]
     section = ""
     for setting in settings():
+        if setting.path[: len(_SECOND)] == _SECOND:
+            if setting.path == (*_SECOND, "kind"):
+                parts.append(_OF_SECOND)
+            continue
         first = setting.path[0]
         if first != section:
             section = first

@@ -9,13 +9,14 @@ from components.documents.series import NO_LABELS, SPAN_LABELS
 from components.documents.text import prometheus_label
 from stacks.environment.backend_rules import broken_backend_rules
 from stacks.environment.cluster_rules import broken_cluster_rules
-from stacks.environment.sizing import answers_late, floors, grace_seconds
+from stacks.environment.move_rules import broken_move_rules, of_second
+from stacks.environment.sizing import answers_late, floors, grace_seconds, store_floors
 from stacks.environment.store_rules import broken_store_rules
 from stacks.environment.transport_rules import broken_transport_rules
 from stacks.environment.units import format_bytes, format_duration, format_percent, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from stacks.environment.cluster_rules import Broken
     from stacks.environment.model import Environment
@@ -24,17 +25,20 @@ if TYPE_CHECKING:
 def broken_rules(environment: Environment) -> Iterator[Broken]:
     """Every rule that an environment breaks."""
     yield from _target(environment)
-    yield from _backend(environment)
-    yield from broken_store_rules(environment)
+    yield from _store(environment)
     yield from _tail(environment)
     yield from _head(environment)
     yield from _aggregation(environment)
     yield from _memory(environment)
-    yield from _floors(environment)
+    yield from _small(floors(environment))
     yield from _queue(environment)
     yield from _ingest(environment)
     yield from _images(environment)
-    yield from broken_backend_rules(environment)
+    yield from broken_move_rules(environment)
+    if environment.beside is not None:
+        # What both have wrong for one reason is said once.
+        said = set(_store(environment))
+        yield from (broken for broken in of_second(environment, _store(environment.beside)) if broken not in said)
     yield from broken_transport_rules(environment)
     yield from broken_cluster_rules(environment)
 
@@ -50,6 +54,14 @@ def _target(environment: Environment) -> Iterator[Broken]:
         )
     if environment.namespace in ingest.namespaces:
         yield "ingest.namespaces", f'"{environment.namespace}" is the backbone\'s own namespace; name those of your services'
+
+
+def _store(environment: Environment) -> Iterator[Broken]:
+    """Every rule that the backend breaks."""
+    yield from _backend(environment)
+    yield from broken_store_rules(environment)
+    yield from _small(store_floors(environment))
+    yield from broken_backend_rules(environment)
 
 
 def _backend(environment: Environment) -> Iterator[Broken]:
@@ -157,9 +169,9 @@ def _memory(environment: Environment) -> Iterator[Broken]:
             yield f"collectors.{name}.memory_limit", f"{limit} is out of bounds; write {right}, so that it refuses before it is killed"
 
 
-def _floors(environment: Environment) -> Iterator[Broken]:
+def _small(sizes: Iterable[tuple[str, str, int, int]]) -> Iterator[Broken]:
     """Sizes with which a server does not start, or not for long."""
-    for key, what, given, least in floors(environment):
+    for key, what, given, least in sizes:
         if given < least:
             yield key, f'{format_bytes(given)} is less than {what} needs without any load; write "{format_bytes(least)}" or more'
 
@@ -175,12 +187,13 @@ def _queue(environment: Environment) -> Iterator[Broken]:
 
 def _images(environment: Environment) -> Iterator[Broken]:
     """Digests of programs that nothing here runs: a pinned image that is not pinned."""
-    backend, access = environment.backend, environment.access
     # The strategy server is Jaeger's binary whatever the backend.
     used = {"otelcol-contrib", "jaeger", "busybox"}
-    used |= {"jaeger-es-index-cleaner"} if backend.kind == "jaeger" and backend.storage.kind in {"opensearch", "elasticsearch"} else set()
-    used |= {"tempo", "grafana"} if backend.kind == "tempo" else set()
-    used |= {"oauth2-proxy"} if access else set()
+    for backend in (each.backend for each in environment.stores):
+        indexed = backend.kind == "jaeger" and backend.storage.kind in {"opensearch", "elasticsearch"}
+        used |= {"jaeger-es-index-cleaner"} if indexed else set()
+        used |= {"tempo", "grafana"} if backend.kind == "tempo" else set()
+    used |= {"oauth2-proxy"} if environment.access else set()
     for program in environment.images.digests:
         if program not in used:
             yield f"images.digests.{program}", f"no {program} runs here; leave it out. What runs: {', '.join(sorted(used))}"

@@ -18,6 +18,7 @@ from stacks.environment.sizing import (
     disk_need,
     flow,
     held_seconds,
+    idle_bytes,
     kept_span_bytes,
     most_spans_per_second,
     queue_seconds,
@@ -100,7 +101,7 @@ def tiers(environment: Environment, spans_per_second: float) -> Iterator[Tier]:
     if environment.target.kind == "kubernetes":
         yield _agents(scaled, environment)
     yield _gateway_tier(scaled, environment)
-    yield _store(scaled)
+    yield from map(_store, scaled.stores)
 
 
 def _agents(scaled: Environment, usual: Environment) -> Tier:
@@ -128,7 +129,7 @@ def _agents(scaled: Environment, usual: Environment) -> Tier:
             f"nodes: {usual.load.nodes:,} × {load.spans_per_second:,.0f} spans/s / {usual.load.spans_per_second:,.0f} spans/s",
             _cpu(rate, cpu),
             (
-                f"memory: {_idle()} + {rate:,.0f} spans/s × {wait} s until an answer × {size:,} B × "
+                f"memory: {approximate_bytes(_idle(IDLE_BYTES))} + {rate:,.0f} spans/s × {wait} s until an answer × {size:,} B × "
                 f"{MEMORY_BYTES_PER_BYTE} × {GARBAGE:g} for garbage, and no more than its limit"
             ),
             f"disk: {rate:,.0f} spans/s × {size:,} B × {waiting:,.0f} s that its queue holds, and room for its files",
@@ -140,8 +141,8 @@ def _agents(scaled: Environment, usual: Environment) -> Tier:
 def _gateway_tier(scaled: Environment, usual: Environment) -> Tier:
     load, spans = scaled.load, flow(scaled)
     rate, size, kept = spans.recorded / spans.gateways, load.bytes_per_span, spans.kept / spans.gateways
-    outage, stored = queue_seconds(usual), kept_span_bytes(scaled)
-    disk = queue_volume(kept * stored * outage) if math.isfinite(outage) else 0.0
+    outage, stored, stores = queue_seconds(usual), kept_span_bytes(scaled), len(scaled.stores)
+    disk = queue_volume(kept * stored * outage * stores, stores) if math.isfinite(outage) else 0.0
     arrivals = spans.recorded / SDK_SPANS
     if scaled.target.kind == "kubernetes":
         pair = spans.recorded * size / load.nodes / spans.gateways
@@ -156,7 +157,7 @@ def _gateway_tier(scaled: Environment, usual: Environment) -> Tier:
         resident_bytes(scaled, rate),
         disk,
         spans.recorded * size,
-        spans.kept * stored,
+        spans.kept * stored * stores,
         arrivals,
         (
             (
@@ -165,10 +166,11 @@ def _gateway_tier(scaled: Environment, usual: Environment) -> Tier:
             ),
             _cpu(rate, CPU_SECONDS_PER_SPAN["gateway"]),
             (
-                f"memory: {_idle()} + {rate:,.0f} spans/s × {held_seconds(scaled):g} s that each is held × {stored:,.0f} B, "
-                "garbage included, and no more than its limit"
+                f"memory: {approximate_bytes(_idle(idle_bytes(scaled)))} + {rate:,.0f} spans/s × {held_seconds(scaled):g} s that each "
+                f"is held × {stored:,.0f} B, garbage included, and no more than its limit"
             ),
-            f"disk: {kept:,.0f} kept spans/s × {stored:,.0f} B × {outage:,.0f} s that the store is away, and room for its file",
+            f"disk: {kept:,.0f} kept spans/s × {stored:,.0f} B × {outage:,.0f} s that the store is away, and room for its file"
+            + (f", × {stores} stores" if stores > 1 else ""),
             f"requests: one a second of each agent, or one for each {approximate_bytes(USUAL_BATCH_BYTES)}",
         ),
         limit,
@@ -187,7 +189,7 @@ def _store(scaled: Environment) -> Tier:
         limit = f"one Badger takes {most:,} spans/s: keep fewer, or choose a store that is distributed"
     retention = format_duration(scaled.retention.traces)
     return Tier(
-        kind,
+        kind if backend.name is None else f"{kind}-{backend.name}",
         replicas,
         replicas,
         spans.kept / replicas,
@@ -213,9 +215,9 @@ def _memory_of(kind: str, *, embedded: bool) -> str:
     return "that of the store that is there" if kind == "otlp" else "backend.resources.memory"
 
 
-def _idle() -> str:
-    """Resident bytes of a collector that holds no span."""
-    return approximate_bytes(PROGRAM_BYTES + GARBAGE * IDLE_BYTES)
+def _idle(in_use: int) -> float:
+    """Resident bytes of a collector that holds no span, of so many in use."""
+    return PROGRAM_BYTES + GARBAGE * in_use
 
 
 def _cpu(rate: float, each: float) -> str:

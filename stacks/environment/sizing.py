@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from components.documents.delivery import DELIVERY_BYTES
+from stacks.environment.move_rules import SECOND, of_second
 from stacks.environment.units import approximate_bytes, format_bytes, format_duration, format_percent
 
 if TYPE_CHECKING:
@@ -48,6 +50,9 @@ GARBAGE = 2.0
 IDLE_BYTES, PROGRAM_BYTES = 18 * 2**20, 75 * 2**20
 """Memory in use of a collector that holds no span, and its resident pages that are none of Go's heap: of the program, 70 MiB, and stacks.
 Measured; the memory limiter counts what is in use."""
+
+BESIDE_BYTES = 20 * DELIVERY_BYTES
+"""Memory of the batches that are under way to a second store: twenty at most. With one store they are in what was measured for a span."""
 
 SPIKE_SHARE = 0.2
 """Share of its limit below which the memory limiter begins to refuse spans: room for what comes in between two looks."""
@@ -99,14 +104,21 @@ spans of one trace; and the files that a store has open with any trace."""
 
 
 def floors(environment: Environment) -> Iterator[tuple[str, str, int, int]]:
-    """The key of each size that has a floor, what it is for, its bytes, and the least that works."""
-    backend, agent, gateway = environment.backend, environment.collectors.agent, environment.collectors.gateway
+    """The key of each size before the stores that has a floor, what it is for, its bytes, and the least that works."""
+    agent, gateway = environment.collectors.agent, environment.collectors.gateway
     collector = math.ceil(LEAST_COLLECTOR / max(agent.memory_limit, 0.01) / 2**23) * 2**23
     yield "collectors.agent.resources.memory", "an agent", agent.resources.memory, collector
     if agent.queue is not None:
         least = max(LEAST_QUEUE, LEAST_SHARE * gateway.replicas)
         yield "collectors.agent.queue.size", "the queue of an agent", agent.queue.size, least
     yield "collectors.gateway.queue.size", "the queue of a gateway", gateway.queue.size, _least_queue(environment)
+    if environment.access is not None:
+        yield "access.resources.memory", "the login proxy", environment.access.resources.memory, LEAST_MEMORY["access"]
+
+
+def store_floors(environment: Environment) -> Iterator[tuple[str, str, int, int]]:
+    """The same of the backend."""
+    backend = environment.backend
     if backend.kind != "otlp":
         yield "backend.resources.memory", f"{backend.kind.title()}", backend.resources.memory, LEAST_MEMORY[backend.kind]
     if backend.kind == "jaeger" and not backend.embedded:
@@ -117,15 +129,14 @@ def floors(environment: Environment) -> Iterator[tuple[str, str, int, int]]:
         yield "backend.storage.wal.size", "a write-ahead log", backend.storage.wal.size, LEAST_TRACES
     elif (volume := _volume(environment)) is not None:
         yield volume[0], "the store of the traces", volume[1], LEAST_TRACES
-    if environment.access is not None:
-        yield "access.resources.memory", "the login proxy", environment.access.resources.memory, LEAST_MEMORY["access"]
 
 
 def _least_queue(environment: Environment) -> int:
-    """Bytes of a gateway's volume below which it does not work, with room for what it takes from Kafka."""
+    """Bytes of a gateway's volume below which it does not work, with room for what it takes from Kafka and for what each store is sent."""
+    least = LEAST_QUEUE * len(environment.stores)
     if environment.collectors.kafka is None:
-        return LEAST_QUEUE
-    return LEAST_QUEUE + math.ceil(queue_volume(taken_bytes(environment)) / 2**26) * 2**26
+        return least
+    return least + math.ceil(queue_volume(taken_bytes(environment)) / 2**26) * 2**26
 
 
 def flow(environment: Environment) -> Flow:
@@ -193,10 +204,15 @@ def held_seconds(environment: Environment) -> float:
     return wait + answer_seconds(environment) if answers_late(environment) else wait
 
 
+def idle_bytes(environment: Environment) -> int:
+    """Memory in use of one gateway that holds no span that is not decided on."""
+    return IDLE_BYTES + BESIDE_BYTES * (len(environment.stores) - 1)
+
+
 def held_bytes(environment: Environment, spans_per_second: float) -> float:
     """Memory in use of one gateway at a rate of spans."""
     held = spans_per_second * held_seconds(environment) * kept_span_bytes(environment)
-    return IDLE_BYTES + held * _held_factor(environment)
+    return idle_bytes(environment) + held * _held_factor(environment)
 
 
 def resident_bytes(environment: Environment, spans_per_second: float) -> float:
@@ -215,13 +231,17 @@ def refused_at_bytes(environment: Environment) -> float:
 def most_traces(environment: Environment) -> int:
     """Traces of one span that the memory of one gateway holds until their decision: a bound that the memory limiter reaches first."""
     per_span = environment.load.bytes_per_span * HELD_BYTES_PER_SPAN_BYTE["decided"]
-    return max(1000, math.ceil((refused_at_bytes(environment) - IDLE_BYTES) / per_span))
+    return max(1000, math.ceil((refused_at_bytes(environment) - idle_bytes(environment)) / per_span))
 
 
 def most_spans_per_second(environment: Environment) -> float:
     """Spans per second that the memory of one gateway lets pass; what is over waits at its senders."""
-    each = held_bytes(environment, 1.0) - IDLE_BYTES
-    return max(0.0, refused_at_bytes(environment) - IDLE_BYTES) / each
+    return _most_spans_per_second(environment, idle_bytes(environment))
+
+
+def _most_spans_per_second(environment: Environment, idle: int) -> float:
+    each = held_bytes(environment, 1.0) - idle_bytes(environment)
+    return max(0.0, refused_at_bytes(environment) - idle) / each
 
 
 def underway_bytes(environment: Environment) -> int:
@@ -231,7 +251,9 @@ def underway_bytes(environment: Environment) -> int:
 
 def most_underway_bytes(environment: Environment) -> int:
     """Bytes of spans that may be under way to one gateway without an answer, so that they fit in its memory."""
-    return math.floor(most_spans_per_second(environment) * environment.load.bytes_per_span * answer_seconds(environment))
+    # The same with a second store: another bound in the agents' document would replace their pods, with what waits in them.
+    most = _most_spans_per_second(environment, IDLE_BYTES)
+    return math.floor(most * environment.load.bytes_per_span * answer_seconds(environment))
 
 
 def away_seconds(environment: Environment) -> float:
@@ -316,13 +338,14 @@ def taken_bytes(environment: Environment) -> int:
 
 
 def kept_bytes(environment: Environment) -> int:
-    """Bytes of the volume of one gateway that are for kept traces."""
-    queue = environment.collectors.gateway.queue
-    return queue_room(queue.size - (queue_volume(taken_bytes(environment)) if environment.collectors.kafka is not None else 0))
+    """Bytes of kept traces that the volume of one gateway has room for, for each store: of two, each has a queue of its own and half."""
+    queue, stores = environment.collectors.gateway.queue, len(environment.stores)
+    taken = queue_volume(taken_bytes(environment)) if environment.collectors.kafka is not None else 0
+    return queue_room(queue.size - taken, stores) // stores
 
 
 def queue_seconds(environment: Environment) -> float:
-    """Seconds for which the gateways' queues take all stored spans while the backend is away."""
+    """Seconds for which the gateways' queues take all stored spans while a store is away."""
     spans = flow(environment)
     room = kept_bytes(environment) * spans.gateways
     return room / (spans.kept * kept_span_bytes(environment)) if spans.kept else math.inf
@@ -330,8 +353,9 @@ def queue_seconds(environment: Environment) -> float:
 
 def needs(environment: Environment) -> Iterator[Need]:
     """Return all needs of the load that settings provide."""
-    if (disk := disk_need(environment)) is not None:
-        yield disk
+    for store, place in zip(environment.stores, ("backend", SECOND), strict=False):
+        if (disk := disk_need(store)) is not None:
+            yield replace(disk, key=disk.key.replace("backend", place, 1))
     yield _memory(environment)
 
 
@@ -375,12 +399,12 @@ def disk_need(environment: Environment, *, kept: float | None = None) -> Need | 
 
 def _memory(environment: Environment) -> Need:
     gateway, rate = environment.collectors.gateway, flow(environment).recorded / flow(environment).gateways
-    held = held_bytes(environment, rate)
+    held, idle = held_bytes(environment, rate), idle_bytes(environment)
     share = gateway.memory_limit * (1 - SPIKE_SHARE)
     until = "an answer" if answers_late(environment) else "a decision"
     arithmetic = (
         f"{rate:,.0f} spans/s and gateway × {held_seconds(environment):g} s until {until} × "
-        f"{(held - IDLE_BYTES) / max(rate * held_seconds(environment), 1e-9):,.0f} B + {approximate_bytes(IDLE_BYTES)} = "
+        f"{(held - idle) / max(rate * held_seconds(environment), 1e-9):,.0f} B + {approximate_bytes(idle)} = "
         f"{approximate_bytes(held)} in use, {approximate_bytes(resident_bytes(environment, rate))} resident; refused at "
         f"{format_percent(round(share, 4))}, which is {most_spans_per_second(environment):,.0f} spans/s, "
         f"so this needs {approximate_bytes(held / share)}"
@@ -393,13 +417,15 @@ def _memory(environment: Environment) -> Need:
 def too_small(environment: Environment) -> Iterator[tuple[str, str]]:
     """The key of each setting that provides too little, and what is wrong and would be right."""
     yield from _too_fast(environment)
+    if environment.beside is not None:
+        yield from of_second(environment, _too_fast(environment.beside))
     yield from _too_short(environment)
     remedies = {
         "collectors.gateway.resources.memory": "sampling.tail.wait or sampling.head_ratio",
     }
     for need in needs(environment):
         if not need.met:
-            other = remedies.get(need.key, "retention.traces or sampling.tail.baseline")
+            other = remedies.get(need.key, f"{_retention_key(environment, need.key)} or sampling.tail.baseline")
             yield (
                 need.key,
                 (
@@ -423,6 +449,12 @@ def _too_short(environment: Environment) -> Iterator[tuple[str, str]]:
             f'for answers; write "{_round_up(queue_volume(wanted, gateways))}" or more, or lower sampling.tail.wait'
         ),
     )
+
+
+def _retention_key(environment: Environment, key: str) -> str:
+    """The setting by which the store that a key belongs to has its retention."""
+    also = environment.backend.also
+    return "backend.also.retention" if also is not None and also.retention is not None and key.startswith(SECOND) else "retention.traces"
 
 
 def _too_fast(environment: Environment) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Names in servers that stand elsewhere: keyspaces, indices and topics."""
+"""Names of stores, and names in servers that stand elsewhere: keyspaces, indices and topics."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from stacks.environment.units import refuse, shown
 _KEYSPACE = re.compile(r"[a-z][a-z0-9_]{0,47}")
 _INDEX_PREFIX = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
 _TOPIC = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+_STORE = re.compile(r"[a-z][a-z0-9]{0,15}")
+_TAKEN = ("copy", "flush", "taken")
+"""Names that exporters of a gateway have which lead to no store."""
 
 
 def _keyspace(value: str) -> str:
@@ -34,6 +37,14 @@ def _topic(value: str) -> str:
     return value
 
 
+def _store(value: str) -> str:
+    if not _STORE.fullmatch(value):
+        raise refuse(f"{shown(value)} cannot be part of a workload's name; write lower-case letters and digits, 16 at most, a letter first")
+    if value in _TAKEN:
+        raise refuse(f"{shown(value)} is what a gateway calls a queue of its own; write another name")
+    return value
+
+
 Keyspace = Annotated[str, AfterValidator(_keyspace), WithJsonSchema({"type": "string", "pattern": f"^{_KEYSPACE.pattern}$"})]
 """The name of a keyspace of Cassandra, which need not be quoted."""
 
@@ -42,3 +53,6 @@ IndexPrefix = Annotated[str, AfterValidator(_index_prefix), WithJsonSchema({"typ
 
 TopicName = Annotated[str, AfterValidator(_topic), WithJsonSchema({"type": "string", "pattern": f"^{_TOPIC.pattern}$"})]
 """The name of a topic of Kafka, or of a group of its consumers."""
+
+StoreName = Annotated[str, AfterValidator(_store), WithJsonSchema({"type": "string", "pattern": f"^{_STORE.pattern}$"})]
+"""The name of one of several stores of an environment, which its workloads have behind a hyphen."""

@@ -9,6 +9,7 @@ from pydantic import Field
 from stacks.environment.cluster import Pods
 from stacks.environment.section import Section
 from stacks.environment.sections import Disk, Resources, disk_of, resources_of
+from stacks.environment.store_section import StoreSection
 from stacks.environment.units import (
     AccountName,
     Age,
@@ -135,7 +136,7 @@ class GrafanaServer(Resources):
     """Rules for the pods of Grafana. Default: those of `target.pods`."""
 
 
-class Tempo(Section):
+class Tempo(StoreSection):
     """Tempo 3 in one process (`target: all`), with Grafana as its user interface."""
 
     kind: Literal["tempo"] = Field(title="backend")

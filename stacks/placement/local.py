@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from components.documents.ports import BY_WORKLOAD
 from components.local.files import hold_folder, write_atomically
 from components.local.instances import one_each
 from components.local.jobs import repeated
@@ -57,10 +56,11 @@ def deploy(
         there = outputs_path(named.name, state=state)
         # What an earlier run has left would send services to ports that nobody listens on yet.
         there.unlink(missing_ok=True)
-        wanted = plan(named.environment, OnThisMachine(str(folder.path)), name=named.name)
+        usual = OnThisMachine(str(folder.path))
+        wanted = plan(named.environment, usual, name=named.name)
         servers = [*(workload.server for workload in wanted.workloads), *(job.server for job in wanted.jobs)]
         programs = find_programs(servers, toolchain=ROOT / "toolchain", say=say, stopping=stopping)
-        numbers = choose_ports([(w.name, port) for w in wanted.workloads for port in BY_WORKLOAD[w.name]], folder.path / "ports.json")
+        numbers = choose_ports([(w.name, port) for w in wanted.workloads for port in usual.ports(w.name)], folder.path / "ports.json")
         placed = plan(named.environment, OnThisMachine(str(folder.path), numbers), name=named.name)
         with (
             Supervisor(one_each(placed), programs, folder, say, stopping) as supervisor,

@@ -11,11 +11,12 @@ from components.kubernetes.names import PART_OF
 from stacks.plan.plan_text import plan_json
 from tracing_lib.base.errors import ContractError
 from tracing_lib.contract.outputs import SCHEMA_VERSION, OperationTarget, Outputs, PrivacyRule
+from tracing_lib.contract.outputs import Store as StoreOutputs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from components.workload import Plan
+    from components.workload import Plan, Store
     from stacks.environment.model import Environment
 
 __all__ = ["ContractError", "Outputs", "outputs"]
@@ -37,25 +38,33 @@ def outputs(plan: Plan, *, certificate: str | None = None) -> Outputs:
     ``certificate`` is the PEM of the authority behind the intake's own; None means plain text, or a public authority.
     """
     ends, head = plan.endpoints, plan.head_sampling
+    first, *others = (_store(store) for store in plan.stores)
     return Outputs(
         schema_version=SCHEMA_VERSION,
         environment=plan.environment,
         namespace=plan.namespace,
-        backend=plan.backend,
+        **dict(first),
+        also=others[0] if others else None,
         otlp_grpc_endpoint=ends.otlp_grpc,
         otlp_http_endpoint=ends.otlp_http,
         strategies_url=ends.strategies,
         strategies_user=ends.strategies_user,
-        query_url=ends.query,
-        query_protocol=ends.query_protocol,
-        ui_url=ends.ui,
         span_metrics_url=ends.span_metrics,
         otlp_certificate=certificate,
-        retention_seconds=plan.retention_seconds,
         head_ratio=head.ratio,
         strategies_poll_seconds=head.poll_seconds,
         targets=tuple(OperationTarget(**dataclasses.asdict(target)) for target in head.targets),
         privacy=tuple(PrivacyRule(**dataclasses.asdict(rule)) for rule in plan.privacy),
+    )
+
+
+def _store(store: Store) -> StoreOutputs:
+    return StoreOutputs(
+        backend=store.kind,
+        query_url=store.query,
+        query_protocol=store.query_protocol,
+        ui_url=store.ui,
+        retention_seconds=store.retention_seconds,
     )
 
 

@@ -12,15 +12,16 @@ from stacks.placement.outputs import Outputs
 
 
 def outputs_schema() -> dict[str, Any]:
-    """Return the JSON schema (2020-12) of the outputs.
+    """Return the JSON schema (2020-12) of the outputs, which have the fields of a store.
 
     The docstrings are read here and not by pydantic's ``use_attribute_docstrings``, which would read them in each service that starts.
     """
     schema = Outputs.model_json_schema()
     texts = _docstrings(Path(inspect.getfile(Outputs)).read_text(encoding="utf-8"))
+    inherited = [base.__name__ for base in Outputs.__mro__]
     for model in (schema, *schema["$defs"].values()):
         for name, field in model["properties"].items():
-            field["description"] = texts[model["title"], name]
+            field["description"] = next(texts[title, name] for title in (model["title"], *inherited) if (title, name) in texts)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 

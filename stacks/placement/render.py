@@ -73,7 +73,7 @@ def _remove(folder: Path) -> None:
     """Remove the files that the plan in a folder lists, and no others."""
     try:
         names = [workload["name"] for workload in json.loads((folder / "plan.json").read_text())["workloads"]]
-        ours = all(re.fullmatch("[a-z]+", name) for name in names)
+        ours = all(re.fullmatch("[a-z]+(-[a-z0-9]+)?", name) for name in names)
     except (OSError, ValueError, TypeError, KeyError):
         ours, names = False, []
     if not ours:

@@ -34,6 +34,7 @@ from stacks.placement.surroundings import (
     INGRESS_SECRET,
     ISSUER,
     KAFKA,
+    NAMED_STORE,
     PROMETHEUS,
     STORE,
     Backbone,
@@ -96,8 +97,13 @@ def deploy(
         filled = _secrets(cluster, named.environment, layout, authority)
         small = instances(named, layout, folder.path, filled)
         trial = around(Backbone(small.plan, cluster, small.instances, named.environment, layout, folder.path, filled, times or Times()))
+        stores = [
+            one
+            for each in named.environment.stores
+            for one in own_store(each, block[STORE if each.backend.name is None else NAMED_STORE], folder.path)
+        ]
         broker, files = own_kafka(named.environment, block[KAFKA], folder.path, filled)
-        every = [*own_store(named.environment, block[STORE], folder.path), *broker, *trial.before, *small.instances, *trial.after]
+        every = [*stores, *broker, *trial.before, *small.instances, *trial.after]
         servers = [*(instance.workload.server for instance in every), *(job.server for job in small.plan.jobs)]
         programs = find_programs(servers, toolchain=ROOT / "toolchain", say=say, stopping=stopping)
         try:
@@ -149,8 +155,8 @@ def instances(named: Named, layout: Layout, folder: Path, filled: Secrets) -> Sm
 
 
 def with_own_servers(named: Named, block: Block) -> Named:
-    """The environment with the store and the Kafka of this machine in place of the company's own."""
-    environment = with_own_kafka(with_own_store(named.environment, block[STORE]), block[KAFKA])
+    """The environment with the stores and the Kafka of this machine in place of the company's own."""
+    environment = with_own_kafka(with_own_store(named.environment, block[STORE], block[NAMED_STORE]), block[KAFKA])
     return replace(named, environment=environment)
 
 

@@ -1,20 +1,25 @@
-"""The store of Jaeger in the shape of a cluster on this machine: a real one of one node, in place of the company's own."""
+"""The stores of Jaeger in the shape of a cluster on this machine: real ones of one node, in place of the company's own."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from components.documents import surroundings
 from components.documents.images import STORES
 from components.local.instances import Instance
 from components.workload import Document, Health, Port, Volume
+from stacks.environment.jaeger import Jaeger
 from stacks.placement.surroundings import Surrounding
+from stacks.plan.names import of_store
 from stacks.plan.remote import remote
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from stacks.environment.model import Environment
+    from stacks.environment.moves import Store
+
+Kind = TypeVar("Kind", bound="Store")
 
 CQL = Port("cql", 9042, "http")
 SEARCH = Port("search", 9200, "http")
@@ -24,36 +29,48 @@ _START_SECONDS = 300
 """Time for a Java server to start on a busy machine."""
 
 
-def with_own_store(environment: Environment, address: str) -> Environment:
+def with_own_store(environment: Environment, address: str, named: str | None = None) -> Environment:
     """The environment with the store of this machine at ``address``: one node, in plain text, for nobody in particular.
 
-    An environment that names no store elsewhere stays as it is.
+    ``named`` is the address of one that has a name (default: the same). A store that is not elsewhere stays as it is.
     """
-    backend, storage = environment.backend, remote(environment)
-    if backend.kind != "jaeger" or storage is None:
-        return environment
+
+    def placed(store: Kind) -> Kind:
+        return _placed(store, address if store.name is None else named or address)
+
+    backend = placed(environment.backend)
+    if (also := backend.also) is not None:
+        backend = backend.model_copy(update={"also": also.model_copy(update={"store": placed(also.store)})})
+    return environment.model_copy(update={"backend": backend})
+
+
+def _placed(store: Kind, address: str) -> Kind:
+    if not isinstance(store, Jaeger) or store.storage.kind == "badger":
+        return store
+    storage = store.storage
     own: dict[str, object] = {"replication": 1, "ca_secret": None, "credentials_secret": None}
     if storage.kind == "cassandra":
         own |= {"servers": (f"{address}:{CQL.number}",), "plain_text": True, "datacenter": None}
     else:
         own |= {"servers": (f"http://{address}:{SEARCH.number}",)}
-    return environment.model_copy(update={"backend": backend.model_copy(update={"storage": storage.model_copy(update=own)})})
+    return store.model_copy(update={"storage": storage.model_copy(update=own)})
 
 
 def own_store(environment: Environment, address: str, folder: Path) -> tuple[Instance, ...]:
-    """The store as an instance at ``address``, with its data below ``folder``; none where the environment names none elsewhere.
+    """The store of a backend as an instance at ``address``, with its data below ``folder``; none where it is not elsewhere.
 
     OpenSearch stands in for Elasticsearch, whose API it has.
     """
     storage = remote(environment)
     if storage is None:
         return ()
-    home = folder / "store-0"
+    name = of_store("store", environment)
+    home = folder / f"{name}-0"
     data = Volume("data", str(home / "data"), 2**30, holds="scratch", survives="workload")
     if storage.kind == "cassandra":
         text = surroundings.cassandra(address, str(data.path), CQL.number)
         store = Surrounding(
-            name="store",
+            name=name,
             server=STORES["cassandra"],
             arguments=(address, str(HEALTH.number)),
             documents=(Document("cassandra.yaml", text),),
@@ -65,7 +82,7 @@ def own_store(environment: Environment, address: str, folder: Path) -> tuple[Ins
         )
     else:
         store = Surrounding(
-            name="store",
+            name=name,
             server=STORES["opensearch"],
             arguments=(address, str(SEARCH.number), data.path),
             documents=(),
@@ -74,4 +91,4 @@ def own_store(environment: Environment, address: str, folder: Path) -> tuple[Ins
             health=Health(SEARCH.name, "/_cluster/health?wait_for_status=yellow&timeout=1s", start_seconds=_START_SECONDS),
             volumes=(data,),
         )
-    return (Instance("store-0", store, address),)
+    return (Instance(f"{name}-0", store, address),)

@@ -42,8 +42,9 @@ INGRESS_SECRET = "trial-ingress"  # noqa: S105 - the name of a Secret
 STRANGERS = "strangers"
 """A group that is no operators'."""
 
-STORE, KAFKA, FIRST_INSTANCE = 10, 11, 12
-"""Numbers of the addresses of a store and of a Kafka that stand elsewhere, and of the first instance of the plan."""
+NAMED_STORE, STORE, KAFKA, FIRST_SERVICE, FIRST_INSTANCE = 5, 10, 11, 12, 20
+"""Numbers of the addresses of what stands elsewhere: a store with a name, one without, and a Kafka; then of the first Service and of the
+first instance of the plan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,7 @@ def lay_out(plan: Plan, block: Block, *, nodes: int) -> Layout:
     ordered = sorted(plan.workloads, key=lambda workload: workload.spread == "every-node")
     instances = {workload.name: tuple(block[next(numbers)] for _ in range(_count(workload, nodes))) for workload in ordered}
     several = [workload.name for workload in plan.workloads if workload.spread == "replicated" and workload.replicas > 1]
-    services = {name: block[number] for number, name in enumerate(several, start=5)}
+    services = {name: block[number] for number, name in enumerate(several, start=FIRST_SERVICE)}
     return Layout(
         instances, services, network=block[1], ingress=block[2], issuer=block[3], prometheus=block[4], cluster=block[9], kafka=block[KAFKA]
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from components.documents.ports import BY_WORKLOAD
+from components.documents.ports import ports_beside, ports_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,7 +71,7 @@ class _Containers:
         return _EVERYWHERE
 
     def ports(self, workload: str) -> tuple[Port, ...]:
-        return BY_WORKLOAD[workload]
+        return ports_of(workload)
 
     def documents(self, workload: str) -> str:  # noqa: ARG002 - each container sees its own
         return "/etc/virtengine-tracing"
@@ -120,6 +120,10 @@ class OnDocker(_Containers):
     kind: TargetKind = "docker"
     shape: Shape = "one-host"
 
+    def ports(self, workload: str) -> tuple[Port, ...]:
+        """The ports under which they are published."""
+        return ports_beside(workload)
+
     def call_host(self, workload: str) -> str:
         """The name of the container."""
         return f"{self.namespace}-{workload}"
@@ -148,7 +152,7 @@ class OnThisMachine:
 
     def ports(self, workload: str) -> tuple[Port, ...]:
         """The ports with their chosen numbers, or the usual one where none was chosen."""
-        return tuple(replace(port, number=self.numbers.get((workload, port.name), port.number)) for port in BY_WORKLOAD[workload])
+        return tuple(replace(port, number=self.numbers.get((workload, port.name), port.number)) for port in ports_beside(workload))
 
     def call_host(self, workload: str) -> str:  # noqa: ARG002 - one machine
         """Loopback."""
@@ -201,7 +205,7 @@ class InSmall:
 
     def ports(self, workload: str) -> tuple[Port, ...]:
         """The usual ports."""
-        return BY_WORKLOAD[workload]
+        return ports_of(workload)
 
     def call_host(self, workload: str) -> str:
         """Return the address of all instances together, or of the only instance."""

@@ -1,7 +1,8 @@
-"""The store as gateways reach it: the one that the plan deploys, or one that is there already."""
+"""The stores as gateways reach them: those that the plan deploys, and those that are there already."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -9,6 +10,7 @@ from components.documents import held, ports
 from components.documents.delivery import Delivery
 from components.workload import SecretFile, SecretVariable
 from stacks.plan.addresses import Bound
+from stacks.plan.names import of_store
 from stacks.plan.parts import AUTHORITY, TOKEN, files_of
 from stacks.plan.remote import remote
 
@@ -22,10 +24,11 @@ _ANSWER_SECONDS = 60
 
 
 def delivery(environment: Environment, addresses: Addresses) -> Delivery:
-    """The store of an environment as the exporter of a gateway has it."""
+    """The backend of an environment as the exporter of a gateway has it."""
     backend = environment.backend
     if backend.kind != "otlp":
-        return _placed(environment, Bound(addresses, backend.kind).call(ports.OTLP_GRPC))
+        taking = Bound(addresses, of_store(backend.kind, environment))
+        return replace(_placed(environment, taking.call(ports.OTLP_GRPC)), name=backend.name)
     paths = {file.key: file.path for file in secret_files(environment, addresses)}
     return Delivery(
         backend.endpoint if backend.protocol == "http" else _host_and_port(backend),
@@ -35,6 +38,7 @@ def delivery(environment: Environment, addresses: Addresses) -> Delivery:
         token=paths.get(TOKEN),
         headers=dict(sorted(backend.headers.items())),
         secret_headers={header: entry.variable for header, entry in zip(_headers(backend), secret_variables(environment), strict=True)},
+        name=backend.name,
     )
 
 
@@ -64,7 +68,7 @@ def secret_files(environment: Environment, addresses: Addresses) -> tuple[Secret
     backend = environment.backend
     if backend.kind != "otlp":
         return ()
-    return files_of(addresses, "backend", (backend.ca_secret, AUTHORITY), (backend.token_secret, TOKEN))
+    return files_of(addresses, of_store("backend", environment), (backend.ca_secret, AUTHORITY), (backend.token_secret, TOKEN))
 
 
 def secret_variables(environment: Environment) -> tuple[SecretVariable, ...]:
@@ -72,6 +76,7 @@ def secret_variables(environment: Environment) -> tuple[SecretVariable, ...]:
     backend = environment.backend
     if backend.kind != "otlp" or backend.headers_secret is None:
         return ()
+    prefix = of_store("backend", environment).replace("-", "_").upper()
     return tuple(
-        SecretVariable(f"BACKEND_HEADER_{number}", backend.headers_secret, header) for number, header in enumerate(_headers(backend))
+        SecretVariable(f"{prefix}_HEADER_{number}", backend.headers_secret, header) for number, header in enumerate(_headers(backend))
     )

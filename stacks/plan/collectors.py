@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from components.documents import collector, held, ports, queues
@@ -155,7 +156,7 @@ def gateway(inputs: Inputs) -> Workload:
         queues.Queue(queue.path, kept_bytes(environment), section.queue.sync_writes),
         _tail_sampling(environment),
         trace_metrics(environment, bound.bind(ports.SPAN_METRICS)),
-        delivery=backends.delivery(environment, inputs.addresses),
+        deliveries=[backends.delivery(store, inputs.addresses) for store in environment.stores],
         entry=not clustered,
         hold=hold,
         reading=reading,
@@ -178,8 +179,11 @@ def gateway(inputs: Inputs) -> Workload:
         replicas=section.replicas if clustered else 1,
         environment=go_memory_limit(section.resources.memory * section.memory_limit),
         instance_variable=MEMBER if reading is not None else None,
-        secret_files=(*backends.secret_files(environment, inputs.addresses), *kafka.secret_files(inputs)),
-        secret_variables=(*backends.secret_variables(environment), *kafka.secret_variables(inputs)),
+        secret_files=(
+            *chain(*(backends.secret_files(store, inputs.addresses) for store in environment.stores)),
+            *kafka.secret_files(inputs),
+        ),
+        secret_variables=(*chain(*map(backends.secret_variables, environment.stores)), *kafka.secret_variables(inputs)),
         scheduling=scheduling(environment, section.pods),
     )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from components.documents.buckets import AzureContainer, GcsBucket, S3Bucket
 from components.workload import Edge, Port, SecretFile, SecretVariable
+from stacks.plan.names import of_store
 from stacks.plan.parts import AUTHORITY, files_of
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def remote(inputs: Inputs, storage: sections.Storage) -> Remote:
 def _s3(inputs: Inputs, storage: sections.TempoBucket) -> Remote:
     named, authority = storage.credentials_secret, storage.ca_secret
     keys = (("S3_ACCESS_KEY", "access-key"), ("S3_SECRET_KEY", "secret-key"))
-    files = files_of(inputs.addresses, "storage", (authority, AUTHORITY))
+    files = files_of(inputs.addresses, of_store("storage", inputs.environment), (authority, AUTHORITY))
     bucket = S3Bucket(
         storage.bucket,
         # The port of TLS goes without saying.
@@ -74,7 +75,7 @@ def _s3(inputs: Inputs, storage: sections.TempoBucket) -> Remote:
 
 
 def _gcs(inputs: Inputs, storage: sections.TempoGcs) -> Remote:
-    files = files_of(inputs.addresses, "storage", (storage.credentials_secret, _GOOGLE_KEY))
+    files = files_of(inputs.addresses, of_store("storage", inputs.environment), (storage.credentials_secret, _GOOGLE_KEY))
     variables = {"GOOGLE_APPLICATION_CREDENTIALS": files[0].path} if files else {}
     return Remote(GcsBucket(storage.bucket), (), files, variables, storage.service_account_annotations)
 
@@ -96,19 +97,19 @@ def _azure(storage: sections.TempoAzure) -> Remote:
     return Remote(bucket, keys, annotations=storage.service_account_annotations, labels=labels)
 
 
-def edges(storage: sections.Storage) -> Iterator[Edge]:
-    """The edges from Tempo to its bucket, and to what hands out its identity where it has no key."""
+def edges(tempo: str, storage: sections.Storage) -> Iterator[Edge]:
+    """The edges from the workload ``tempo`` to its bucket, and to what hands out its identity where it has no key."""
     if storage.kind == "volume":
         return
     plain, number = (storage.plain_http, storage.port) if storage.kind == "s3" else (False, HTTPS)
-    yield Edge("tempo", "object-storage", Port("http" if plain else "https", number, "http"))
+    yield Edge(tempo, "object-storage", Port("http" if plain else "https", number, "http"))
     if storage.credentials_secret is not None:
         return
     if number != HTTPS:
         # The token of a service account is changed for keys at a server of its own.
-        yield Edge("tempo", "object-storage", Port("https", HTTPS, "http"))
+        yield Edge(tempo, "object-storage", Port("https", HTTPS, "http"))
     if storage.kind == "azure" and storage.identity == "workload":
         return
-    yield Edge("tempo", "instance-identity", Port("http", 80, "http"))
+    yield Edge(tempo, "instance-identity", Port("http", 80, "http"))
     if storage.kind == "gcs":
-        yield Edge("tempo", "instance-identity", Port("http-gke", GKE_METADATA, "http"))
+        yield Edge(tempo, "instance-identity", Port("http-gke", GKE_METADATA, "http"))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from components.documents import ports
 from components.documents.attributes import PRIVACY_RULES
 from components.documents.images import TOOLBOX
 from components.documents.jaeger import STRATEGIES_USER
-from components.workload import Endpoints, HeadSampling, Outside, Plan, Quota, Target
+from components.workload import Endpoints, HeadSampling, Outside, Plan, Quota, Store, Target
 from stacks.plan import kafka, roles
 from stacks.plan.addresses import Bound
+from stacks.plan.backends import delivery
 from stacks.plan.issued import certificates, external_secrets, instrumentation
 from stacks.plan.location import location
+from stacks.plan.names import of_store, servers_of_store
 from stacks.plan.parts import image_of
 from stacks.plan.trace_stores import jobs
 from stacks.plan.watching import monitoring, store_location
@@ -35,8 +38,7 @@ def plan(environment: Environment, addresses: Addresses, *, name: str) -> Plan:
         environment=name,
         target=addresses.kind,
         namespace=environment.namespace,
-        backend=environment.backend.kind,
-        retention_seconds=round(environment.retention.traces.total_seconds()),
+        stores=_stores(environment, addresses),
         workloads=workloads,
         edges=edges,
         endpoints=_endpoints(environment, addresses, entry="agent" if "agent" in by_name else "gateway"),
@@ -72,7 +74,7 @@ def _outside(environment: Environment) -> dict[OutsideName, Outside]:
         "kubernetes-api": anywhere,
         "oidc-issuer": anywhere,
         "object-storage": anywhere,
-        "trace-store": store_location(environment),
+        **{servers_of_store(each): store_location(each) for each in environment.stores},
         "instance-identity": Outside(networks=_INSTANCE_IDENTITY),
         "kafka": kafka.location(environment.collectors.kafka),
         "prometheus": location(environment.monitoring.prometheus),
@@ -99,28 +101,39 @@ def _endpoints(environment: Environment, addresses: Addresses, *, entry: roles.W
     """URLs of the backbone for peers outside; ``entry`` is the workload that services send to."""
     clustered, ingest = addresses.shape == "cluster", environment.ingest
     scheme = "https" if clustered and ingest.tls_secret is not None else "http"
-    proxied = environment.access if clustered else None
-
-    def url(workload: str, port: Port, scheme: str = "http") -> str:
-        return f"{scheme}://{addresses.offer_host(workload)}:{Bound(addresses, workload)[port].number}"
-
-    def of(role: roles.Role | None) -> str:
-        return url(role.workload, role.port) if role is not None else ""
-
-    backend = environment.backend
-    existing = backend if backend.kind == "otlp" else None
-    ui = existing.ui_url if existing else of(roles.user_interface(environment))
     return Endpoints(
-        otlp_grpc=url(entry, ports.OTLP_GRPC, scheme),
-        otlp_http=url(entry, ports.OTLP_HTTP, scheme),
-        strategies=url("sampling", roles.SAMPLING.port, scheme) + "/api/sampling",
-        query=(existing.query_url or existing.ui_url) if existing else of(roles.query_server(environment)),
-        ui=f"https://{proxied.host}" if proxied else ui,
+        otlp_grpc=_url(addresses, entry, ports.OTLP_GRPC, scheme),
+        otlp_http=_url(addresses, entry, ports.OTLP_HTTP, scheme),
+        strategies=_url(addresses, "sampling", roles.SAMPLING.port, scheme) + "/api/sampling",
         # Scrapers stand where workloads do: no host publishes this port.
         span_metrics=f"http://{Bound(addresses, entry).call(ports.SPAN_METRICS)}/metrics",
         strategies_user=STRATEGIES_USER if clustered and ingest.token_secret is not None else None,
-        query_protocol=existing.query_protocol if existing else None,
     )
+
+
+def _url(addresses: Addresses, workload: str, port: Port, scheme: str = "http") -> str:
+    return f"{scheme}://{addresses.offer_host(workload)}:{Bound(addresses, workload)[port].number}"
+
+
+def _stores(environment: Environment, addresses: Addresses) -> tuple[Store, ...]:
+    """The stores, in the order in which they are asked; the login proxy is before the first."""
+    first, *others = (_store(each, addresses) for each in environment.stores)
+    proxied = environment.access if addresses.shape == "cluster" else None
+    return (replace(first, ui=f"https://{proxied.host}") if proxied else first, *others)
+
+
+def _store(environment: Environment, addresses: Addresses) -> Store:
+    backend, exporter = environment.backend, delivery(environment, addresses).exporter
+    kept = round(environment.retention.traces.total_seconds())
+    if backend.kind == "otlp":
+        asked = backend.query_url or backend.ui_url
+        return Store("otlp", None, exporter, asked, backend.ui_url, kept, backend.query_protocol)
+
+    def of(role: roles.Role | None) -> str:
+        return _url(addresses, role.name_in(environment), role.port) if role is not None else ""
+
+    query, ui = of(roles.query_server(environment)), of(roles.user_interface(environment))
+    return Store(backend.kind, of_store(backend.kind, environment), exporter, query, ui, kept)
 
 
 def _head_sampling(environment: Environment) -> HeadSampling:

@@ -40,13 +40,17 @@ def place_in_store(storage: Remote, name: str) -> str:
 
 
 def with_place(environment: Environment, name: str) -> Environment:
-    """The environment ``name`` with the keyspace or index prefix written out that it has by default."""
+    """The environment ``name`` with the keyspace or index prefix of its backend written out that it has by default."""
     backend, storage = environment.backend, remote(environment)
     if backend.kind != "jaeger" or storage is None:
         return environment
-    key = "keyspace" if storage.kind == "cassandra" else "index_prefix"
-    placed = storage.model_copy(update={key: place_in_store(storage, name)})
+    placed = storage.model_copy(update={place_key(storage): place_in_store(storage, name)})
     return environment.model_copy(update={"backend": backend.model_copy(update={"storage": placed})})
+
+
+def place_key(storage: Remote) -> str:
+    """Setting that names the place in a store."""
+    return "keyspace" if storage.kind == "cassandra" else "index_prefix"
 
 
 def remote(environment: Environment) -> Remote | None:

@@ -43,5 +43,5 @@ def remote_write(environment: Environment, addresses: Addresses, files: Mapping[
 
 def _port_names(environment: Environment) -> tuple[str, ...]:
     """Names of the ports with metrics; Grafana serves its own on the port of its pages."""
-    backend = environment.backend
-    return (*ports.METRICS, *([ports.GRAFANA.name] if backend.kind == "tempo" and backend.grafana.scraped else []))
+    told = any(each.backend.kind == "tempo" and each.backend.grafana.scraped for each in environment.stores)
+    return (*ports.METRICS, *([ports.GRAFANA.name] if told else []))

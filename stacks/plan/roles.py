@@ -9,8 +9,10 @@ from components.documents import ports
 from components.workload import Edge, OutsideName, Port
 from stacks.plan import collectors, kafka, login, object_storage, stores, strategies, trace_stores
 from stacks.plan.addresses import Bound
+from stacks.plan.names import of_store, servers_of_store
 from stacks.plan.parts import Inputs, port_of
 from stacks.plan.remote import remote, store_ports
+from stacks.plan.trace_stores import CLEANER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from stacks.plan.addresses import Addresses, Shape
 
 WorkloadName = Literal["agent", "gateway", "jaeger", "query", "tempo", "grafana", "sampling", "access"]
-"""Names of workloads, in the order of a plan. Each has a record in ``role_of``."""
+"""Names of workloads without that of a store, in the order of a plan. Each has a record in ``role_of``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +31,8 @@ class Role:
 
     ``port`` is the one that services, people or programs outside of the plan use. ``on_one_host`` and ``in_cluster`` say in which shapes of
     a plan it is placed; both are required, so that no role is left out of one by omission. ``build`` gives its workload, or None where the
-    environment does not ask for it. ``edges`` gives the edges that lead to it, and from it to servers outside of the plan.
+    environment does not ask for it. ``edges`` gives the edges that lead to it, and from it to servers outside of the plan. What is
+    ``of_store`` is there once for each store, and its environment is that of this store.
     """
 
     workload: WorkloadName
@@ -40,6 +43,15 @@ class Role:
     in_cluster: bool
     build: Callable[[Inputs], Workload | None]
     edges: Callable[[Environment, Mapping[str, Workload]], Iterator[Edge]]
+    of_store: bool = False
+
+    def environments(self, environment: Environment) -> tuple[Environment, ...]:
+        """The environment as each workload of the role has it."""
+        return environment.stores if self.of_store else (environment,)
+
+    def name_in(self, environment: Environment) -> str:
+        """Name of the workload."""
+        return of_store(self.workload, environment) if self.of_store else self.workload
 
     def placed_in(self, shape: Shape) -> bool:
         """Whether plans of this shape have the role."""
@@ -79,8 +91,8 @@ def role_of(workload: WorkloadName) -> Role:
 def workloads(environment: Environment, addresses: Addresses, *, name: str) -> Iterator[Workload]:
     """The workloads of the environment ``name`` on a target, in the order of a plan."""
     for role in map(role_of, get_args(WorkloadName)):
-        if role.placed_in(addresses.shape):
-            built = role.build(Inputs(name, environment, addresses, role.workload, role.role, role.program))
+        for each in role.environments(environment) if role.placed_in(addresses.shape) else ():
+            built = role.build(Inputs(name, each, addresses, role.name_in(each), role.role, role.program))
             if built is not None:
                 yield built
 
@@ -88,12 +100,22 @@ def workloads(environment: Environment, addresses: Addresses, *, name: str) -> I
 def edges(environment: Environment, placed: Mapping[str, Workload], jobs: Iterable[Job] = ()) -> list[Edge]:
     """The edges of a plan with these workloads and jobs: what services reach, the pipeline, the servers outside, then what is scraped."""
     outside: tuple[str, ...] = get_args(OutsideName)
-    found = [edge for name in get_args(WorkloadName) if name in placed for edge in role_of(name).edges(environment, placed)]
-    found += [edge for job in jobs for edge in _to_store(job.name, environment)]
+    found = [edge for role in map(role_of, get_args(WorkloadName)) for edge in _of_role(role, environment, placed)]
+    # A job has the name of its store, as the workloads have.
+    found += [
+        edge for job in jobs for each in environment.stores if job.name == of_store(CLEANER, each) for edge in _to_store(job.name, each)
+    ]
     reached = [edge for edge in found if edge.source == "consumers"]
     pipeline = [edge for edge in found if edge.source != "consumers" and edge.destination not in outside]
     called = [edge for name in outside for edge in found if edge.destination == name]
     return [*reached, *pipeline, *called, *_scraped("scrapers", placed)]
+
+
+def _of_role(role: Role, environment: Environment, placed: Mapping[str, Workload]) -> Iterator[Edge]:
+    for number, each in enumerate(role.environments(environment)):
+        if role.name_in(each) in placed:
+            # The login proxy is before the store that is asked first; to the other one people come by port-forward.
+            yield from (edge for edge in role.edges(each, placed) if number == 0 or edge.source != ACCESS.workload)
 
 
 def user_interface(environment: Environment) -> Role | None:
@@ -130,7 +152,7 @@ def _asked(workload: str, environment: Environment) -> Iterator[Edge]:
     monitoring = environment.monitoring
     named: tuple[tuple[OutsideName, str | None], ...] = (
         ("prometheus", monitoring.prometheus),
-        ("loki", monitoring.loki if workload == GRAFANA.workload else None),
+        ("loki", monitoring.loki if workload == GRAFANA.name_in(environment) else None),
     )
     for server, url in named:
         if url is not None:
@@ -158,26 +180,28 @@ def _to_gateway(environment: Environment, placed: Mapping[str, Workload]) -> Ite
         yield Edge("agent", "gateway", gateway.port(ports.OTLP_HTTP.name))
     else:
         yield from _from_services(gateway)
-    if environment.backend.kind == "otlp":
-        yield Edge("gateway", "trace-store", port_of(environment.backend.endpoint))
+    for each in environment.stores:
+        if each.backend.kind == "otlp":
+            yield Edge("gateway", servers_of_store(each), port_of(each.backend.endpoint))
     if "agent" in placed:
         yield from kafka.edges(environment)
 
 
 def _to_jaeger(environment: Environment, placed: Mapping[str, Workload]) -> Iterator[Edge]:
-    jaeger = placed["jaeger"]
-    yield Edge("gateway", "jaeger", jaeger.port(ports.OTLP_GRPC.name))
-    if "query" in placed:
-        yield from _to_store("jaeger", environment)
+    jaeger = placed[JAEGER.name_in(environment)]
+    yield Edge("gateway", jaeger.name, jaeger.port(ports.OTLP_GRPC.name))
+    if QUERY.name_in(environment) in placed:
+        yield from _to_store(jaeger.name, environment)
     else:
         yield _from_people(jaeger, JAEGER.port, placed)
-        yield from _asked("jaeger", environment)
+        yield from _asked(jaeger.name, environment)
 
 
 def _to_query(environment: Environment, placed: Mapping[str, Workload]) -> Iterator[Edge]:
-    yield _from_people(placed["query"], QUERY.port, placed)
-    yield from _to_store("query", environment)
-    yield from _asked("query", environment)
+    query = placed[QUERY.name_in(environment)]
+    yield _from_people(query, QUERY.port, placed)
+    yield from _to_store(query.name, environment)
+    yield from _asked(query.name, environment)
 
 
 def _to_store(source: str, environment: Environment) -> Iterator[Edge]:
@@ -185,23 +209,24 @@ def _to_store(source: str, environment: Environment) -> Iterator[Edge]:
     storage = remote(environment)
     if storage is not None:
         for port in dict.fromkeys(port for _, port in store_ports(storage)):
-            yield Edge(source, "trace-store", port)
+            yield Edge(source, servers_of_store(environment), port)
 
 
 def _to_tempo(environment: Environment, placed: Mapping[str, Workload]) -> Iterator[Edge]:
-    tempo = placed["tempo"]
-    yield Edge("gateway", "tempo", tempo.port(ports.OTLP_GRPC.name))
-    yield Edge("grafana", "tempo", tempo.port(TEMPO.port.name))
+    tempo = placed[TEMPO.name_in(environment)]
+    yield Edge("gateway", tempo.name, tempo.port(ports.OTLP_GRPC.name))
+    yield Edge(GRAFANA.name_in(environment), tempo.name, tempo.port(TEMPO.port.name))
     if "agent" not in placed:
         # On one host programs read traces from where it publishes the query API; Jaeger's is on the port of its interface.
-        yield Edge("operators", "tempo", tempo.port(TEMPO.port.name))
+        yield Edge("operators", tempo.name, tempo.port(TEMPO.port.name))
     if environment.backend.kind == "tempo":
-        yield from object_storage.edges(environment.backend.storage)
+        yield from object_storage.edges(tempo.name, environment.backend.storage)
 
 
 def _to_grafana(environment: Environment, placed: Mapping[str, Workload]) -> Iterator[Edge]:
-    yield _from_people(placed["grafana"], GRAFANA.port, placed)
-    yield from _asked("grafana", environment)
+    grafana = placed[GRAFANA.name_in(environment)]
+    yield _from_people(grafana, GRAFANA.port, placed)
+    yield from _asked(grafana.name, environment)
 
 
 def _from_people(workload: Workload, port: Port, placed: Mapping[str, Workload]) -> Edge:
@@ -248,7 +273,9 @@ def _access(inputs: Inputs) -> Workload | None:
     section, shown = inputs.environment.access, user_interface(inputs.environment)
     if section is None or shown is None:
         return None
-    return login.login_proxy(inputs, section, upstream=f"http://{Bound(inputs.addresses, shown.workload).call(shown.port)}")
+    return login.login_proxy(
+        inputs, section, upstream=f"http://{Bound(inputs.addresses, shown.name_in(inputs.environment)).call(shown.port)}"
+    )
 
 
 AGENT = Role(
@@ -280,6 +307,7 @@ JAEGER = Role(
     in_cluster=True,
     build=_jaeger,
     edges=_to_jaeger,
+    of_store=True,
 )
 QUERY = Role(
     workload="query",
@@ -290,6 +318,7 @@ QUERY = Role(
     in_cluster=True,
     build=_query,
     edges=_to_query,
+    of_store=True,
 )
 TEMPO = Role(
     workload="tempo",
@@ -300,6 +329,7 @@ TEMPO = Role(
     in_cluster=True,
     build=_tempo,
     edges=_to_tempo,
+    of_store=True,
 )
 GRAFANA = Role(
     workload="grafana",
@@ -310,6 +340,7 @@ GRAFANA = Role(
     in_cluster=True,
     build=_grafana,
     edges=_to_grafana,
+    of_store=True,
 )
 SAMPLING = Role(
     workload="sampling",

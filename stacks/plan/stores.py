@@ -13,6 +13,7 @@ from components.documents import tempo as tempo_documents
 from components.workload import Document, Health, Identity, Metrics, Volume, Workload
 from stacks.environment.sizing import catching_up_bytes, longest_trace_bytes
 from stacks.plan.addresses import Bound
+from stacks.plan.names import of_store
 from stacks.plan.object_storage import remote
 from stacks.plan.parts import go_memory_limit, jaeger_operation, metrics_of, resources, scheduling
 from stacks.plan.watching import dashboards
@@ -127,7 +128,7 @@ def grafana(inputs: Inputs, section: tempo_sections.Tempo) -> Workload:
     bound, documents, access = inputs.bound, inputs.documents, inputs.environment.access
     root_url = f"https://{access.host}/" if access and inputs.addresses.shape == "cluster" else None
     scratch = Volume("scratch", inputs.volume("scratch"), 2**30, holds="scratch", survives="instance")
-    tempo_url = f"http://{Bound(inputs.addresses, 'tempo').call(ports.TEMPO_QUERY)}"
+    tempo_url = f"http://{Bound(inputs.addresses, of_store('tempo', inputs.environment)).call(ports.TEMPO_QUERY)}"
     settings = grafana_documents.settings(
         host=bound.host, port=bound[ports.GRAFANA].number, root_url=root_url, folder=scratch.path, provisioning=documents
     )

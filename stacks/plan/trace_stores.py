@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 from components.documents import held, ports, trace_stores
 from components.documents import jaeger as jaeger_documents
 from components.workload import Autoscaling, Document, Health, Identity, Job, Resources, SecretFile, SecretVariable, Workload
+from stacks.plan.names import of_store
 from stacks.plan.parts import AUTHORITY, files_of, go_memory_limit, image_of, jaeger_operation, metrics_of, resources, scheduling
 from stacks.plan.remote import place_in_store, remote, store_ports
 from stacks.plan.stores import JAEGER_USER
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from stacks.environment.jaeger import Autoscaling as AutoscalingSection
     from stacks.environment.jaeger import Jaeger
     from stacks.environment.model import Environment
@@ -51,7 +54,7 @@ def jaeger(inputs: Inputs, section: Jaeger, storage: Remote) -> Workload:
         replicas=section.replicas if clustered else 1,
         autoscaling=_autoscaling(section.autoscaling) if clustered else None,
         environment=go_memory_limit(limit),
-        secret_files=_authority(storage, inputs.addresses),
+        secret_files=_authority(inputs.environment, inputs.addresses),
         secret_variables=_credentials(storage),
         scheduling=scheduling(inputs.environment, section.pods),
     )
@@ -84,49 +87,51 @@ def query(inputs: Inputs, section: Jaeger, storage: Remote) -> Workload:
         spread="replicated",
         replicas=own.replicas if inputs.addresses.shape == "cluster" else 1,
         environment=go_memory_limit(own.memory),
-        secret_files=_authority(storage, inputs.addresses),
+        secret_files=_authority(inputs.environment, inputs.addresses),
         secret_variables=_credentials(storage),
         scheduling=scheduling(inputs.environment, own.pods),
     )
 
 
 CLEANER = "cleaner"
-"""Name of the job that deletes old indices."""
+"""Name of the job that deletes old indices, of a store without a name."""
 
 _CLEANER_RESOURCES = Resources(cpu_millicores=10, memory_bytes=64 * 2**20)
 
 
 def jobs(environment: Environment, addresses: Addresses, *, name: str) -> tuple[Job, ...]:
-    """The jobs of an environment: the one that deletes the indices of days that are over, on a store that does not do so itself."""
+    """The jobs of an environment: those that delete the indices of days that are over, on stores that do not do so themselves."""
+    return tuple(job for store in environment.stores for job in _cleaner(store, addresses, name))
+
+
+def _cleaner(environment: Environment, addresses: Addresses, name: str) -> Iterator[Job]:
     backend, storage = environment.backend, remote(environment)
     if backend.kind == "otlp" or storage is None or storage.kind == "cassandra":
-        return ()
+        return
     days = round(environment.retention.traces.total_seconds() / 86_400)
-    authority = _authority(storage, addresses)
+    authority = _authority(environment, addresses)
     tls = [f"--es.tls.enabled={str(_is_encrypted(storage)).lower()}"]
     tls += [f"--es.tls.ca={file.path}" for file in authority]
-    return (
-        Job(
-            name=CLEANER,
-            role="backend",
-            server=image_of("jaeger-es-index-cleaner", environment),
-            arguments=(
-                f"--index-prefix={place_in_store(storage, name)}",
-                # The age of an index by the hour, in 2.13 as in 2.20, and not by the midnight that comes next.
-                "--feature-gates=es.index.relativeTimeIndexDeletion",
-                *tls,
-                # The first span of a day made its index, and its last has to stay for as long.
-                str(days + 1),
-                storage.servers[0],
-            ),
-            resources=_CLEANER_RESOURCES,
-            identity=Identity(JAEGER_USER),
-            hour=0,
-            minute=15,
-            secret_files=authority,
-            secret_variables=tuple(SecretVariable(f"ES_{entry.key.upper()}", entry.secret, entry.key) for entry in _credentials(storage)),
-            scheduling=scheduling(environment, backend.pods),
+    yield Job(
+        name=of_store(CLEANER, environment),
+        role="backend",
+        server=image_of("jaeger-es-index-cleaner", environment),
+        arguments=(
+            f"--index-prefix={place_in_store(storage, name)}",
+            # The age of an index by the hour, in 2.13 as in 2.20, and not by the midnight that comes next.
+            "--feature-gates=es.index.relativeTimeIndexDeletion",
+            *tls,
+            # The first span of a day made its index, and its last has to stay for as long.
+            str(days + 1),
+            storage.servers[0],
         ),
+        resources=_CLEANER_RESOURCES,
+        identity=Identity(JAEGER_USER),
+        hour=0,
+        minute=15,
+        secret_files=authority,
+        secret_variables=tuple(SecretVariable(f"ES_{entry.key.upper()}", entry.secret, entry.key) for entry in _credentials(storage)),
+        scheduling=scheduling(environment, backend.pods),
     )
 
 
@@ -137,7 +142,7 @@ def _autoscaling(section: AutoscalingSection | None) -> Autoscaling | None:
 def _store(inputs: Inputs, storage: Remote) -> trace_stores.Store:
     """The store as documents name it."""
     retention = round(inputs.environment.retention.traces.total_seconds())
-    authority = next((file.path for file in _authority(storage, inputs.addresses)), None)
+    authority = next((file.path for file in _authority(inputs.environment, inputs.addresses)), None)
     reach = trace_stores.Reach(not _is_encrypted(storage), authority, credentials=storage.credentials_secret is not None)
     place = place_in_store(storage, inputs.name)
     if storage.kind == "cassandra":
@@ -161,9 +166,10 @@ def _is_encrypted(storage: Remote) -> bool:
     return not storage.plain_text if storage.kind == "cassandra" else storage.servers[0].startswith("https://")
 
 
-def _authority(storage: Remote, addresses: Addresses) -> tuple[SecretFile, ...]:
+def _authority(environment: Environment, addresses: Addresses) -> tuple[SecretFile, ...]:
     """The certificate of the store's own authority, as a file."""
-    return files_of(addresses, "store", (storage.ca_secret, AUTHORITY))
+    storage = remote(environment)
+    return files_of(addresses, of_store("store", environment), (storage.ca_secret, AUTHORITY)) if storage is not None else ()
 
 
 def _credentials(storage: Remote) -> tuple[SecretVariable, ...]:

@@ -9,6 +9,7 @@ from components.workload import Outside
 from stacks.plan.backends import delivery
 from stacks.plan.kafka import section_of
 from stacks.plan.location import located, location
+from stacks.plan.names import of_store
 from stacks.plan.remote import remote, store_ports
 
 if TYPE_CHECKING:
@@ -38,19 +39,25 @@ def monitoring(environment: Environment, addresses: Addresses) -> Monitoring:
 def dashboards(environment: Environment, addresses: Addresses) -> Mapping[str, str]:
     """The dashboards of a backbone, by the names of their files."""
     # Grafana's SDK takes long to import, and most plans have no dashboards.
-    from components.dashboards.boards import Subject, boards
+    from components.dashboards.boards import Stored, Subject, boards
     from components.dashboards.panels import texts
 
     clustered = addresses.shape == "cluster"
-    backend = environment.backend
+    stores = tuple(
+        Stored(
+            each.backend.kind,
+            of_store(each.backend.kind, each),
+            delivery(each, addresses).exporter,
+            embedded=each.backend.kind == "jaeger" and each.backend.embedded,
+        )
+        for each in environment.stores
+    )
     subject = Subject(
         environment.namespace,
         "agent" if clustered else "gateway",
-        backend.kind,
+        stores,
         clustered,
         environment.monitoring.exemplars,
-        embedded=backend.kind == "jaeger" and backend.embedded,
-        delivery=delivery(environment, addresses).exporter,
         topic=section_of(environment, addresses) is not None,
     )
     return texts(boards(subject))

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from components.documents.ports import BY_WORKLOAD, OTLP_GRPC, OTLP_HTTP, SPAN_METRICS, TELEMETRY
+from components.documents.ports import OTLP_GRPC, OTLP_HTTP, SPAN_METRICS, TELEMETRY, ports_of
 from components.local.files import hold_folder
 from components.local.instances import Instance
 from components.local.programs import find_programs
 from components.local.supervisor import Supervisor
-from stacks.environment.jaeger import Jaeger
+from stacks.environment.moves import JaegerBackend
 from stacks.environment.source import ROOT
 from stacks.environment.units import approximate_bytes
 from stacks.plan.addresses import OnThisMachine
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from stacks.rehearse.sink import Sink
     from stacks.trial.counters import Sample
 
+_STORE = JaegerBackend.model_validate({"kind": "jaeger", "volume": {"size": "1Gi"}})
+"""Backend of a rehearsal, for which a sink stands."""
 SHORT = timedelta(seconds=1)
 """Wait of a rehearsal: the collector's shortest. What the environment's own wait would have cut off is not sent."""
 _GATE = "--feature-gates=processor.tailsamplingprocessor.recordpolicy"
@@ -47,8 +49,6 @@ _DECIDED = "otelcol_processor_tail_sampling_global_count_traces_sampled_total"
 _COUNTED = "traces_span_metrics_calls_total"
 _MADE = "traces_"
 """Beginning of the names of all metrics that are made of traces."""
-_STORE = Jaeger.model_validate({"kind": "jaeger", "volume": {"size": "1Gi"}})
-"""Store in whose place the sink is, where the environment deploys none."""
 _LASTING = timedelta(days=365)
 _FLUSHES = 4.5
 """Flushes of the metrics after which nothing counted is still to come. The graph looks every two seconds for edges of one end."""
@@ -88,16 +88,17 @@ def decided(named: Named, traces: Sequence[Trace], *, say: Callable[[str], None]
 
 
 def compressed(environment: Environment, *, baseline_alone: bool) -> Environment:
-    """The environment at the speed of a rehearsal, before a sink: the shortest waits and intervals, and no series expires meanwhile."""
+    """The environment at the speed of a rehearsal: its waits and intervals are the shortest, and no series expires meanwhile.
+
+    Before its sink any store is the same, and there is one.
+    """
     tail, aggregation = environment.sampling.tail, environment.aggregation
     changed: dict[str, object] = {"wait": SHORT, "baseline_limit": None} | ({"errors": False, "slow": None} if baseline_alone else {})
     sampling = environment.sampling.model_copy(update={"tail": tail.model_copy(update=changed)})
     spans = aggregation.span_metrics.model_copy(update={"expiry": _LASTING})
     graph = aggregation.service_graph.model_copy(update={"wait": SHORT})
     counted = aggregation.model_copy(update={"flush_interval": SHORT, "span_metrics": spans, "service_graph": graph})
-    # A store that is there already is asked by its own name, token and certificate; the sink has none.
-    backend = environment.backend if environment.backend.kind != "otlp" else _STORE
-    return environment.model_copy(update={"sampling": sampling, "aggregation": counted, "backend": backend})
+    return environment.model_copy(update={"sampling": sampling, "aggregation": counted, "backend": _STORE})
 
 
 @contextmanager
@@ -116,7 +117,7 @@ def _gateway(named: Named, folder: Path, say: Callable[[str], None]) -> Iterator
 def rehearsing(named: Named, folder: Path) -> tuple[Workload, Mapping[tuple[str, str], int]]:
     """The gateway of an environment that names the policy of each kept span, and free ports for it and for its store."""
     environment = named.environment
-    numbers = {(workload, port.name): free_port() for workload in ("gateway", environment.backend.kind) for port in BY_WORKLOAD[workload]}
+    numbers = {(workload, port.name): free_port() for workload in ("gateway", environment.backend.kind) for port in ports_of(workload)}
     workload = plan(environment, OnThisMachine(str(folder), numbers), name=named.name).workload("gateway")
     return replace(workload, arguments=(*workload.arguments, _GATE)), numbers
 

@@ -6,10 +6,12 @@ import math
 from datetime import timedelta
 from typing import TYPE_CHECKING, assert_never
 
+from stacks.changes.moves import title, when_empty
 from stacks.environment.figures import spans_with_agent, topic_bytes, traces_cut
 from stacks.environment.sizing import RESTART_SECONDS, away_seconds, flow, needs, queue_seconds
 from stacks.environment.units import approximate_bytes, format_bytes, format_cores, format_duration, format_percent
 from stacks.plan.kafka import making, topic_name
+from stacks.plan.names import of_store
 from stacks.plan.remote import TRIED, place_in_store
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ def describe(environment: Environment, plan: Plan) -> list[tuple[str, str]]:
         ("gateway", _gateway(environment)),
         *([("kafka", _kafka(environment, section))] if section is not None else []),
         ("backend", _backend(environment, plan)),
+        *_move(environment, plan),
         *_needs(environment),
         ("metrics", _metrics(environment)),
         ("access", _access(environment)),
@@ -162,15 +165,31 @@ def _gateway(environment: Environment) -> str:
     )
 
 
+def _move(environment: Environment, plan: Plan) -> Iterator[tuple[str, str]]:
+    """The second store, and when one of the two can be taken away."""
+    second, also = environment.beside, environment.backend.also
+    if second is None or also is None:
+        return
+    yield "also", _backend(second, plan)
+    first, other = title(environment.backend), title(second.backend)
+    yield (
+        "move",
+        (
+            f"traces go to both, each with a queue of its own; {first} is asked first, {other} for what it lacks; without a loss {other} "
+            f"can be taken away {when_empty(second, also.since)}, and {first} {when_empty(environment, also.since)}"
+        ),
+    )
+
+
 def _backend(environment: Environment, plan: Plan) -> str:
     backend, kept = environment.backend, format_duration(environment.retention.traces)
     if backend.kind == "otlp":
         asked = f"read by the API of {backend.query_protocol.title()} at {backend.query_url}" if backend.query_url else "not read from here"
         return f"{backend.endpoint}, there already, {asked}; it keeps its own retention, and is taken to keep {kept}"
     protected = "protected" if backend.protect else "not protected"
-    version = plan.workload(backend.kind).server.tag
+    version = plan.workload(of_store(backend.kind, environment)).server.tag
     if backend.kind == "jaeger" and backend.storage.kind != "badger":
-        return _elsewhere(backend, backend.storage, plan)
+        return _elsewhere(environment, backend, backend.storage, plan)
     if backend.kind == "jaeger":
         room = format_bytes(backend.volume.size) if backend.volume is not None else "no volume"
         return f"Jaeger {version} on Badger, {room}, {_share(backend.resources)}, {kept}, {protected}"
@@ -193,15 +212,15 @@ def _storage(storage: Storage) -> str:
             assert_never(storage.kind)
 
 
-def _elsewhere(backend: Jaeger, storage: Remote, plan: Plan) -> str:
+def _elsewhere(environment: Environment, backend: Jaeger, storage: Remote, plan: Plan) -> str:
     """Jaeger before a store that stands elsewhere, with the version of the store that it was tried with."""
-    taking, kept = plan.workload("jaeger"), format_duration(timedelta(seconds=plan.retention_seconds))
+    taking, kept = plan.workload(of_store("jaeger", environment)), format_duration(environment.retention.traces)
     most = f" to {taking.most_replicas}" if taking.autoscaling is not None else ""
     tried = f"tried with {TRIED[storage.kind]}" if storage.kind in TRIED else "not tried here"
     place = f"{'keyspace' if storage.kind == 'cassandra' else 'indices'} {place_in_store(storage, plan.environment)}"
     return (
         f"{taking.replicas}{most} × Jaeger {taking.server.tag}, {_share(backend.resources)}, before {storage.kind} ({tried}), {place} at "
-        f"{', '.join(storage.servers)}, {kept}; {plan.workload('query').replicas} × query, {_share(backend.query)}"
+        f"{', '.join(storage.servers)}, {kept}; {plan.workload(of_store('query', environment)).replicas} × query, {_share(backend.query)}"
     )
 
 

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import unquote, urlsplit
 
 from stacks.show.errors import QueryError, QueryRefusedError, TraceNotFoundError
-from stacks.show.stored import Trace, parse_trace
+from stacks.show.stored import Trace, joined, parse_trace
 from tracing_lib.base.errors import explain
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tracing_lib.contract.outputs import Outputs
 
 Protocol = Literal["jaeger", "tempo"]
@@ -37,8 +39,20 @@ class _UnavailableError(QueryError):
     """The server could not be reached or is not ready. A later request can succeed."""
 
 
+def stores(outputs: Outputs) -> tuple[Outputs, ...]:
+    """The outputs as each store has them, with its own URLs and no other store, in the order in which stores are asked."""
+    first, other = outputs.model_copy(update={"also": None}), outputs.also
+    return (first,) if other is None else (first, first.model_copy(update=dict(other)))
+
+
+def readable(outputs: Outputs) -> tuple[Outputs, ...]:
+    """The ``stores`` whose query API is known; the first where none is."""
+    every = stores(outputs)
+    return tuple(each for each in every if (each.query_protocol or each.backend) in _PATHS) or every[:1]
+
+
 def protocol_of(outputs: Outputs) -> Protocol:
-    """The query API of a stack's store. Raises ``QueryError`` where none is known."""
+    """The query API of a stack's first store. Raises ``QueryError`` where none is known."""
     found = outputs.query_protocol or outputs.backend
     if found in {"none", "otlp"}:
         wrong = "names no query API by which traces could be read"
@@ -48,36 +62,69 @@ def protocol_of(outputs: Outputs) -> Protocol:
 
 
 def reached(outputs: Outputs, host: str, port: int) -> Outputs:
-    """The outputs with the query API at another host and port, from which there is a way to it."""
+    """The outputs of the first store with its query API at another host and port, from which there is a way to it."""
     netloc = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    return outputs.model_copy(update={"query_url": urlsplit(outputs.query_url)._replace(netloc=netloc).geturl()})
+    return outputs.model_copy(update={"query_url": urlsplit(outputs.query_url)._replace(netloc=netloc).geturl(), "also": None})
 
 
 def fetch_trace(outputs: Outputs, trace_id: str, *, wait_seconds: float = 0.0) -> Trace:
-    """Return the trace with this id (32 hexadecimal digits), as the store of the stack holds it now.
+    """Return the trace with this id (32 hexadecimal digits), as the stores of the stack hold it now.
 
-    For up to ``wait_seconds`` (default 0: one request) the request is repeated while the server is away or does not have the trace.
-    Raises ``TraceNotFoundError`` when the server does not have the trace at the end of that time, and ``QueryError`` when it cannot be
-    reached, refuses the request, or answers with something else than a trace.
+    Of two stores the second has the spans that the first lacks: a trace of before a move, or one that was cut by its begin. For up to
+    ``wait_seconds`` (default 0: one request) the request is repeated while the server is away or does not have the trace. Raises
+    ``TraceNotFoundError`` when no server has the trace at the end of that time, and ``QueryError`` when it cannot be reached, refuses the
+    request, or answers with something else than a trace.
     """
     identifier = trace_id.strip().lower()
     if not _TRACE_ID.fullmatch(identifier) or not identifier.strip("0"):
         right = "32 hexadecimal digits, not all zero (W3C Trace Context, trace-id)"
         raise QueryError(explain("trace id", f"is {trace_id[:40]!r}", right, "copy it from the log or from the traceparent header"))
-    url = f"{outputs.query_url.rstrip('/')}{_PATHS[protocol_of(outputs)]}{identifier}"
+    urls = [_url(each, identifier) for each in readable(outputs)]
     deadline = time.monotonic() + wait_seconds
     while True:
         try:
-            return _fetch(url, identifier)
+            return _joined(urls, identifier)
         except (_UnavailableError, TraceNotFoundError):
             if time.monotonic() >= deadline:
                 raise
         time.sleep(min(_POLL_SECONDS, max(deadline - time.monotonic(), 0.0)))
 
 
+def _url(outputs: Outputs, trace_id: str) -> str:
+    return f"{outputs.query_url.rstrip('/')}{_PATHS[protocol_of(outputs)]}{trace_id}"
+
+
+def _joined(urls: Sequence[str], trace_id: str) -> Trace:
+    """The spans of a trace in all stores. One that is away, or refuses, hides nothing that another one has."""
+    found: list[Trace] = []
+    failed: list[QueryError] = []
+    for url in urls:
+        try:
+            found.append(_fetch(url, trace_id))
+        except QueryError as error:
+            failed.append(error)
+    if not found:
+        # Where one could not be asked, nobody knows that the trace is not there.
+        raise next((error for error in failed if not isinstance(error, TraceNotFoundError)), failed[0])
+    return joined(trace_id, found)
+
+
+def holder(outputs: Outputs, trace: Trace) -> Outputs:
+    """The outputs of the store in which a person finds a trace: of those that have most of it the one that is asked first."""
+    every = stores(outputs)
+    return every[0] if len(every) == 1 else max(every, key=lambda each: _spans_in(each, trace.trace_id))
+
+
+def _spans_in(outputs: Outputs, trace_id: str) -> int:
+    try:
+        return len(fetch_trace(outputs, trace_id).spans)
+    except QueryError:
+        return 0
+
+
 def get_trace_document(outputs: Outputs, trace_id: str, *, seconds: float = _REQUEST_SECONDS) -> object:
-    """Return the JSON in which the query server has a trace, received within ``seconds``. Raises as ``fetch_trace`` does."""
-    url = f"{outputs.query_url.rstrip('/')}{_PATHS[protocol_of(outputs)]}{trace_id}"
+    """Return the JSON in which the first store has a trace, received within ``seconds``. Raises as ``fetch_trace`` does."""
+    url = _url(outputs, trace_id)
     try:
         document: object = json.loads(get(url, seconds=seconds))
     except ValueError as error:

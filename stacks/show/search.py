@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlencode
 
 from stacks.show.errors import QueryError, QueryRefusedError, TraceNotFoundError
-from stacks.show.fetch import get, protocol_of
+from stacks.show.fetch import get, protocol_of, readable
 from tracing_lib.base.errors import explain
 
 if TYPE_CHECKING:
@@ -23,6 +23,10 @@ _EARLIER_SECONDS: Final = 5
 _TRACE_ID_DIGITS: Final = 32
 
 
+INDEX_ROWS: Final = 3
+"""Rows of an index that Jaeger reads of Cassandra for each trace that is asked for. A trace has a row for each of its spans, so a search
+may come back with fewer traces than it was asked for and have left out others (2.13, cassandra/spanstore/reader.go)."""
+
 _NARROWEST_SECONDS: Final = {"jaeger": 0.001, "tempo": 1.0}
 """Shortest time that is searched by itself. Tempo's searches begin and end on whole seconds."""
 
@@ -34,10 +38,11 @@ class _Window(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Ids of traces, sorted, and the names of services that the store lists and cannot be asked for."""
+    """Ids of traces, sorted; the names of services that a store lists and cannot be asked for; why one of two stores is silent."""
 
     trace_ids: tuple[str, ...]
     unasked: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
 
 
 def find_traces(
@@ -54,15 +59,28 @@ def find_traces(
     ``since`` and ``until`` bound the start of such a trace, in seconds since 1970 (UTC). ``services`` limits the search to their spans;
     default: every service that the store knows, because Jaeger searches service by service; one that it refuses to search is returned
     as ``unasked``. ``most`` is the limit of one response, default 1,000; where a response reaches it, the halves of its time are searched
-    by themselves. Without attributes every trace is found. Raises ``QueryError`` when the server cannot be reached, refuses every search,
-    or has more than ``most`` traces in the shortest time that it can be asked for.
+    by themselves. Without attributes every trace is found. Of two stores each is asked, and one that fails is ``silent``. Raises
+    ``QueryError`` when no server can be reached, or each refuses every search or has more than ``most`` traces in the shortest time that it
+    can be asked for.
     """
-    window = _Window(since, until, most)
+    window, found, failed = _Window(since, until, most), list[Found](), list[QueryError]()
+    for each in readable(outputs):
+        try:
+            found.append(_in_store(each, attributes, services, window))
+        except QueryError as error:
+            failed.append(error)
+    if not found:
+        raise failed[0]
+    ids, unasked = ({one for part in found for one in part[field]} for field in (0, 1))
+    return Found(tuple(sorted(ids)), tuple(sorted(unasked)), tuple(str(error).partition("\n")[0] for error in failed))
+
+
+def _in_store(outputs: Outputs, attributes: dict[str, str], services: Collection[str] | None, window: _Window) -> Found:
     if protocol_of(outputs) == "tempo":
         return Found(tuple(sorted(_halved(outputs, window, lambda part: _in_tempo(outputs, attributes, services, part)))))
     found: set[str] = set()
     refused: dict[str, QueryError] = {}
-    asked = _services(outputs, services)
+    asked = services_of(outputs) if services is None else services
     for service in asked:
         try:
             found |= _halved(outputs, window, lambda part, service=service: _of(outputs, service, attributes, part))  # type: ignore[misc]
@@ -81,7 +99,7 @@ def some_trace(outputs: Outputs, *, since: float, until: float) -> str | None:
     window = _Window(since, until, 1)
     if protocol_of(outputs) == "tempo":
         return next((found for found in _in_tempo(outputs, {}, None, window) if found), None)
-    return next((found for service in _services(outputs, None) for found in _of(outputs, service, {}, window)), None)
+    return next((found for service in services_of(outputs) for found in _of(outputs, service, {}, window)), None)
 
 
 def _halved(outputs: Outputs, window: _Window, search: Callable[[_Window], Iterator[str]]) -> set[str]:
@@ -97,9 +115,8 @@ def _halved(outputs: Outputs, window: _Window, search: Callable[[_Window], Itera
     return _halved(outputs, window._replace(until=middle), search) | _halved(outputs, window._replace(since=middle), search)
 
 
-def _services(outputs: Outputs, services: Collection[str] | None) -> Collection[str]:
-    if services is not None:
-        return services
+def services_of(outputs: Outputs) -> list[str]:
+    """The services that Jaeger lists. Raises ``QueryError``."""
     known = _asked(f"{outputs.query_url.rstrip('/')}/api/v3/services", "services")
     return [str(name) for name in known]
 
@@ -113,8 +130,19 @@ def _of(outputs: Outputs, service: str, attributes: dict[str, str], window: _Win
         "limit": window.most,
     }
     wanted = urlencode(query | ({"tags": json.dumps(attributes)} if attributes else {}))
-    for trace in _asked(f"{outputs.query_url.rstrip('/')}/api/traces?{wanted}", "data"):
-        yield _identifier(trace)
+    traces = _asked(f"{outputs.query_url.rstrip('/')}/api/traces?{wanted}", "data")
+    yield from map(_identifier, traces)
+    # A response that may have left out traces counts as full.
+    yield from [""] * (sum(_rows(trace, service, window) for trace in traces) // INDEX_ROWS - len(traces))
+
+
+def _rows(trace: object, service: str, window: _Window) -> int:
+    """Spans of a service in a trace that began in a time."""
+    if not isinstance(trace, dict):
+        return 0
+    own = {key for key, process in (trace.get("processes") or {}).items() if process.get("serviceName") == service}
+    begun = (span.get("startTime", 0) / _MICROSECONDS for span in trace.get("spans") or () if span.get("processID") in own)
+    return sum(window.since <= moment <= window.until for moment in begun)
 
 
 def _in_tempo(outputs: Outputs, attributes: dict[str, str], services: Collection[str] | None, window: _Window) -> Iterator[str]:

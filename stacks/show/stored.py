@@ -104,6 +104,18 @@ def parse_trace(trace_id: str, document: object) -> Trace:
         spans = {span.span_id: span for group in data.resource_spans for span in _spans(group)}
     except (ParseError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"no OTLP JSON: {error}") from error
+    return _ordered(trace_id, spans)
+
+
+def joined(trace_id: str, parts: Iterable[Trace]) -> Trace:
+    """Return one trace of the parts that several stores have; a span that is in several is that of the first."""
+    spans: dict[str, Span] = {}
+    for part in parts:
+        spans = {span.span_id: span for span in part.spans} | spans
+    return _ordered(trace_id, spans)
+
+
+def _ordered(trace_id: str, spans: Mapping[str, Span]) -> Trace:
     return Trace(trace_id, tuple(sorted(spans.values(), key=lambda span: (span.start_ns, -span.end_ns))))
 
 

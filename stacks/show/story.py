@@ -74,6 +74,7 @@ def gather(outputs: Outputs, key: str, value: str, *, since: float, until: float
 def _readable(outputs: Outputs, found: Found, *, wait_seconds: float) -> tuple[list[Trace], tuple[str, ...]]:
     """Return the traces that can be read, and a sentence for each service and trace that cannot. Raises ``QueryError`` when none can."""
     untold = [f"the store lists a service {name!r} and does not search it" for name in found.unasked]
+    untold += [f"a store cannot be searched: {why}" for why in found.silent]
     traces: list[Trace] = []
     last: QueryError | None = None
     for trace_id in found.trace_ids:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.request import urlopen
 
 from stacks.show.errors import QueryError
-from stacks.show.fetch import protocol_of
+from stacks.show.fetch import holder, protocol_of
 from stacks.show.page import write_page
 from stacks.show.query import fetch_trace
 from stacks.show.tree import render_tree
@@ -32,8 +32,8 @@ def fetch(outputs: Outputs, trace_id: str, *, wait_seconds: float, services: Col
 
 
 def links(outputs: Outputs, trace: Trace, pages: Path) -> Iterator[tuple[str, str]]:
-    """URLs of a trace, each with a word. Without a user interface a page is written into the folder ``pages``."""
-    trace_id = trace.trace_id
+    """URLs of a trace in the store that has it, each with a word. Without a user interface a page is written into the folder ``pages``."""
+    trace_id, outputs = trace.trace_id, holder(outputs, trace)
     if protocol_of(outputs) == "tempo":
         yield "ui", outputs.trace_url(trace_id)
         yield "api", f"{outputs.query_url}/api/v2/traces/{trace_id}"

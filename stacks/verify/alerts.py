@@ -40,4 +40,4 @@ def alerts(look: Look, account: Account) -> None:
 
 def planned(plan: Plan) -> frozenset[str]:
     """The names of the alerts of a plan; none where the environment wants none."""
-    return frozenset(rule.name for rule in rules(plan)) if plan.monitoring.alerts else frozenset()
+    return frozenset(rule.alert for rule in rules(plan)) if plan.monitoring.alerts else frozenset()

@@ -62,8 +62,8 @@ def _doors(look: Look) -> Iterator[tuple[str, AbstractContextManager[Way]]]:
         if any(file.key == "tls.crt" for file in workload.secret_files):
             port = ports.STRATEGIES if workload.name == "sampling" else ports.OTLP_HTTP
             yield from ((instance.name, site.reach(instance, port)) for instance in look.running(workload.name)[:_MOST])
-    if plan.endpoints.ui.startswith("https"):
-        yield "the user interface", _site(plan.endpoints.ui)
+    if plan.stores[0].ui.startswith("https"):
+        yield "the user interface", _site(plan.stores[0].ui)
 
 
 @contextmanager

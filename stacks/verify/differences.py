@@ -25,7 +25,7 @@ OWNERS: Sequence[tuple[Name, str]] = (
     ("login", r"access/.*"),
     ("strategies", r"sampling/strategies\.json .*"),
     ("strategies-access", r"sampling/.* (extensions\.remote_sampling\.(http|grpc)\.(tls|auth)|(service\.)?extensions\.basicauth)\b.*"),
-    ("retention", r"(jaeger|query)/.* extensions\.jaeger_storage\..*(\.ttl\..*|_ttl|\.max_span_age)|tempo/.*block_retention"),
+    ("retention", r"(jaeger|query)(-\w+)?/.* extensions\.jaeger_storage\..*(\.ttl\..*|_ttl|\.max_span_age)|tempo(-\w+)?/.*block_retention"),
     ("sampling", r"gateway/.* (processors\.tail_sampling\b.*|service\.pipelines\..*\.processors\.tail_sampling)"),
     ("privacy", rf".* (processors|service\.pipelines\.[^ ]*\.processors)\.({_WALL})\b.*"),
     ("intake", r".* (receivers\.otlp\.protocols\.\w+\.(auth|tls)|(service\.)?extensions\.bearertokenauth)\b.*"),

@@ -89,19 +89,19 @@ def login(look: Look, account: Account) -> None:
         account.absent = "no login on this placement: the user interface is reached from its own machine, or by port-forward"
         return
     account.then = f"{site.logs('access')}; place the plan anew: {site.again}"
-    parts = urlsplit(site.plan.endpoints.ui)
+    parts = urlsplit(site.plan.stores[0].ui)
     way = Way(str(parts.hostname), parts.port or 443, str(parts.hostname))
     for path, what in (("/", "a browser"), ("/api/services", "a program")):
         try:
             answer = ask(way, path, trust=blind(), headers={"Accept": "text/html" if path == "/" else "application/json"})
         except FAILURES as error:
-            account.unseen.append(f"{site.plan.endpoints.ui}: cannot be reached from here ({error})")
+            account.unseen.append(f"{site.plan.stores[0].ui}: cannot be reached from here ({error})")
             return
         issuer = answer.headers.get("Location", "")
         if answer.status in {_UNAUTHORIZED, _FORBIDDEN} or (answer.status // 100 == 3 and _leads_to_login(look, issuer)):  # noqa: PLR2004 - 3xx
             account.facts.append(f"{what} without a login is answered {answer.status}" + (" and sent to the issuer" if issuer else ""))
         else:
-            account.faults.append(f"{site.plan.endpoints.ui}{path} answers {answer.status} to {what} that is not logged in")
+            account.faults.append(f"{site.plan.stores[0].ui}{path} answers {answer.status} to {what} that is not logged in")
 
 
 def _leads_to_login(look: Look, location: str) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from stacks.environment.units import format_duration
 from stacks.show.errors import QueryError
-from stacks.show.fetch import reached
+from stacks.show.fetch import reached, stores
 from stacks.show.search import some_trace
 
 if TYPE_CHECKING:
@@ -24,18 +24,19 @@ _STEPS = 7
 
 def retention(look: Look, account: Account) -> None:
     """Hold the store's own setting, and what can still be read, against the environment."""
-    site, plan = look.site, look.site.plan
-    if plan.backend == "otlp":
+    site = look.site
+    own = [(store, outputs) for store, outputs in zip(site.plan.stores, stores(site.outputs), strict=False) if store.workload is not None]
+    if not own:
         account.absent = "the store was there before and keeps its own retention"
-        return
-    kept = timedelta(seconds=plan.retention_seconds)
-    account.then = f"{site.logs(plan.backend)}; place the plan anew: {site.again}"
-    look.configured(account, plan.backend, f"{plan.backend} expires traces after {format_duration(kept)}")
-    try:
-        with site.way(plan.endpoints.query) as (host, port):
-            _oldest(reached(site.outputs, host, port), kept.total_seconds(), account)
-    except QueryError as error:
-        account.unseen.append(f"the store cannot be asked: {error}")
+    for store, outputs in own:
+        workload, kept = str(store.workload), timedelta(seconds=store.retention_seconds)
+        account.then = f"{site.logs(workload)}; place the plan anew: {site.again}"
+        look.configured(account, workload, f"{workload} expires traces after {format_duration(kept)}")
+        try:
+            with site.way(store.query) as (host, port):
+                _oldest(reached(outputs, host, port), kept.total_seconds(), account)
+        except QueryError as error:
+            account.unseen.append(f"{workload} cannot be asked: {error}")
 
 
 def _oldest(outputs: Outputs, retention_seconds: float, account: Account) -> None:

@@ -10,6 +10,7 @@ from stacks.verify.counters import metrics
 from stacks.verify.findings import CannotTellError
 
 if TYPE_CHECKING:
+    from stacks.environment.model import Environment
     from stacks.verify.findings import Account
     from stacks.verify.look import Look
 
@@ -21,28 +22,35 @@ _LONG_SECONDS = 3600.0
 def disk(look: Look, account: Account) -> None:
     """Tell the use of the volume, and forecast it from the rate at which gateways have stored spans."""
     site = look.site
-    if site.plan.backend == "otlp":
+    if all(store.workload is None for store in site.plan.stores):
         account.absent = "the store was there before and has its own disk"
         return
-    if not any(volume.holds == "traces" for volume in site.plan.workload(site.plan.backend).volumes):
-        raise CannotTellError("the traces are in a store that is not of this plan; its own monitoring tells of its room")
     account.then = f"grow the volume or lower the load's share: python -m stacks check {site.plan.environment}"
-    for instance in look.running(site.plan.backend):
-        for volume in (one for one in instance.workload.volumes if one.holds == "traces"):
-            use = site.use(instance, volume.name)
-            share = use.used / use.size
-            told = f"{instance.name}: {approximate_bytes(use.used)} of {approximate_bytes(use.size)} ({format_percent(round(share, 3))})"
-            (account.faults if share > 1 - FREE_SHARE else account.facts).append(told)
-            _forecast(look, account, use.size)
+    volumes = [
+        (environment, store, instance, volume)
+        for environment, store in zip(site.environment.stores, site.plan.stores, strict=True)
+        if store.workload is not None
+        for instance in look.running(store.workload)
+        for volume in instance.workload.volumes
+        if volume.holds == "traces"
+    ]
+    if not any(volume.holds == "traces" for workload in site.plan.workloads for volume in workload.volumes):
+        raise CannotTellError("the traces are in a store that is not of this plan; its own monitoring tells of its room")
+    for environment, store, instance, volume in volumes:
+        use = site.use(instance, volume.name)
+        share = use.used / use.size
+        told = f"{instance.name}: {approximate_bytes(use.used)} of {approximate_bytes(use.size)} ({format_percent(round(share, 3))})"
+        (account.faults if share > 1 - FREE_SHARE else account.facts).append(told)
+        _forecast(look, account, environment, store.exporter, use.size)
 
 
-def _forecast(look: Look, account: Account, size: int) -> None:
+def _forecast(look: Look, account: Account, environment: Environment, exporter: str, size: int) -> None:
     """Bytes at the end of the first whole retention, if spans come on as they have."""
-    environment, rate, shortest = look.site.environment, 0.0, float("inf")
+    rate, shortest = 0.0, float("inf")
     for instance in look.running("gateway"):
         found = metrics(look, instance)
         uptime = sum(sample.value for sample in found if sample.name == _UPTIME)
-        sent = sum(sample.value for sample in found if sample.name == _SENT and sample.labels.get("exporter") == "otlp_grpc")
+        sent = sum(sample.value for sample in found if sample.name == _SENT and sample.labels.get("exporter") == exporter)
         shortest = min(shortest, uptime)
         rate += sent / uptime if uptime else 0.0
     if shortest < _LONG_SECONDS:

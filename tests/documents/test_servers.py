@@ -242,7 +242,7 @@ def test_grafana_reads_traces_from_tempo_and_asks_for_no_second_login() -> None:
     plan = samples.planned("prod-tempo")
     source, *others = parsed("grafana", "datasources/tempo.yaml", "prod-tempo")["datasources"]
     assert [other["type"] for other in others] == ["prometheus", "loki"]
-    assert source["url"] == plan.endpoints.query
+    assert source["url"] == plan.stores[0].query
     assert (source["type"], source["editable"], source["isDefault"]) == ("tempo", False, True)
     settings = configparser.ConfigParser(interpolation=None)
     settings.read_string(written("grafana", "grafana.ini", "prod-tempo"))

@@ -114,8 +114,8 @@ def test_headers_and_token_of_a_store_are_named_and_never_written() -> None:
 def test_nothing_is_deployed_for_a_store_that_is_there_already(target: str) -> None:
     plan = samples.planned("prod-otlp", target)
     assert {workload.role for workload in plan.workloads} <= {"agent", "gateway", "sampling"}
-    assert plan.endpoints.query == "http://tempo-query-frontend.tempo.svc:3200"
-    assert (plan.endpoints.ui, plan.endpoints.query_protocol) == ("https://grafana.virtengine.example", "tempo")
+    assert plan.stores[0].query == "http://tempo-query-frontend.tempo.svc:3200"
+    assert (plan.stores[0].ui, plan.stores[0].query_protocol) == ("https://grafana.virtengine.example", "tempo")
     assert [edge.source for edge in plan.edges if edge.destination == "trace-store"] == ["gateway"]
     assert plan.outside["trace-store"].namespaces == ("tempo",)
 

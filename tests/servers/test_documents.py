@@ -69,8 +69,6 @@ def test_the_servers_find_each_other_when_port_constants_change(deployed: Deploy
         for workload, own in ports.BY_WORKLOAD.items()
     }
     monkeypatch.setattr(ports, "BY_WORKLOAD", changed)
-    for module in ("stacks.plan.addresses", "stacks.placement.local"):
-        monkeypatch.setattr(f"{module}.BY_WORKLOAD", changed)
     with deployed(named("dev")) as running:
         sender = Sender(running.outputs, seed=11)
         assert sender.send([sender.trace()])

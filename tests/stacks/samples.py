@@ -33,8 +33,8 @@ FILES: Mapping[str, Path] = {
     "prod-opensearch": ROOT / "tests/fixtures/Pulumi.prod-opensearch.yaml",
 }
 
-FURTHER: Mapping[str, Path] = {"prod-otlp": ROOT / "tests/fixtures/Pulumi.prod-otlp.yaml"}
-"""Files with golden documents that are not tried on every target: before a store that is there already, and with Kafka."""
+FURTHER: Mapping[str, Path] = {name: ROOT / f"tests/fixtures/Pulumi.{name}.yaml" for name in ("prod-otlp", "prod-move")}
+"""Files with golden documents that are not tried on every target: with Kafka before a store that is there already, and with two stores."""
 
 GCS = {"kind": "gcs", "bucket": "virtengine-traces", "service_account_annotations": {"iam.gke.io/gcp-service-account": "tracing"}}
 AZURE = {

@@ -27,8 +27,6 @@ PLACEHOLDER: Final = "[secret]"
 """Text that ``pulumi stack output`` prints for a secret without ``--show-secrets``."""
 Protocol = Literal["grpc", "http/protobuf"]
 """Transports of OTLP, named as in ``OTEL_EXPORTER_OTLP_PROTOCOL``."""
-Backend = Literal["jaeger", "tempo", "otlp"]
-"""Stores that a stack can have. Their query APIs differ; ``otlp`` is one that was there before the stack."""
 _SECRET_FIELDS: Final = frozenset({"otlp_token"})
 _SHOW_SECRETS: Final = "pulumi stack output --json --show-secrets > outputs.json"
 _UNQUOTED: Final = re.compile(r"[A-Za-z0-9_%+=:,./\[\]-]*")
@@ -94,7 +92,22 @@ class PrivacyRule(Model):
     """Object that the rule protects, in one sentence. Required."""
 
 
-class Outputs(Model):
+class Store(Model):
+    """A store of traces, and where they are read."""
+
+    backend: Literal["jaeger", "tempo", "otlp"]
+    """The store behind ``query_url``, of which query APIs differ; ``otlp`` is one that was there before the stack. Required."""
+    query_url: Url
+    """Base URL of the API that traces are read from. Required."""
+    query_protocol: Literal["jaeger", "tempo", "none"] | None = None
+    """Query API at ``query_url``; ``"none"`` is one that is not known here. Default none: that of ``backend``."""
+    ui_url: Url
+    """Address of the user interface, in which a person looks at traces. Required."""
+    retention_seconds: int = Field(gt=0)
+    """Time for which a trace can be read after it was stored, in seconds. Required."""
+
+
+class Outputs(Store):
     """Outputs of a tracing stack, for its services: endpoints, ratios, the token, and the address of the user interface.
 
     Every field is a stack output of the same name.
@@ -106,8 +119,6 @@ class Outputs(Model):
     """Name of the environment, such as ``dev``; becomes ``deployment.environment.name`` of every span. Required."""
     namespace: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
     """Kubernetes namespace of the backbone (a DNS label, RFC 1123); a label without effect elsewhere. Required."""
-    backend: Backend
-    """The store behind ``query_url``. Required."""
     otlp_grpc_endpoint: Url
     """Address of the intake for OTLP over gRPC, as scheme://host:port; https means TLS. Required."""
     otlp_http_endpoint: Url
@@ -116,20 +127,14 @@ class Outputs(Model):
     """Address of the sampling strategies (Jaeger remote sampling over HTTP). Required."""
     strategies_user: str | None = Field(default=None, pattern="^[A-Za-z0-9._-]+$")
     """User name for ``strategies_url`` by HTTP basic authentication, with ``otlp_token`` as password. Default none: none is asked for."""
-    query_url: Url
-    """Base URL of the API that traces are read from. Required."""
-    query_protocol: Literal["jaeger", "tempo", "none"] | None = None
-    """Query API at ``query_url``; ``"none"`` is one that is not known here. Default none: that of ``backend``."""
-    ui_url: Url
-    """Address of the user interface, in which a person looks at traces. Required."""
+    also: Store | None = None
+    """A second store for the time of a move, asked for what the first does not have. Default none."""
     span_metrics_url: Url
     """Address at which the metrics made from spans are scraped (Prometheus text). Required."""
     otlp_certificate: Certificate | None = None
     """CA certificates that the endpoints' own are checked against, PEM. Default none: plain text, or a public CA."""
     otlp_token: Token | None = None
     """Bearer token that the endpoints ask for. Default none: they ask for none."""
-    retention_seconds: int = Field(gt=0)
-    """Time for which a trace can be read after it was stored, in seconds. Required."""
     head_ratio: Ratio
     """Share of new traces that services sample, 0 to 1. Required."""
     strategies_poll_seconds: float = Field(gt=0)
@@ -263,21 +268,16 @@ def _check_version(data: Mapping[str, object], place: str) -> None:
         raise ContractError(explain(where, "is missing", right, "redeploy the stack, or check that this is the file of a tracing stack"))
     if number is None:
         raise ContractError(explain(where, f"is a {type(found).__name__}, no number", right, "redeploy the stack: pulumi up"))
-    if number > SCHEMA_VERSION:
-        raise ContractError(explain(where, f"is {number}, newer than this library", right, "pip install --upgrade virtengine-tracing"))
-    raise ContractError(explain(where, f"is {number}, older than this library", right, "redeploy the stack: pulumi up"))
+    newer = number > SCHEMA_VERSION
+    then = "pip install --upgrade virtengine-tracing" if newer else "redeploy the stack: pulumi up"
+    raise ContractError(explain(where, f"is {number}, {'newer' if newer else 'older'} than this library", right, then))
 
 
 def _placeholders(value: object, path: str) -> Iterator[str]:
     """Yield the path of every placeholder of a secret in a field's value, however deep."""
-    if value == PLACEHOLDER:
-        yield path
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _placeholders(inner, f"{path}.{key}")
-    elif isinstance(value, list | tuple):
-        for index, inner in enumerate(value):
-            yield from _placeholders(inner, f"{path}.{index}")
+    yield from [path] if value == PLACEHOLDER else ()
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list | tuple) else ():
+        yield from _placeholders(inner, f"{path}.{key}")
 
 
 def _wrong_fields(error: ValidationError, place: str) -> str:

@@ -116,6 +116,10 @@ class _CurrentSpan:
             span = before.get(_SPAN_KEY)
             if type(span) is NonRecordingSpan and not_sampled(span):
                 return span
+            kind, attributes, links, start_time = others
+            if type(span) is FastSpan and not links and start_time is None and self._record and self._set_status:
+                self._span, self._before = self._tracer.start_child(name, kind, attributes)
+                return self._span
         self._span = span = self._tracer.start_span(name, context, *others, self._record, self._set_status)
         self._before = self._tracer.attach(with_span(before, span))
         return span

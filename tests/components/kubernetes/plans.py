@@ -52,8 +52,9 @@ VARIANTS: Mapping[str, tuple[str, Mapping[str, object]]] = {
 FURTHER: Mapping[str, tuple[str, Mapping[str, object]]] = {
     "prod-otlp": ("prod", {name: samples.settings("prod-otlp").get(name) for name in ("backend", "collectors", "access")}),
     "prod-tempo-azure": ("prod", {"backend": BUCKET | {"storage": samples.AZURE}}),
+    "prod-move": ("prod", {"backend": samples.settings("prod-move")["backend"]}),
 }
-"""Variants that a real API server alone is asked for: before a store that is there already with Kafka, and on Azure."""
+"""Variants that a real API server alone is asked for: before a store that is there already with Kafka, on Azure, and with two stores."""
 
 
 def settings(variant: str, **sections: object) -> dict[str, Any]:

@@ -142,7 +142,7 @@ def test_what_a_stack_made_without_a_parent_is_known_by_its_former_place(variant
 @each
 def test_stored_traces_and_their_namespace_are_protected_where_the_file_says_so(variant: str) -> None:
     protected = {(r.type.rpartition(":")[2], r.inputs["metadata"]["name"]) for r in kubernetes(variant) if r.protect}
-    backend = plans.planned(variant).backend
+    backend = plans.planned(variant).stores[0].kind
     claims = {("PersistentVolumeClaim", f"traces-{backend}-0"), ("Namespace", "virtengine-observability")}
     kept = plans.settings(variant)["backend"].get("protect", True) and any(
         w.volumes for w in plans.planned(variant).workloads if w.role == "backend"

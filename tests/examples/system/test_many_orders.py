@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.examples.system.conftest import Town, VirtEngine
     from tests.servers.test_series import Sample
 
-ORDERS = int(os.environ.get("ORDERS", "500"))
+ORDERS = int(os.environ.get("ORDERS", "300"))
 """Orders of the test, by hand 2000: they take two cores two minutes and more."""
 PER_SECOND = 25.0
 BASELINE = 0.1

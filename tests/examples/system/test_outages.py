@@ -76,7 +76,7 @@ def test_a_gateway_that_is_away_for_twenty_seconds_costs_no_span(virtengine: Tow
             time.sleep(AWAY_SECONDS)
             town.running.supervisor.start("gateway")
 
-        order_id = asyncio.run(_while_loading(town, 100, ("ordinary",), outage))
+        order_id = asyncio.run(_while_loading(town, 60, ("ordinary",), outage))
         town.end()
         assert set(town.story(order_id, *ALL).services) == set(ALL)
 
@@ -94,7 +94,7 @@ def test_a_gateway_that_is_killed_loses_what_waited_for_the_decision_and_no_more
             until(lambda: [event.what for event in town.running.supervisor.events if event.workload == "gateway"][-1] == "started")
             town.running.supervisor.wait_healthy("gateway")
 
-        asyncio.run(_while_loading(town, 100, ("ordinary",), kill))
+        asyncio.run(_while_loading(town, 80, ("ordinary",), kill))
         town.system.close()
         lost = town.delivered() - sum(len(trace.spans) for trace in town.settled())
         last, all_of_them = accepted[-1]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from components.dashboards.boards import Subject, boards
+from components.dashboards.boards import Stored, Subject, boards
 from components.dashboards.panels import WINDOW
 from stacks.trial.account import intake
 from stacks.trial.load import Load, Pace
@@ -57,7 +57,9 @@ def test_no_alert_fires_while_nothing_fails(loaded: Prometheus) -> None:
 
 
 def test_every_panel_of_every_dashboard_is_answered_with_data(loaded: Prometheus, production: Cluster) -> None:
-    subject = Subject(production.running.plan.namespace, "agent", "jaeger", clustered=True, exemplars=True, embedded=True)
+    subject = Subject(
+        production.running.plan.namespace, "agent", (Stored("jaeger", "jaeger", embedded=True),), clustered=True, exemplars=True
+    )
     for board in boards(subject):
         for panel in board.panels:
             for query in panel.queries:

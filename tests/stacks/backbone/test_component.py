@@ -65,7 +65,7 @@ def test_the_outputs_are_the_contract_and_the_token_in_them_is_secret() -> None:
     assert Outputs.parse(bank).otlp_token is not None
     assert json.loads(bank["plan"])["environment"] == "dev", "the name of the stack"
     assert found.secret_outputs == {"bank"}
-    assert set(bank) == {*Outputs.model_fields, *PLACED} - {"otlp_certificate", "query_protocol"}
+    assert set(bank) == {*Outputs.model_fields, *PLACED} - {"otlp_certificate", "query_protocol", "also"}
     assert bank["otel"]["OTEL_EXPORTER_OTLP_HEADERS"] == "authorization=Bearer%20a-token"
 
 

@@ -69,7 +69,7 @@ def assert_has_its_sentence(setting: Setting) -> None:
     assert change.consequence is None or len(change.consequence) > 10
 
 
-@pytest.mark.parametrize("setting", settings(), ids=lambda setting: setting.key)
+@pytest.mark.parametrize("setting", mutations.each_once(), ids=lambda setting: setting.key)
 def test_a_change_of_every_setting_has_one_sentence_with_its_name_and_both_values(setting: Setting) -> None:
     assert_has_its_sentence(setting)
 

@@ -92,7 +92,7 @@ TYPES = [
 KEYS = [
     _value("unknown section", "retentoin", {"traces": "30d"}, "unknown key", "did you mean retention?"),
     _value("unknown key in a section", "sampling.tail.basline", "5 %", "unknown key", "did you mean baseline?"),
-    _value("unknown key like no other", "backend.zzz", 1, "unknown key", "known here: autoscaling, kind, pods, protect, query"),
+    _value("unknown key like no other", "backend.zzz", 1, "unknown key", "known here: also, autoscaling, kind, name, pods, protect, query"),
     _value("key of another kind", "target.host", "unix:///x", "unknown key", "known here: addresses, annotations, context"),
     _value("control characters in a key", "a\x1b[31m\nb", 1, "unknown key", "known here: access", named="a\\x1b[31m\\nb"),
     _value("missing section", "load", ABSENT, "is required and missing", "write its settings below it"),

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from stacks.changes.diff import leaves
 from stacks.environment.model import Environment
 from stacks.environment.parse import BadEnvironmentError, parse
+from stacks.environment.schema import settings
 from stacks.environment.sizing import too_small
 from stacks.environment.source import Named
 from tests.components.kubernetes import plans, rules
@@ -69,6 +70,11 @@ class Pair:
     becomes: object
 
 
+def each_once() -> list[Setting]:
+    """Every setting; those of a second store are those of the backend, and stand once."""
+    return [setting for setting in settings() if setting.path[:3] != ("backend", "also", "store")]
+
+
 @cache
 def bases() -> Mapping[str, Environment]:
     """Environments that together hold every setting."""
@@ -80,6 +86,7 @@ def bases() -> Mapping[str, Environment]:
         "prod-cassandra": samples.named("prod-cassandra", {"backend.storage.keyspace": "jaeger"}).environment,
         "prod-opensearch": samples.named("prod-opensearch", {"backend.storage.index_prefix": "traces"}).environment,
         "prod-otlp": samples.named("prod-otlp").environment,
+        "prod-move": samples.named("prod-move").environment,
         "prod-otlp without TLS": samples.named("prod-otlp", PLAIN).environment,
         "prod-tempo-gcs": samples.named("prod-tempo-s3", {"backend.storage": samples.GCS, "backend.limits": LIMITS}).environment,
         "prod-tempo-azure": samples.named("prod-tempo-s3", {"backend.storage": samples.AZURE}).environment,
@@ -130,6 +137,8 @@ def candidates(shape: Mapping[str, Any], was: object) -> Iterator[object]:  # no
             yield "https://other.example.org/realm"
         elif kind == "string" and ":([0-9]" in pattern:
             yield "other.example.org:9999"
+        elif kind == "string" and variant.get("format") == "date":
+            yield "2026-12-24"
         elif kind == "string" and "/" in str(variant.get("examples", "")):
             yield "10.9.0.0/16"
         elif kind == "string" and "const" not in variant and (not pattern or re.search(pattern, "other")):

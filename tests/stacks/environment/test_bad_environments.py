@@ -23,6 +23,7 @@ from stacks.plan.plan import plan
 from stacks.show.describe import describe
 from tests.stacks import samples
 from tests.stacks.environment.bad_environments import ALL as MOST
+from tests.stacks.environment.bad_moves import MOVES
 from tests.stacks.environment.bad_transports import TRANSPORTS
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from tests.stacks.environment.bad import Bad
 
-ALL = [*MOST, *TRANSPORTS]
+ALL = [*MOST, *TRANSPORTS, *MOVES]
 
 FOREIGN = re.compile(r"Traceback|Input should|validation error|\btype=|input_value|pydantic|Error\b", re.IGNORECASE)
 """Words of the machinery, which say nothing to the person who wrote the file."""

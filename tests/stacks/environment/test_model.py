@@ -109,6 +109,7 @@ def test_no_two_settings_are_called_the_same_unless_they_are_alternatives() -> N
     # Both kinds of volume have a size and a class; never both at once.
     assert shared == {
         "volume size": ["backend.volume.size", "backend.storage.size"],
+        "second store volume size": ["backend.also.store.volume.size", "backend.also.store.storage.size"],
     }
 
 

@@ -132,7 +132,14 @@ def test_every_default_of_the_schema_is_what_the_program_uses() -> None:
 
 def test_the_reference_has_every_setting_once() -> None:
     headings = re.findall(r"^### `(.+)`$", reference(), re.MULTILINE)
-    assert headings == [setting.key for setting in settings()]
+    second = "backend.also.store"
+    assert headings == list(dict.fromkeys(second if setting.key.startswith(second) else setting.key for setting in settings()))
+
+
+def test_a_second_store_has_the_settings_of_a_backend_without_another_store() -> None:
+    keys = [setting.key for setting in settings()]
+    second = [key.replace("backend.also.store.", "backend.") for key in keys if key.startswith("backend.also.store.")]
+    assert second == [key for key in keys if key.startswith("backend.") and not key.startswith("backend.also.")]
 
 
 def test_what_may_stand_at_a_place_is_known_there() -> None:

@@ -131,7 +131,7 @@ def test_nobody_calls_a_port_without_an_edge_for_it(base: str, target: str) -> N
 @each
 def test_only_the_gateway_reaches_the_intake_of_the_backend(base: str, target: str) -> None:
     found = samples.planned(base, target)
-    sources = {e.source for e in found.edges if e.destination == found.backend and e.port.name == ports.OTLP_GRPC.name}
+    sources = {e.source for e in found.edges if e.destination == found.stores[0].kind and e.port.name == ports.OTLP_GRPC.name}
     assert sources == {"gateway"}
 
 
@@ -139,13 +139,13 @@ def test_only_the_gateway_reaches_the_intake_of_the_backend(base: str, target: s
 def test_only_the_login_proxy_reaches_the_user_interface_where_there_is_one(base: str, target: str) -> None:
     found = samples.planned(base, target)
     shown = "query" if any(workload.name == "query" for workload in found.workloads) else "jaeger"
-    ui, port = (shown, "query") if found.backend == "jaeger" else ("grafana", "grafana")
+    ui, port = (shown, "query") if found.stores[0].kind == "jaeger" else ("grafana", "grafana")
     sources = {e.source for e in found.edges if (e.destination, e.port.name) == (ui, port)}
     there = any(workload.name == "access" for workload in found.workloads)
     assert there == (clustered(target) and base != "dev")
     assert sources == ({"access"} if there else {"operators"})
     # On one host operators read traces back by the query API too, which with Jaeger is the user interface's.
-    on_host = {"jaeger": [shown], "tempo": ["tempo", "grafana"]}[found.backend] if not clustered(target) else [ui]
+    on_host = {"jaeger": [shown], "tempo": ["tempo", "grafana"]}[found.stores[0].kind] if not clustered(target) else [ui]
     assert [e.destination for e in found.edges if e.source == "operators"] == (["access"] if there else on_host)
 
 
@@ -190,7 +190,7 @@ def test_the_urls_of_the_contract_lead_to_ports_of_the_plan(base: str, target: s
         ends.otlp_grpc: (entry, "otlp-grpc"),
         ends.otlp_http: (entry, "otlp-http"),
         ends.strategies.removesuffix("/api/sampling"): ("sampling", "strategies"),
-        ends.query: ("query" if any(workload.name == "query" for workload in found.workloads) else found.backend, "query"),
+        found.stores[0].query: ("query" if any(each.name == "query" for each in found.workloads) else found.stores[0].kind, "query"),
     }
     for url, (workload, port) in wanted.items():
         assert url.partition("://")[2] == f"{addresses.offer_host(workload)}:{found.workload(workload).port(port).number}"
@@ -202,7 +202,7 @@ def test_the_urls_of_the_contract_lead_to_ports_of_the_plan(base: str, target: s
 
 def retentions(found: Plan) -> list[str]:
     """Every place in the documents of the backend that speaks of how long something is kept."""
-    text = "".join(d.text for w in found.workloads if w.name in {found.backend, "query"} for d in w.documents)
+    text = "".join(d.text for w in found.workloads if w.name in {found.stores[0].kind, "query"} for d in w.documents)
     return re.findall(r"(?:block_retention|spans|\w+_ttl): (\d\S*)", text)
 
 
@@ -213,8 +213,8 @@ def test_one_setting_changes_the_retention_everywhere(base: str, places: int, ta
     for written, go, seconds in (("31d", "744h", 2_678_400), ("1m", "1m", 60), ("36h", "36h", 129_600)):
         found = samples.planned(base, target, {"load.spans_per_second": 1, "retention.traces": written})
         assert retentions(found) == [go] * places
-        assert found.retention_seconds == outputs(found).retention_seconds == seconds
-        stored = {f"{name}/{name}.yaml" for name in (found.backend, "query") if name in {w.name for w in found.workloads}}
+        assert found.stores[0].retention_seconds == outputs(found).retention_seconds == seconds
+        stored = {f"{name}/{name}.yaml" for name in (found.stores[0].kind, "query") if name in {w.name for w in found.workloads}}
         assert {name for name, text in texts(found).items() if before[name] != text} == stored
 
 
@@ -290,7 +290,6 @@ def test_one_port_constant_moves_every_document_edge_and_endpoint(
     number = 54321
     moved = tuple(dataclasses.replace(p, number=number) if p == old else p for p in ports.BY_WORKLOAD[workload])
     monkeypatch.setattr(ports, "BY_WORKLOAD", dict(ports.BY_WORKLOAD) | {workload: moved})
-    monkeypatch.setattr("stacks.plan.addresses.BY_WORKLOAD", ports.BY_WORKLOAD)
     after = plan(environment, addresses, name="sample")
     assert after.workload(workload).port(old.name).number == number
     assert str(number) in "".join(d.text for d in after.workload(workload).documents)

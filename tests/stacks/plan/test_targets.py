@@ -40,7 +40,7 @@ def neutral(plan: Plan, target: str) -> Mapping[str, Mapping[Place, object]]:
     gateway, number = Bound(addresses, "gateway"), plan.workload("gateway").port("otlp-http").number
     hosts_of_gateways = addresses.replica_hosts("gateway", plan.workload("gateway").replicas)
     meanings = [(f"{host}:{number}", f"<gateway {index}>") for index, host in enumerate(hosts_of_gateways)]
-    itself = (gateway, Bound(addresses, plan.backend))
+    itself = (gateway, Bound(addresses, plan.stores[0].kind))
     meanings += [(bound.own(port), f"<{port} of itself>") for bound in itself for port in (ports.COPY, ports.FLUSH)]
     for workload in plan.workloads:
         for port in workload.ports:

@@ -186,3 +186,12 @@ def test_a_configuration_that_cannot_be_used_says_what_would_be_right(tmp_path: 
 def test_a_configuration_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadPolicySettingsError, match="No such file"):
         read_settings(tmp_path / "none.json")
+
+
+def test_both_stores_of_a_move_are_held_to_the_policies() -> None:
+    move = samples.settings("prod-move")["backend"]
+    found = judge(stack("prod", {"backend": move}, pinned=False), PolicySettings())
+    assert [finding for finding in found if finding.level == "mandatory"] == []
+    store = move["also"]["store"] | {"protect": False, "volume": {"size": "4Ti"}}
+    worse = stack("prod", {"backend": move | {"also": move["also"] | {"retention": "100d", "store": store}}}, pinned=False)
+    assert {"retention", "protected-store"} <= broken(worse)

@@ -71,7 +71,7 @@ def test_nothing_found_is_no_error() -> None:
 def test_a_service_that_the_store_does_not_search_spoils_nothing_and_is_told() -> None:
     found = (200, {"data": [{"traceID": "a" * 32}]})
     with answering((200, {"services": ["", "portal"]}), (400, {}), found) as (url, _):
-        assert find_traces(outputs_of(url, "jaeger"), {}, since=10, until=20) == (("a" * 32,), ("",))
+        assert find_traces(outputs_of(url, "jaeger"), {}, since=10, until=20) == (("a" * 32,), ("",), ())
     with answering((200, {"services": [""]}), (400, {})) as (url, _), pytest.raises(QueryError, match="status 400"):
         find_traces(outputs_of(url, "jaeger"), {}, since=10, until=20)
 
@@ -95,3 +95,15 @@ def test_more_traces_at_once_than_a_response_holds_are_told(backend: str) -> Non
     full = 200, {"data": [{"traceID": "a" * 32}], "traces": [{"traceID": "a" * 32, "startTimeUnixNano": str(20 * SECOND)}]}
     with answering(*[full] * 30) as (url, _), pytest.raises(QueryError, match="1 traces or more within"):
         find_traces(outputs_of(url, backend), {}, since=10, until=20, services=["portal"], most=1)
+
+
+def test_a_response_with_more_spans_than_cassandra_reads_rows_counts_as_full() -> None:
+    def trace(identifier: str, spans: int, start: float) -> dict[str, object]:
+        own = [{"processID": "p", "startTime": start * 1e6}] * spans
+        return {"traceID": identifier * 32, "spans": own, "processes": {"p": {"serviceName": "portal"}}}
+
+    whole, first, second = ({"data": [trace("a", 6, 12)]}, {"data": [trace("a", 3, 12)]}, {"data": [trace("b", 3, 18)]})
+    with answering((200, whole), (200, first), (200, second)) as (url, asked):
+        found = find_traces(outputs_of(url, "jaeger"), {}, since=10, until=20, services=["portal"], most=2)
+        assert found.trace_ids == ("a" * 32, "b" * 32)
+        assert len(asked) == 3
