@@ -106,9 +106,9 @@ diff: .venv/ready ## say what changes from A to B, for example A=prod@HEAD~1 B=p
 review: .venv/ready ## write to build/review.md what changes from A to B, for a pull request, and with TRACES=recording.jsonl what B loses
 	@mkdir -p build
 	@$(PY) -m stacks check $(B) > /dev/null
-	@$(PY) -m stacks diff $(A) $(B) --format markdown > build/review.md || test $$? -eq 1
-	@test ! -f "$(TRACES)" || $(PY) -m stacks rehearse $(A) $(B) --traces "$(TRACES)" --format markdown >> build/review.md || test $$? -eq 1
-	@echo build/review.md
+	@$(PY) -m stacks diff $(A) $(B) --format markdown > build/review.new || test $$? -eq 1
+	@test ! -f "$(TRACES)" || $(PY) -m stacks rehearse $(A) $(B) --traces "$(TRACES)" --format markdown >> build/review.new || test $$? -eq 1
+	@mv build/review.new build/review.md && echo build/review.md
 
 .PHONY: verify
 verify: .venv/ready ## hold the promises of ENV against what runs

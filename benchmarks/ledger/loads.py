@@ -27,15 +27,18 @@ def how_overload(_: float) -> str:
 def expected(_say: Callable[[str], None], _part: float) -> Iterator[Entry]:
     """The load that production expects."""
     result, computed = _run("expected-load")
-    yield Entry("check", "memory of a gateway", "bytes", computed.resident, max(result.account.resident.values()), MEMORY)
+    resident = max(result.account.resident.values())
+    yield Entry("check", "figures.bytes_resident", "memory of a gateway", "bytes", computed.resident, resident, MEMORY)
 
 
 def overload(_say: Callable[[str], None], _part: float) -> Iterator[Entry]:
     """More than a gateway's memory holds."""
     result, computed = _run("overload")
-    yield Entry("check", "memory of a gateway", "bytes", computed.resident, max(result.account.resident.values()), MEMORY)
+    resident = max(result.account.resident.values())
+    yield Entry("check", "figures.bytes_resident", "memory of a gateway", "bytes", computed.resident, resident, MEMORY)
     passed = result.account.passed_per_second
-    yield Entry("check", "what the memory lets pass", "spans/s", computed.spans_per_second, passed, MEMORY, at_least=True)
+    most = "spans that the memory of a gateway lets pass"
+    yield Entry("check", "figures.most_spans_per_second", most, "spans/s", computed.spans_per_second, passed, MEMORY, "at least")
 
 
 def _run(name: str) -> tuple[Result, Computed]:

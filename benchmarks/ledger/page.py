@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from benchmarks.ledger.figures import FIGURES
 from stacks.environment.units import approximate_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from benchmarks.ledger.entries import Entry, Kept
+    from benchmarks.ledger.figures import Figure
     from benchmarks.ledger.runs import Run
 
 HEAD = """# What was said before, and what happened
 
-`make ledger` holds every figure that `check`, `diff` and `rehearse` print against what the real servers then did, and writes this page.
-Disk must be right within 15 %, memory within 25 %, what a limit on a rate lets pass within 5 %; restarts and kept traces exactly. A figure
-that misses is mended in the arithmetic (`stacks/environment/sizing.py`), and the page is made anew.
+`make ledger` holds the figures that `check`, `size`, `diff` and `rehearse` print against what the real servers then did, and writes this
+page. Disk must be right within 15 %, memory within 25 %, what a limit on a rate lets pass within 5 %, processor time within 35 %; restarts
+and kept traces exactly. A figure that misses is mended in the arithmetic (`stacks/environment/sizing.py`), and the page is made anew.
+Figures without a row are at the end, each with the reason.
 
 """
 COLUMNS = ("Command", "Figure", "Foreseen", "Happened", "Off", "Allowed", "")
@@ -36,19 +39,26 @@ def page(kept: Mapping[str, Kept], runs: Mapping[str, Run]) -> str:
             "\n",
         ]
     wrong = [entry for _, those in known for entry in those.entries if not entry.right]
-    return "".join([*parts, _closing(wrong)])
+    missing = [f"- {run.title} (`{name}`)\n" for name, run in runs.items() if name not in kept]
+    unmade = ["## Runs that were not made yet\n\n", *missing, "\n"] if missing else []
+    return "".join([*parts, *unmade, _closing(wrong), _without(FIGURES)])
 
 
 def cells(entry: Entry) -> tuple[str, ...]:
     """The cells of a line."""
     off = "" if entry.foreseen == entry.measured else f"{entry.off:+.0%}"
-    allowed = "exact" if not entry.allowed else f"at least, -{entry.allowed:.0%}" if entry.at_least else f"{entry.allowed:.0%}"
+    measured = amount(entry, entry.measured)
+    if entry.foreseen is None:
+        return (f"`{entry.command}`", entry.figure, "", measured, "", "", "not foreseen")
+    allowed = " ".join(part for part in (entry.bound, f"{entry.allowed:.0%}" if entry.allowed else "exact") if part)
     sign = "right" if entry.right else "**wrong**"
-    return (f"`{entry.command}`", entry.figure, amount(entry, entry.foreseen), amount(entry, entry.measured), off, allowed, sign)
+    return (f"`{entry.command}`", entry.figure, amount(entry, entry.foreseen), measured, off, allowed, sign)
 
 
-def amount(entry: Entry, value: float) -> str:
+def amount(entry: Entry, value: float | None) -> str:
     """A value in the unit of its entry."""
+    if value is None:
+        return "nothing"
     match entry.unit:
         case "bytes":
             return approximate_bytes(value)
@@ -65,3 +75,8 @@ def _closing(wrong: Sequence[Entry]) -> str:
         return "Every figure was as near as it must be.\n"
     lines = "".join(f"- `{entry.command}`, {entry.figure}: off by {entry.off:+.0%}.\n" for entry in wrong)
     return f"## Figures that missed\n\n{lines}"
+
+
+def _without(figures: Sequence[Figure]) -> str:
+    lines = "".join(f"- `{one.command}`, `{one.place}`: {one.why}.\n" for one in figures if one.why)
+    return f"\n## Figures without a row\n\nBy their place in what the command prints with `--json`.\n\n{lines}"

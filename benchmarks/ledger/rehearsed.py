@@ -1,23 +1,28 @@
-"""Orders through the shape of a cluster, beside what `rehearse` and `check` say of them."""
+"""Orders through the shape of a cluster, beside what `rehearse`, `check` and `size` say of them."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from collections import Counter
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from benchmarks.ledger.entries import DISK, EXACT, MEMORY, RATE, Entry
+from benchmarks.ledger.entries import CPU, DISK, EXACT, MEMORY, RATE, Entry
+from benchmarks.ledger.told import told
 from benchmarks.orders import orders
-from benchmarks.rehearsal import ORDERS, PER_SECOND, compared, environments, observed
-from stacks.environment.sizing import flow, resident_bytes
+from benchmarks.rehearsal import NODES, ORDERS, PER_SECOND, compared, environments, observed
+from stacks.environment.figures import figures
+from stacks.environment.scaling import BUSY_SHARE, tiers
 from stacks.rehearse.recording import spans_of
-from stacks.rehearse.sides import side
+from stacks.rehearse.sides import side, stored_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from stacks.environment.model import Environment
+    from benchmarks.rehearsal import Observed
+    from stacks.environment.source import Named
     from stacks.rehearse.recording import Trace
+    from stacks.rehearse.sides import Side
 
 
 def how(part: float) -> str:
@@ -38,47 +43,95 @@ def limit(say: Callable[[str], None], part: float) -> Iterator[Entry]:
     yield from _run("limit", say, part)
 
 
+@dataclass(frozen=True, slots=True)
+class _Orders:
+    """Orders: the environment that was told of them, their rehearsal, and what the servers made of them."""
+
+    named: Named
+    traces: Sequence[Trace]
+    foreseen: Side
+    found: Observed
+
+    @property
+    def kept(self) -> Sequence[Trace]:
+        return [trace for trace in self.traces if trace.id in self.found.kept]
+
+
 def _run(name: str, say: Callable[[str], None], part: float) -> Iterator[Entry]:
     named, traces = environments()[name], list(orders(round(ORDERS * part), begin=time.time(), per_second=PER_SECOND))
-    environment = _told(named.environment, traces)
-    named = replace(named, environment=environment)
-    foreseen = side(named, traces, say=say)
-    found = observed(named, traces, say)
-    kept = compared(foreseen, found.kept, named, traces)
+    named = replace(named, environment=told(named.environment, traces, nodes=NODES))
+    those = _Orders(named, traces, side(named, traces, say=say), observed(named, traces, say))
+    yield from _kept(those)
+    yield from _made(those)
+    yield from _used(those)
+
+
+def _kept(those: _Orders) -> Iterator[Entry]:
+    """Which traces are kept."""
+    kept = compared(those.foreseen, those.found.kept, those.named, those.traces)
     sure = kept.rehearsed - kept.limited_rehearsed
-    yield Entry(
-        "rehearse", "the very traces that failed, were slow or are drawn without a limit", "traces", sure, sure - kept.missing, EXACT
-    )
-    yield Entry("rehearse", "traces kept that it does not foresee", "traces", 0, kept.unforeseen, EXACT)
-    if kept.limited_rehearsed:
-        spans = (kept.limited_spans_rehearsed, kept.limited_spans_kept)
-        yield Entry("rehearse", "spans that the limit lets pass", "spans", *spans, RATE)
-        yield Entry("rehearse", "traces that the limit lets pass", "traces", kept.limited_rehearsed, kept.limited_kept, RATE)
-    whole, stored = spans_of(traces), spans_of([trace for trace in traces if trace.id in found.kept])
-    yield Entry("check", "kept share of the spans, told how many traces fail", "share", flow(environment).kept_share, stored / whole, DISK)
-    series = {metric: count for metric, count in foreseen.series.items() if not metric.startswith("traces_kept_")}
-    yield Entry(
-        "rehearse", "series of spans in all agents and of the graph", "series", sum(series.values()), sum(found.series.values()), EXACT
-    )
-    rate = flow(environment).recorded / flow(environment).gateways
-    yield Entry("check", "memory of a gateway", "bytes", resident_bytes(environment, rate), max(found.resident.values()), MEMORY)
+    very = "the very traces that failed, were slow or are drawn without a limit"
+    yield Entry("rehearse", "policies.*.*.traces", very, "traces", sure, sure - kept.missing, EXACT)
+    yield Entry("rehearse", "kept.*.traces", "traces kept that it does not foresee", "traces", 0, kept.unforeseen, EXACT)
+    if those.named.environment.sampling.tail.baseline_limit is None:
+        services, right = _services(those)
+        words = "services of which as many spans are kept as it says"
+        yield Entry("rehearse", "services.*.kept.*.spans", words, "services", services, right, EXACT)
+        spans = (spans_of([trace for trace in those.traces if trace.id in those.foreseen.kept]), spans_of(those.kept))
+        yield Entry("rehearse", "kept.*.spans", "spans kept", "spans", *spans, EXACT)
+    else:
+        spans, traces = (
+            (kept.limited_spans_rehearsed, kept.limited_spans_kept),
+            (kept.limited_rehearsed, kept.limited_kept),
+        )
+        yield Entry("rehearse", "policies.*.*.spans", "spans that the limit lets pass", "spans", *spans, RATE)
+        yield Entry("rehearse", "policies.*.*.traces", "traces that the limit lets pass", "traces", *traces, RATE)
+        dropped = len(those.foreseen.limited)
+        yield Entry("rehearse", "sides.*.limited", "traces that the limit drops", "traces", dropped, dropped + traces[0] - traces[1], RATE)
 
 
-def _told(environment: Environment, traces: Sequence[Trace]) -> Environment:
-    """The environment with the load that these orders are."""
-    spans = spans_of(traces)
-    slow = environment.sampling.tail.slow
-    seconds = (max(trace.arrived for trace in traces) - min(trace.arrived for trace in traces)) or 1.0
-    failed = spans_of([trace for trace in traces if trace.failed])
-    late = spans_of([trace for trace in traces if not trace.failed and slow is not None and trace.seconds >= slow.total_seconds()])
-    load = environment.load.model_copy(
-        update={
-            "spans_per_second": spans / seconds,
-            "bytes_per_span": round(sum(trace.bytes for trace in traces) / spans),
-            "bytes_per_resource": round(sum(one.resource.ByteSize() for trace in traces for one in trace.spans) / spans),
-            "spans_per_trace": spans / len(traces),
-            "failed": failed / spans,
-            "slow": late / spans,
-        }
+def _services(those: _Orders) -> tuple[int, int]:
+    """Number of services, and of those that have as many spans in the kept traces as in those that the rehearsal keeps."""
+
+    def by_service(traces: Iterable[Trace]) -> Mapping[str, int]:
+        return Counter(one.service for trace in traces for one in trace.spans)
+
+    foreseen, kept = by_service(trace for trace in those.traces if trace.id in those.foreseen.kept), by_service(those.kept)
+    names = by_service(those.traces)
+    return len(names), sum(foreseen.get(name, 0) == kept.get(name, 0) for name in names)
+
+
+def _made(those: _Orders) -> Iterator[Entry]:
+    """What is made of the spans: series, stored bytes."""
+    series = {metric: count for metric, count in those.foreseen.series.items() if not metric.startswith("traces_kept_")}
+    words = "series of spans in all agents and of the graph"
+    yield Entry("rehearse", "sides.*.series.*", words, "series", sum(series.values()), sum(those.found.series.values()), EXACT)
+    kept, whole = spans_of(those.kept), spans_of(those.traces)
+    computed = figures(those.named.environment)
+    share = "kept share of the spans, told how many traces fail"
+    yield Entry("check", "figures.kept_share", share, "share", computed.kept_share, kept / whole, DISK)
+    disk = stored_bytes(those.named.environment, those.kept) * kept
+    yield Entry("rehearse", "sides.*.disk.needed", "disk of the kept spans", "bytes", disk, those.found.disk, DISK)
+
+
+def _used(those: _Orders) -> Iterator[Entry]:
+    """What the servers use."""
+    environment, sent, used = those.named.environment, those.found.sent, those.found.used
+    computed, size = figures(environment), {tier.name: tier for tier in tiers(environment, environment.load.spans_per_second)}
+    yield Entry(
+        "check", "figures.bytes_resident", "memory of a gateway", "bytes", computed.bytes_resident, used.resident["gateway"], MEMORY
     )
-    return environment.model_copy(update={"load": load})
+    yield Entry("size", "tiers.*.memory", "memory of an agent", "bytes", size["agent"].memory, used.resident["agent"], MEMORY)
+    rate, seconds = size["gateway"].spans_per_second, sent.seconds
+    taken = max(sent.spans.values()) / seconds
+    yield Entry("size", "tiers.*.spans_per_second", "spans of the busiest gateway", "spans/s", rate, taken, RATE)
+    spans = {"agent": spans_of(those.traces), "gateway": spans_of(those.traces), "jaeger": spans_of(those.kept)}
+    for name, count in spans.items():
+        tier = size[name]
+        foreseen = (tier.cores or 0.0) * BUSY_SHARE / tier.spans_per_second
+        words = f"processor time of a span in {'the store' if name == 'jaeger' else f'an {name}' if name == 'agent' else f'a {name}'}"
+        yield Entry("size", "tiers.*.cores", words, "µs", foreseen * 1e6, used.cpu[name] / count * 1e6, CPU)
+    most = computed.spans_with_agent or 0
+    # The agents of a rehearsal share the services, and not the load.
+    waiting = sum(sent.waiting.values()) / len(sent.waiting)
+    yield Entry("check", "figures.spans_with_agent", "spans that an agent alone has", "spans", most, waiting, RATE, "at most")

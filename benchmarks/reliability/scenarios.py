@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from components.local.faults import DAMAGES, Damage, Faults
 from stacks.environment.sizing import most_spans_per_second
+from stacks.trial.traces import RESOURCE_BYTES
 
 if TYPE_CHECKING:
     from stacks.environment.model import Environment
@@ -56,7 +57,7 @@ class Heavy:
 
     def environment(self, usual: Environment, nodes: int) -> Environment:
         """The environment that is run, on so many nodes."""
-        load = usual.load.model_copy(update={"nodes": nodes})
+        load = usual.load.model_copy(update={"nodes": nodes, "bytes_per_resource": RESOURCE_BYTES})
         if self.gateway_memory is None:
             return usual.model_copy(update={"load": load})
         resources = usual.collectors.gateway.resources.model_copy(update={"memory": self.gateway_memory})

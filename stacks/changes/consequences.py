@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from stacks.environment.model import Environment
 
 
+_NAMED = 5
+"""Names that a sentence has; of more it gives the number."""
+
+
 def consequence(key: str, was: object, becomes: object, old: Environment, new: Environment) -> str | None:
     """Consequence of a change of the setting ``key`` (``*`` for chosen names), or None where the sentence says it all."""
     section = key.partition(".")[0]
@@ -232,6 +236,39 @@ def _tail(_was: object, _becomes: object, old: Environment, _new: Environment) -
     return "traces that wait as the gateways restart are decided at once, on what has come"
 
 
+def _errors(was: object, becomes: object, old: Environment, new: Environment) -> str:
+    lost = "failed traces are kept no more than others, so most are lost (rehearse shows which); "
+    return f"{lost if not becomes else ''}{_tail(was, becomes, old, new)}"
+
+
+def _slow(was: object, becomes: object, old: Environment, new: Environment) -> str:
+    before, after = old.sampling.tail.slow, new.sampling.tail.slow
+    fewer = before is not None and (after is None or after > before)
+    lost = f"traces of {format_duration(before)} or more are kept no more than others" if before is not None and fewer else ""
+    if after is not None and lost:
+        lost += f" below {format_duration(after)}"
+    return f"{lost}; {_tail(was, becomes, old, new)}" if lost else _tail(was, becomes, old, new)
+
+
+def _wait(was: object, becomes: object, old: Environment, new: Environment) -> str:
+    before, after = old.sampling.tail.wait, new.sampling.tail.wait
+    lost = (
+        f"failures that come more than {format_duration(after)} after the first span of their trace keep nothing; "
+        if after < before
+        else ""
+    )
+    return f"{lost}{_tail(was, becomes, old, new)}"
+
+
+def _noise(was: object, becomes: object, old: Environment, new: Environment) -> str:
+    dropped = f"traces with {_listed(come)} in any span are dropped, failed ones too; " if (come := _gone_and_come(was, becomes)[1]) else ""
+    return f"{dropped}{_tail(was, becomes, old, new)}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+
+
 def _identity(_was: object, _becomes: object, _old: Environment, _new: Environment) -> str:
     return "a pod takes its identity as it is made: kubectl rollout restart statefulset/tempo"
 
@@ -381,13 +418,13 @@ _RULES: Mapping[str, Callable[[object, object, Environment, Environment], str | 
     "sampling.targets.*.*.traces_per_second": _outputs,
     "sampling.targets.*.*.floor": _outputs,
     "sampling.targets.*.*.ceiling": _outputs,
-    "sampling.tail.wait": _tail,
-    "sampling.tail.errors": _tail,
-    "sampling.tail.slow": _tail,
+    "sampling.tail.wait": _wait,
+    "sampling.tail.errors": _errors,
+    "sampling.tail.slow": _slow,
     "sampling.tail.baseline": _tail,
     "sampling.tail.baseline_limit": _tail,
     "sampling.tail.noise.*.attribute": _tail,
-    "sampling.tail.noise.*.values": _tail,
+    "sampling.tail.noise.*.values": _noise,
     "aggregation.span_metrics.dimensions": _series,
     "aggregation.span_metrics.buckets": _histograms,
     "aggregation.service_graph.dimensions": _series,

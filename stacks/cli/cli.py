@@ -179,6 +179,7 @@ def _add_running(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 
 def _check(arguments: argparse.Namespace) -> int:
+    from stacks.environment.figures import figures
     from stacks.plan.plan import plan
     from stacks.plan.sharing import read_alone
     from stacks.plan.targets import addresses_of
@@ -192,7 +193,8 @@ def _check(arguments: argparse.Namespace) -> int:
     if arguments.json:
         document = {"environment": named.name, "source": named.source, "settings": named.environment.model_dump(mode="json")}
         judged = {} if findings is None else {"policies": [asdict(finding) for finding in findings]}
-        _print(json.dumps(document | {"summary": dict(lines)} | judged, indent=2, ensure_ascii=False))
+        told = {"summary": dict(lines), "figures": asdict(figures(named.environment))}
+        _print(json.dumps(document | told | judged, indent=2, ensure_ascii=False))
         return DIFFERENT if broken else OK
     width = max(len(word) for word, _ in lines)
     _print("\n".join([f"{named.source}: right", *(f"  {word:<{width}}  {text}" for word, text in lines)]))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import zlib
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LEVEL: Final = 6
+_ENCODING: Final = "utf-8-sig"
+UNREADABLE: Final = (OSError, EOFError, UnicodeDecodeError, zlib.error)
+"""Errors of reading a file that is damaged, lacks its end, or is no text."""
 _MEMBER_BYTES: Final = 4 * 2**20
 """Bytes of lines that are compressed together, at most; fewer compress worse."""
 
@@ -95,10 +99,10 @@ class Archive:
 
 
 def open_text(path: Path) -> TextIO:
-    """Open a file of text, compressed or not. Raises ``OSError``, also when it is read, and there ``EOFError`` where a part is missing."""
+    """Open a file of text, compressed or not, with or without a mark of its encoding. Raises ``OSError``; reading raises ``UNREADABLE``."""
     with path.open("rb") as file:
         compressed = file.read(2) == b"\x1f\x8b"
-    return gzip.open(path, "rt", encoding="utf-8") if compressed else path.open(encoding="utf-8")
+    return gzip.open(path, "rt", encoding=_ENCODING) if compressed else path.open(encoding=_ENCODING)
 
 
 def lines_of(path: Path) -> Iterator[str]:
@@ -112,5 +116,5 @@ def lines_of(path: Path) -> Iterator[str]:
                     yield line
     except OSError as error:
         raise CopyError(f"{path}: {error.strerror or error}; name a file that `export` wrote") from None
-    except (EOFError, UnicodeDecodeError):
+    except UNREADABLE:
         raise CopyError(f"{path}: ends or is damaged behind line {number}; export it again") from None

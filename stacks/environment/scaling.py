@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING
 from components.documents.delivery import FLUSH_MILLISECONDS, LEAST_DELIVERY_BYTES
 from components.documents.queues import FLUSH_SECONDS, MEMORY_BYTES_PER_BYTE, USUAL_BATCH_BYTES
 from stacks.environment.sizing import (
-    COLLECTOR_BYTES,
     GARBAGE,
+    IDLE_BYTES,
+    PROGRAM_BYTES,
     SPANS_PER_SECOND,
     acknowledge_seconds,
-    away_seconds,
-    collector_bytes,
+    agent_queue_seconds,
     disk_need,
     flow,
     held_seconds,
+    idle_bytes,
+    kept_span_bytes,
     most_spans_per_second,
     queue_seconds,
     queue_volume,
@@ -35,11 +37,13 @@ if TYPE_CHECKING:
 
     Remote = Cassandra | OpenSearch | Elasticsearch
 
-CPU_SECONDS_PER_SPAN = {"agent": 400e-6, "gateway": 110e-6}
-"""Processor time of a span of VirtEngine's orders in each collector, read off a run of `benchmarks/sizing` on two busy cores."""
+CPU_SECONDS_PER_SPAN = {"agent": 310e-6, "gateway": 90e-6}
+BADGER_CPU_SECONDS = {True: 600e-6, False: 255e-6}
+"""Processor time of a span of VirtEngine's orders in each collector, and in Jaeger on Badger with and without synchronous writes. Without
+them: read off runs on busy processors. The others: measured over 880,000 spans, of which 234,000 were kept."""
 
-STORE_CPU_SECONDS = {"badger": 200e-6, "tempo": 46e-6}
-"""Processor time of a span of VirtEngine's orders in each store that was measured by `benchmarks/sizing`."""
+STORE_CPU_SECONDS = {"tempo": 46e-6}
+"""Processor time of such a span in other stores that were measured by `benchmarks/sizing`."""
 
 STORE_BYTES = {"badger": 1_250 * 2**20, "tempo": 970 * 2**20}
 """Memory that each store occupied while it took spans as fast as it could: Badger with some 490,000, Tempo with 250,000."""
@@ -112,19 +116,19 @@ def tiers(environment: Environment, spans_per_second: float) -> Iterator[Tier]:
 def _agents(scaled: Environment, usual: Environment) -> Tier:
     load, spans = scaled.load, flow(scaled)
     rate, size = spans.recorded / load.nodes, load.bytes_per_span
-    wait, away = acknowledge_seconds(scaled), away_seconds(usual)
+    wait, waiting = acknowledge_seconds(scaled), agent_queue_seconds(usual)
     queued = scaled.collectors.agent.queue is not None
     held = rate * wait * size * MEMORY_BYTES_PER_BYTE if queued else 0.0
     agent = scaled.collectors.agent
-    memory = min(COLLECTOR_BYTES + GARBAGE * held, agent.resources.memory * agent.memory_limit)
-    disk = queue_volume(rate * size * away, spans.gateways) if queued and math.isfinite(away) else 0.0
-    cores = rate * CPU_SECONDS_PER_SPAN["agent"] / BUSY_SHARE
+    memory = min(PROGRAM_BYTES + GARBAGE * (IDLE_BYTES + held), agent.resources.memory * agent.memory_limit)
+    disk = queue_volume(rate * size * waiting, spans.gateways) if queued and math.isfinite(waiting) else 0.0
+    cpu = CPU_SECONDS_PER_SPAN["agent"]
     return Tier(
         "agent",
         load.nodes,
         usual.load.nodes,
         rate,
-        cores,
+        rate * cpu / BUSY_SHARE,
         memory,
         disk,
         spans.recorded * size,
@@ -132,12 +136,12 @@ def _agents(scaled: Environment, usual: Environment) -> Tier:
         spans.recorded / SDK_SPANS,
         (
             f"nodes: {usual.load.nodes:,} × {load.spans_per_second:,.0f} spans/s / {usual.load.spans_per_second:,.0f} spans/s",
-            _cpu(rate, "agent"),
+            _cpu(rate, cpu),
             (
-                f"memory: {approximate_bytes(COLLECTOR_BYTES)} + {rate:,.0f} spans/s × {wait} s until an answer × {size:,} B × "
+                f"memory: {approximate_bytes(_idle(IDLE_BYTES))} + {rate:,.0f} spans/s × {wait} s until an answer × {size:,} B × "
                 f"{MEMORY_BYTES_PER_BYTE} × {GARBAGE:g} for garbage, and no more than its limit"
             ),
-            f"disk: {rate:,.0f} spans/s × {size:,} B × {away:,.0f} s that a gateway is away, and room for its files",
+            f"disk: {rate:,.0f} spans/s × {size:,} B × {waiting:,.0f} s that its queue holds, and room for its files",
             f"requests: {SDK_SPANS} spans each, as SDKs send at most",
         ),
     )
@@ -146,9 +150,8 @@ def _agents(scaled: Environment, usual: Environment) -> Tier:
 def _gateway_tier(scaled: Environment, usual: Environment) -> Tier:
     load, spans = scaled.load, flow(scaled)
     rate, size, kept = spans.recorded / spans.gateways, load.bytes_per_span, spans.kept / spans.gateways
-    outage = queue_seconds(usual)
-    stores = len(scaled.stores)
-    disk = queue_volume(kept * size * outage * stores, stores) if math.isfinite(outage) else 0.0
+    outage, stored, stores = queue_seconds(usual), kept_span_bytes(scaled), len(scaled.stores)
+    disk = queue_volume(kept * stored * outage * stores, stores) if math.isfinite(outage) else 0.0
     arrivals = spans.recorded / SDK_SPANS
     if scaled.target.kind == "kubernetes":
         pair = spans.recorded * size / load.nodes / spans.gateways
@@ -162,19 +165,19 @@ def _gateway_tier(scaled: Environment, usual: Environment) -> Tier:
         resident_bytes(scaled, rate),
         disk,
         spans.recorded * size,
-        spans.kept * size * stores,
+        spans.kept * stored * stores,
         arrivals,
         (
             (
                 f"replicas: {spans.recorded:,.0f} spans/s / {_gateway_rate(scaled):,.0f} spans/s, the smaller of what memory holds "
                 f"({most_spans_per_second(scaled):,.0f}) and processors do"
             ),
-            _cpu(rate, "gateway"),
+            _cpu(rate, CPU_SECONDS_PER_SPAN["gateway"]),
             (
-                f"memory: {approximate_bytes(collector_bytes(scaled))} + {rate:,.0f} spans/s × {held_seconds(scaled):g} s that each is "
-                "held, garbage included, and no more than its limit"
+                f"memory: {approximate_bytes(_idle(idle_bytes(scaled)))} + {rate:,.0f} spans/s × {held_seconds(scaled):g} s that each "
+                f"is held × {stored:,.0f} B, garbage included, and no more than its limit"
             ),
-            f"disk: {kept:,.0f} kept spans/s × {size:,} B × {outage:,.0f} s that the store is away, and room for its file"
+            f"disk: {kept:,.0f} kept spans/s × {stored:,.0f} B × {outage:,.0f} s that the store is away, and room for its file"
             + (f", × {stores} stores" if stores > 1 else ""),
             f"requests: one a second of each agent, or one for each {approximate_bytes(USUAL_BATCH_BYTES)}",
         ),
@@ -199,12 +202,19 @@ def _stores(scaled: Environment) -> Iterator[Tier]:
         yield _copies(scaled, backend.storage)
 
 
+def _store_cpu(backend: Store) -> float | None:
+    """Processor time of a span in the store, where it was measured."""
+    if backend.kind == "jaeger":
+        return BADGER_CPU_SECONDS[backend.sync_writes] if backend.embedded else None
+    return STORE_CPU_SECONDS.get(backend.kind)
+
+
 def _taking(scaled: Environment) -> Tier:
     """The server that takes what gateways keep: the store, or the Jaeger before one."""
-    backend, spans, size = scaled.backend, flow(scaled), scaled.load.bytes_per_span
+    backend, spans, size = scaled.backend, flow(scaled), kept_span_bytes(scaled)
     replicas = backend.replicas if backend.kind == "jaeger" else 1
-    each, store, disk = spans.kept * size / spans.gateways, store_of(scaled), disk_need(scaled)
-    cpu, memory, limit = STORE_CPU_SECONDS.get(store), STORE_BYTES.get(store), None
+    each, disk = spans.kept * size / spans.gateways, disk_need(scaled)
+    cpu, memory, limit = _store_cpu(backend), STORE_BYTES.get(store_of(scaled)), None
     embedded = backend.kind != "jaeger" or backend.embedded
     if backend.kind == "jaeger" and embedded and spans.kept > (most := SPANS_PER_SECOND[backend.sync_writes]):
         limit = f"one Badger takes {most:,} spans/s: keep fewer, or choose a store that is distributed"
@@ -222,7 +232,7 @@ def _taking(scaled: Environment) -> Tier:
         0.0 if embedded else spans.kept * size,
         spans.gateways * max(each / LEAST_DELIVERY_BYTES, min(1000 / FLUSH_MILLISECONDS, spans.kept / spans.gateways)),
         (
-            _cpu_of(spans.kept / replicas, cpu) if cpu is not None else "CPU: not measured",
+            _cpu(spans.kept / replicas, cpu) if cpu is not None else "CPU: not measured",
             f"memory: {_memory_of(backend.kind, measured=memory is not None)}",
             f"disk: {disk.arithmetic}" if disk is not None else f"disk: that of a bucket or of a store elsewhere, {retention} of traces",
             f"requests: of each gateway one for each {approximate_bytes(LEAST_DELIVERY_BYTES)}, or one in {FLUSH_MILLISECONDS} ms",
@@ -267,16 +277,17 @@ def _copies(scaled: Environment, storage: Remote) -> Tier:
         None,
         0.0,
         0.0,
-        spans.kept * scaled.load.bytes_per_span * copies,
+        spans.kept * kept_span_bytes(scaled) * copies,
         0.0,
         0.0,
         formulas,
     )
 
 
-def _cpu_of(rate: float, seconds: float) -> str:
-    return f"CPU: {rate:,.0f} spans/s × {seconds * 1e6:,.0f} µs, {format_percent(BUSY_SHARE)} busy"
+def _idle(in_use: int) -> float:
+    """Resident bytes of a collector that holds no span, of so many in use."""
+    return PROGRAM_BYTES + GARBAGE * in_use
 
 
-def _cpu(rate: float, name: str) -> str:
-    return _cpu_of(rate, CPU_SECONDS_PER_SPAN[name])
+def _cpu(rate: float, each: float) -> str:
+    return f"CPU: {rate:,.0f} spans/s × {each * 1e6:,.0f} µs, {format_percent(BUSY_SHARE)} busy"

@@ -33,19 +33,26 @@ is full and is drained in the order of random answers: 1.64 for entries of 500 t
 those of 2 to 60 kB. Larger ones have pages in a row, for which as much has to be free as five of the largest take; 4 MiB is the most that a
 request over gRPC has. A file that cannot grow takes no write, so that nothing leaves the queue either."""
 
+RESOURCES_PER_SPAN, SCOPE_BYTES = 0.5, 40
+"""Resources that a kept span takes along, and bytes of its scope and of the frames around it. A gateway joins kept traces into batches, but
+each trace keeps the resource of each request that its spans came with. Counted in VirtEngine's orders, of 3.3 spans a trace: 0.44 resources
+a span where each service sends every five seconds, 0.55 where it sends five times a second, and 34 to 43 bytes beside them."""
+
 SPANS_PER_SECOND = {True: 1_800, False: 10_000}
 """Spans that Badger takes per second with and without synchronous writes, measured with one sender on two cores."""
 
-HELD_BYTES_PER_SPAN_BYTE = {"decided": 3.0, "answered": 12.0, "taken": 15.0}
-"""Bytes of memory in use for each byte of a span in OTLP that a gateway holds until its decision, until it answers an agent, or until it
-answers itself of what it has taken from Kafka. Measured: 2.5 with 200,000 spans held for a decision; 11.6 with 83,000 under way at 3,333
-spans/s, whose request waits with them. What a gateway sends itself waits at both ends; the sender's has 3, as an agent's."""
+HELD_BYTES_PER_SPAN_BYTE = {"decided": 2.5, "answered": 10.0, "taken": 13.0}
+"""Bytes of memory in use for each byte of a span, with its part of a resource, that a gateway holds until its decision, until it answers an
+agent, or until it answers itself of what it has taken from Kafka. Measured: 2.0 with 200,000 spans held for a decision; 10.0 with 83,000
+under way at 3,333 spans/s, 7.7 at 1,700 and 9.8 with VirtEngine's orders at 700, whose request waits with them. What a gateway sends itself
+waits at both ends; the sender's has 3, as an agent's."""
 
 GARBAGE = 2.0
 """Resident bytes for each byte in use: Go collects when as much again has been allocated, or when its memory limit is near."""
 
-COLLECTOR_BYTES = 60 * 2**20
-"""Memory that a collector uses without holding any span, measured."""
+IDLE_BYTES, PROGRAM_BYTES = 18 * 2**20, 75 * 2**20
+"""Memory in use of a collector that holds no span, and its resident pages that are none of Go's heap: of the program, 70 MiB, and stacks.
+Measured; the memory limiter counts what is in use."""
 
 BESIDE_BYTES = 20 * DELIVERY_BYTES
 """Memory of the batches that are under way to a second store: twenty at most. With one store they are in what was measured for a span."""
@@ -92,7 +99,7 @@ LEAST_MEMORY = {"jaeger": 256 * 2**20, "query": 128 * 2**20, "tempo": 512 * 2**2
 the query server: 45 MiB; oauth2-proxy: 20 MiB resident. Tempo and Grafana: as their own documentation has for the smallest installation."""
 
 LEAST_COLLECTOR = 150 * 2**20
-"""Memory that a collector needs to take spans at all: 60 MiB resident without any, 110 MiB at 500 spans/s."""
+"""Memory that a collector needs to take spans at all: 85 to 105 MiB resident without any, 130 MiB in an agent at 350 spans/s."""
 
 LEAST_QUEUE, LEAST_SHARE, LEAST_TRACES = 64 * 2**20, 28 * 2**20, 2**30
 """Room that a queue needs for a few batches and its file; that of an agent for each gateway, so that a request of 4 MiB fits which has the
@@ -191,29 +198,34 @@ def grace_seconds(environment: Environment, *, late: bool) -> int:
     return USUAL_GRACE_SECONDS if wanted is None else math.ceil(wanted.total_seconds())
 
 
-def held_seconds(environment: Environment) -> float:
-    """Mean time for which a gateway holds a span: until its decision, or until a second after the first half of the answer's wait."""
+def answer_seconds(environment: Environment) -> float:
+    """Mean time until a gateway answers an agent, where it does so after the decision: two steps, of which the first is half over."""
     wait = environment.sampling.tail.wait.total_seconds()
-    # The answer waits for wait + 2 s, after half of wait + 3 s on average; the span itself is held for the wait besides.
-    return wait + (wait + 2) + (wait + 3) / 2 if answers_late(environment) else wait
+    return (wait + 2) + (wait + 3) / 2
 
 
-def collector_bytes(environment: Environment) -> int:
-    """Memory that one gateway uses without holding any span that is not decided on."""
-    return COLLECTOR_BYTES + BESIDE_BYTES * (len(environment.stores) - 1)
+def held_seconds(environment: Environment) -> float:
+    """Mean time for which a gateway holds a span: until its decision, and besides until its answer."""
+    wait = environment.sampling.tail.wait.total_seconds()
+    return wait + answer_seconds(environment) if answers_late(environment) else wait
+
+
+def idle_bytes(environment: Environment) -> int:
+    """Memory in use of one gateway that holds no span that is not decided on."""
+    return IDLE_BYTES + BESIDE_BYTES * (len(environment.stores) - 1)
 
 
 def held_bytes(environment: Environment, spans_per_second: float) -> float:
     """Memory in use of one gateway at a rate of spans."""
-    held = spans_per_second * held_seconds(environment) * environment.load.bytes_per_span
-    return collector_bytes(environment) + held * _held_factor(environment)
+    held = spans_per_second * held_seconds(environment) * kept_span_bytes(environment)
+    return idle_bytes(environment) + held * _held_factor(environment)
 
 
 def resident_bytes(environment: Environment, spans_per_second: float) -> float:
-    """Memory that one gateway occupies at a rate of spans, garbage included; its limit bounds it."""
+    """Memory that one gateway occupies at a rate of spans, garbage and program included; its limit bounds it."""
     gateway = environment.collectors.gateway
-    held = held_bytes(environment, spans_per_second) - collector_bytes(environment)
-    return min(collector_bytes(environment) + GARBAGE * held, gateway.resources.memory * gateway.memory_limit)
+    used = PROGRAM_BYTES + GARBAGE * held_bytes(environment, spans_per_second)
+    return min(used, gateway.resources.memory * gateway.memory_limit)
 
 
 def refused_at_bytes(environment: Environment) -> float:
@@ -225,17 +237,17 @@ def refused_at_bytes(environment: Environment) -> float:
 def most_traces(environment: Environment) -> int:
     """Traces of one span that the memory of one gateway holds until their decision: a bound that the memory limiter reaches first."""
     per_span = environment.load.bytes_per_span * HELD_BYTES_PER_SPAN_BYTE["decided"]
-    return max(1000, math.ceil((refused_at_bytes(environment) - collector_bytes(environment)) / per_span))
+    return max(1000, math.ceil((refused_at_bytes(environment) - idle_bytes(environment)) / per_span))
 
 
 def most_spans_per_second(environment: Environment) -> float:
     """Spans per second that the memory of one gateway lets pass; what is over waits at its senders."""
-    return _most_spans_per_second(environment, collector_bytes(environment))
+    return _most_spans_per_second(environment, idle_bytes(environment))
 
 
-def _most_spans_per_second(environment: Environment, idle_bytes: int) -> float:
-    each = held_bytes(environment, 1.0) - collector_bytes(environment)
-    return max(0.0, refused_at_bytes(environment) - idle_bytes) / each
+def _most_spans_per_second(environment: Environment, idle: int) -> float:
+    each = held_bytes(environment, 1.0) - idle_bytes(environment)
+    return max(0.0, refused_at_bytes(environment) - idle) / each
 
 
 def underway_bytes(environment: Environment) -> int:
@@ -245,15 +257,22 @@ def underway_bytes(environment: Environment) -> int:
 
 def most_underway_bytes(environment: Environment) -> int:
     """Bytes of spans that may be under way to one gateway without an answer, so that they fit in its memory."""
-    wait = environment.sampling.tail.wait.total_seconds()
-    # The answer comes after wait + 2 s, and after half of wait + 3 s on average before those.
-    answered = (wait + 2) + (wait + 3) / 2
     # The same with a second store: another bound in the agents' document would replace their pods, with what waits in them.
-    return math.floor(_most_spans_per_second(environment, COLLECTOR_BYTES) * environment.load.bytes_per_span * answered)
+    most = _most_spans_per_second(environment, IDLE_BYTES)
+    return math.floor(most * environment.load.bytes_per_span * answer_seconds(environment))
 
 
 def away_seconds(environment: Environment) -> float:
     """Seconds for which an agent's queue takes the spans of a gateway that is away; 0 without a queue.
+
+    As the gateway goes, the queue has the spans already that wait for its answer.
+    """
+    waiting = answer_seconds(environment) if environment.collectors.transport == "direct" else 0.0
+    return max(0.0, agent_queue_seconds(environment) - waiting)
+
+
+def agent_queue_seconds(environment: Environment) -> float:
+    """Seconds of a node's spans that an agent's queue holds; 0 without a queue.
 
     Each gateway has an equal share of the queue and of the spans of a node.
     """
@@ -306,9 +325,17 @@ def longest_trace_bytes(environment: Environment) -> int:
     return math.ceil(10 * trace_bytes(environment))
 
 
+def kept_span_bytes(environment: Environment) -> float:
+    """Bytes of a span in a gateway, in its queue and on the way to the store, with its part of resources and scopes, in OTLP.
+
+    The queue on disk counts and keeps them uncompressed.
+    """
+    return environment.load.bytes_per_span + SCOPE_BYTES + RESOURCES_PER_SPAN * environment.load.bytes_per_resource
+
+
 def catching_up_bytes(environment: Environment) -> int:
     """Bytes a second that gateways send while they empty their queues: ten times what they keep."""
-    return math.ceil(10 * flow(environment).kept * environment.load.bytes_per_span)
+    return math.ceil(10 * flow(environment).kept * kept_span_bytes(environment))
 
 
 def taken_bytes(environment: Environment) -> int:
@@ -327,7 +354,7 @@ def queue_seconds(environment: Environment) -> float:
     """Seconds for which the gateways' queues take all stored spans while a store is away."""
     spans = flow(environment)
     room = kept_bytes(environment) * spans.gateways
-    return room / (spans.kept * environment.load.bytes_per_span) if spans.kept else math.inf
+    return room / (spans.kept * kept_span_bytes(environment)) if spans.kept else math.inf
 
 
 def needs(environment: Environment) -> Iterator[Need]:
@@ -386,7 +413,7 @@ def disk_need(environment: Environment, *, kept: float | None = None) -> Need | 
 
 def _memory(environment: Environment) -> Need:
     gateway, rate = environment.collectors.gateway, flow(environment).recorded / flow(environment).gateways
-    held, idle = held_bytes(environment, rate), collector_bytes(environment)
+    held, idle = held_bytes(environment, rate), idle_bytes(environment)
     share = gateway.memory_limit * (1 - SPIKE_SHARE)
     until = "an answer" if answers_late(environment) else "a decision"
     arithmetic = (
@@ -425,14 +452,14 @@ def too_small(environment: Environment) -> Iterator[tuple[str, str]]:
 def _too_short(environment: Environment) -> Iterator[tuple[str, str]]:
     """An agent's queue that holds less than what waits for answers while nothing fails, twice over, so that it would be full."""
     queue, least = environment.collectors.agent.queue, 2 * acknowledge_seconds(environment)
-    if queue is None or environment.target.kind != "kubernetes" or (away := away_seconds(environment)) >= least:
+    if queue is None or environment.target.kind != "kubernetes" or (holds := agent_queue_seconds(environment)) >= least:
         return
     gateways = queue_files(environment)
     wanted = least * flow(environment).recorded / environment.load.nodes * environment.load.bytes_per_span
     yield (
         "collectors.agent.queue.size",
         (
-            f"{format_bytes(queue.size)} holds {away:.0f} s of the spans of a node, which wait up to {acknowledge_seconds(environment)} s "
+            f"{format_bytes(queue.size)} holds {holds:.0f} s of the spans of a node, which wait up to {acknowledge_seconds(environment)} s "
             f'for answers; write "{_round_up(queue_volume(wanted, gateways))}" or more, or lower sampling.tail.wait'
         ),
     )

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import PydanticCustomError
+
 from components.documents.ports import GRAFANA, JAEGER_QUERY, JAEGER_QUERY_GRPC, TEMPO_QUERY
 from stacks.environment.sizing import needs
-from stacks.environment.units import format_bytes, format_duration
+from stacks.environment.units import format_bytes, format_duration, size
 from stacks.policies.resources import Resource, at, containers, documents, of_kind, pod_specs
 from stacks.policies.settings import ImageBounds, RetentionBounds
 
@@ -242,9 +244,20 @@ def disk(stack: Stack, _bounds: Bounds) -> Iterator[Violation]:
     """Find stores that are full before their retention is over."""
     if stack.environment is None:
         return
+    claim = next((claim for claim in of_kind(stack.resources, "PersistentVolumeClaim") if claim.component == "backend"), None)
     for need in needs(stack.environment):
-        if need.key.endswith(".size") and not need.met:
-            claims = of_kind(stack.resources, "PersistentVolumeClaim")
-            name = next((str(claim) for claim in claims if claim.component == "backend"), "the store")
-            wrong = f"has {format_bytes(need.provided)}: {need.arithmetic}"
-            yield Violation(name, wrong, f"set environment.{need.key}, or less environment.retention.traces")
+        if not need.key.endswith(".size"):
+            continue
+        provided = min(need.provided, _claimed(claim) or need.provided)
+        if provided < need.needed:
+            wrong = f"has {format_bytes(provided)}: {need.arithmetic}"
+            yield Violation(str(claim or "the store"), wrong, f"set environment.{need.key}, or less environment.retention.traces")
+
+
+def _claimed(claim: Resource | None) -> int | None:
+    """Bytes that a claim asks for; None without one, and for a quantity in another form than the bundle's."""
+    asked = at(claim.properties, "spec", "resources", "requests").get("storage") if claim is not None else None
+    try:
+        return size(asked) if isinstance(asked, str) else None
+    except PydanticCustomError:
+        return None

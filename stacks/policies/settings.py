@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
 
-from stacks.environment.units import Duration, printable
+from stacks.environment.units import Duration, format_duration, printable, refuse, shown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +32,7 @@ class Bounds(BaseModel):
 class ImageBounds(Bounds):
     """Configuration of ``image-digests``."""
 
-    exempt: tuple[str, ...] = ()
+    exempt: tuple[Annotated[str, StringConstraints(min_length=1)], ...] = ()
     """Beginnings of references that need no digest, such as the registry of a company that never moves a tag. Default: none."""
 
 
@@ -43,6 +43,12 @@ class RetentionBounds(Bounds):
     """Shortest retention. Default: a day, because an operator reads traces of last night in the morning."""
     maximum: Duration = timedelta(days=90)
     """Longest retention. Default: 90 days, because spans may hold pseudonyms of persons, which are kept no longer than they are needed."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.minimum > self.maximum:
+            raise refuse(f"the minimum {format_duration(self.minimum)} is above the maximum {format_duration(self.maximum)}")
+        return self
 
 
 class PolicySettings(BaseModel):
@@ -67,9 +73,11 @@ class PolicySettings(BaseModel):
         """Names have hyphens, and a level alone stands for a configuration that holds only it, as Pulumi has it."""
         if not isinstance(value, dict):
             return value
+        if wrong := [name for name in value if "_" in name]:
+            raise refuse(f"{shown(wrong[0])} is no policy; names have hyphens")
         levels = get_args(Level)
         return {
-            str(name).replace("-", "_"): {"enforcementLevel": given} if name != "all" and given in levels else given
+            name.replace("-", "_"): {"enforcementLevel": given} if name != "all" and given in levels else given
             for name, given in value.items()
         }
 
@@ -87,8 +95,9 @@ def read_settings(path: Path) -> PolicySettings:
     except OSError as error:
         raise BadPolicySettingsError(f"{path}: {error.strerror}; name a file of policy settings in JSON") from None
     except ValidationError as error:
-        lines = [f"{path}: {'.'.join(map(str, one['loc'])).replace('_', '-')}: {one['msg']}" for one in error.errors(include_url=False)]
+        places = [(".".join(map(str, one["loc"])).replace("_", "-") or "the whole", one["msg"]) for one in error.errors(include_url=False)]
+        lines = [f"{path}: {place}: {wrong}" for place, wrong in places]
         names = ", ".join(["all", *(field.replace("_", "-") for field in PolicySettings.model_fields if field != "all")])
         raise BadPolicySettingsError("\n".join(map(printable, [*lines, f"policies are {names}; see docs/policies.md"]))) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadPolicySettingsError(f'{path}: is not JSON ({error}); write for example {{"retention": {{"maximum": "30d"}}}}') from None

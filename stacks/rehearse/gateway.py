@@ -10,7 +10,6 @@ from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,7 @@ from components.local.programs import find_programs
 from components.local.supervisor import Supervisor
 from stacks.environment.moves import JaegerBackend
 from stacks.environment.source import ROOT
+from stacks.environment.units import approximate_bytes
 from stacks.plan.addresses import OnThisMachine
 from stacks.plan.plan import plan
 from stacks.rehearse.recording import RecordingError, grouped
@@ -32,6 +32,7 @@ from stacks.trial.counters import samples
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from components.workload import Workload
     from stacks.environment.model import Environment
     from stacks.environment.source import Named
     from stacks.rehearse.recording import Recorded, Trace
@@ -51,8 +52,8 @@ _MADE = "traces_"
 _LASTING = timedelta(days=365)
 _FLUSHES = 4.5
 """Flushes of the metrics after which nothing counted is still to come. The graph looks every two seconds for edges of one end."""
-_BATCH = 200
-"""Traces of one request."""
+_BATCH_BYTES, _MOST_BYTES = 2**20, 2**23
+"""Bytes of spans after which a request is sent, behind a whole trace and anyway: a collector refuses one of more than 20 MiB."""
 _STALL_SECONDS = 60.0
 _PAUSE_SECONDS = 0.2
 _AGAIN = frozenset({429, 503})
@@ -74,8 +75,8 @@ def decided(named: Named, traces: Sequence[Trace], *, say: Callable[[str], None]
     """
     wait = named.environment.sampling.tail.wait.total_seconds()
     with tempfile.TemporaryDirectory(prefix="virtengine-rehearse-") as folder:
-        compressed = replace(named, environment=_compressed(named.environment, baseline_alone=baseline_alone))
-        with _gateway(compressed, Path(folder), say) as (sink, ports):
+        faster = replace(named, environment=compressed(named.environment, baseline_alone=baseline_alone))
+        with _gateway(faster, Path(folder), say) as (sink, ports):
             _send_all(ports[OTLP_HTTP.name], (trace.before(wait) for trace in traces))
             _wait(ports[TELEMETRY.name], sink, len(traces))
             kept = dict(sink.kept)
@@ -86,7 +87,7 @@ def decided(named: Named, traces: Sequence[Trace], *, say: Callable[[str], None]
             return Decided(kept, _series(ports[SPAN_METRICS.name], sum(len(trace.spans) for trace in traces)))
 
 
-def _compressed(environment: Environment, *, baseline_alone: bool) -> Environment:
+def compressed(environment: Environment, *, baseline_alone: bool) -> Environment:
     """The environment at the speed of a rehearsal: its waits and intervals are the shortest, and no series expires meanwhile.
 
     Before its sink any store is the same, and there is one.
@@ -103,35 +104,51 @@ def _compressed(environment: Environment, *, baseline_alone: bool) -> Environmen
 @contextmanager
 def _gateway(named: Named, folder: Path, say: Callable[[str], None]) -> Iterator[tuple[Sink, Mapping[str, int]]]:
     """Run the gateway of an environment before a sink; its ports by name."""
-    environment = named.environment
-    store = environment.backend.kind
-    numbers = {(workload, port.name): free_port() for workload in ("gateway", store) for port in ports_of(workload)}
-    workload = plan(environment, OnThisMachine(str(folder), numbers), name=named.name).workload("gateway")
-    gateway = replace(workload, arguments=(*workload.arguments, _GATE))
+    gateway, numbers = rehearsing(named, folder)
     programs = find_programs([gateway.server], toolchain=ROOT / "toolchain", say=say)
     with (
         hold_folder(folder) as held,
-        listening(numbers[store, OTLP_GRPC.name]) as sink,
+        listening(numbers[named.environment.backend.kind, OTLP_GRPC.name]) as sink,
         Supervisor([Instance("gateway", gateway)], programs, held, lambda _: None),
     ):
         yield sink, {port: number for (owner, port), number in numbers.items() if owner == "gateway"}
 
 
+def rehearsing(named: Named, folder: Path) -> tuple[Workload, Mapping[tuple[str, str], int]]:
+    """The gateway of an environment that names the policy of each kept span, and free ports for it and for its store."""
+    environment = named.environment
+    numbers = {(workload, port.name): free_port() for workload in ("gateway", environment.backend.kind) for port in ports_of(workload)}
+    workload = plan(environment, OnThisMachine(str(folder), numbers), name=named.name).workload("gateway")
+    return replace(workload, arguments=(*workload.arguments, _GATE)), numbers
+
+
 def _send_all(port: int, parts: Iterable[tuple[Recorded, ...]]) -> None:
-    """Send traces, some in each request."""
-    left = iter(parts)
-    while batch := list(islice(left, _BATCH)):
-        groups = grouped(one for spans in batch for one in spans)
-        _send(port, ExportTraceServiceRequest(resource_spans=groups).SerializeToString())
+    """Send traces, some in each request; one that is longer than a request may be, in several."""
+    batch: list[Recorded] = []
+    size = 0
+    for part in parts:
+        for one in part:
+            batch.append(one)
+            size += one.span.ByteSize()
+            if size >= _MOST_BYTES:
+                _send(port, batch)
+                batch, size = [], 0
+        if size >= _BATCH_BYTES:
+            _send(port, batch)
+            batch, size = [], 0
+    if batch:
+        _send(port, batch)
 
 
-def _send(port: int, body: bytes) -> None:
+def _send(port: int, spans: Sequence[Recorded]) -> None:
     """Send a request until it is taken; a collector whose memory is used up asks for patience."""
+    body = ExportTraceServiceRequest(resource_spans=grouped(spans)).SerializeToString()
     deadline = time.monotonic() + _STALL_SECONDS
     while (status := _post(port, body)) in _AGAIN and time.monotonic() < deadline:
         time.sleep(_PAUSE_SECONDS)
     if status // 100 != 2:  # noqa: PLR2004 - 2xx
-        raise RecordingError(f"the collector answers {status} to recorded traces\nthen: look whether their ids and times can be right")
+        wrong = f"the collector answers {status} to {len(spans):,} recorded spans of {approximate_bytes(len(body))}"
+        raise RecordingError(f"{wrong}\nthen: look whether one is larger than 20Mi, and whether the memory of the gateway holds them")
 
 
 def _post(port: int, body: bytes) -> int:

@@ -63,7 +63,7 @@ def notes(found: Rehearsal, old: Named, new: Named) -> Iterator[str]:
         if side.disk is not None:
             yield f"{letter}'s disk, when as much is kept of its load: {side.disk.arithmetic} of {approximate_bytes(side.disk.provided)}."
         else:
-            yield f"{letter} keeps its traces in a bucket, as large as they need."
+            yield f"{letter} keeps its traces in a bucket or in a store elsewhere, whose size is not set here."
         yield f"{letter} makes {sum(side.series.values()):,} series of these spans in one collector{_places(environment)}."
     for letter, environment, side in named:
         tail = environment.environment.sampling.tail

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from components.documents.shards import shard_of
-from stacks.environment.sizing import burst_spans, disk_need, flow
+from stacks.environment.sizing import burst_spans, disk_need, flow, stored_span_bytes
 from stacks.rehearse.gateway import by_second, decided
 from stacks.rehearse.recording import spans_of
 
@@ -66,7 +66,8 @@ class Side:
 
     ``kept`` has the policy that keeps each trace, by trace id. ``limited`` are the ids of the traces that the limit of the baseline drops,
     ``cut`` is how many traces are decided on before their last span has come. ``series`` are those that one collector makes of all spans,
-    by metric. ``disk`` is the need of the environment's load when of it as much is kept; None for a store in a bucket.
+    by metric. ``disk`` is the need of the environment's load when of it as much is kept; None for a bucket and a store
+    elsewhere.
     """
 
     kept: Kept
@@ -107,7 +108,11 @@ def rehearse(old: Named, new: Named, traces: Sequence[Trace], *, say: Callable[[
 
     Raises ``LocalError`` where the collector cannot be run.
     """
-    sides = (side(old, traces, say=say), side(new, traces, say=say))
+    return comparison(old, (side(old, traces, say=say), side(new, traces, say=say)), traces)
+
+
+def comparison(old: Named, sides: tuple[Side, Side], traces: Sequence[Trace]) -> Rehearsal:
+    """Compare what two environments keep of recorded traces; of ``old`` are the traces that may be lost."""
     a, b = (one.kept for one in sides)
     names = sorted({*a.values(), *b.values()})
     services = sorted({one.service for trace in traces for one in trace.spans})
@@ -131,7 +136,10 @@ def side(named: Named, traces: Sequence[Trace], *, say: Callable[[str], None]) -
     environment, found = named.environment, decided(named, traces, say=say)
     tail, kept = environment.sampling.tail, dict(found.kept)
     if tail.baseline_limit is not None:
-        drawn = decided(named, traces, say=say, baseline_alone=True).kept if tail.errors or tail.slow is not None else kept
+        # Which of the traces that other policies keep the baseline draws as well, only a gateway without those policies tells.
+        hidden = [trace for trace in traces if kept.get(trace.id, BASELINE) != BASELINE]
+        also = decided(named, hidden, say=say, baseline_alone=True).kept if hidden else {}
+        drawn = {trace_id: policy for trace_id, policy in kept.items() if policy == BASELINE} | dict(also)
         passed = limited(by_second(drawn, traces), environment)
         kept = {trace_id: policy for trace_id, policy in kept.items() if policy != BASELINE or trace_id in passed}
     dropped = frozenset(found.kept.keys() - kept.keys())
@@ -150,10 +158,20 @@ def _disk(environment: Environment, traces: Sequence[Trace], kept: Kept, dropped
     drawn = load.recorded * (baseline.spans + spans_of([one for one in traces if one.id in dropped])) / recorded.spans
     passed = drawn if limit is None else min(drawn, limit * load.gateways)
     always = load.recorded * (whole.spans - baseline.spans) / recorded.spans
-    resources = sum(one.resource.ByteSize() for trace in _those(traces, kept) for one in trace.spans)
-    sizes = {"bytes_per_span": round(whole.bytes / whole.spans), "bytes_per_resource": round(resources / whole.spans)}
-    measured = environment.model_copy(update={"load": environment.load.model_copy(update=sizes)})
-    return disk_need(measured, kept=always + passed)
+    return disk_need(_measured(environment, list(_those(traces, kept))), kept=always + passed)
+
+
+def _measured(environment: Environment, traces: Sequence[Trace]) -> Environment:
+    """The environment with the sizes of these traces' spans and resources in place of the expected ones."""
+    spans = spans_of(traces)
+    resources = sum(one.resource.ByteSize() for trace in traces for one in trace.spans)
+    sizes = {"bytes_per_span": round(sum(trace.bytes for trace in traces) / spans), "bytes_per_resource": round(resources / spans)}
+    return environment.model_copy(update={"load": environment.load.model_copy(update=sizes)})
+
+
+def stored_bytes(environment: Environment, traces: Sequence[Trace]) -> float:
+    """Bytes on the environment's store of a span of these traces."""
+    return stored_span_bytes(_measured(environment, traces))
 
 
 def limited(drawn: Sequence[Trace], environment: Environment) -> set[bytes]:

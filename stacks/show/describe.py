@@ -7,7 +7,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, assert_never
 
 from stacks.changes.moves import title, when_empty
-from stacks.environment.sizing import RESTART_SECONDS, acknowledge_seconds, away_seconds, flow, needs, queue_seconds
+from stacks.environment.figures import spans_with_agent, topic_bytes, traces_cut
+from stacks.environment.sizing import RESTART_SECONDS, away_seconds, flow, needs, queue_seconds
 from stacks.environment.units import approximate_bytes, format_bytes, format_cores, format_duration, format_percent
 from stacks.plan.kafka import making, topic_name
 from stacks.plan.names import of_store
@@ -104,11 +105,10 @@ def _agent(environment: Environment) -> str:
     loses = queue.when_full == "lose" and environment.collectors.gateway.replicas > 1
     then = "then what comes for it is lost" if loses else "then senders are refused and repeat"
     full = "" if math.isinf(away) else f" for {_floored(away)}, {then}"
-    under_way = math.ceil(flow(environment).recorded / environment.load.nodes * acknowledge_seconds(environment))
     cut = f"; a wait of {format_duration(wait)} cuts traces as an agent restarts, {RESTART_SECONDS}s do not"
     return (
         f"queue of {format_bytes(queue.size)} holds the share of a gateway that is away{full}; a pod that is lost takes it along, and up "
-        f"to {under_way:,} spans{cut if wait.total_seconds() < RESTART_SECONDS else ''}"
+        f"to {spans_with_agent(environment):,} spans{cut if wait.total_seconds() < RESTART_SECONDS else ''}"
     )
 
 
@@ -123,18 +123,15 @@ def _to_kafka(environment: Environment, queue: AgentQueue | None) -> str:
 def _kafka(environment: Environment, section: Kafka) -> str:
     """The topic: what it holds, what a gateway that is away means, and how it is made."""
     written = environment.collectors.transport == "kafka"
-    spans = flow(environment)
-    size = spans.recorded * environment.load.bytes_per_span * section.retention.total_seconds() * section.replication
-    waiting = math.ceil(spans.recorded / environment.load.spans_per_trace * environment.sampling.tail.wait.total_seconds() / spans.gateways)
     holds = (
-        f"holds {approximate_bytes(size)} with {section.replication} copies of {format_duration(section.retention)}"
+        f"holds {approximate_bytes(topic_bytes(environment))} with {section.replication} copies of {format_duration(section.retention)}"
         if written
         else ("is read, and agents do not write to it")
     )
     return (
         f"topic {topic_name(environment, section)} of {section.partitions} partitions (tried with Kafka {TRIED['kafka']}) {holds}; "
-        f"a gateway that is away for {format_duration(section.session_timeout)} is taken over, which cuts up to {waiting:,} traces in "
-        f"two, those that wait on what moves; make the topic: {making(environment, section)}"
+        f"a gateway that is away for {format_duration(section.session_timeout)} is taken over, which cuts up to "
+        f"{traces_cut(environment):,} traces in two, those that wait on what moves; make the topic: {making(environment, section)}"
     )
 
 
@@ -142,6 +139,11 @@ def _floored(seconds: float) -> str:
     """A time in the largest of its units, rounded down."""
     unit = next((unit for unit in (86_400, 3_600, 60) if seconds >= 2 * unit), 1)
     return format_duration(timedelta(seconds=max(1, seconds // unit * unit)))
+
+
+def _hours(seconds: float) -> str:
+    """A time in whole hours, rounded down; below an hour in the largest of its units."""
+    return format_duration(timedelta(hours=seconds // 3600)) if seconds >= 3600 else _floored(seconds)  # noqa: PLR2004 - an hour
 
 
 def _sampling(environment: Environment) -> str:
@@ -156,7 +158,7 @@ def _sampling(environment: Environment) -> str:
 def _gateway(environment: Environment) -> str:
     gateway, spans = environment.collectors.gateway, flow(environment)
     covered = queue_seconds(environment)
-    outage = "any outage" if math.isinf(covered) else f"{format_duration(timedelta(hours=covered // 3600))} of outage"
+    outage = "any outage" if math.isinf(covered) else f"{_hours(covered)} of outage"
     wait = format_duration(environment.sampling.tail.wait)
     most = f" to {gateway.autoscaling.max_replicas}" if gateway.autoscaling is not None else ""
     queue = f"queue of {format_bytes(gateway.queue.size)} covers {outage}"

@@ -10,6 +10,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from stacks.environment.units import printable
 from stacks.show.page import write_page
 from stacks.show.story import beside, joined, summaries, tell
 from stacks.show.trace import links, render_tree
@@ -107,7 +108,8 @@ def print_rows(columns: Sequence[str], rows: Iterable[Sequence[str]], heading: s
     """Print rows of text under their columns, below a heading, and sentences after them."""
     table = _table(*columns)
     for row in rows:
-        table.add_row(*map(Text, row))
+        # Names of spans and services come from whoever sends them.
+        table.add_row(*(Text(printable(text)) for text in row))
     _print(Text(heading), table, *map(Text, closing))
 
 

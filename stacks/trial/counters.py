@@ -83,14 +83,12 @@ class Counters:
         """By how much the series of a counter that have all these ``labels`` (``name="value"``) have grown, by name of the URL."""
         found: dict[str, float] = dict.fromkeys(self._urls, 0.0)
         for (where, series), value in list(self._grown.items()):
-            name, _, own = series.partition("{")
-            if name == metric and all(label in own for label in labels):
-                found[where] += value
+            found[where] += value if _is_of(series, metric, labels) else 0.0
         return found
 
-    def now(self, metric: str) -> float:
-        """The sum of all series of a gauge, as each was read last."""
-        return sum(self.at_each(metric).values())
+    def now(self, metric: str, *labels: str) -> float:
+        """The sum of the series of a gauge that have all these ``labels``, as each was read last."""
+        return sum(value for (_, series), value in list(self._last.items()) if _is_of(series, metric, labels))
 
     def at_each(self, metric: str) -> Mapping[str, float]:
         """The sum of all series of a metric at each URL, as each was read last."""
@@ -128,3 +126,9 @@ class Counters:
         # A counter that is smaller than before began anew with its server.
         self._grown[series] += value - before if value >= before else value
         self._last[series] = value
+
+
+def _is_of(series: str, metric: str, labels: tuple[str, ...]) -> bool:
+    """Whether a series is one of a metric and has all these labels."""
+    name, _, own = series.partition("{")
+    return name == metric and all(label in own for label in labels)

@@ -17,6 +17,8 @@ TRACE_MARK, SPAN_MARK = b"\xfeid of the trace", b"\xfe span "
 START, END = 0x0101010101010101, 0x0202020202020202
 """Placeholders of an id, of the first bytes of a span's id, and of the two times of a span, whose lengths never change."""
 SPAN_PREFIX_BYTES = len(SPAN_MARK)
+RESOURCE_BYTES = 30
+"""Bytes of the resource, which has the name of a service alone."""
 FRAME_BYTES = 28
 """Bytes that an attribute takes beside its text."""
 MILLISECOND = 1_000_000

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from components.documents import shards, wall
 from components.documents.attributes import any_of, patterns
 from components.documents.text import go_duration
-from stacks.environment.sizing import COLLECTOR_BYTES, HELD_BYTES_PER_SPAN_BYTE, SPANS_PER_SECOND
+from stacks.environment.sizing import HELD_BYTES_PER_SPAN_BYTE, IDLE_BYTES, SPANS_PER_SECOND
 from tests.stacks import samples
 
 
@@ -182,7 +182,7 @@ def test_what_agents_send_without_an_answer_fits_in_the_memory_of_a_gateway(node
     queue = collector("agent", changes=changes)["exporters"]["otlp_http/gateway-0"]["sending_queue"]
     gateway = collector("gateway", changes=changes)
     limiter = gateway["processors"]["memory_limiter"]
-    room = (limiter["limit_mib"] - limiter["spike_limit_mib"]) * 2**20 - COLLECTOR_BYTES
+    room = (limiter["limit_mib"] - limiter["spike_limit_mib"]) * 2**20 - IDLE_BYTES
     sent = nodes * queue["num_consumers"] * queue["batch"]["min_size"]
     # The sampler holds a span for the wait besides the wait of its request, so less than all of the room is for requests.
     assert sent * HELD_BYTES_PER_SPAN_BYTE["answered"] < room
@@ -236,7 +236,7 @@ def test_a_stop_decides_on_what_waits_and_memory_alone_holds_senders_back() -> N
     assert tail["drop_pending_traces_on_shutdown"] is False
     assert tail["block_on_overflow"] is True
     refused_at = (limiter["limit_mib"] - limiter["spike_limit_mib"]) * 2**20
-    assert tail["num_traces"] * 400 * HELD_BYTES_PER_SPAN_BYTE["decided"] > 0.95 * (refused_at - COLLECTOR_BYTES)
+    assert tail["num_traces"] * 400 * HELD_BYTES_PER_SPAN_BYTE["decided"] > 0.95 * (refused_at - IDLE_BYTES)
     assert tail["num_traces"] == collector("gateway", changes={"load.spans_per_second": 20})["processors"]["tail_sampling"]["num_traces"]
 
 

@@ -64,7 +64,8 @@ class VirtEngine:
 
     def loading(self, seed: int = 1) -> Load:
         addresses = (self.system.url(name) for name in ("portal", "provider-daemon", "chain"))
-        return Load(*addresses, seed=seed, say=print)
+        # A slow order is one to which nothing happens for so long.
+        return Load(*addresses, seed=seed, say=print, stall_seconds=STALL_SECONDS + self.options.slow_seconds)
 
     def story(self, order_id: str, *services: str) -> Story:
         """The story of an order over these services, as it is stored."""

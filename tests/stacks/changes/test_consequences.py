@@ -112,6 +112,22 @@ LINES: dict[str, tuple[str, samples.Changes, str, str]] = {
     "more partitions": ("prod-otlp", {"collectors.kafka.partitions": 24}, "collectors.kafka.partitions", "--alter --partitions"),
     "fewer partitions": ("prod-otlp", {"collectors.kafka.partitions": 6}, "collectors.kafka.partitions", "make another one"),
     "gateways of a group": ("prod-otlp", {"collectors.gateway.replicas": 4}, "collectors.gateway.replicas", "share the topic anew"),
+    "failures off": ("prod", {"sampling.tail.errors": False}, "sampling.tail.errors", "failed traces are kept no more than others"),
+    "slower": ("prod", {"sampling.tail.slow": "5s"}, "sampling.tail.slow", "traces of 2s or more are kept no more than others below 5s; "),
+    "slow off": ("prod", {"sampling.tail.slow": None}, "sampling.tail.slow", "traces of 2s or more are kept no more than others; "),
+    "a shorter wait": ("prod", {"sampling.tail.wait": "5s"}, "sampling.tail.wait", "failures that come more than 5s after the first"),
+    "wider noise": (
+        "prod",
+        {"sampling.tail.noise.probes.values": ["/healthz", "/readyz", "/metrics", "/orders"]},
+        "sampling.tail.noise.probes.values",
+        "traces with /orders in any span are dropped, failed ones too",
+    ),
+    "new noise": (
+        "prod",
+        {"sampling.tail.noise.more": {"attribute": "a", "values": [f"v{number}" for number in range(7)]}},
+        "sampling.tail.noise.more.values",
+        "traces with v0, v1, v2, v3, v4 and 2 more in any span are dropped",
+    ),
     "nodes added": ("prod", {"load.nodes": 9}, "load.nodes", "the quota has room"),
 }
 """Lines of what ``diff`` has to say: a base, the change, the setting, and a part of the sentence."""
@@ -282,3 +298,12 @@ def test_a_smaller_claim_is_an_object_that_the_api_server_is_asked_to_shrink() -
         for side in (small, large)
     ]
     assert sizes == [["8Gi"] * 3, ["12Gi"] * 3]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"sampling.tail.wait": "15s"}, {"sampling.tail.slow": "1s"}, {"sampling.tail.noise.probes.values": ["/healthz"]}]
+)
+def test_a_change_that_keeps_more_traces_threatens_with_no_loss(changes: dict[str, object]) -> None:
+    (sentence,) = told("prod", changes).values()
+    assert sentence is not None
+    assert sentence.startswith("agents send the traces that wait")

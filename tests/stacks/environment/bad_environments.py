@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stacks.environment.sizing import COLLECTOR_BYTES, DISK_BYTES_PER_SPAN_BYTE, HELD_BYTES_PER_SPAN_BYTE
+from stacks.environment.sizing import DISK_BYTES_PER_SPAN_BYTE, HELD_BYTES_PER_SPAN_BYTE, IDLE_BYTES
 from stacks.environment.units import approximate_bytes
 from tests.stacks.environment.bad import Bad
 from tests.stacks.environment.bad import value as _value
@@ -418,7 +418,7 @@ SIZES = [
         "collectors.gateway.resources.memory",
         "128Mi",
         "128Mi cannot hold the traces that wait for tail sampling: 667 spans/s and gateway × 28.5 s until an answer × "
-        f"{400 * HELD_BYTES_PER_SPAN_BYTE['answered']:,.0f} B + {approximate_bytes(COLLECTOR_BYTES)} = ",
+        f"{(400 + 330 / 2 + 40) * HELD_BYTES_PER_SPAN_BYTE['answered']:,.0f} B + {approximate_bytes(IDLE_BYTES)} = ",
         'write "256Mi" or more, or lower sampling.tail.wait or sampling.head_ratio',
     ),
 ]

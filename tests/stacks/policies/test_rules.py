@@ -105,6 +105,12 @@ EDITS: dict[str, tuple[str, str, str, Callable[[Any], object]]] = {
     "no TLS": ("intake", "ConfigMap", "agent", text(COLLECTOR, "tls:", "no:")),
     "strategies": ("intake", "ConfigMap", "sampling", text("sampling.yaml", "auth:", "no:")),
     "for ever": ("retention", "ConfigMap", "jaeger", text("jaeger.yaml", "spans: 720h", "spans: 0s")),
+    "smaller claim": (
+        "disk",
+        "PersistentVolumeClaim",
+        "traces-jaeger-0",
+        lambda it: it["spec"]["resources"]["requests"].update(storage="2Gi"),
+    ),
     "series": ("quotas", "ConfigMap", "agent", text(COLLECTOR, "aggregation_cardinality_limit", "other")),
 }
 
@@ -162,7 +168,11 @@ def test_resources_of_the_engine_are_judged_as_those_of_the_plan() -> None:
         ('{"retentoin": "mandatory"}', "retentoin"),
         ('{"retention": {"maximum": "90"}}', 'write "90s"'),
         ('{"all": "strict"}', "advisory"),
-        ("[]", "dictionary"),
+        ("[]", "the whole: Input should be a valid dictionary"),
+        ("[" * 100_000, "is not JSON"),
+        ('{"retention": {"minimum": "100d", "maximum": "1d"}}', "the minimum 100d is above the maximum 1d"),
+        ('{"image-digests": {"exempt": [""]}}', "image-digests.exempt.0"),
+        ('{"restricted_pods": "advisory"}', "restricted_pods"),
     ],
 )
 def test_a_configuration_that_cannot_be_used_says_what_would_be_right(tmp_path: Path, text: str, said: str) -> None:

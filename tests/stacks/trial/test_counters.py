@@ -42,6 +42,7 @@ def test_a_gauge_is_what_was_read_last_and_a_counter_what_it_has_grown_by() -> N
         text.append('queued{exporter="a"} 0\nqueued{exporter="b"} 1\nqueued_total{exporter="a"} 3\n')
         counters.stop()
     assert counters.now("queued") == 2
+    assert counters.now("queued", 'exporter="b"') == 2
     assert counters.grown("queued_total") == {"one": 3, "other": 3}
 
 
