@@ -186,7 +186,7 @@ def _gateway_tier(scaled: Environment, usual: Environment) -> Tier:
 
 
 def _gateway_limit(scaled: Environment) -> str | None:
-    """What stands against the number of gateways, if anything does."""
+    """Reason against the number of gateways; None where there is none."""
     gateways, collectors = scaled.collectors.gateway.replicas, scaled.collectors
     if collectors.transport == "kafka" and collectors.kafka is not None and gateways > collectors.kafka.partitions:
         return f"the topic has {collectors.kafka.partitions} partitions, and as many gateways read it: give it more"

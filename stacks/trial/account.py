@@ -157,7 +157,7 @@ class Trial:
         return self._by_share(sent, self.load.pace.spans, _reader)
 
     def _by_share(self, sent: Iterable[Sent], each: int, which: Callable[[Sequence[Move], float], str | None]) -> Counter[str | None]:
-        """How often ``each`` is of the share of each gateway; of the reads of a partition, ``which`` finds the gateway of a moment."""
+        """Sum of ``each`` over the share of each gateway; of the reads of a partition, ``which`` finds the gateway of a moment."""
         reads, found = self.reads(), Counter[str | None]()
         for one in sent:
             if self.partitions:
