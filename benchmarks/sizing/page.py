@@ -43,9 +43,9 @@ def entries(one: dict[str, Any]) -> Iterator[Entry]:
     store, memory = one["store"], one["memory_bytes"]
     size = one["otlp_bytes"] + (one["resource_bytes"] if store in WITH_RESOURCE else 0)
     if store in DISK_BYTES_PER_SPAN_BYTE:
-        yield Entry("size", "disk", "bytes", size * DISK_BYTES_PER_SPAN_BYTE[store], one["disk_bytes"], DISK)
+        yield Entry("size", "tiers.*.disk", "disk", "bytes", size * DISK_BYTES_PER_SPAN_BYTE[store], one["disk_bytes"], DISK)
     if store in STORE_BYTES:
-        yield Entry("size", "memory", "bytes", STORE_BYTES[store], memory["store"], MEMORY)
+        yield Entry("size", "tiers.*.memory", "memory", "bytes", STORE_BYTES[store], memory["store"], MEMORY)
 
 
 def section(found: Sequence[dict[str, Any]]) -> str:

@@ -46,7 +46,7 @@ class Recorded:
 
     @property
     def ended(self) -> int:
-        """Its end in nanoseconds since 1970; its start where no end is recorded, and 0 where neither is."""
+        """End of the span in nanoseconds since 1970; its start where no end is recorded, and 0 where neither is."""
         return self.span.end_time_unix_nano or self.span.start_time_unix_nano
 
 

@@ -196,7 +196,7 @@ def test_the_limits_of_tempo_follow_from_the_load_and_the_retention() -> None:
     assert large["global"]["max_bytes_per_trace"] == 10 * 50_000 * 400
     assert large["read"]["max_search_duration"] == "61m"
     busy = defaults({"sampling.tail.baseline": "100 %", "sampling.tail.baseline_limit": None, "load.spans_per_second": 50_000})
-    assert busy["ingestion"]["rate_limit_bytes"] == busy["ingestion"]["burst_size_bytes"] == 10 * 50_000 * 400
+    assert busy["ingestion"]["rate_limit_bytes"] == busy["ingestion"]["burst_size_bytes"] == 10 * 50_000 * (400 + 330 / 2 + 40)
 
 
 def test_tempo_keeps_blocks_where_the_file_says_and_its_log_on_the_volume() -> None:

@@ -86,7 +86,7 @@ def test_limits_of_tempo_follow_from_the_load_unless_they_are_set() -> None:
         return found["global"]["max_bytes_per_trace"], taken["rate_limit_bytes"], taken["burst_size_bytes"], read
 
     assert limits({"retention.traces": "29d"}) == (5_000_000, 15_000_000, 20_000_000, "697h")
-    assert limits({"load.spans_per_trace": 10_000, "load.spans_per_second": 1e6})[:3] == (40_000_000, 86_000_000, 86_000_000)
+    assert limits({"load.spans_per_trace": 10_000, "load.spans_per_second": 1e6})[:3] == (40_000_000, 130_075_000, 130_075_000)
     given = {"trace_size": "50M", "intake_rate": "30M", "burst": "40M", "search_range": "7d"}
     assert limits({"backend.limits": given}) == (50_000_000, 30_000_000, 40_000_000, "168h")
 

@@ -35,7 +35,7 @@ def test_each_workload_with_metrics_has_a_monitor_with_the_labels_asked_for(scra
         assert ends == [(page.port, page.path, "15s") for page in plan.workload(name).metrics]
 
 
-def test_a_service_monitor_selects_the_one_service_that_has_its_ports_and_leads_to_all_pods() -> None:
+def test_a_service_monitor_selects_the_one_service_that_has_its_ports() -> None:
     found = plans.objects(planned(scraping="service-monitors"))
     templates = plans.templates(found)
     for monitor in plans.of_kind(found, "ServiceMonitor"):
