@@ -22,11 +22,11 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.orders import orders
 from benchmarks.sizing.collectors import environment
-from benchmarks.sizing.processes import resident
 from benchmarks.sizing.spans import Way, send
 from stacks.copies.archive import lines_of
 from stacks.environment.source import ROOT
 from stacks.placement.local import deploy
+from stacks.trial.memory import resident
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

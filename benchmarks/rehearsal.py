@@ -7,7 +7,6 @@ the speed of the recording. Of 20,000 orders a side takes half an hour: ``make l
 from __future__ import annotations
 
 import tempfile
-import threading
 import time
 import urllib.request
 from collections import Counter
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.orders import replay, used_bytes
+from benchmarks.repeated import repeated
 from benchmarks.usage import Usage, Used
 from components.local.instances import read_listing
 from stacks.environment.source import read
@@ -164,44 +164,25 @@ def send(folder: Path, outputs: Outputs, named: Named, traces: Sequence[Trace], 
     # A trace that comes in pieces is decided on twice, so that as many decisions as traces do not tell that all are decided on.
     settled = named.environment.sampling.tail.wait.total_seconds() + SETTLED_SECONDS
     counters = Counters(collectors).start()
-    waiting = _Waiting(counters, [one.instance for one in listed if one.workload == "agent"]).start()
+    waiting = dict.fromkeys((one.instance for one in listed if one.workload == "agent"), 0.0)
+
+    def look() -> None:
+        taken, answered = counters.grown(_ACCEPTED), counters.grown(_ANSWERED)
+        waiting.update((name, max(most, taken[name] - answered[name])) for name, most in waiting.items())
+
     try:
-        began = replay(traces, intake(listed, outputs), say)
-        seconds = time.time() - began
-        while counters.still_seconds(_DECIDED) < settled or counters.now(QUEUED) > 0:
-            time.sleep(1.0)
+        with repeated(look, 1.0):
+            began = replay(traces, intake(listed, outputs), say)
+            seconds = time.time() - began
+            while counters.still_seconds(_DECIDED) < settled or counters.now(QUEUED) > 0:
+                time.sleep(1.0)
     finally:
-        waiting.stop()
         counters.stop()
     decided, sampled = (sum(counters.grown(_DECIDED, *labels).values()) for labels in ((), ('decision="sampled"',)))
     if decided != len(traces):
         say(f"{decided:,.0f} decisions on {len(traces):,} traces: some came in pieces")
     spans = counters.grown(_ACCEPTED, TAKEN)
-    return Sent(began, seconds, round(sampled), {name: spans[name] for name in gateways}, waiting.most)
-
-
-class _Waiting:
-    """Watches how many spans agents have taken and no gateway has answered for, from ``start`` until ``stop``."""
-
-    def __init__(self, counters: Counters, agents: Sequence[str]) -> None:
-        self.most = dict.fromkeys(agents, 0.0)
-        self._counters = counters
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="waiting", daemon=True)
-
-    def start(self) -> _Waiting:
-        self._thread.start()
-        return self
-
-    def stop(self) -> None:
-        self._stopping.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stopping.wait(1.0):
-            taken, answered = self._counters.grown(_ACCEPTED), self._counters.grown(_ANSWERED)
-            for name, most in self.most.items():
-                self.most[name] = max(most, taken[name] - answered[name])
+    return Sent(began, seconds, round(sampled), {name: spans[name] for name in gateways}, waiting)
 
 
 def stored(outputs: Outputs, traces: Sequence[Trace], sent: Sent) -> set[bytes]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -53,22 +52,3 @@ def refused(*names: str) -> Callable[[Stage], AbstractContextManager[None]]:
                 stage.faults.wait_healthy(name)
 
     return make
-
-
-@contextmanager
-def repeated(act: Callable[[], object], every: float) -> Iterator[None]:
-    """Act, and again after a pause of ``every`` seconds, while the context lasts."""
-    ended = threading.Event()
-
-    def run() -> None:
-        while not ended.is_set():
-            act()
-            ended.wait(every)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()

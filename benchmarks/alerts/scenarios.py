@@ -22,8 +22,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceS
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
-from benchmarks.alerts.scenario import USUAL, Scenario, refused, repeated
+from benchmarks.alerts.scenario import USUAL, Scenario, refused
 from benchmarks.alerts.topic import ON_A_TOPIC, STORE_ELSEWHERE
+from benchmarks.repeated import repeated
 from stacks.trial.load import Pace
 
 if TYPE_CHECKING:
@@ -164,22 +165,17 @@ def _half_calls(stage: Stage) -> AbstractContextManager[None]:
 def _filled_volume(stage: Stage) -> Iterator[None]:
     """A file beside a gateway's queue that grows until there is no room."""
     folder = Path(stage.faults.find("gateway-0").volumes["queue"])
-    filler, ended = folder / "filler", threading.Event()
+    filler = folder / "filler"
 
     def fill() -> None:
-        with filler.open("wb") as file:
-            while not ended.is_set() and shutil.disk_usage(folder).free > 2**20:
+        if shutil.disk_usage(folder).free > 2**20:
+            with filler.open("ab") as file:
                 file.write(bytes(2**19))
-                file.flush()
-                ended.wait(1)
 
-    thread = threading.Thread(target=fill, daemon=True)
-    thread.start()
     try:
-        yield
+        with repeated(fill, 1):
+            yield
     finally:
-        ended.set()
-        thread.join()
         filler.unlink()
 
 

@@ -10,7 +10,8 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 import yaml
 
-from benchmarks.alerts.scenario import Scenario, refused, repeated
+from benchmarks.alerts.scenario import Scenario, refused
+from benchmarks.repeated import repeated
 from components.documents import kafka
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from benchmarks.orders import orders, replay
-from benchmarks.sizing.processes import cpu_seconds, resident
 from benchmarks.sizing.spans import ATTRIBUTES
+from benchmarks.usage import Usage
 from components.local.instances import read_listing
 from stacks.environment.model import KEY
 from stacks.environment.parse import parse
@@ -20,6 +20,7 @@ from stacks.placement.local import deploy
 from stacks.placement.small import deploy as deploy_cluster
 from stacks.rehearse.recording import spans_of
 from stacks.trial.account import intake
+from stacks.trial.memory import resident
 from tests.servers.conftest import merged
 from tests.servers.spans import Sender
 
@@ -73,13 +74,8 @@ def passed(count: int, say: Callable[[str], None]) -> dict[str, dict[str, float]
     spans = spans_of(traces)
     with tempfile.TemporaryDirectory(prefix="sizing-") as folder:
         state = Path(folder)
-        with deploy_cluster(named, nodes=2, say=lambda _line: None, state=state) as running:
-            listed = read_listing(state / named.name)
-            collectors = [one for one in listed if one.workload in {"agent", "gateway"}]
-            before = {one.instance: cpu_seconds(one.pid or 0) for one in collectors}
-            replay(traces, intake(listed, running.outputs), say)
+        with deploy_cluster(named, nodes=2, say=lambda _line: None, state=state) as running, Usage(state / named.name) as usage:
+            replay(traces, intake(read_listing(state / named.name), running.outputs), say)
             time.sleep(2 * named.environment.sampling.tail.wait.total_seconds() + SETTLE_SECONDS)
-            used = {one.workload: 0.0 for one in collectors}
-            for one in collectors:
-                used[one.workload] += cpu_seconds(one.pid or 0) - before[one.instance]
+    used = {workload: usage.used.cpu[workload] for workload in ("agent", "gateway")}
     return {f"passing the tier {name}": {"CPU µs a span": seconds / spans * 1e6} for name, seconds in used.items()}

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from benchmarks.orders import used_bytes
+from benchmarks.processes import cpu_seconds, most_resident
 from benchmarks.sizing.collectors import environment
-from benchmarks.sizing.processes import cpu_seconds, most_resident
 from benchmarks.sizing.spans import Way, of_orders, plain, send
 from components.documents.ports import BY_WORKLOAD
 from components.local.files import hold_folder

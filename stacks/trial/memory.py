@@ -18,6 +18,11 @@ PERIOD_SECONDS = 0.5
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
+def resident(pid: int) -> int:
+    """Bytes of memory that a process holds now. Raises ``OSError`` where it has ended."""
+    return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * PAGE_BYTES
+
+
 class Memory:
     """Reads the resident bytes of instances of the environment in ``folder`` twice a second, from ``start`` until ``stop``."""
 
@@ -46,5 +51,4 @@ class Memory:
     def _read(self) -> None:
         for listed in read_listing(self._folder):
             if listed.instance in self.most and listed.pid is not None:
-                resident = int(Path(f"/proc/{listed.pid}/statm").read_text(encoding="ascii").split()[1]) * PAGE_BYTES
-                self.most[listed.instance] = max(self.most[listed.instance], resident)
+                self.most[listed.instance] = max(self.most[listed.instance], resident(listed.pid))
