@@ -51,7 +51,7 @@ _MANY_PENDING: Final = 96
 """Spans that wait to be encoded before the end of any span wakes the export thread."""
 _MOST_PENDING: Final = 128
 """Spans that wait to be encoded before the threads that end spans encode as well. Each takes about 2 kB."""
-_TOO_MANY_PENDING: Final = 2048
+_TOO_MANY_PENDING: Final = 4096
 """Spans that wait to be encoded before those that come are dropped, while another thread encodes and cannot go on."""
 _SECONDS_FOR_ANSWERING: Final = 0.002
 """Delay before the export thread starts encoding. The request that woke it has not sent its response yet, and encoding holds the GIL."""
@@ -162,8 +162,7 @@ class ExportProcessor(SpanProcessor):
             self._start_worker()
         if waiting >= _PENDING:
             # Preferably with the last span of a request: the export thread then has the time until the next.
-            parent = span.parent
-            if (parent is None or parent.is_remote or waiting >= _MANY_PENDING) and not self._wake.is_set():
+            if not self._wake.is_set() and (waiting >= _MANY_PENDING or (parent := span.parent) is None or parent.is_remote):
                 self._wake.set()
             if waiting > _MOST_PENDING:
                 self._encode_beside(waiting)
