@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -217,5 +218,6 @@ def test_a_span_without_times_adds_nothing_to_the_durations_of_its_service(runni
         ours = [line for line in lines if 'service_name="clockless"' in line and f"duration_seconds_{kind}{{" in line]
         return sum(float(line.rsplit(" ", 1)[1]) for line in ours)
 
-    until(lambda: durations("count") == 8, "eight spans to be counted", every=0.3)
+    counted = partial(durations, "count")
+    until(lambda: counted() == 8, lambda: f"eight spans to be counted, where {counted():g} are", progress=counted, every=0.3)
     assert durations("sum") == pytest.approx(2.0, abs=0.1)

@@ -142,7 +142,8 @@ class Newcomer:
 
 @pytest.fixture
 def newcomer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Newcomer]:
-    for name in [name for name in os.environ if name.startswith(("OTEL_", "VIRTENGINE_TRACING_OUT", "MAKE", "VIRTUAL_ENV"))]:
+    ours = ("OTEL_", "VIRTENGINE_TRACING_OUT", "MAKE", "MFLAGS", "ARGS", "VIRTUAL_ENV")
+    for name in [name for name in os.environ if name.startswith(ours)]:
         monkeypatch.delenv(name)
     folder = tmp_path / "virtengine"
     folder.mkdir()
