@@ -90,9 +90,8 @@ def traced(
 
 def full_name(function: Callable[..., object]) -> str:
     """Return module and name of a function, for its spans."""
-    return f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', type(function).__qualname__)}".replace(
-        "<locals>.", ""
-    )
+    name = getattr(function, "__qualname__", type(function).__qualname__)
+    return f"{getattr(function, '__module__', '')}.{name}".replace("<locals>.", "")
 
 
 def wrap(function: Callable[..., object], plan: SpanPlan) -> Callable[..., object]:

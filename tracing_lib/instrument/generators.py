@@ -70,7 +70,7 @@ def async_generator(function: Callable[_P, AsyncIterator[_T]], begin: Begin) -> 
     @functools.wraps(function)
     async def call(*args: _P.args, **kwargs: _P.kwargs) -> AsyncGenerator[_T, object]:
         begun = begin(args, kwargs)
-        context, end = begun or (None, _nothing)
+        context, end = begun or (None, lambda _error, _result: None)
         body: AsyncGenerator[_T, object] = function(*args, **kwargs)  # type: ignore[assignment]  # it is one: see the callers
         step: Awaitable[_T] = body.asend(None)
         try:
@@ -95,10 +95,6 @@ def async_generator(function: Callable[_P, AsyncIterator[_T]], begin: Begin) -> 
 async def _close(context: contextvars.Context | None, body: AsyncGenerator[_T, object]) -> None:
     closing = body.aclose()
     await (closing if context is None else InContext(context, closing))
-
-
-def _nothing(_error: BaseException | None, _result: object) -> None:
-    """Ignore the end of a generator."""
 
 
 class InContext(Generic[_T]):

@@ -100,7 +100,7 @@ class TracerSource:
     def _hold(self, provider: TracerProvider) -> None:
         tracer = None if isinstance(provider, NoOpTracerProvider) else provider.get_tracer(self._scope, _version(), conventions.SCHEMA_URL)
         if tracer is None or isinstance(tracer, NoOpTracer):
-            self.start_child, self.start_server_span = _no_child, _pass_on
+            self.start_child, self.start_server_span = lambda _name, _kind, _attributes: None, _pass_on
             return
         self._tracer = tracer
         if isinstance(tracer, QuickTracer):
@@ -115,10 +115,6 @@ class TracerSource:
 
     def _first_server_span(self, name: str, pairs: Pairs, attributes: Mapping[str, AnyValue]) -> tuple[Span, Context] | None:
         return _pass_on(name, pairs, attributes) if self.tracer() is None else self.start_server_span(name, pairs, attributes)
-
-
-def _no_child(_name: str, _kind: SpanKind, _attributes: Mapping[str, AnyValue] | None) -> None:
-    """Start no span: the provider makes none."""
 
 
 def _pass_on(name: str, pairs: Pairs, attributes: Mapping[str, AnyValue]) -> tuple[Span, Context] | None:

@@ -7,10 +7,12 @@ import gc
 import socket
 import threading
 from contextlib import suppress
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from fastapi import APIRouter, FastAPI
 from opentelemetry import baggage, propagate, trace
 from opentelemetry import context as contexts
 from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
@@ -23,6 +25,7 @@ from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 
@@ -128,6 +131,44 @@ def test_a_mounted_route_is_named_by_every_template_on_its_way(recorder: Recorde
     _, served_ = _sides(recorder)
     assert served_.name == "GET /tenants/{tenant}/v1/orders/{order_id}"
     assert "jane" not in served_.to_json()
+
+
+def _fastapi(root_path: str = "") -> FastAPI:
+    """Return an application whose routers are included below prefixes, with a route of each kind in one of them."""
+    part, around, app = APIRouter(), APIRouter(prefix="/{tenant}"), FastAPI(root_path=root_path)
+    part.add_api_route("/{order_id}", lambda order_id: order_id)
+    part.add_route("/plain/{order_id}", order)
+    part.mount("/old/{year}", AsgiTracing(Starlette(routes=ROUTES)))
+    around.include_router(part, prefix="/orders")
+    app.include_router(part, prefix="/bids")
+    app.include_router(around, prefix="/v2")
+    app.add_api_route("/{top}", lambda top: top)
+    return app
+
+
+@pytest.mark.filterwarnings("ignore::fastapi.exceptions.FastAPIDeprecationWarning")
+@pytest.mark.parametrize(
+    ("path", "route"),
+    [
+        ("/7", "/{top}"),
+        ("/bids/7", "/bids/{order_id}"),
+        ("/v2/jane/orders/7", "/v2/{tenant}/orders/{order_id}"),
+        ("/v2/jane/orders/plain/7", "/v2/{tenant}/orders/plain/{order_id}"),
+        ("/bids/old/1999/orders/7", "/bids/old/{year}/orders/{order_id}"),
+        ("/bids/old/1999/tenants/jane/v1/orders/7", "/bids/old/{year}/tenants/{tenant}/v1/orders/{order_id}"),
+    ],
+)
+def test_a_route_has_the_prefixes_of_included_routers_and_mounts(recorder: Recorder, path: str, route: str) -> None:
+    plain, proxied, mounted = _fastapi(), _fastapi("/api"), Starlette(routes=[Mount("/shop", GZipMiddleware(_fastapi()))])
+
+    async def ask() -> None:
+        for app, asked in ((plain, path), (proxied, f"/api{path}"), (mounted, f"/shop{path}")):
+            transport = httpx.ASGITransport(AsgiTracing(app, tracer_provider=recorder.provider))
+            async with httpx.AsyncClient(transport=transport, base_url="http://portal") as client:
+                assert (await client.get(asked)).status_code == HTTPStatus.OK
+
+    asyncio.run(ask())
+    assert [attributes(span)["http.route"] for span in recorder.spans] == [route, route, f"/shop{route}"]
 
 
 @pytest.mark.parametrize(
@@ -431,3 +472,29 @@ def test_a_message_that_an_application_sends_again_stays_as_it_is(recorder: Reco
         asyncio.run(request())
     assert start["headers"] == []
     assert [len(message["headers"]) for message in sent if "headers" in message] == [1, 1]
+
+
+def test_a_request_that_an_application_in_this_process_sends_has_its_span(recorder: Recorder) -> None:
+    arrived: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        arrived.append(request.headers["traceparent"])
+        return httpx.Response(200)
+
+    def client(transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
+        return trace_httpx(httpx.AsyncClient(transport=transport, base_url="http://portal"), tracer_provider=recorder.provider)
+
+    async def call_on(_request: Request) -> Response:
+        async with client(httpx.MockTransport(answer)) as inner:
+            return Response(status_code=(await inner.get("/")).status_code)
+
+    async def ask() -> None:
+        app = AsgiTracing(Starlette(routes=[Route("/", call_on)]), tracer_provider=recorder.provider)
+        async with client(httpx.ASGITransport(app)) as outer:
+            await outer.get("/")
+
+    asyncio.run(ask())
+    sent, served_, called = recorder.spans
+    assert is_child(sent, served_)
+    assert is_child(served_, called)
+    assert f"-{id_of(sent):016x}-" in arrived[0]

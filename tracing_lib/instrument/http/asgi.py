@@ -51,7 +51,7 @@ class AsgiTracing:
     def __init__(
         self, app: App, *, answer_trace: bool = False, envelope: bool = False, tracer_provider: TracerProvider | None = None
     ) -> None:
-        self._app = app
+        self.app = app
         self.answer_trace = answer_trace
         self.envelope = envelope
         self.source = TracerSource(SCOPE, tracer_provider)
@@ -68,13 +68,13 @@ class AsgiTracing:
         elif kind is not None and not before.get(SUPPRESSED):
             exchange = kind.begin(self, scope, receive, send)
         if exchange is None:
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
         scope[SERVED] = exchange
         scope.setdefault("fastapi.telemetry", None)  # by which FastAPI (0.165) keeps itself from a second server span
         try:
             with exchange:
-                await self._app(scope, exchange.receive, exchange.send)
+                await self.app(scope, exchange.receive, exchange.send)
         finally:
             scope.pop(SERVED, None)  # else exchange and scope would hold each other
 

@@ -127,9 +127,10 @@ class _Requests:
         return next((template for pattern, template in self._templates if pattern.fullmatch(path)), None)
 
 
-def _one_span() -> AbstractContextManager[None]:
+def _one_span(transport: object) -> AbstractContextManager[None]:
     """Keep other instrumentations of httpx from making a span of the request that is sent in the block."""
-    return nullcontext() if _instrumentation is None else _instrumentation.suppress_http_instrumentation()
+    # An application that the transport calls in this process sends requests of its own in the block (``ASGITransport``, ``TestClient``).
+    return nullcontext() if _instrumentation is None or hasattr(transport, "app") else _instrumentation.suppress_http_instrumentation()
 
 
 def _pattern(template: str) -> re.Pattern[str]:
@@ -206,7 +207,7 @@ class TracedTransport(BaseObjectProxy[Any]):
         started = self._self_requests.start(request)
         if started is None:
             return cast("httpx.Response", self.__wrapped__.handle_request(request))
-        with (sending := _Sending(*started)), _one_span():
+        with (sending := _Sending(*started)), _one_span(self.__wrapped__):
             return sending.answered(self.__wrapped__.handle_request(request))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -214,5 +215,5 @@ class TracedTransport(BaseObjectProxy[Any]):
         started = self._self_requests.start(request)
         if started is None:
             return cast("httpx.Response", await self.__wrapped__.handle_async_request(request))
-        with (sending := _Sending(*started)), _one_span():
+        with (sending := _Sending(*started)), _one_span(self.__wrapped__):
             return sending.answered(await self.__wrapped__.handle_async_request(request))
