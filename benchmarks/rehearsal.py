@@ -41,6 +41,8 @@ STALL_SECONDS, SETTLED_SECONDS = 30.0, 3.0
 _ACCEPTED = "otelcol_receiver_accepted_spans_total"
 _ANSWERED = "otelcol_exporter_sent_spans_total"
 _DECIDED = "otelcol_processor_tail_sampling_global_count_traces_sampled_total"
+_LATE = "otelcol_processor_tail_sampling_early_releases_from_cache_decision_total"
+"""Counter of spans that come after the decision on their trace, which they follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +107,30 @@ def compared(foreseen: Side, kept: set[bytes], named: Named, traces: Sequence[Tr
 class Sent:
     """A load that gateways have decided on: when it began, in seconds since 1970, its seconds, and how many decisions were to keep.
 
-    ``spans`` are those that each gateway took, ``waiting`` the most spans that each agent had taken and no gateway had answered for.
+    ``spans`` are those that each gateway took, ``late`` how many of them came after the decision on their trace, ``waiting`` the most spans
+    that each agent had taken and no gateway had answered for.
     """
 
     began: float
     seconds: float
     sampled: int
     spans: Mapping[str, float]
+    late: int
     waiting: Mapping[str, float]
+
+
+def too_busy(found: Compared, sent: Sent, traces: Sequence[Trace], wait_seconds: float) -> str | None:
+    """Reason why a comparison tells of the machine alone; None where it tells of the rehearsal.
+
+    A gateway that meets a span only after the decision on its trace does not see that the trace has failed, or is slow. A rehearsal takes
+    spans for arrived when they ended.
+    """
+    recorded = sum(len(trace.after(wait_seconds)) for trace in traces)
+    if sent.late <= recorded or not (found.missing or found.unforeseen):
+        return None
+    late = f"{sent.late:,} spans came after the decision on their trace, and {recorded:,} are recorded so"
+    apart = f"{found.missing:,} traces of policies without a rate are missing, {found.unforeseen:,} were not foreseen"
+    return f"this machine is too busy: {late}; {apart}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +157,10 @@ def observed(named: Named, traces: Sequence[Trace], say: Callable[[str], None]) 
                 sent = send(state / named.name, running.outputs, named, traces, say)
             (volume,) = running.plan.workload("jaeger").volumes
             disk, series = used_bytes(Path(volume.path)), _series(read_listing(state / named.name))
-            return Observed(sent, stored(running.outputs, traces, sent), usage.used, series, disk)
+            kept = stored(running.outputs, traces, sent)
+            if len(kept) < sent.sampled:
+                say(f"of {sent.sampled:,} traces that gateways decided to keep {len(kept):,} can be read")
+            return Observed(sent, kept, usage.used, series, disk)
 
 
 def _series(listed: Sequence[Listed]) -> Mapping[str, int]:
@@ -181,8 +202,8 @@ def send(folder: Path, outputs: Outputs, named: Named, traces: Sequence[Trace], 
     decided, sampled = (sum(counters.grown(_DECIDED, *labels).values()) for labels in ((), ('decision="sampled"',)))
     if decided != len(traces):
         say(f"{decided:,.0f} decisions on {len(traces):,} traces: some came in pieces")
-    spans = counters.grown(_ACCEPTED, TAKEN)
-    return Sent(began, seconds, round(sampled), {name: spans[name] for name in gateways}, waiting)
+    spans, late = counters.grown(_ACCEPTED, TAKEN), round(sum(counters.grown(_LATE).values()))
+    return Sent(began, seconds, round(sampled), {name: spans[name] for name in gateways}, late, waiting)
 
 
 def stored(outputs: Outputs, traces: Sequence[Trace], sent: Sent) -> set[bytes]:

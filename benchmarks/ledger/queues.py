@@ -39,8 +39,8 @@ BEFORE_SECONDS, LONGEST_SECONDS = 40.0, 600.0
 POLL_SECONDS = 0.2
 STORED = 'exporter="otlp_grpc"'
 """The queue of a gateway that is on its disk."""
-_JOINED = "otelcol_processor_batch_batch_send_size_sum"
-"""Counter of the spans that a gateway has decided to keep."""
+_JOINED, _TAKEN = "otelcol_processor_batch_batch_send_size_sum", "otelcol_receiver_accepted_spans_total"
+"""Counters of the spans that a gateway has decided to keep, and of those that an agent has taken."""
 
 
 def how_gateway(_: float) -> str:
@@ -57,17 +57,17 @@ def gateway(say: Callable[[str], None], _part: float) -> Iterator[Entry]:
     """The store is away until a gateway's queue is full."""
     traces = list(orders(ORDERS, begin=time.time(), per_second=ORDERS_PER_SECOND))
     named = _changed(lambda environment: told(environment, traces, nodes=NODES))
-    foreseen = figures(named.environment)
     with _running(named) as place:
         ways = intake(read_listing(place), Outputs.read(place / "outputs.json"))
         sender = threading.Thread(target=replay, args=(traces, ways, say), name="orders", daemon=True)
         sender.start()
-        found = _until(place, "jaeger-0", "gateway", "otelcol_exporter_enqueue_failed_spans_total")
+        found = _until(place, "jaeger-0", "gateway", "otelcol_exporter_enqueue_failed_spans_total", _JOINED)
         sender.join()
+    foreseen = figures(at_rate(named.environment, found.spans_per_second))
     seconds = foreseen.outage_seconds or 0.0
-    yield Entry("check", "figures.outage_seconds", "outage that a gateway's queue covers", "seconds", seconds, found.seconds, DISK)
-    each = found.queued / found.joined
-    yield Entry("check", "figures.kept_span_bytes", "bytes of a kept span in a queue", "bytes", foreseen.kept_span_bytes, each, DISK)
+    yield Entry("check", "figures.outage_seconds", "outage that a gateway's queue covers", "seconds", seconds, found.covered_seconds, DISK)
+    words = "bytes of a kept span in a queue"
+    yield Entry("check", "figures.kept_span_bytes", words, "bytes", foreseen.kept_span_bytes, found.span_bytes, DISK)
     words = "disk of a gateway's queue that is full"
     yield Entry("size", "tiers.*.disk", words, "bytes", named.environment.collectors.gateway.queue.size, found.disk, RATE, "at most")
 
@@ -81,10 +81,11 @@ def agent(_say: Callable[[str], None], _part: float) -> Iterator[Entry]:
     with _running(named) as place:
         sender = Load(intake(read_listing(place), Outputs.read(place / "outputs.json")), pace, "ledger").start()
         try:
-            found = _until(place, "gateway-0", "agent", "otelcol_receiver_refused_spans_total")
+            found = _until(place, "gateway-0", "agent", "otelcol_receiver_refused_spans_total", _TAKEN)
         finally:
             sender.stop()
-    covered = figures(named.environment).absence_seconds or 0.0
+    # What waits for an answer while nothing fails is taken off in the figure, so that the seconds are held against it as they are.
+    covered = figures(at_rate(named.environment, found.spans_per_second)).absence_seconds or 0.0
     words = "absence of a gateway that an agent's queue covers"
     yield Entry("check", "figures.absence_seconds", words, "seconds", covered, found.seconds, DISK)
     queue = named.environment.collectors.agent.queue
@@ -108,32 +109,57 @@ def _changed(load: Callable[[Environment], Environment]) -> Named:
     return replace(named, environment=load(named.environment.model_copy(update=changed)))
 
 
+def at_rate(environment: Environment, spans_per_second: float) -> Environment:
+    """The environment with the load that came in fact: a busy machine sends at another rate than it should."""
+    return environment.model_copy(update={"load": environment.load.model_copy(update={"spans_per_second": spans_per_second})})
+
+
 @dataclass(frozen=True, slots=True)
-class _Full:
-    """A queue that is full: after how many seconds, its bytes, the spans that were kept meanwhile, and the bytes of its files."""
+class Full:
+    """A queue that an absence of ``seconds`` has filled.
+
+    ``before`` and ``queued`` are the bytes in it when the absence began and at its end, ``spans`` those that came meanwhile, and ``disk``
+    the bytes of its files.
+    """
 
     seconds: float
+    before: float
     queued: float
-    joined: float
+    spans: float
     disk: int
 
+    @property
+    def spans_per_second(self) -> float:
+        """Rate at which spans came."""
+        return self.spans / self.seconds
 
-def _until(place: Path, away: str, workload: str, refused: str) -> _Full:
-    """Take an instance away, and wait until a counter of what a workload refuses grows."""
+    @property
+    def span_bytes(self) -> float:
+        """Bytes of each span that came."""
+        return (self.queued - self.before) / self.spans
+
+    @property
+    def covered_seconds(self) -> float:
+        """Absence that would have filled the queue had it been empty: a busy store is behind, so that some is queued already."""
+        return self.seconds * self.queued / (self.queued - self.before)
+
+
+def _until(place: Path, away: str, workload: str, refused: str, came: str) -> Full:
+    """Take an instance away, and wait until a counter of what a workload refuses grows; ``came`` counts the spans of its queue."""
     listed = [one for one in read_listing(place) if one.workload == workload]
     # The load is under way, and what came first is stored.
     time.sleep(BEFORE_SECONDS)
     counters = Counters({one.instance: f"http://{one.address}:{one.ports['telemetry']}/metrics" for one in listed}).start()
     try:
         # Until the end of the instance is noticed, a busy machine takes a while.
-        began = time.monotonic()
+        began, before = time.monotonic(), counters.now(QUEUED, STORED)
         Faults(place).refuse(away)
         while not any(counters.grown(refused).values()):
             if time.monotonic() - began > LONGEST_SECONDS:
                 raise SystemExit(f"{refused} does not grow within {LONGEST_SECONDS:g} s")
             time.sleep(POLL_SECONDS)
-        seconds, queued, joined = time.monotonic() - began, counters.now(QUEUED, STORED), sum(counters.grown(_JOINED).values())
-        return _Full(seconds, queued, joined, max(_disk(one) for one in listed))
+        seconds, queued, spans = time.monotonic() - began, counters.now(QUEUED, STORED), sum(counters.grown(came).values())
+        return Full(seconds, before, queued, spans, max(_disk(one) for one in listed))
     finally:
         counters.stop()
 

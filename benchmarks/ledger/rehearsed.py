@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from benchmarks.ledger.entries import CPU, DISK, EXACT, MEMORY, RATE, Entry
 from benchmarks.ledger.told import told
 from benchmarks.orders import orders
-from benchmarks.rehearsal import NODES, ORDERS, PER_SECOND, compared, environments, observed
+from benchmarks.rehearsal import NODES, ORDERS, PER_SECOND, compared, environments, observed, too_busy
 from stacks.environment.figures import figures
 from stacks.environment.scaling import BUSY_SHARE, tiers
 from stacks.rehearse.recording import spans_of
@@ -69,6 +69,9 @@ def _run(name: str, say: Callable[[str], None], part: float) -> Iterator[Entry]:
 def _kept(those: _Orders) -> Iterator[Entry]:
     """Which traces are kept."""
     kept = compared(those.foreseen, those.found.kept, those.named, those.traces)
+    wait = those.named.environment.sampling.tail.wait.total_seconds()
+    if (reason := too_busy(kept, those.found.sent, those.traces, wait)) is not None:
+        raise SystemExit(reason)
     sure = kept.rehearsed - kept.limited_rehearsed
     very = "the very traces that failed, were slow or are drawn without a limit"
     yield Entry("rehearse", "policies.*.*.traces", very, "traces", sure, sure - kept.missing, EXACT)

@@ -1,7 +1,8 @@
 """The collector's wall: processors that every span passes before anything else reads it.
 
 It mends what one sender got wrong and would spoil what all others read, and masks what must not be stored. Out of its reach are values
-in bytes, and attributes and trace state of links: the transformation language has no path to either.
+in bytes, and attributes and trace state of links: the transformation language has no path to either. Values within lists and maps are
+masked and not cut.
 """
 
 from __future__ import annotations
@@ -52,6 +53,11 @@ _LONGEST_SPAN = "720h"
 LONGEST_LABEL = 256
 """Characters of the name of a span or of a service, which become labels of every series: what is over is cut off."""
 
+LONGEST_VALUE = 32_768
+"""Bytes of a value, and of the text of a span beside its attributes: what is over is cut off. An exporter drops a span that is larger than
+its largest batch, and with it all that the batch has behind it, of other traces as well; the smallest largest batch, of a topic, has room
+for 27 such values."""
+
 
 def processors() -> Part:
     """The processors by name."""
@@ -88,11 +94,15 @@ def _masking(context: str) -> Iterator[str]:
 
 
 def _cutting(context: str) -> Iterator[str]:
-    """Statements that cut what becomes a label to a length."""
+    """Statements that cut what becomes a label, and all that may be long, to a length."""
     labels = {"resource": 'resource.attributes["service.name"]', "span": "span.name"}
-    if (text := labels.get(context)) is not None:
+    if (label := labels.get(context)) is not None:
         pattern = ottl(f"(?s)^(.{{{LONGEST_LABEL}}}).+$")
-        yield f'replace_pattern({text}, {pattern}, "$1") where IsString({text}) and Len({text}) > {LONGEST_LABEL}'
+        yield f'replace_pattern({label}, {pattern}, "$1") where IsString({label}) and Len({label}) > {LONGEST_LABEL}'
+    yield f"truncate_all({context}.attributes, {LONGEST_VALUE})"
+    for text in _TEXTS[context]:
+        if text != label:
+            yield f"set({text}, Substring({text}, 0, {LONGEST_VALUE}, true)) where Len({text}) > {LONGEST_VALUE}"
 
 
 def _replacing(context: str, pattern: str, replacement: str) -> Iterator[str]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from components.documents.delivery import DELIVERY_BYTES
 from components.documents.ports import OTLP_GRPC, OTLP_HTTP, SPAN_METRICS, TELEMETRY, ports_of
 from components.local.files import hold_folder
 from components.local.instances import Instance
@@ -173,8 +174,17 @@ def _wait(port: int, sink: Sink, count: int) -> None:
         if (whole, len(sink.kept)) != seen:
             seen, since = (whole, len(sink.kept)), time.monotonic()
         if time.monotonic() - since > _STALL_SECONDS:
-            raise RecordingError(f"the collector has decided on {whole:,} of {count:,} traces and no more\nthen: try again")
+            raise RecordingError(_stalled(whole, count, kept - len(sink.kept)))
         time.sleep(_PAUSE_SECONDS)
+
+
+def _stalled(whole: int, count: int, missing: int) -> str:
+    """Sentence on a gateway that has decided on ``whole`` of ``count`` traces, and of what it keeps has not sent so many."""
+    if whole < count:
+        return f"the collector has decided on {whole:,} of {count:,} traces and no more\nthen: try again"
+    largest = approximate_bytes(DELIVERY_BYTES)
+    wrong = f"of the traces that the collector keeps {missing:,} do not leave it"
+    return f"{wrong}\nthen: look for a span of more than {largest}, which a gateway drops together with what it joins with it, or try again"
 
 
 def _decisions(port: int) -> Iterator[tuple[str, float]]:

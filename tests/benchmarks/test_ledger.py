@@ -14,11 +14,14 @@ import pytest
 from benchmarks.ledger.entries import Entry, Kept, read
 from benchmarks.ledger.figures import FIGURES, matches
 from benchmarks.ledger.page import COLUMNS, cells, page
+from benchmarks.ledger.queues import Full
 from benchmarks.ledger.runs import RUNS
+from benchmarks.rehearsal import Compared, Sent, too_busy
 from stacks.cli.cli import main
 from stacks.environment.sizing import disk_need
 from stacks.rehearse.sides import Amount, Lost, Rehearsal, Service, Side
 from tests.stacks import samples
+from tests.stacks.rehearse.recordings import all_of, recording
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,3 +130,20 @@ def test_the_kept_entries_of_a_run_are_those_that_it_makes() -> None:
     for name, run in RUNS.items():
         if kept := read(name):
             assert {entry.key for entry in kept.entries} <= set(run.keys), name
+
+
+def test_what_is_queued_before_an_outage_is_not_counted_to_what_it_queues() -> None:
+    # A queue of 100 bytes takes 10 bytes a second, in spans of 5; the outage finds it empty, and with what a store is behind.
+    empty, behind = Full(seconds=10, before=0, queued=100, spans=20, disk=0), Full(seconds=6, before=40, queued=100, spans=12, disk=0)
+    assert [(one.covered_seconds, one.span_bytes, one.spans_per_second) for one in (empty, behind)] == [(10, 5, 2)] * 2
+
+
+@pytest.mark.parametrize(("late", "missing", "unforeseen", "told"), [(3, 2, 0, True), (3, 0, 1, True), (3, 0, 0, False), (0, 2, 0, False)])
+def test_a_machine_is_blamed_only_where_more_spans_are_late_than_recorded(late: int, missing: int, unforeseen: int, told: bool) -> None:  # noqa: FBT001
+    found, wait = recording(40), 2.0
+    traces = all_of(found)
+    recorded = len(found["late"])
+    assert recorded
+    compared = Compared(40, 20, 20, missing, unforeseen, 0, 0, 0, 0)
+    reason = too_busy(compared, Sent(0.0, 1.0, 20, {}, recorded + late, {}), traces, wait)
+    assert (reason is not None) is told

@@ -77,7 +77,7 @@ class Sending:
             body = body.replace(text, as_bytes)
         headers = {"Content-Type": "application/x-protobuf"}
         request = urllib.request.Request(f"{outputs.otlp_http_endpoint}/v1/traces", body, headers)  # noqa: S310 - loopback
-        with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310 - loopback
+        with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310 - loopback
             assert response.status == 200
 
 
@@ -198,6 +198,25 @@ def test_what_becomes_a_label_is_cut_after_secrets_in_it_are_masked(running: Run
     with urllib.request.urlopen(running.outputs.span_metrics_url, timeout=5) as response:  # noqa: S310 - loopback
         scraped = response.read().decode()
     assert "x" * 20 not in scraped
+
+
+def test_a_span_larger_than_a_batch_is_cut_and_takes_no_other_trace_along(running: Running) -> None:
+    sending, service = Sending(), [attribute("service.name", "long-values")]
+    # The address begins before the cut and ends behind it.
+    long = "ü" * (wall.LONGEST_VALUE // 2 - 4) + f" {SECRET} " + "x y " * 10_000
+    events = [Span.Event(name=long, attributes=[attribute("long", long)])]
+    huge = attribute("long", long + "ü" * 1_050_000)
+    span = sending.add("long", service, attributes=[huge], events=events, status=Status(message=long))
+    behind = [sending.add("short", service) for _ in range(20)]
+    sending.to(running.outputs)
+    for short in behind:
+        stored(running.outputs, short)
+    told = json.dumps(stored(running.outputs, span), ensure_ascii=False)
+    cut = "ü" * (wall.LONGEST_VALUE // 2 - 4) + " **** x"
+    assert len(cut.encode()) == wall.LONGEST_VALUE - 1
+    assert told.count(f'"{cut}') == 4
+    assert "jane" not in told
+    assert len(told.encode()) < 5 * wall.LONGEST_VALUE
 
 
 def test_a_span_without_times_adds_nothing_to_the_durations_of_its_service(running: Running) -> None:
