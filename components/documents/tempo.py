@@ -81,6 +81,9 @@ def store(
     inet6 = {"enable_inet6": True} if ":" in query_host else {}
     loopback = {"kvstore": {"store": "inmemory"}} | inet6
     ring = {"ring": inet6} if inet6 else {}
+    # Its own parts look for each other on 127.0.0.1.
+    apart = grpc_host not in {"127.0.0.1", "0.0.0.0"} and ":" not in grpc_host  # noqa: S104 - compared, not bound
+    scheduler = {"backend_scheduler_addr": f"{grpc_host}:{grpc_port}"} if apart else {}
     # Its argument -config.expand-env goes with the keys of a bucket, and holds for the whole document.
     written = expanded_text if bucket is not None and bucket.expanded else yaml_text
     return written(
@@ -103,6 +106,7 @@ def store(
             },
             "storage": {"trace": _storage(folder, bucket) | _unless_own("blocklist_poll", intervals.block_list, _OWN.block_list)},
             "live_store": _live_store(folder, intervals) | ring,
+            **({"querier": {"frontend_worker": {"frontend_address": f"{grpc_host}:{grpc_port}"}}} if apart else {}),
             "backend_scheduler": {
                 "local_work_path": f"{folder}/scheduler",
                 "provider": {
@@ -110,7 +114,7 @@ def store(
                     **_unless_own("retention", intervals.retention_job, _OWN.retention_job, within="interval"),
                 },
             },
-            "backend_worker": {"compaction": retention, "finish_on_shutdown_timeout": "2s", **ring},
+            "backend_worker": {"compaction": retention, "finish_on_shutdown_timeout": "2s", **ring, **scheduler},
             "overrides": {"defaults": {"compaction": retention} | _limits(limits)},
             "usage_report": {"reporting_enabled": False},
         }
