@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
+from examples.virtengine.daemon.adapters import waldur_models
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -22,11 +24,15 @@ if TYPE_CHECKING:
 settings.register_profile("loaded", deadline=None, suppress_health_check=list(HealthCheck))
 settings.load_profile("loaded")
 
+waldur_models.import_singly()
+
 HERE = Path(__file__).parent
 
 WITH_SERVICES = tuple(
-    HERE / name
+    str(HERE / name)
     for name in (
+        "engine",
+        "servers",
         "examples",
         "components/local",
         "tracing_lib/doctor",
@@ -41,12 +47,15 @@ WITH_SERVICES = tuple(
         "tracing_lib/sampling/test_strategies.py",
     )
 )
+SITES = frozenset({"api_server", "slurm"})
+"""Fixtures that start servers."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark them, so that `make test-fast` leaves them out."""
     for item in items:
-        if any(item.path == place or place in item.path.parents for place in WITH_SERVICES):
+        # As text, because the parents of a path are made anew for each of some thousand tests.
+        if str(item.path).startswith(WITH_SERVICES) or not SITES.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.server)
 
 

@@ -8,7 +8,6 @@ import shutil
 import socket
 import subprocess
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -23,14 +22,7 @@ from tests.waiting import STALL_SECONDS, cpu_ticks, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that start a server are marked as such."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents and "api_server" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.server)
+    from pathlib import Path
 
 
 def _programs() -> tuple[str, str]:

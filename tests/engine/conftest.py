@@ -9,7 +9,6 @@ import shutil
 import socket
 import uuid
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -26,20 +25,13 @@ from tests.waiting import STALL_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 __all__ = ["placed"]
 
 HOST = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
 PROGRAMS = ("pulumi", "pulumi-language-python", "pulumi-resource-docker")
 PORTS = (4317, 4318, 5778, 5779, 16686)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every test in this folder starts real servers."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.server)
 
 
 def docker(path: str, body: dict[str, Any] | None = None, *, method: str | None = None) -> Any:  # noqa: ANN401 - whatever it answers

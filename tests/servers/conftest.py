@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,19 +21,12 @@ from stacks.placement.local import deploy
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from components.workload import Server
     from stacks.placement.local import Running
 
     Deploy = Callable[..., AbstractContextManager[Running]]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every test in this folder starts a real server."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.server)
 
 
 def built(servers: Mapping[str, Server]) -> dict[str, Path]:

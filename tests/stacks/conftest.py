@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,15 +12,9 @@ from tests.stacks import samples
 from tests.stacks.deploy.clusters import Cluster
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.sites.kubernetes import ApiServer
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that start a server are marked as such."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents and "api_server" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.server)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,14 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["traces"]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that start a server are marked as such."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents and {"api_server", "slurm"} & set(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.server)
 
 
 @pytest.fixture
