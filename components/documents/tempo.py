@@ -81,9 +81,7 @@ def store(
     inet6 = {"enable_inet6": True} if ":" in query_host else {}
     loopback = {"kvstore": {"store": "inmemory"}} | inet6
     ring = {"ring": inet6} if inet6 else {}
-    # Its own parts look for each other on 127.0.0.1.
-    apart = grpc_host not in {"127.0.0.1", "0.0.0.0"} and ":" not in grpc_host  # noqa: S104 - compared, not bound
-    scheduler = {"backend_scheduler_addr": f"{grpc_host}:{grpc_port}"} if apart else {}
+    querier, scheduler = _own_parts(grpc_host, grpc_port)
     # Its argument -config.expand-env goes with the keys of a bucket, and holds for the whole document.
     written = expanded_text if bucket is not None and bucket.expanded else yaml_text
     return written(
@@ -106,7 +104,7 @@ def store(
             },
             "storage": {"trace": _storage(folder, bucket) | _unless_own("blocklist_poll", intervals.block_list, _OWN.block_list)},
             "live_store": _live_store(folder, intervals) | ring,
-            **({"querier": {"frontend_worker": {"frontend_address": f"{grpc_host}:{grpc_port}"}}} if apart else {}),
+            **querier,
             "backend_scheduler": {
                 "local_work_path": f"{folder}/scheduler",
                 "provider": {
@@ -119,6 +117,14 @@ def store(
             "usage_report": {"reporting_enabled": False},
         }
     )
+
+
+def _own_parts(host: str, port: int) -> tuple[Part, Part]:
+    """Return where the querier and the worker find the frontend and the scheduler. By default they look for them on 127.0.0.1."""
+    if host in {"127.0.0.1", "0.0.0.0"} or ":" in host:  # noqa: S104 - compared, not bound
+        return {}, {}
+    address = f"{host}:{port}"
+    return {"querier": {"frontend_worker": {"frontend_address": address}}}, {"backend_scheduler_addr": address}
 
 
 def _metrics_server(host: str, port: int) -> Part:
