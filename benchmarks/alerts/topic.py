@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 GATEWAYS = ("gateway-0", "gateway-1", "gateway-2")
 SESSION_SECONDS = 6
-TRACES_AT_ONCE, BYTES_AT_ONCE = 4, 100_000
+TRACES_AT_ONCE, BYTES_AT_ONCE, FETCHED_AT_ONCE = 8, 100_000, 20_000
 MUCH = Pace(40, 3600, span_bytes=700, give_up_seconds=5)
-"""More traces than three gateways decide on that hold four each for two seconds."""
+"""More traces than three gateways decide on that hold eight each for two seconds."""
 LARGE = Pace(2, 3600, spans=200, span_bytes=700)
 """Traces of twice the bytes that the environment lets Tempo keep of one."""
 
@@ -68,6 +68,8 @@ def _little_room(stage: Stage) -> Iterator[None]:
 
     def bound(document: dict[str, dict[str, dict[str, dict[str, object]]]]) -> None:
         document["processors"]["tail_sampling"].update(num_traces=TRACES_AT_ONCE)
+        # What is fetched at once would be decided on for longer than the shortened window of the rule, in which nothing else is read.
+        document["receivers"][kafka.RECEIVER].update(max_fetch_size=FETCHED_AT_ONCE, max_partition_fetch_size=FETCHED_AT_ONCE)
         document["exporters"][kafka.TAKEN]["sending_queue"].update(queue_size=BYTES_AT_ONCE)
 
     with ExitStack() as stack:
