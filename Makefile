@@ -172,7 +172,7 @@ ledger: .venv/ready ## hold printed figures against what the real servers then d
 	@$(PY) -m benchmarks.ledger $(ARGS)
 
 .PHONY: alerts
-alerts: .venv/ready ## fire each alert by its fault on the shape of a cluster and write docs/alerts.md; half an hour, as root (ARGS="--only NAME")
+alerts: .venv/ready ## fire each alert by its fault on the shape of a cluster and write docs/alerts.md; half an hour, as root, with tempo on PATH if there is one (ARGS="--only NAME")
 	@$(PY) -m benchmarks.alerts $(ARGS)
 
 .PHONY: dashboards

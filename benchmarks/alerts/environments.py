@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Literal, get_args
@@ -14,10 +15,10 @@ if TYPE_CHECKING:
     from stacks.environment.model import Environment
     from stacks.environment.source import Named
 
-EnvironmentName = Literal["small", "search", "kafka", "crowded", "tight", "disks", "usual"]
+EnvironmentName = Literal["small", "search", "kafka", "crowded", "tight", "disks", "tempo", "usual"]
 """``disks`` has volumes of their own size, ``tight`` low limits, ``small`` agents with little memory, ``crowded`` gateways with less.
 
-``search`` keeps traces in OpenSearch, ``kafka`` has a topic between its collectors.
+``search`` keeps traces in OpenSearch, ``tempo`` in Tempo, and ``kafka`` has a topic between its collectors.
 """
 
 NAMES: tuple[EnvironmentName, ...] = get_args(EnvironmentName)
@@ -35,13 +36,21 @@ RARELY = "10s"
 class Shape:
     """An environment as it is run: the factor by which times of its alerts are shorter, and whether its volumes are file systems.
 
-    No range of a rule is shorter than ``least_seconds``, in which a server is scraped a few times.
+    No range of a rule is shorter than ``least_seconds``, in which a server is scraped a few times. Workloads that are ``absent`` are not
+    started. Programs that it ``needs`` must be on PATH, because ``toolchain/`` cannot build them.
     """
 
     named: Named
     factor: float = 1 / 60
     least_seconds: float = 20
     disks: bool = False
+    absent: frozenset[str] = frozenset()
+    needs: frozenset[str] = frozenset()
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The programs that it needs and that are not on PATH."""
+        return tuple(program for program in sorted(self.needs) if shutil.which(program) is None)
 
 
 @cache
@@ -56,12 +65,20 @@ def shape(name: EnvironmentName) -> Shape:
         if name == "tight":
             return Shape(found)
         return Shape(replace(found, environment=_with_memory(found.environment, "gateway", 64 * 2**20)), least_seconds=40)
-    if name == "kafka":
-        # Members of a group are missed after six seconds at least.
-        return Shape(_kafka(), factor=1 / 20)
     if name == "small":
         small = _small()
         return Shape(replace(small, environment=_with_memory(small.environment, "agent", 128 * 2**20)), least_seconds=40)
+    return _with_other_servers(name)
+
+
+def _with_other_servers(name: EnvironmentName) -> Shape:
+    """Production on another store, or with a topic between its collectors."""
+    if name == "kafka":
+        # Members of a group are missed after six seconds at least.
+        return Shape(_kafka(), factor=1 / 20)
+    if name == "tempo":
+        # None of its alerts is of Grafana, whose metrics are not scraped there.
+        return Shape(_tempo(), absent=frozenset({"grafana"}), needs=frozenset({"tempo"}))
     return Shape(_search())
 
 
@@ -115,6 +132,19 @@ def _search() -> Named:
         "retention.traces": "1d",
     }
     return samples.named("prod-opensearch", changes, name="prod")
+
+
+def _tempo() -> Named:
+    changes = {
+        "access": samples.ABSENT,
+        "backend.limits": {"trace_size": "64Ki"},
+        "sampling.tail": ALL,
+        "aggregation.flush_interval": "2s",
+        "collectors.gateway.replicas": 1,
+        "load": {"spans_per_second": 10, "nodes": 2},
+        "retention.traces": "1d",
+    }
+    return samples.named("prod-tempo", changes, name="prod")
 
 
 def _kafka() -> Named:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.alerts.environments import shape
+from benchmarks.alerts.scenarios import SCENARIOS
 from components.alerts.rules import rules
 from stacks.plan.addresses import OnKubernetes
 from stacks.plan.plan import plan
@@ -17,12 +18,18 @@ Kept = dict[str, Any]
 """``healthy``: what fired while all was well; ``fired``: by alert its fault, its seconds, and the pass in which it fired; ``passes``: when
 each began, in seconds since 1970, how long it took, and the load of the machine."""
 
-NO_TEMPO = (
-    "not fired: neither Tempo nor Grafana can be built here. promtool tries the rule with series of the names that are in their source"
-)
-QUICK = "not fired: gateways on one machine read a backlog of minutes between two scrapes, and have then caught up. promtool tries the rule"
-UNFIRED = {"TracingKafkaReadLate": QUICK, "TracingTempoDown": NO_TEMPO, "TracingGrafanaDown": NO_TEMPO, "TracingStoreDiscards": NO_TEMPO}
+UNFIRED = {
+    "TracingGrafanaDown": "not fired: Grafana cannot be built here. promtool tries the rule with series of the names that are in its source"
+}
 """Alerts that are not fired, with the reason."""
+
+LEFT_OUT = {
+    alert: f"not fired: {' and '.join(f'`{program}`' for program in sorted(needs))} was not on PATH. promtool tries the rule"
+    for scenario in SCENARIOS.values()
+    if (needs := shape(scenario.environment).needs)
+    for alert in scenario.alerts + scenario.after
+}
+"""Alerts that are fired where a program is on PATH that cannot be built here, with the reason where it was not."""
 
 HEAD = """# Alerts, fired
 
@@ -49,7 +56,7 @@ def page(kept: Kept) -> str:
     lines = []
     for name, rule in every_rule().items():
         one = kept["fired"].get(name)
-        fault = one["title"] if one is not None else UNFIRED.get(name, "was not fired yet")
+        fault = one["title"] if one is not None else (UNFIRED | LEFT_OUT).get(name, "was not fired yet")
         lines.append(f"| [{name}](operating.md#{name.lower()}) | {rule.severity} | {fault} | {rule.description} |")
     table = "| Alert | Severity | Fault that fired it | What is lost |\n|---|---|---|---|\n"
     return f"{HEAD}\n{_passes(kept)}\n\n{_healthy(kept)}\n\n{table}" + "\n".join(lines) + "\n"

@@ -52,3 +52,9 @@ def refused(*names: str) -> Callable[[Stage], AbstractContextManager[None]]:
                 stage.faults.wait_healthy(name)
 
     return make
+
+
+@contextmanager
+def unbroken(_: Stage) -> Iterator[None]:
+    """No fault: the load of the scenario is the fault."""
+    yield

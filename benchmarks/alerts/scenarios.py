@@ -22,8 +22,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceS
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
-from benchmarks.alerts.scenario import USUAL, Scenario, refused
-from benchmarks.alerts.topic import ON_A_TOPIC, STORE_ELSEWHERE
+from benchmarks.alerts.scenario import USUAL, Scenario, refused, unbroken
+from benchmarks.alerts.topic import ON_A_TOPIC, ON_TEMPO, STORE_ELSEWHERE
 from benchmarks.repeated import repeated
 from stacks.trial.load import Pace
 
@@ -210,11 +210,6 @@ def _damaged(name: str, away: str) -> Callable[[Stage], AbstractContextManager[N
     return make
 
 
-@contextmanager
-def _none(_: Stage) -> Iterator[None]:
-    yield
-
-
 SCENARIOS = {
     "sampling-down": Scenario(title="The strategy server is away", alerts=("TracingSamplingDown",), make=refused("sampling-0")),
     "access-down": Scenario(title="The login proxy is away", alerts=("TracingAccessDown",), make=refused("access-0")),
@@ -251,7 +246,7 @@ SCENARIOS = {
         make=_backend_away,
         load=HEAVY,
     ),
-    "no-spans": Scenario(title="No service sends", alerts=("TracingNoSpans",), make=_none, load=None),
+    "no-spans": Scenario(title="No service sends", alerts=("TracingNoSpans",), make=unbroken, load=None),
     "gateway-queue": Scenario(
         title="A gateway's queue file is overwritten",
         alerts=("TracingGatewayQueueDamaged",),
@@ -280,7 +275,7 @@ SCENARIOS = {
     "many-traces": Scenario(
         title="Traces are smaller and more than expected",
         alerts=("TracingSamplingFull",),
-        make=_none,
+        make=unbroken,
         load=MANY,
         rises=True,
         environment="tight",
@@ -295,12 +290,13 @@ SCENARIOS = {
     "crowd": Scenario(
         title="More comes than the memory of a gateway holds",
         alerts=("TracingGatewayMemoryFull",),
-        make=_none,
+        make=unbroken,
         load=FLOOD,
         rises=True,
         environment="crowded",
     ),
     **STORE_ELSEWHERE,
+    **ON_TEMPO,
     **ON_A_TOPIC,
 }
 """In the order in which they are run."""

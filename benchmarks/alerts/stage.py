@@ -7,6 +7,7 @@ import threading
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 from urllib.request import ProxyHandler, build_opener
 
@@ -16,7 +17,7 @@ from stacks.placement.outputs import Outputs
 from stacks.trial.account import intake
 from stacks.trial.load import Load
 from tests.servers.small.web import Client
-from tests.waiting import load_per_core
+from tests.waiting import load_per_core, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -136,11 +137,17 @@ class Stage:
         """The alerts that fire now."""
         return self._alerts("firing")
 
+    def settled(self, wanted: set[str], seconds: float) -> set[str]:
+        """Wait until none of these alerts fires or is about to, as some do until each server was scraped; those that still do."""
+        begun = time.monotonic()
+        while (left := self._alerts("pending", "firing") & wanted) and time.monotonic() - begun < seconds:
+            time.sleep(POLL_SECONDS)
+        return left
+
     def _alerts(self, *states: str) -> set[str]:
         (prometheus,) = self.faults.instances("prometheus")
         url = f"http://{prometheus.address}:{prometheus.ports['prometheus']}/api/v1/alerts"
-        with build_opener(ProxyHandler({})).open(url, timeout=30 * load_per_core()) as answer:
-            alerts = json.load(answer)["data"]["alerts"]
+        alerts = until(lambda: _answered(url), url, every=POLL_SECONDS)["data"]["alerts"]
         return {alert["labels"]["alertname"] for alert in alerts if alert["state"] in states}
 
     def wait(self, wanted: set[str], seconds: float) -> Iterator[str]:
@@ -158,3 +165,12 @@ class Stage:
         while (left := self.firing() - but) and time.monotonic() - begun < seconds:
             time.sleep(POLL_SECONDS)
         return left
+
+
+def _answered(url: str) -> Any:  # noqa: ANN401 - a document of JSON
+    """The document at a URL; None while a busy machine does not give it."""
+    try:
+        with build_opener(ProxyHandler({})).open(url, timeout=30) as answer:
+            return json.load(answer)
+    except (OSError, HTTPException):
+        return None

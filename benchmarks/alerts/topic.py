@@ -1,18 +1,19 @@
-"""The faults of a topic between the collectors, and of a store that stands elsewhere."""
+"""The faults of a topic between the collectors, of a store that stands elsewhere, and of Tempo."""
 
 from __future__ import annotations
 
 import json
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 from urllib.request import ProxyHandler, Request, build_opener
 
 import yaml
 
-from benchmarks.alerts.scenario import Scenario, refused
+from benchmarks.alerts.scenario import Scenario, refused, unbroken
 from benchmarks.repeated import repeated
 from components.documents import kafka
+from stacks.trial.load import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 
 GATEWAYS = ("gateway-0", "gateway-1", "gateway-2")
 SESSION_SECONDS = 6
+TRACES_AT_ONCE, BYTES_AT_ONCE, FETCHED_AT_ONCE = 8, 100_000, 20_000
+MUCH = Pace(40, 3600, span_bytes=700, give_up_seconds=5)
+"""More traces than three gateways decide on that hold eight each for two seconds."""
+LARGE = Pace(2, 3600, spans=200, span_bytes=700)
+"""Traces of twice the bytes that the environment lets Tempo keep of one."""
 
 
 def _other_writer(stage: Stage) -> AbstractContextManager[None]:
@@ -57,6 +63,22 @@ def _away_again_and_again(stage: Stage) -> AbstractContextManager[None]:
 
 
 @contextmanager
+def _little_room(stage: Stage) -> Iterator[None]:
+    """Gateways with the bounds of hardly any memory: what they hold is decided on no faster than they read."""
+
+    def bound(document: dict[str, dict[str, dict[str, dict[str, object]]]]) -> None:
+        document["processors"]["tail_sampling"].update(num_traces=TRACES_AT_ONCE)
+        # What is fetched at once would be decided on for longer than the shortened window of the rule, in which nothing else is read.
+        document["receivers"][kafka.RECEIVER].update(max_fetch_size=FETCHED_AT_ONCE, max_partition_fetch_size=FETCHED_AT_ONCE)
+        document["exporters"][kafka.TAKEN]["sending_queue"].update(queue_size=BYTES_AT_ONCE)
+
+    with ExitStack() as stack:
+        for name in GATEWAYS:
+            stack.enter_context(stage.edited(name, _changed(bound)))
+        yield
+
+
+@contextmanager
 def _no_writes(stage: Stage) -> Iterator[None]:
     """Indices that may not be written, as when the disk of the store is too full."""
     _block_writes(stage, blocked=True)
@@ -84,7 +106,25 @@ STORE_ELSEWHERE = {
     ),
 }
 
+ON_TEMPO = {
+    "tempo-down": Scenario(title="Tempo is away", alerts=("TracingTempoDown",), make=refused("tempo-0"), environment="tempo"),
+    "large-traces": Scenario(
+        title="Traces are larger than the limit of Tempo",
+        alerts=("TracingStoreDiscards",),
+        make=unbroken,
+        load=LARGE,
+        environment="tempo",
+    ),
+}
+
 ON_A_TOPIC = {
+    "little-room": Scenario(
+        title="Gateways have too little memory for what comes",
+        alerts=("TracingKafkaReadLate",),
+        make=_little_room,
+        load=MUCH,
+        environment="kafka",
+    ),
     "unreachable": Scenario(
         title="A gateway does not reach the brokers", alerts=("TracingGatewayIdle",), make=_unreachable, environment="kafka"
     ),

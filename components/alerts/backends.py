@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 _MINUTES_5 = 300
 
 DISCARDED = "tempo_discarded_spans_total"
-"""Read in the source of Tempo 3.0.3 (modules/overrides/discarded_spans.go)."""
+"""Seen with Tempo 3.0.3."""
+LOST_REASONS = "invalid_span_id|invalid_trace_id|live_traces_exceeded|trace_too_large|trace_too_large_to_compact|unknown_error"
+"""Reasons of Tempo 3.0.3 for spans that are gone (modules/overrides/discarded_spans.go). What is ``rate_limited`` is counted at each
+attempt, is sent again, and waits in the gateways' queues meanwhile."""
 REJECTED = "jaeger_storage_bulk_index_errors_total"
 """Seen with Jaeger 2.13 before OpenSearch."""
 REQUESTS = "oauth2_proxy_requests_total"
@@ -43,18 +46,18 @@ def backends(plan: Plan, times: Times) -> Iterator[Rule]:
 
 def _discarded(plan: Plan, workload: str, times: Times) -> Rule:
     own = {"namespace": plan.namespace, "job": workload}
-    series = selected(DISCARDED, **own, pod=f"{workload}-0", reason="trace_too_large")
+    series, waiting = (selected(DISCARDED, **own, pod=f"{workload}-0", reason=reason) for reason in ("trace_too_large", "rate_limited"))
     return Rule(
         name=f"{PREFIX}StoreDiscards",
         store=store_of(workload),
         workload=workload,
-        expression=grown(selected(DISCARDED, **own), "reason", times.range(_MINUTES_5)),
+        expression=grown(selected(DISCARDED, **own, reason=LOST_REASONS), "reason", times.range(_MINUTES_5)),
         pending=0,
         severity="critical",
         summary="Tempo discards spans: {{ $labels.reason }}",
-        description="These spans are lost: Tempo took them and left them out of their traces because of a limit.",
+        description="These spans are lost: Tempo refused them for good, or left them out of their traces because of a limit.",
         firing=Trial({series: _RISING}, {"reason": "trace_too_large"}),
-        quiet={series: _STILL},
+        quiet={series: _STILL, waiting: _RISING},
     )
 
 

@@ -81,6 +81,7 @@ def store(
     inet6 = {"enable_inet6": True} if ":" in query_host else {}
     loopback = {"kvstore": {"store": "inmemory"}} | inet6
     ring = {"ring": inet6} if inet6 else {}
+    querier, scheduler = _own_parts(grpc_host, grpc_port)
     # Its argument -config.expand-env goes with the keys of a bucket, and holds for the whole document.
     written = expanded_text if bucket is not None and bucket.expanded else yaml_text
     return written(
@@ -103,6 +104,7 @@ def store(
             },
             "storage": {"trace": _storage(folder, bucket) | _unless_own("blocklist_poll", intervals.block_list, _OWN.block_list)},
             "live_store": _live_store(folder, intervals) | ring,
+            **querier,
             "backend_scheduler": {
                 "local_work_path": f"{folder}/scheduler",
                 "provider": {
@@ -110,11 +112,19 @@ def store(
                     **_unless_own("retention", intervals.retention_job, _OWN.retention_job, within="interval"),
                 },
             },
-            "backend_worker": {"compaction": retention, "finish_on_shutdown_timeout": "2s", **ring},
+            "backend_worker": {"compaction": retention, "finish_on_shutdown_timeout": "2s", **ring, **scheduler},
             "overrides": {"defaults": {"compaction": retention} | _limits(limits)},
             "usage_report": {"reporting_enabled": False},
         }
     )
+
+
+def _own_parts(host: str, port: int) -> tuple[Part, Part]:
+    """Return where the querier and the worker find the frontend and the scheduler. By default they look for them on 127.0.0.1."""
+    if host in {"127.0.0.1", "0.0.0.0"} or ":" in host:  # noqa: S104 - compared, not bound
+        return {}, {}
+    address = f"{host}:{port}"
+    return {"querier": {"frontend_worker": {"frontend_address": address}}}, {"backend_scheduler_addr": address}
 
 
 def _metrics_server(host: str, port: int) -> Part:

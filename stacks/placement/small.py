@@ -47,7 +47,7 @@ from stacks.plan.plan import plan
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from components.local.authority import Authority
@@ -78,12 +78,14 @@ def deploy(
     state: Path | None = None,
     disks: bool = False,
     times: Times | None = None,
+    absent: Collection[str] = (),
 ) -> Iterator[Running]:
     """Run an environment in the shape of a cluster with ``nodes`` agents for as long as the context lasts.
 
     Its traces and queues outlive it in ``state``; certificates, token and secrets of the login are made anew. With
     ``disks`` each volume of the plan is a file system in memory of the volume's size, which ends with the run. ``times`` scales those of
-    the alerts. Raises ``LocalError`` as the placement on one host does.
+    the alerts. Workloads that are ``absent`` have their addresses and are not started. Raises ``LocalError`` as the placement on one host
+    does.
     """
     from components.local.authority import Authority
 
@@ -103,7 +105,8 @@ def deploy(
         ]
         own_files = {path: text for _, those in stores for path, text in those.items()}
         broker, files = own_kafka(named.environment, block[KAFKA], folder.path, filled)
-        every = [*(one for those, _ in stores for one in those), *broker, *trial.before, *small.instances, *trial.after]
+        own = [instance for instance in small.instances if instance.workload.name not in absent]
+        every = [*(one for those, _ in stores for one in those), *broker, *trial.before, *own, *trial.after]
         servers = [*(instance.workload.server for instance in every), *(job.server for job in small.plan.jobs)]
         programs = find_programs(servers, toolchain=ROOT / "toolchain", say=say, stopping=stopping)
         try:

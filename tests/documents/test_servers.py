@@ -221,6 +221,14 @@ def test_tempo_reads_the_keys_of_a_bucket_from_its_environment_or_not_at_all() -
     assert not any("expand-env" in argument for argument in without.arguments)
 
 
+def test_parts_of_tempo_find_each_other_where_it_listens_on_an_address_of_its_own() -> None:
+    small, *usual = (yaml.safe_load(written("tempo", "tempo.yaml", "prod-tempo", target=target)) for target in ("small", "kubernetes"))
+    own = f"{small['server']['grpc_listen_address']}:{small['server']['grpc_listen_port']}"
+    assert small["querier"]["frontend_worker"]["frontend_address"] == own
+    assert small["backend_worker"]["backend_scheduler_addr"] == own
+    assert not any("querier" in document or "backend_scheduler_addr" in document["backend_worker"] for document in usual)
+
+
 def test_a_bucket_without_a_region_names_none() -> None:
     document = tempo.store(
         intake="h:1",

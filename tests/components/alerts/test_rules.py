@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from benchmarks.alerts.page import UNFIRED
+from benchmarks.alerts.page import LEFT_OUT, UNFIRED
 from benchmarks.alerts.scenarios import SCENARIOS
 from components.alerts.file import groups, rules_file, trials_file
 from components.alerts.rule import PREFIX, Times
@@ -141,7 +141,8 @@ def test_every_alert_was_fired_by_its_fault_or_says_why_not() -> None:
     text = (ROOT / "docs" / "alerts.md").read_text()
     rows = dict(re.findall(rf"^\| \[({PREFIX}\w+)\][^|]*\| \w+ \| ([^|]*) \|", text, re.MULTILINE))
     assert rows.keys() == names()
-    assert {name: fault for name, fault in rows.items() if "not fired" in fault} == UNFIRED
+    unfired = {name: fault for name, fault in rows.items() if "not fired" in fault}
+    assert UNFIRED.items() <= unfired.items() <= (UNFIRED | LEFT_OUT).items()
     assert "fired: none." in text
 
 
