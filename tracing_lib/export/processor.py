@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import socket
 import threading
 import time
 from collections import deque
@@ -238,6 +239,7 @@ class ExportProcessor(SpanProcessor):
             self._starting.release()
 
     def _work(self) -> None:
+        socket.getaddrinfo("127.0.0.1", 0)  # starts gevent's thread for names: none can be started at the exit of Python 3.12
         due = time.monotonic() + self._settings.export_interval_seconds
         while self._deadline is None:
             self._wake.wait(max(0.0, due - time.monotonic()))
