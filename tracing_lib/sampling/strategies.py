@@ -68,7 +68,7 @@ class Strategy:
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="ignore", allow_inf_nan=False, strict=True)
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False, strict=True, defer_build=True)
 
 
 class _Probabilistic(_Part):
