@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import signal
+import socket
 import threading
 import weakref
 from contextlib import suppress
@@ -30,8 +31,10 @@ def start_thread(name: str, work: Callable[[], None]) -> threading.Thread:
     """
 
     def run() -> None:
+        if threading.get_native_id() == os.getpid():  # gevent, whose thread for names cannot be started at the exit of Python 3.12
+            socket.getaddrinfo(b"127.0.0.1", 0)
         # A signal delivered to this thread would be handled only when the main thread next runs. Under gevent it is the main thread itself.
-        if hasattr(signal, "pthread_sigmask") and threading.get_native_id() != os.getpid():
+        elif hasattr(signal, "pthread_sigmask"):
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
         attach(set_value(SUPPRESSED, value=True))
         work()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import random
-import socket
 import threading
 import time
 from collections import deque
@@ -239,7 +238,6 @@ class ExportProcessor(SpanProcessor):
             self._starting.release()
 
     def _work(self) -> None:
-        socket.getaddrinfo("127.0.0.1", 0)  # starts gevent's thread for names: none can be started at the exit of Python 3.12
         due = time.monotonic() + self._settings.export_interval_seconds
         while self._deadline is None:
             self._wake.wait(max(0.0, due - time.monotonic()))
@@ -385,8 +383,7 @@ class ExportProcessor(SpanProcessor):
         self.queue.close()
         self._say_withheld()
         accounts = self._accounts()
-        ended = accounts.started - accounts.live
-        self._report = ShutdownReport(ended, accounts.exported, time.monotonic() - started, accounts)
+        self._report = ShutdownReport(accounts.started - accounts.live, accounts.exported, time.monotonic() - started, accounts)
         self._transport.close()
         return self._report
 

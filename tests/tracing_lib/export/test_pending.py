@@ -158,7 +158,9 @@ assert tracing.shutdown().delivered == 6
 
 def test_what_was_staged_at_a_fork_is_the_parents_alone() -> None:
     with Collector("http/protobuf") as collector:
-        answer = subprocess.run([sys.executable, "-c", _FORKING, collector.url], capture_output=True, text=True, check=False)
+        # From Python 3.12 on a fork beside threads is warned of.
+        quiet = "ignore:This process:DeprecationWarning"
+        answer = subprocess.run([sys.executable, "-W", quiet, "-c", _FORKING, collector.url], capture_output=True, text=True, check=False)
     assert (answer.returncode, answer.stderr) == (0, said_of_the_recorder())
     assert len(collector.taken) == len(collector.ids) == 7, "the span that was open at the fork is the parent's"
 
