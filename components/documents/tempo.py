@@ -88,13 +88,7 @@ def store(
         {
             "target": "all",
             "stream_over_http_enabled": True,
-            "server": {
-                "http_listen_address": query_host,
-                "http_listen_port": query_port,
-                "grpc_listen_address": grpc_host,
-                "grpc_listen_port": grpc_port,
-                "log_format": "json",
-            },
+            "server": _server(query_host, query_port) | {"grpc_listen_address": grpc_host, "grpc_listen_port": grpc_port},
             "internal_server": _metrics_server(query_host, telemetry_port),
             "distributor": {
                 "receivers": {"otlp": {"protocols": {"grpc": {"endpoint": intake}}}},
@@ -117,6 +111,11 @@ def store(
             "usage_report": {"reporting_enabled": False},
         }
     )
+
+
+def _server(host: str, port: int) -> Part:
+    """Return the server of queries, which logs as JSON."""
+    return {"http_listen_address": host, "http_listen_port": port, "log_format": "json"}
 
 
 def _own_parts(host: str, port: int) -> tuple[Part, Part]:
