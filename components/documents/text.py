@@ -12,8 +12,14 @@ from typing import Any
 
 import yaml
 
+try:
+    # Eight times as fast. It folds long quoted text at other places, so that a machine without it renders other bytes of equal value.
+    from yaml import CSafeDumper as _SafeDumper
+except ImportError:  # PyYAML was built without libyaml
+    from yaml import SafeDumper as _SafeDumper  # type: ignore[assignment]
 
-class _Plain(yaml.SafeDumper):
+
+class _Plain(_SafeDumper):
     """A dumper without anchors, which no reader of a configuration file expects."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ANN401, ARG002 - the signature that is overridden
@@ -27,11 +33,11 @@ class Quoted(str):
     __slots__ = ()
 
 
-def _represent_quoted(dumper: yaml.SafeDumper, text: Quoted) -> yaml.ScalarNode:
+def _represent_quoted(dumper: _Plain, text: Quoted) -> yaml.ScalarNode:
     return dumper.represent_scalar("tag:yaml.org,2002:str", str(text), style="'")
 
 
-def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+def _represent_text(dumper: _Plain, text: str) -> yaml.ScalarNode:
     # PyYAML writes these as they are; other readers take them for the end of a line, or for nothing.
     style = '"' if any(letter in text for letter in "\x85\u2028\u2029\ufeff") else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)

@@ -101,8 +101,7 @@ def _changes(old: Named, new: Named) -> Iterator[Change]:
     for path in dict.fromkeys([*after, *before]):
         was, becomes = before.get(path), after.get(path)
         # A section that is absent is dumped as null; its settings tell what it becomes.
-        setting = setting_at(path)
-        if was == becomes or setting is None:
+        if was == becomes or (setting := setting_at(path)) is None:
             continue
         text = f"{_noun(setting, path)} {_transition(setting, was, becomes)}"
         told = [consequence(key, was, becomes, *(with_place(side, new.name) for side in sides)) for key, *sides in move.meant(setting.key)]
