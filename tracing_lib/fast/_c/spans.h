@@ -316,11 +316,20 @@ span_add_plain_link(SpanCore *self, PyObject *const *args, Py_ssize_t given)
         }
         return NULL;
     }
-    if (self->end_time != NULL || self->linked || (self->plain_links != NULL && PyList_GET_SIZE(self->plain_links) >= most) || !most) {
-        Py_RETURN_FALSE;
+    if (self->plain_links == NULL) {
+        /* To make a list may collect garbage, and a finalizer may let another thread add the first link. */
+        PyObject *made = PyList_New(0);
+        if (made == NULL) {
+            return NULL;
+        }
+        if (self->plain_links == NULL) {
+            self->plain_links = made;
+        } else {
+            Py_DECREF(made);
+        }
     }
-    if (self->plain_links == NULL && (self->plain_links = PyList_New(0)) == NULL) {
-        return NULL;
+    if (self->end_time != NULL || self->linked || PyList_GET_SIZE(self->plain_links) >= most) {
+        Py_RETURN_FALSE;
     }
     return PyList_Append(self->plain_links, args[0]) < 0 ? NULL : Py_NewRef(Py_True);
 }
