@@ -88,7 +88,8 @@ def store(
         {
             "target": "all",
             "stream_over_http_enabled": True,
-            "server": _server(query_host, query_port) | {"grpc_listen_address": grpc_host, "grpc_listen_port": grpc_port},
+            "server": _http(query_host, query_port)
+            | {"grpc_listen_address": grpc_host, "grpc_listen_port": grpc_port, "log_format": "json"},
             "internal_server": _metrics_server(query_host, telemetry_port),
             "distributor": {
                 "receivers": {"otlp": {"protocols": {"grpc": {"endpoint": intake}}}},
@@ -113,9 +114,9 @@ def store(
     )
 
 
-def _server(host: str, port: int) -> Part:
-    """Return the server of queries, which logs as JSON."""
-    return {"http_listen_address": host, "http_listen_port": port, "log_format": "json"}
+def _http(host: str, port: int) -> Part:
+    """Return where a server of Tempo takes HTTP."""
+    return {"http_listen_address": host, "http_listen_port": port}
 
 
 def _own_parts(host: str, port: int) -> tuple[Part, Part]:
@@ -130,8 +131,7 @@ def _metrics_server(host: str, port: int) -> Part:
     """Return the server of Tempo's metrics. On the port of queries alone, who scrapes could read traces."""
     return {
         "enable": True,
-        "http_listen_address": host,
-        "http_listen_port": port,
+        **_http(host, port),
         # Without it there are no metrics here.
         "register_instrumentation": True,
         # It brings a gRPC server that nothing asks.

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 try:
-    # Eight times as fast. It folds long quoted text at other places, so that a machine without it renders other bytes of equal value.
+    # Several times as fast. It folds long quoted text at other places, so that a machine without it renders other bytes of equal value.
     from yaml import CSafeDumper as _SafeDumper
 except ImportError:  # PyYAML was built without libyaml
     from yaml import SafeDumper as _SafeDumper  # type: ignore[assignment]
