@@ -14,18 +14,22 @@ import os
 import socket
 import sys
 import zlib
+from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
 from components.local.errors import PortsError
 from components.local.files import cache_folder, lives, locked, write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from components.workload import Port
 
 FIRST_REPLACEMENT, LAST_REPLACEMENT = 20_000, 29_999  # above are Kubernetes' node ports (30000) and Linux's ephemeral ports (32768)
+
+_STOP_ONE = "stop what listens there (see: ss -tlnp), then run the same command again"
 
 Key: TypeAlias = "tuple[str, str]"
 
@@ -39,17 +43,29 @@ def choose_ports(wanted: Sequence[tuple[str, Port]], memory: Path) -> Mapping[Ke
 
     Raises PortsError when ``memory`` holds anything else, or no number is left.
     """
-    registry = cache_folder() / "ports.json"
-    with locked(registry.with_suffix(".lock"), on_wait=lambda _holder, _seconds: None):
+    with _registry() as registry:
         remembered = _read_memory(memory)
         reserved = _live_reservations(registry, memory)
         chosen = _choose(wanted, remembered, set(reserved), memory)
-        mine = {"memory": str(memory.absolute()), "pid": os.getpid()}
-        write_atomically(registry, json.dumps({**reserved, **{str(number): mine for number in chosen.values()}}, indent=1))
+        _reserve(chosen.values(), registry, reserved, str(memory.absolute()))
         for (workload, port), number in chosen.items():
             remembered.setdefault(workload, {})[port] = number
         write_atomically(memory, json.dumps(remembered, indent=2, sort_keys=True) + "\n")
     return chosen
+
+
+def free_ports(count: int) -> tuple[int, ...]:
+    """Numbers for servers that live no longer than this process: each is free on this machine, and reserved while the process lives.
+
+    Raises PortsError when fewer are left.
+    """
+    with _registry() as registry:
+        reserved = _live_reservations(registry)
+        found = tuple(islice((n for n in _replacements(str(os.getpid())) if str(n) not in reserved and is_free(n)), count))
+        if len(found) < count:
+            raise PortsError(f"fewer than {count} of the ports {FIRST_REPLACEMENT} to {LAST_REPLACEMENT} are free; {_STOP_ONE}")
+        _reserve(found, registry, reserved, "")
+    return found
 
 
 def is_free(number: int, address: str = "127.0.0.1") -> bool:
@@ -87,16 +103,20 @@ def _choose(
         if (workload, port.name) not in chosen:
             raise PortsError(
                 f"{workload}: no free port for {port.name!r}: {port.number} and {FIRST_REPLACEMENT} to {LAST_REPLACEMENT} are all taken; "
-                "stop what listens there (see: ss -tlnp), then run the same command again"
+                f"{_STOP_ONE}"
             )
     return {(workload, port.name): chosen[workload, port.name] for workload, port in wanted}
 
 
 def _candidates(workload: str, port: Port, memory: Path) -> Iterator[int]:
     yield port.number
-    count = LAST_REPLACEMENT - FIRST_REPLACEMENT + 1
     # Each environment looks from a place of its own, so that even without its memory it mostly finds the same numbers again.
-    start = zlib.crc32(f"{memory.absolute()} {workload} {port.name}".encode())
+    yield from _replacements(f"{memory.absolute()} {workload} {port.name}")
+
+
+def _replacements(place: str) -> Iterator[int]:
+    count = LAST_REPLACEMENT - FIRST_REPLACEMENT + 1
+    start = zlib.crc32(place.encode())
     for step in range(count):
         yield FIRST_REPLACEMENT + (start + step) % count
 
@@ -122,14 +142,28 @@ def _bad_memory(memory: Path) -> PortsError:
     )
 
 
-def _live_reservations(registry: Path, memory: Path) -> dict[str, dict[str, object]]:
-    """Reservations of other environments, without those of processes that have ended."""
+@contextmanager
+def _registry() -> Iterator[Path]:
+    """The file of reserved numbers, held by this process alone."""
+    registry = cache_folder() / "ports.json"
+    with locked(registry.with_suffix(".lock"), on_wait=lambda _holder, _seconds: None):
+        yield registry
+
+
+def _reserve(numbers: Iterable[int], registry: Path, reserved: Mapping[str, dict[str, object]], memory: str) -> None:
+    mine = {"memory": memory, "pid": os.getpid()}
+    write_atomically(registry, json.dumps({**reserved, **{str(number): mine for number in numbers}}, indent=1))
+
+
+def _live_reservations(registry: Path, memory: Path | None = None) -> dict[str, dict[str, object]]:
+    """Reservations of other environments than that of ``memory``, without those of processes that have ended."""
+    own = None if memory is None else str(memory.absolute())
     try:
         content = json.loads(registry.read_text(encoding="utf-8"))
         return {
             number: {"memory": holder["memory"], "pid": holder["pid"]}
             for number, holder in content.items()
-            if holder["memory"] != str(memory.absolute()) and lives(holder["pid"])
+            if holder["memory"] != own and lives(holder["pid"])
         }
     except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
         # A cache that cannot be read is an empty one: a listening server is noticed anyway.

@@ -19,6 +19,7 @@ from components.documents.delivery import DELIVERY_BYTES
 from components.documents.ports import OTLP_GRPC, OTLP_HTTP, SPAN_METRICS, TELEMETRY, ports_of
 from components.local.files import hold_folder
 from components.local.instances import Instance
+from components.local.ports import free_ports
 from components.local.programs import find_programs
 from components.local.supervisor import Supervisor
 from stacks.environment.moves import JaegerBackend
@@ -27,7 +28,7 @@ from stacks.environment.units import approximate_bytes
 from stacks.plan.addresses import OnThisMachine
 from stacks.plan.plan import plan
 from stacks.rehearse.recording import RecordingError, grouped
-from stacks.rehearse.sink import free_port, listening
+from stacks.rehearse.sink import listening
 from stacks.trial.counters import samples
 
 if TYPE_CHECKING:
@@ -118,7 +119,8 @@ def _gateway(named: Named, folder: Path, say: Callable[[str], None]) -> Iterator
 def rehearsing(named: Named, folder: Path) -> tuple[Workload, Mapping[tuple[str, str], int]]:
     """The gateway of an environment that names the policy of each kept span, and free ports for it and for its store."""
     environment = named.environment
-    numbers = {(workload, port.name): free_port() for workload in ("gateway", environment.backend.kind) for port in ports_of(workload)}
+    wanted = [(workload, port.name) for workload in ("gateway", environment.backend.kind) for port in ports_of(workload)]
+    numbers = dict(zip(wanted, free_ports(len(wanted)), strict=True))
     workload = plan(environment, OnThisMachine(str(folder), numbers), name=named.name).workload("gateway")
     return replace(workload, arguments=(*workload.arguments, _GATE)), numbers
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from components.local.ports import free_ports
 from tests.waiting import STALL_SECONDS, until
 
 if TYPE_CHECKING:
@@ -60,12 +61,6 @@ PartitionName=main Nodes=node1 Default=YES MaxTime=5 State=UP
 """
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port: int = found.getsockname()[1]
-        return port
-
-
 @contextmanager
 def _daemon(command: list[str], log: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("wb") as output:
@@ -99,7 +94,8 @@ def running_site(folder: Path) -> Iterator[SlurmSite]:
         part.chmod(0o755)
     configuration = folder / "slurm.conf"
     host = socket.gethostname().partition(".")[0]
-    configuration.write_text(_CONFIGURATION.format(host=host, folder=folder, controller=_free_port(), daemon=_free_port()))
+    controller, daemon = free_ports(2)
+    configuration.write_text(_CONFIGURATION.format(host=host, folder=folder, controller=controller, daemon=daemon))
     environment = {**os.environ, "SLURM_CONF": str(configuration)}
     munged = ["munged", "--foreground", "--force", f"--key-file={key}", f"--socket={folder}/munge.socket", "--num-threads=2"]
     munged += [f"--log-file={folder}/munged.log", f"--pid-file={folder}/munged.pid", f"--seed-file={folder}/munged.seed"]

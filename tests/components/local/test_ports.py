@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from components.local.errors import PortsError
-from components.local.ports import FIRST_REPLACEMENT, LAST_REPLACEMENT, choose_ports, is_free
+from components.local.ports import FIRST_REPLACEMENT, LAST_REPLACEMENT, choose_ports, free_ports, is_free
 from components.workload import Port
 
 if TYPE_CHECKING:
@@ -126,6 +126,22 @@ def test_environments_that_choose_at_the_same_time_share_no_number(tmp_path: Pat
         for chooser in choosers:
             chooser.communicate()
     assert len(numbers) == len(set(numbers)) == 30
+
+
+def test_numbers_for_this_process_alone_are_no_ephemeral_ones_and_nobody_elses(tmp_path: Path, cache: Path) -> None:
+    first, second = free_ports(3), free_ports(3)
+    assert len({*first, *second}) == 6
+    assert all(FIRST_REPLACEMENT <= number <= LAST_REPLACEMENT < 32768 for number in first + second)
+    chosen = choose_ports([("gateway", Port("otlp-grpc", first[0], "grpc"))], tmp_path / "ports.json")
+    assert chosen["gateway", "otlp-grpc"] not in first + second
+    (third,) = free_ports(1)
+    assert third not in {*first, *second, *chosen.values()}
+    assert {holder["pid"] for holder in json.loads((cache / "ports.json").read_text(encoding="utf-8")).values()} == {os.getpid()}
+
+
+def test_more_numbers_than_there_are_are_refused() -> None:
+    with pytest.raises(PortsError, match=f"fewer than 10001 of the ports {FIRST_REPLACEMENT} to {LAST_REPLACEMENT} are free; stop what"):
+        free_ports(10_001)
 
 
 def test_the_reservation_of_a_process_that_has_ended_counts_for_nothing(tmp_path: Path, cache: Path, well_known: int) -> None:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
+from components.local.ports import free_ports
 from examples.virtengine.protos import market_pb2, market_pb2_grpc, veid_pb2, veid_pb2_grpc
 from examples.virtengine.signing import Key
-from tests.examples.virtengine.processes import Service, free_port, get, outputs, post
+from tests.examples.virtengine.processes import Service, get, outputs, post
 from tests.examples.virtengine.spans import Spans
 from tests.waiting import STALL_SECONDS, until
 
@@ -39,7 +40,7 @@ class ChainService(Service):
     """The chain with its gRPC services."""
 
     def __init__(self, folder: Path, outputs_file: Path, block_seconds: float) -> None:
-        self.grpc = f"127.0.0.1:{free_port()}"
+        self.grpc = f"127.0.0.1:{free_ports(1)[0]}"
         arguments = ["--grpc-port", self.grpc.rpartition(":")[2], "--state", folder / "chain", "--block-seconds", block_seconds]
         super().__init__("examples.virtengine.chain", folder, outputs_file, *arguments)
         self.events = self.url.replace("http", "ws") + "/events"

@@ -16,8 +16,8 @@ from opentelemetry.trace import set_span_in_context
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 
+from components.local.ports import free_ports
 from examples.virtengine.protos import escrow_pb2, escrow_pb2_grpc, market_pb2, market_pb2_grpc
-from tests.examples.virtengine.processes import free_port
 from tests.waiting import STALL_SECONDS, until
 from tracing_lib.instrument import transaction
 from tracing_lib.instrument.grpc import grpc_aio_server_interceptor
@@ -38,7 +38,7 @@ class FakeChain(market_pb2_grpc.MsgServicer, escrow_pb2_grpc.MsgServicer, escrow
     """Answers every transaction with a hash and executes it at once, in a trace of its own. A bid becomes a lease."""
 
     def __init__(self, provider: TracerProvider) -> None:
-        self.port, self.grpc_port = free_port(), free_port()
+        self.port, self.grpc_port = free_ports(2)
         self.loop: asyncio.AbstractEventLoop
         self.events: list[dict[str, Any]] = []
         self.sent: list[tuple[str, str]] = []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from functools import partial
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Self
 import httpx
 from websockets.sync.client import connect
 
+from components.local.ports import free_ports
 from tests.tracing_lib.samples import mapping
 from tests.waiting import STALL_SECONDS, cpu_ticks, until
 
@@ -33,12 +33,6 @@ websocket = partial(connect, open_timeout=STALL_SECONDS, ping_timeout=STALL_SECO
 """The same for a WebSocket; each ``recv`` is to be given the time as well."""
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port: int = found.getsockname()[1]
-        return port
-
-
 def outputs(folder: Path, receiver: str, **changes: object) -> Path:
     """Write an outputs file by which every trace goes to ``receiver``; nobody serves strategies."""
     path = folder / "outputs.json"
@@ -51,7 +45,7 @@ class Service:
     """``python -m MODULE --port N ...``; entering waits until it is healthy, leaving kills it where it still runs."""
 
     def __init__(self, module: str, folder: Path, outputs_file: Path | None, *arguments: object) -> None:
-        self.port = free_port()
+        (self.port,) = free_ports(1)
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / f"{module.rpartition('.')[2]}.log"
         self._command = [sys.executable, "-m", module, "--port", str(self.port), *map(str, arguments)]

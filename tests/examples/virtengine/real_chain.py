@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
+from components.local.ports import free_ports
 from examples.virtengine.protos import escrow_pb2, escrow_pb2_grpc, market_pb2, market_pb2_grpc, veid_pb2, veid_pb2_grpc
 from examples.virtengine.signing import Key
-from tests.examples.virtengine.processes import Service, free_port
+from tests.examples.virtengine.processes import Service
 from tests.waiting import STALL_SECONDS
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class RealChain(Service):
     """A chain that makes a block every tenth of a second."""
 
     def __init__(self, folder: Path, outputs_file: Path) -> None:
-        self.grpc_port = free_port()
+        (self.grpc_port,) = free_ports(1)
         self._customer = Key.make()
         stated = ["--grpc-port", self.grpc_port, "--state", folder / "chain", "--block-seconds", BLOCK_SECONDS]
         super().__init__("examples.virtengine.chain", folder, outputs_file, *stated)

@@ -12,10 +12,10 @@ import grpc
 import httpx
 import pytest
 
+from components.local.ports import free_ports
 from examples.virtengine.oracle_program import find_oracle
 from examples.virtengine.protos import oracle_pb2, oracle_pb2_grpc
 from examples.virtengine.signing import Key
-from tests.examples.virtengine.processes import free_port
 from tests.tracing_lib.receivers import attributes, http_receiver
 from tests.waiting import STALL_SECONDS, cpu_ticks, until
 from tracing_lib import Outputs
@@ -42,7 +42,7 @@ def program() -> str:
 @contextmanager
 def running(program: str, folder: Path, variables: dict[str, str]) -> Iterator[str]:
     """The address of an oracle that is configured by variables alone, until SIGTERM ends it in order."""
-    target, health, log = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}", folder / "oracle.log"
+    (target, health), log = (f"127.0.0.1:{number}" for number in free_ports(2)), folder / "oracle.log"
 
     def healthy() -> bool:
         try:

@@ -10,6 +10,7 @@ import pytest
 from components.documents.ports import BY_WORKLOAD
 from components.local.files import hold_folder
 from components.local.instances import Instance
+from components.local.ports import free_ports
 from components.local.programs import find_programs
 from components.local.supervisor import Supervisor
 from stacks.deploy.probe import Sent, received, send
@@ -17,7 +18,6 @@ from stacks.environment.source import ROOT
 from stacks.placement.outputs import outputs
 from stacks.plan.addresses import OnThisMachine
 from stacks.plan.plan import plan
-from stacks.rehearse.sink import free_port
 from tests.stacks import samples
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ def test_spans_reach_a_store_with_its_authority_and_token_and_are_read_by_its_ap
         "sampling.tail.slow": "500ms",
     }
     environment = samples.named("dev", changes).environment
-    numbers = {(name, port.name): free_port() for name in ("gateway", "sampling") for port in BY_WORKLOAD[name]}
+    wanted = [(name, port.name) for name in ("gateway", "sampling") for port in BY_WORKLOAD[name]]
+    numbers = dict(zip(wanted, free_ports(len(wanted)), strict=True))
     placed = plan(environment, OnThisMachine(str(tmp_path), numbers), name="existing")
     gateway = placed.workload("gateway")
     for file in gateway.secret_files:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import textwrap
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from components.local.ports import free_ports
 from tests.tracing_lib.scripted import Collector
 from tests.waiting import STALL_SECONDS, until
 
@@ -112,8 +112,7 @@ PROGRAMS = {
 def test_a_server_that_is_stopped_delivers_every_span_of_its_workers(row: str, tmp_path: Path) -> None:
     with Collector() as collector:
         (tmp_path / "service.py").write_text(SERVICE.format(url=collector.url))
-        with socket.create_server(("127.0.0.1", 0)) as found:
-            port = found.getsockname()[1]
+        (port,) = free_ports(1)
         log = tmp_path / "log"
         command = [sys.executable, "-m", *SERVERS[row].format(port=port).split()]
         with log.open("w") as out:
