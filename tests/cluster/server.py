@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tests.waiting import until
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import httpx
 
     from components.kubernetes.names import Object
@@ -46,12 +49,19 @@ class ApiServer:
         """Ask for an object; the answer may be a refusal."""
         return self._http.post(path_of(mapping), params={"fieldValidation": "Strict"}, json=mapping)
 
-    def define(self, definitions: list[Object]) -> None:
-        """Define kinds, and return when objects of them are served."""
+    @contextmanager
+    def defined(self, definitions: list[Object]) -> Iterator[None]:
+        """Define kinds, whose objects are served until the block ends; the kinds and all their objects are gone after it."""
         for definition in definitions:
             self.apply(definition)
         paths = [f"/apis/{d['spec']['group']}/{d['spec']['versions'][0]['name']}/{d['spec']['names']['plural']}" for d in definitions]
         until(lambda: all(self._http.get(path).status_code == 200 for path in paths), ", ".join(paths), every=0.2)
+        try:
+            yield
+        finally:
+            for definition in definitions:
+                self.delete(definition)
+            until(lambda: all(self._http.get(path).status_code == 404 for path in paths), ", ".join(paths), every=0.2)
 
     def count_quota(self, quota: Object) -> None:
         """Begin to count against a quota, which is otherwise a controller's work."""

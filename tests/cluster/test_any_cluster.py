@@ -12,6 +12,8 @@ from tests.cluster.test_objects import apply_all, assert_within, namespace, pod
 from tests.components.kubernetes import plans, rules
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from components.kubernetes.names import Object
     from components.workload import Plan
     from tests.cluster.server import ApiServer
@@ -21,12 +23,12 @@ BY_SERVICES = rules.WATCHED | {"scraping": "service-monitors"}
 
 
 @pytest.fixture(scope="module")
-def cluster(api_server: ApiServer) -> ApiServer:
+def cluster(api_server: ApiServer) -> Iterator[ApiServer]:
     """The API server with the kinds of the controllers and the priority class of the pods."""
-    api_server.define(kinds.definitions())
     priority = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": "business-critical"}, "value": 1000}
     api_server.apply(priority)
-    return api_server
+    with api_server.defined(kinds.definitions()):
+        yield api_server
 
 
 def planned(name: str, **more: object) -> Plan:

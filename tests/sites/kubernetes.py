@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import socket
 import subprocess
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ import pytest
 
 from components.documents.images import TEST_SERVERS
 from components.local.errors import MissingProgramError
+from components.local.ports import free_ports
 from components.local.programs import find_program
 from stacks.environment.source import ROOT
 from tests.waiting import STALL_SECONDS, cpu_ticks, until
@@ -34,11 +34,11 @@ class ApiServer:
     certificates: Path
     """Its own certificate and that of the authority that signed it, PEM."""
 
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port: int = found.getsockname()[1]
-        return port
+    def client(self) -> httpx.Client:
+        """A client that is the administrator."""
+        # The server's certificate is its own, made at its start.
+        headers = {"Authorization": f"Bearer {self.token}"}
+        return httpx.Client(base_url=self.url, headers=headers, verify=False, timeout=STALL_SECONDS)  # noqa: S501
 
 
 @contextmanager
@@ -56,66 +56,87 @@ def _running(command: list[str], log: Path, environment: Mapping[str, str] | Non
             process.wait()
 
 
-def _wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    def listens() -> bool:
-        assert process.poll() is None, log.read_text(errors="replace")[-2000:]
-        with suppress(OSError):
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return True
-        return False
-
-    until(listens, lambda: log.read_text(errors="replace")[-2000:], progress=lambda: cpu_ticks(process.pid), every=0.1)
-
-
-def _kube_apiserver() -> Path:
+def _programs() -> tuple[str, str]:
+    """The API server and etcd. In CI one that is missing is a failure, elsewhere a skip that says why."""
+    strict = os.environ.get("CI") == "true"
+    etcd = shutil.which("etcd")
+    if etcd is None or shutil.which("openssl") is None:
+        message = "etcd or openssl is not on PATH: apt-get install etcd-server openssl (make debian)"
+        if strict:
+            raise FileNotFoundError(message)
+        pytest.skip(message)
     try:
-        return find_program(TEST_SERVERS["kube-apiserver"], toolchain=ROOT / "toolchain", say=print)
+        return str(find_program(TEST_SERVERS["kube-apiserver"], toolchain=ROOT / "toolchain", say=print)), etcd
     except MissingProgramError as error:
-        if os.environ.get("CI") == "true":
+        if strict:
             raise
         pytest.skip(f"kube-apiserver is neither on PATH nor can it be built: {error}")
+
+
+_QUIET = (
+    "--watch-cache=false",
+    "--enable-priority-and-fairness=false",
+    "--etcd-count-metric-poll-period=0",
+    "--etcd-db-metric-poll-interval=0",
+    "--endpoint-reconciler-type=none",
+    "--profiling=false",
+)
+"""What a server does besides answering, which would take processor time from the tests beside it."""
 
 
 @contextmanager
 def running_api_server(folder: Path) -> Iterator[ApiServer]:
     """Run one until the block ends; skip the test where its programs are not to be had."""
-    etcd = shutil.which("etcd")
-    if etcd is None or shutil.which("openssl") is None:
-        pytest.skip("etcd or openssl is not on PATH: apt-get install etcd-server openssl (make debian)")
-    program = _kube_apiserver()
-    subprocess.run(["openssl", "genrsa", "-out", folder / "sa.key", "2048"], check=True, capture_output=True)
+    program, etcd = _programs()
+    subprocess.run(["openssl", "genrsa", "-out", folder / "accounts.key", "2048"], check=True, capture_output=True)
     token = secrets.token_hex(16)
     (folder / "tokens.csv").write_text(f'{token},tester,tester,"system:masters"\n')
-    client, peer, port = _free_port(), _free_port(), _free_port()
-    stored = f"http://127.0.0.1:{client}"
+    client, peer, port = free_ports(3)
+    store, peers = f"http://127.0.0.1:{client}", f"http://127.0.0.1:{peer}"
+    etcd_command = [etcd, f"--data-dir={folder / 'etcd'}", "--unsafe-no-fsync"]
+    etcd_command += [f"--listen-client-urls={store}", f"--advertise-client-urls={store}", f"--listen-peer-urls={peers}"]
+    etcd_command += [f"--initial-advertise-peer-urls={peers}", f"--initial-cluster=default={peers}"]
+    server_command = [
+        program,
+        f"--etcd-servers={store}",
+        "--bind-address=127.0.0.1",
+        f"--secure-port={port}",
+        f"--cert-dir={folder / 'certificates'}",
+        "--service-account-issuer=https://kubernetes.default.svc",
+        f"--service-account-key-file={folder / 'accounts.key'}",
+        f"--service-account-signing-key-file={folder / 'accounts.key'}",
+        "--service-cluster-ip-range=10.96.0.0/16,fd00:10:96::/112",
+        "--authorization-mode=RBAC",
+        f"--token-auth-file={folder / 'tokens.csv'}",
+        *_QUIET,
+    ]
     with ExitStack() as stack:
-        command = [etcd, "--data-dir", str(folder / "etcd"), "--listen-client-urls", stored, "--advertise-client-urls", stored]
-        command += ["--listen-peer-urls", f"http://127.0.0.1:{peer}", "--unsafe-no-fsync"]
-        environment = {**os.environ, "ETCD_UNSUPPORTED_ARCH": "arm64"}
-        _wait_for_port(client, stack.enter_context(_running(command, folder / "etcd.log", environment)), folder / "etcd.log")
-        server = [
-            str(program),
-            f"--etcd-servers={stored}",
-            "--bind-address=127.0.0.1",
-            f"--secure-port={port}",
-            f"--cert-dir={folder / 'certificates'}",
-            "--service-account-issuer=https://kubernetes.default.svc",
-            f"--service-account-key-file={folder / 'sa.key'}",
-            f"--service-account-signing-key-file={folder / 'sa.key'}",
-            "--service-cluster-ip-range=10.96.0.0/16",
-            "--authorization-mode=RBAC",
-            "--disable-admission-plugins=ServiceAccount",
-            f"--token-auth-file={folder / 'tokens.csv'}",
-        ]
+        stack.enter_context(_running(etcd_command, folder / "etcd.log", {**os.environ, "ETCD_UNSUPPORTED_ARCH": "arm64"}))
         log = folder / "kube-apiserver.log"
-        _wait_for_port(port, stack.enter_context(_running(server, log)), log)
+        process = stack.enter_context(_running(server_command, log))
         started = ApiServer(f"https://127.0.0.1:{port}", token, folder / "certificates" / "apiserver.crt")
-        _wait_until_ready(started, log)
+        with started.client() as http:
+            _wait_until_ready(http, process, log)
+            _make_account(http)
         yield started
 
 
-def _wait_until_ready(server: ApiServer, log: Path) -> None:
-    headers = {"Authorization": f"Bearer {server.token}"}
-    # The server's certificate is its own, made at its start.
-    with httpx.Client(base_url=server.url, headers=headers, verify=False, timeout=STALL_SECONDS) as client:  # noqa: S501
-        until(lambda: client.get("/readyz").status_code == 200, lambda: log.read_text(errors="replace")[-2000:], every=0.2)
+def _wait_until_ready(http: httpx.Client, process: subprocess.Popen[bytes], log: Path) -> None:
+    def ready() -> bool:
+        assert process.poll() is None, log.read_text(errors="replace")[-2000:]
+        try:
+            return http.get("/readyz").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    until(ready, lambda: log.read_text(errors="replace")[-2000:], progress=lambda: cpu_ticks(process.pid), every=0.2)
+
+
+def _make_account(http: httpx.Client) -> None:
+    """Make the account of the pods of ``default``, which is otherwise a controller's work."""
+    account = {"metadata": {"name": "default"}, "automountServiceAccountToken": False}
+    until(
+        lambda: http.post("/api/v1/namespaces/default/serviceaccounts", json=account).status_code in {201, 409},
+        "the namespace default",
+        every=0.2,
+    )

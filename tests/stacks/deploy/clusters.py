@@ -48,9 +48,10 @@ class Cluster:
         return found
 
     def namespace(self, prefix: str = "test") -> str:
-        """A new namespace."""
+        """A new namespace, with the account of its pods, which is otherwise a controller's work."""
         name = f"{prefix}-{uuid.uuid4().hex[:8]}"
         self.ask("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
+        self.ask("POST", f"/api/v1/namespaces/{name}/serviceaccounts", {"metadata": {"name": "default"}})
         return name
 
     def status(self, path: str, status: Mapping[str, Any]) -> None:
