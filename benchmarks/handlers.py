@@ -49,7 +49,7 @@ def grpc_interceptors(mode: str, provider: Any) -> list[Any]:  # noqa: ANN401
         return [grpc_server_interceptor(tracer_provider=provider)]
     from opentelemetry.instrumentation.grpc import server_interceptor
 
-    return [server_interceptor(provider)]
+    return [server_interceptor(provider)]  # type: ignore[no-untyped-call]  # it has no types
 
 
 def asgi_wrapped(mode: str, application: Any, provider: Any) -> Any:  # noqa: ANN401

@@ -9,10 +9,12 @@ import subprocess
 import sys
 import urllib.request
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+T = TypeVar("T")
 
 
 def interval(values: Sequence[float], share: float = 0.9) -> tuple[float, float, float]:
@@ -29,7 +31,7 @@ def shown(values: Sequence[float], digits: int = 2) -> str:
     return f"{middle:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
-def turned(names: Sequence[str], round_number: int) -> list[str]:
+def turned(names: Sequence[T], round_number: int) -> list[T]:
     """The candidates in this round's order."""
     at = round_number % len(names)
     return [*names[at:], *names[:at]]

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 
 from benchmarks.alerts.environments import NAMES, shape
 from benchmarks.alerts.page import Kept, page
-from benchmarks.alerts.scenarios import SCENARIOS, USUAL
+from benchmarks.alerts.scenario import USUAL
+from benchmarks.alerts.scenarios import SCENARIOS
 from benchmarks.alerts.stage import Stage
 from components.alerts.rule import Times
 from components.local.errors import LocalError
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from benchmarks.alerts.environments import EnvironmentName
-    from benchmarks.alerts.scenarios import Scenario
+    from benchmarks.alerts.scenario import Scenario
 
 RESULTS, PAGE = Path(__file__).with_name("kept.json"), ROOT / "docs" / "alerts.md"
 HEALTHY_SECONDS = 60
@@ -94,7 +95,7 @@ def main() -> int:
 
 
 def _run(this: Pass, environment: EnvironmentName, wanted: Mapping[str, Scenario]) -> list[str]:
-    one, problems, lasting = shape(environment), [], set[str]()
+    one, problems, lasting = shape(environment), list[str](), set[str]()
     times = Times(one.factor, least_seconds=one.least_seconds)
     with tempfile.TemporaryDirectory(prefix="alerts-") as folder, _kept_going(f"environment {environment}", problems):
         state = Path(folder)

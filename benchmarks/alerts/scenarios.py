@@ -143,7 +143,7 @@ class _Refusing(TraceServiceServicer):
 def _other_store(stage: Stage) -> Iterator[None]:
     """Another server in place of the store, which refuses what it is sent for good."""
     listed, server = stage.faults.find("jaeger-0"), grpc.server(ThreadPoolExecutor(4))
-    add_TraceServiceServicer_to_server(_Refusing(), server)
+    add_TraceServiceServicer_to_server(_Refusing(), server)  # type: ignore[no-untyped-call]  # written by protoc
     with refused("jaeger-0")(stage):
         server.add_insecure_port(f"{listed.address}:{listed.ports['otlp-grpc']}")
         server.start()

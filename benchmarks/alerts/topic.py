@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.request import ProxyHandler, Request, build_opener
 
 import yaml
@@ -41,7 +41,7 @@ def _unreachable(stage: Stage) -> AbstractContextManager[None]:
     return stage.edited("gateway-2", _changed(lambda document: document["receivers"][kafka.RECEIVER].update(brokers=nowhere)))
 
 
-def _changed(change: Callable[[dict[str, dict[str, dict[str, dict[str, object]]]]], object]) -> Callable[[str], str]:
+def _changed(change: Callable[[Any], object]) -> Callable[[str], str]:
     def edit(text: str) -> str:
         document = yaml.safe_load(text)
         change(document)
@@ -66,7 +66,7 @@ def _away_again_and_again(stage: Stage) -> AbstractContextManager[None]:
 def _little_room(stage: Stage) -> Iterator[None]:
     """Gateways with the bounds of hardly any memory: what they hold is decided on no faster than they read."""
 
-    def bound(document: dict[str, dict[str, dict[str, dict[str, object]]]]) -> None:
+    def bound(document: Any) -> None:  # noqa: ANN401 - a collector's document
         document["processors"]["tail_sampling"].update(num_traces=TRACES_AT_ONCE)
         # What is fetched at once would be decided on for longer than the shortened window of the rule, in which nothing else is read.
         document["receivers"][kafka.RECEIVER].update(max_fetch_size=FETCHED_AT_ONCE, max_partition_fetch_size=FETCHED_AT_ONCE)

@@ -64,7 +64,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _tell(found: results.Result, problems: list[str]) -> None:
-    rows = found.account.rows() | {"healthy again after": found.healthy_after, "load average of the machine": f"{found.load_average:.1f}"}
+    rows = dict(found.account.rows()) | {
+        "healthy again after": found.healthy_after,
+        "load average of the machine": f"{found.load_average:.1f}",
+    }
     if found.computed is not None:
         rows |= {"most memory by the arithmetic": f"{found.computed.resident / 2**20:.0f} MiB"}
         rows |= {"spans/s that the memory holds": f"{found.computed.spans_per_second:.0f}"}

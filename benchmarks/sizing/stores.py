@@ -114,8 +114,8 @@ def _own(kind: Kind, folder: Path, say: Callable[[str], None]) -> Iterator[Store
         names = [workload.name for workload in plan(named.environment, OnThisMachine(there), name=named.name).workloads]
         numbers = choose_ports([(name, port) for name in names for port in BY_WORKLOAD[name]], held.path / "ports.json")
         placed = plan(named.environment, OnThisMachine(there, numbers), name=named.name)
-        (alone,) = [one for one in one_each(placed) if one.workload.role == "backend"]
-        workload = placed.workload(alone.name)
+        (workload,) = [one for one in placed.workloads if one.role == "backend"]
+        (alone,) = [one for one in one_each(placed) if one.name == workload.name]
         programs = find_programs([workload.server], toolchain=ROOT / "toolchain", say=say)
         with Supervisor([alone], programs, held, say) as supervisor:
             target = f"127.0.0.1:{workload.port('otlp-grpc').number}"
