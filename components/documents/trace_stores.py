@@ -83,7 +83,8 @@ class Cassandra:
                     "compaction_window": f"{window_minutes(self.retention_seconds)}m",
                 },
                 "connection": {
-                    "servers": list(self.hosts),
+                    # Each with its port, because Jaeger takes a name of one part for a path without it.
+                    "servers": [f"{host}:{self.port}" for host in self.hosts],
                     "port": self.port,
                     **local,
                     "timeout": _TIMEOUT,

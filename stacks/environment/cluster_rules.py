@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, TypeVar
 
 from stacks.environment.cluster import Pods
 from stacks.environment.section import Section
-from stacks.environment.units import format_bytes, shown
+from stacks.environment.units import format_bytes, format_percent, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -161,3 +162,14 @@ def _external(environment: Environment, target: Kubernetes) -> Iterator[Broken]:
             yield key, "the token stays with the stack, because services in other namespaces and the probe are told it; leave it out"
         elif name in issued:
             yield key, f"{shown(name)} is written by cert-manager, as {known[name].rpartition('.')[0]}.certificate says; keep one of them"
+
+
+def broken_processor_share(key: str, share: float) -> Iterator[Broken]:
+    """The rule of a HorizontalPodAutoscaler, which counts a share of the requested CPU in whole percent, from 1."""
+    percent = round(share * 100)
+    if not percent or not math.isclose(share * 100, percent):
+        right = format_percent(max(1, percent) / 100) if share else "70 %"
+        yield (
+            key,
+            f'{format_percent(share)} is not a whole percentage of 1 % or more, and Kubernetes knows no other; write for example "{right}"',
+        )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from components.documents.delivery import DELIVERY_BYTES
+from components.documents.queues import MOST_BATCH_BYTES
 from stacks.environment.move_rules import SECOND, of_second
 from stacks.environment.units import approximate_bytes, format_bytes, format_duration, format_percent
 
@@ -339,8 +340,11 @@ def catching_up_bytes(environment: Environment) -> int:
 
 
 def taken_bytes(environment: Environment) -> int:
-    """Bytes of spans that one gateway may have taken from Kafka and not decided on: what its memory holds, twice over."""
-    return 2 * most_underway_bytes(environment)
+    """Bytes of spans that one gateway may have taken from Kafka and not decided on: what its memory holds, twice over.
+
+    They are at least two of the largest batches, because a queue that is smaller than a batch takes none.
+    """
+    return 2 * max(most_underway_bytes(environment), MOST_BATCH_BYTES)
 
 
 def kept_bytes(environment: Environment) -> int:

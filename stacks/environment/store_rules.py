@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from stacks.environment.units import format_duration
+from stacks.environment.cluster_rules import broken_processor_share
+from stacks.environment.units import format_duration, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,11 +75,22 @@ def _autoscaling(environment: Environment, backend: Jaeger) -> Iterator[Broken]:
         yield "backend.autoscaling", "is done by a cluster alone; leave it out, or write target.kind: kubernetes"
     elif (most := backend.autoscaling.max_replicas) < backend.replicas:
         yield "backend.autoscaling.max_replicas", f"{most} is less than backend.replicas; write {backend.replicas} or more"
-    if not backend.autoscaling.cpu:
-        yield "backend.autoscaling.cpu", '0 % would always ask for the most; write for example "70 %"'
+    yield from broken_processor_share("backend.autoscaling.cpu", backend.autoscaling.cpu)
+
+
+_BEGINNING = "[a-z0-9][a-z0-9-]*[a-z0-9]([-.][a-z0-9]+)*|([a-z0-9]+[-.])*[a-z0-9]{2,}[.][a-z0-9]+"
+_TAKEN = re.compile(rf"(?=.{{4}})([0-9]+([.][0-9]+){{3}}|({_BEGINNING})?[a-z0-9]+(--?[a-z0-9]+)*([.][a-z]+)?):[0-9]+")
+"""Servers that Jaeger takes: the form of `IsURL` in its github.com/asaskevich/govalidator, of what is a host and a port here."""
 
 
 def _cassandra(environment: Environment, storage: Cassandra) -> Iterator[Broken]:
+    for number, server in enumerate(storage.servers):
+        if not _TAKEN.fullmatch(server):
+            right = "as it takes few with parts of one letter, or with two hyphens in a row after a dot"
+            yield (
+                f"backend.storage.servers.{number}",
+                f"{shown(server)} is none that Jaeger takes, {right}; write an address or another name",
+            )
     numbers = {server.rpartition(":")[2] for server in storage.servers}
     if len(numbers) > 1:
         right = "its nodes tell each other's addresses without one, so that all listen on the same; write one port"

@@ -6,6 +6,7 @@ import math
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from stacks.environment.cluster_rules import broken_processor_share
 from stacks.environment.units import format_duration
 
 if TYPE_CHECKING:
@@ -80,8 +81,7 @@ def _autoscaling(environment: Environment) -> Iterator[Broken]:
         )
     if scale.max_replicas < collectors.gateway.replicas:
         yield f"{key}.max_replicas", f"{scale.max_replicas} is less than the gateways; write {collectors.gateway.replicas} or more"
-    if not scale.cpu:
-        yield f"{key}.cpu", '0 % would always ask for the most; write for example "70 %"'
+    yield from broken_processor_share(f"{key}.cpu", scale.cpu)
 
 
 def _security(section: Kafka) -> Iterator[Broken]:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 LONG = "l" * 63
 NAMES = ("a", "0-a", LONG)
 TEXTS = ("x", "/items/${id}", "$$", "a: b #c", "'\"\\", "- d", "1e3", "404", "true", "ü😀", "{{ e }}", "a\nb", "x" * 2000)
+WHOLE = 12
+"""Tries of each variant as a whole; one that does not fit is refused."""
 STRINGS = {
     "https?://": ("http://a", "https://a.b:9200/x", "http://10.0.0.1"),
     "([0-9]{1,5})": ("a:1", "10.0.0.1:65535", f"{LONG}.example.org:9042"),
@@ -52,7 +54,7 @@ def environments(count: int) -> Iterator[Named]:
     for number in range(count):
         chance = random.Random(number)  # noqa: S311 - to be repeated
         tree = samples.settings(list(samples.FILES)[number % len(samples.FILES)])
-        paths = list(_leaves(environment_schema(), chance))
+        paths = list(_leaves(environment_schema(), chance, tree))
         chance.shuffle(paths)
         taken = named(tree, source="edges", name=f"edges-{number}")
         for path, value in paths:
@@ -77,33 +79,54 @@ def _resolved(node: Node) -> Node:
     return node
 
 
-def _leaves(node: Node, chance: random.Random, path: Path = ()) -> Iterator[tuple[Path, object]]:
-    """Each setting below a node, and of a mapping by name some entries, with one of its edges."""
+def _leaves(node: Node, chance: random.Random, base: object, path: Path = ()) -> Iterator[tuple[Path, object]]:
+    """Each setting below a node with one of its edges, and entries as a whole of a mapping by name and where there are variants."""
     node = _resolved(node)
-    for variant in map(_resolved, node.get("oneOf") or node.get("anyOf") or [node]):
+    variants = _variants(node)
+    for variant in variants:
         if "properties" in variant:
-            for name, child in variant["properties"].items():
-                yield from _leaves(child, chance, (*path, name))
-        elif free := next(iter(variant.get("patternProperties", {}).values()), None):
-            for name in chance.sample(TEXTS, 3):
-                child = _resolved(free)
-                yield from _whole(child, chance, (*path, name))
+            if path[1:] and len(variants) > 1:
+                yield from ((path, _entry(variant, chance, number / WHOLE / 2)) for number in range(WHOLE))
+            if isinstance(base, dict) and _is_of(base, variant):
+                for name, child in variant["properties"].items():
+                    # What is not there has defaults, or is nothing whose settings could be tried one by one.
+                    yield from _leaves(child, chance, base.get(name, child.get("default", {})), (*path, name))
+        elif free := _free(variant):
+            yield from (((*path, name), _entry(free, chance, 0.5)) for name in chance.sample(TEXTS, 3))
         elif variant.get("type") != "null":
             # The last that is taken stays: what is small is taken beside more than what is large.
             edges = list(_edges(variant))
             yield from ((path, edge) for edge in chance.sample(edges, min(3, len(edges))))
 
 
-def _whole(node: Node, chance: random.Random, path: Path) -> Iterator[tuple[Path, object]]:
-    """An entry of a mapping by name, its settings together, since it has no base beside which one could be tried."""
-    if "properties" not in node:
-        yield from _leaves(node, chance, path)
-        return
-    leaves = [(below, value) for below, value in _leaves(node, chance) if below[0] in node.get("required", ()) or chance.random() < 0.5]
-    entry: dict[str, Any] = {}
-    for below, value in leaves:
-        entry = _with(entry, below, value)
-    yield path, entry
+def _variants(node: Node) -> list[Node]:
+    return [_resolved(variant) for variant in node.get("oneOf") or node.get("anyOf") or [node]]
+
+
+def _free(node: Node) -> Node | None:
+    """The entries of a mapping by name."""
+    found = next(iter(node.get("patternProperties", {}).values()), None)
+    return found if found is None else _resolved(found)
+
+
+def _is_of(base: Mapping[str, Any], variant: Node) -> bool:
+    kind = variant["properties"].get("kind", {})
+    return "const" not in kind or base.get("kind", kind["const"]) == kind["const"]
+
+
+def _entry(node: Node, chance: random.Random, share: float) -> object:
+    """A value of a node: of a mapping what is required and a share of the rest, of what has variants one."""
+    variant = chance.choice([one for one in _variants(_resolved(node)) if one.get("type") != "null"])
+    if len(_variants(variant)) > 1:
+        return _entry(variant, chance, share)
+    if "properties" in variant:
+        taken = {
+            name: child for name, child in variant["properties"].items() if name in variant.get("required", ()) or chance.random() < share
+        }
+        return {name: _entry(child, chance, share) for name, child in taken.items()}
+    if free := _free(variant):
+        return {name: _entry(free, chance, share) for name in chance.sample(NAMES, 2)}
+    return chance.choice(list(_edges(variant)))
 
 
 def _edges(shape: Node) -> Iterator[object]:

@@ -6,14 +6,18 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from stacks.environment.parse import BadEnvironmentError
+from stacks.environment.source import named as environment_named
 from stacks.plan.plan import plan
 from stacks.plan.targets import addresses_of
 from tests.servers.edges import environments
 from tests.servers.validation import ARGUMENTS, validated
+from tests.stacks import samples
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,3 +50,40 @@ def test_what_check_calls_right_is_taken_by_the_servers(edges: list[tuple[Named,
                 assert done.returncode == 0, f"{said}\n{named.name} {workload.name}: {named.environment.model_dump_json()}"
     assert {program for program, _ in tried} == set(ARGUMENTS)
     assert len(tried) > 2 * EDGES
+
+
+HOSTS = (
+    "cassandra",
+    "a",
+    "1",
+    "a--b",
+    "a.b",
+    "a.example.org",
+    "10.0.0.1",
+    "cassandra-0.cassandra.ns.svc",
+    "a.b.c.d.e",
+    "a.1",
+    "a-b.c-d.e--f",
+)
+
+
+def test_names_of_cassandra_that_check_takes_are_those_that_jaeger_takes(programs: dict[str, Path], tmp_path: Path) -> None:
+    settings = samples.settings("prod")
+    settings["backend"] = {"kind": "jaeger", "storage": {"kind": "cassandra", "servers": ["host:9042"], "datacenter": "dc1"}}
+    known = environment_named(settings, source="hosts", name="hosts")
+    workload = plan(known.environment, addresses_of(known), name="hosts").workload("jaeger")
+    (document, *others) = workload.documents
+    taken = {}
+    for host in HOSTS:
+        settings["backend"]["storage"]["servers"] = [f"{host}:9042"]
+        try:
+            environment_named(settings, source="hosts", name="hosts")
+        except BadEnvironmentError:
+            taken[host] = False
+        else:
+            taken[host] = True
+        text = document.text.replace("host:9042", f"{host}:9042")
+        assert text != document.text
+        changed = replace(workload, documents=(replace(document, text=text), *others))
+        assert (validated(programs["jaeger"], changed, tmp_path).returncode == 0) == taken[host], host
+    assert set(taken.values()) == {True, False}

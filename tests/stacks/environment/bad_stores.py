@@ -81,7 +81,21 @@ STORES = [
         "autoscaling for nothing",
         _cassandra() | {"autoscaling": {"max_replicas": 2, "cpu": "0 %"}},
         "backend.autoscaling.cpu",
-        "would always ask for the most",
+        "0 % is not a whole percentage of 1 % or more",
         "70 %",
+    ),
+    _backend(
+        "a name that Jaeger takes for no host",
+        _cassandra(servers=["cassandra:9042", "a.b.c.d.e:9042"]),
+        "backend.storage.servers.1",
+        '"a.b.c.d.e:9042" is none that Jaeger takes',
+        "write an address or another name",
+    ),
+    _backend(
+        "autoscaling by parts of a percent",
+        _cassandra() | {"autoscaling": {"max_replicas": 2, "cpu": "70.5 %"}},
+        "backend.autoscaling.cpu",
+        "70.5 % is not a whole percentage",
+        '"70 %"',
     ),
 ]

@@ -121,9 +121,17 @@ TRANSPORTS = [
         "gateways for nothing",
         "gateway.autoscaling.cpu",
         {},
-        "0 % would always ask for the most",
+        "0 % is not a whole percentage of 1 % or more",
         '"70 %"',
         **{"collectors.gateway.autoscaling": {"max_replicas": 4, "cpu": "0 %"}},
+    ),
+    _kafka(
+        "a share of CPU that rounds to nothing",
+        "gateway.autoscaling.cpu",
+        {},
+        "0.4 % is not a whole percentage of 1 % or more",
+        '"1 %"',
+        **{"collectors.gateway.autoscaling": {"max_replicas": 4, "cpu": "0.4 %"}},
     ),
     Bad(
         "gateways scaled without a topic",
