@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from components.documents.queues import FLUSH_SECONDS
 from stacks.environment.sizing import (
     acknowledge_seconds,
     away_seconds,
@@ -90,8 +91,11 @@ def _has_agent_queue(environment: Environment) -> bool:
 
 
 def spans_with_agent(environment: Environment) -> int:
-    """Most spans that an agent has acknowledged and no gateway has answered for, while nothing fails: they go with its pod."""
-    return math.ceil(flow(environment).recorded / environment.load.nodes * acknowledge_seconds(environment))
+    """Most spans that an agent has acknowledged and no gateway has answered for, while nothing fails: they go with its pod.
+
+    A span waits for its batch to be full, and then for the answer to it.
+    """
+    return math.ceil(flow(environment).recorded / environment.load.nodes * (FLUSH_SECONDS + acknowledge_seconds(environment)))
 
 
 def topic_bytes(environment: Environment) -> float:
