@@ -64,6 +64,7 @@ def free_ports(count: int) -> tuple[int, ...]:
         found = tuple(islice((n for n in _replacements(str(os.getpid())) if str(n) not in reserved and is_free(n)), count))
         if len(found) < count:
             raise PortsError(f"fewer than {count} of the ports {FIRST_REPLACEMENT} to {LAST_REPLACEMENT} are free; {_STOP_ONE}")
+        # Of no environment, so that no later choice of one gives them up.
         _reserve(found, registry, reserved, "")
     return found
 

@@ -79,7 +79,8 @@ class GatewayAutoscaling(TypedDict):
     """Most gateways, of which each has a claim of its own from the beginning; `replicas` is the least. No more than
     `collectors.kafka.partitions`, because each of them needs one. Required: it bounds the quota and the claims."""
     cpu: NotRequired[str]
-    """Share of the requested CPU above which one more is started. Default: 70 %, so that a gateway has room until the next one reads."""
+    """Share of the requested CPU, in whole percent, above which one more is started. Default: 70 %, so that a gateway has room until the
+    next one reads."""
     lag: NotRequired[int]
     """Records that wait on the topic for each gateway above which one more is started, by the external metric `kafka_consumergroup_lag`
     with the labels `consumergroup` and `topic`, as kafka_exporter names them, which an adapter for Prometheus has to serve. Default:

@@ -25,10 +25,10 @@ class Storage(TypedDict):
     write-ahead log stays on a volume. `gcs`: Blocks in a bucket of Google Cloud Storage; the write-ahead log stays on a volume.
     `azure`: Blocks in a container of an Azure storage account; the write-ahead log stays on a volume."""
     servers: NotRequired[list[str]]
-    """With `kind: cassandra`: Nodes that are asked first, as `host:port`; they tell of the others, which listen on the same port.
-    Required. With `kind: opensearch`: URLs of nodes, or of what stands before them; all of one scheme, since `http` sends spans and
-    the password in clear. Required. With `kind: elasticsearch`: URLs of nodes, or of what stands before them; all of one scheme,
-    since `http` sends spans and the password in clear. Required."""
+    """With `kind: cassandra`: Nodes that are asked first, as `host:port`; they tell of the others, which listen on the same port. Jaeger
+    refuses some short names, as `check` says. Required. With `kind: opensearch`: URLs of nodes, or of what stands before them; all of
+    one scheme, since `http` sends spans and the password in clear. Required. With `kind: elasticsearch`: URLs of nodes, or of what
+    stands before them; all of one scheme, since `http` sends spans and the password in clear. Required."""
     keyspace: NotRequired[str]
     """With `kind: cassandra`: Keyspace of the traces. Default: `jaeger_` and the environment's name, with `_` for what a keyspace cannot
     hold, so that no two environments share one."""
@@ -117,7 +117,8 @@ class Autoscaling(TypedDict):
     max_replicas: int
     """Most replicas; `replicas` is the least. Required: it bounds the quota, and what the store is asked at once."""
     cpu: NotRequired[str]
-    """Share of the requested CPU above which one more is started. Default: 70 %, so that a replica has room until the next one serves."""
+    """Share of the requested CPU, in whole percent, above which one more is started. Default: 70 %, so that a replica has room until the
+    next one serves."""
     queue: NotRequired[str]
     """Bytes waiting in the gateways' queues for each replica above which one more is started, by the external metric
     `otelcol_exporter_queue_size`, which an adapter for Prometheus has to serve. Default: none, CPU decides alone."""

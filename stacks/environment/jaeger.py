@@ -29,7 +29,8 @@ class Cassandra(Section):
     servers: tuple[HostPort, ...] = Field(
         title="servers of the store", min_length=1, strict=False, examples=[["cassandra.cassandra.svc:9042"]]
     )
-    """Nodes that are asked first, as `host:port`; they tell of the others, which listen on the same port. Required."""
+    """Nodes that are asked first, as `host:port`; they tell of the others, which listen on the same port. Jaeger refuses
+    some short names, as `check` says. Required."""
     keyspace: Keyspace | None = Field(default=None, title="keyspace")
     """Keyspace of the traces. Default: `jaeger_` and the environment's name, with `_` for what a keyspace cannot hold, so that no two
     environments share one."""
@@ -94,7 +95,8 @@ class Autoscaling(Section):
     max_replicas: int = Field(ge=2, le=1000, title="most replicas")
     """Most replicas; `replicas` is the least. Required: it bounds the quota, and what the store is asked at once."""
     cpu: Percent = Field(default=0.7, title="CPU for one more replica")
-    """Share of the requested CPU above which one more is started. Default: 70 %, so that a replica has room until the next one serves."""
+    """Share of the requested CPU, in whole percent, above which one more is started. Default: 70 %, so that
+    a replica has room until the next one serves."""
     queue: Bytes | None = Field(default=None, title="queue for one more replica")
     """Bytes waiting in the gateways' queues for each replica above which one more is started, by the external metric
     `otelcol_exporter_queue_size`, which an adapter for Prometheus has to serve. Default: none, CPU decides alone."""

@@ -29,7 +29,8 @@ class GatewayAutoscaling(Section):
     """Most gateways, of which each has a claim of its own from the beginning; `replicas` is the least. No more than
     `collectors.kafka.partitions`, because each of them needs one. Required: it bounds the quota and the claims."""
     cpu: Percent = Field(default=0.7, title="CPU for one more gateway")
-    """Share of the requested CPU above which one more is started. Default: 70 %, so that a gateway has room until the next one reads."""
+    """Share of the requested CPU, in whole percent, above which one more is started. Default: 70 %, so that
+    a gateway has room until the next one reads."""
     lag: int | None = Field(default=None, ge=1, le=10**9, title="lag for one more gateway", json_schema_extra={"unit": "records"})
     """Records that wait on the topic for each gateway above which one more is started, by the external metric `kafka_consumergroup_lag`
     with the labels `consumergroup` and `topic`, as kafka_exporter names them, which an adapter for Prometheus has to serve. Default: none,

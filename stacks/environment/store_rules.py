@@ -79,18 +79,17 @@ def _autoscaling(environment: Environment, backend: Jaeger) -> Iterator[Broken]:
 
 
 _BEGINNING = "[a-z0-9][a-z0-9-]*[a-z0-9]([-.][a-z0-9]+)*|([a-z0-9]+[-.])*[a-z0-9]{2,}[.][a-z0-9]+"
-_TAKEN = re.compile(rf"(?=.{{4}})([0-9]+([.][0-9]+){{3}}|({_BEGINNING})?[a-z0-9]+(--?[a-z0-9]+)*([.][a-z]+)?):[0-9]+")
+_BYTE = "[.]([0-9]{1,2}|1[0-9]{2}|2[0-4][0-9]|25[0-5])"
+_ADDRESS = f"([1-9][0-9]?|1[0-9]{{2}}|2[01][0-9]|22[0-3]|24[0-9]|25[0-5])({_BYTE}){{3}}"
+_TAKEN = re.compile(rf"(?=.{{4}})({_ADDRESS}|({_BEGINNING})?[a-z0-9]+(--?[a-z0-9]+)*([.][a-z]+)?):[0-9]+")
 """Servers that Jaeger takes: the form of `IsURL` in its github.com/asaskevich/govalidator, of what is a host and a port here."""
 
 
 def _cassandra(environment: Environment, storage: Cassandra) -> Iterator[Broken]:
     for number, server in enumerate(storage.servers):
         if not _TAKEN.fullmatch(server):
-            right = "as it takes few with parts of one letter, or with two hyphens in a row after a dot"
-            yield (
-                f"backend.storage.servers.{number}",
-                f"{shown(server)} is none that Jaeger takes, {right}; write an address or another name",
-            )
+            wrong = f"{shown(server)} is refused by Jaeger, as most names with a part of one letter or with two hyphens in a row are"
+            yield f"backend.storage.servers.{number}", f"{wrong}; write another name of the node, or its address"
     numbers = {server.rpartition(":")[2] for server in storage.servers}
     if len(numbers) > 1:
         right = "its nodes tell each other's addresses without one, so that all listen on the same; write one port"

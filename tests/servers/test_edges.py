@@ -52,18 +52,9 @@ def test_what_check_calls_right_is_taken_by_the_servers(edges: list[tuple[Named,
     assert len(tried) > 2 * EDGES
 
 
-HOSTS = (
-    "cassandra",
-    "a",
-    "1",
-    "a--b",
-    "a.b",
-    "a.example.org",
-    "10.0.0.1",
-    "cassandra-0.cassandra.ns.svc",
-    "a.b.c.d.e",
-    "a.1",
-    "a-b.c-d.e--f",
+SERVERS = (
+    *("cassandra:9042", "a:90", "a:9", "a--b:9042", "a.b:9042", "a.example.org:9042", "cassandra-0.cassandra.ns.svc:9042"),
+    *("a.b.c.d.e:9042", "a.1:9042", "a-b.c-d.e--f:9042", "10.0.0.1:9042", "0.0.0.0:9042", "230.0.0.1:9042", "256.1.1.1:9042"),
 )
 
 
@@ -74,16 +65,16 @@ def test_names_of_cassandra_that_check_takes_are_those_that_jaeger_takes(program
     workload = plan(known.environment, addresses_of(known), name="hosts").workload("jaeger")
     (document, *others) = workload.documents
     taken = {}
-    for host in HOSTS:
-        settings["backend"]["storage"]["servers"] = [f"{host}:9042"]
+    for server in SERVERS:
+        settings["backend"]["storage"]["servers"] = [server]
         try:
             environment_named(settings, source="hosts", name="hosts")
         except BadEnvironmentError:
-            taken[host] = False
+            taken[server] = False
         else:
-            taken[host] = True
-        text = document.text.replace("host:9042", f"{host}:9042")
+            taken[server] = True
+        text = document.text.replace("host:9042", server)
         assert text != document.text
         changed = replace(workload, documents=(replace(document, text=text), *others))
-        assert (validated(programs["jaeger"], changed, tmp_path).returncode == 0) == taken[host], host
+        assert (validated(programs["jaeger"], changed, tmp_path).returncode == 0) == taken[server], server
     assert set(taken.values()) == {True, False}

@@ -88,8 +88,15 @@ STORES = [
         "a name that Jaeger takes for no host",
         _cassandra(servers=["cassandra:9042", "a.b.c.d.e:9042"]),
         "backend.storage.servers.1",
-        '"a.b.c.d.e:9042" is none that Jaeger takes',
-        "write an address or another name",
+        '"a.b.c.d.e:9042" is refused by Jaeger',
+        "write another name of the node",
+    ),
+    _backend(
+        "an address that is none",
+        _cassandra(servers=["0.0.0.0:9042"]),
+        "backend.storage.servers.0",
+        '"0.0.0.0:9042" is refused by Jaeger',
+        "or its address",
     ),
     _backend(
         "autoscaling by parts of a percent",
