@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from tests.engine.conftest import Stack
 
 
+RESOURCES = 24
+"""Resources of development on a Docker host, with the stack, its provider and the components `TracingBackbone` and `DockerHost`."""
+
+
 def _tracked_changes() -> str:
     return subprocess.run(
         ["git", "status", "--porcelain", "--untracked-files=no"], cwd=ROOT, capture_output=True, text=True, check=True
@@ -39,13 +43,13 @@ def test_the_life_of_a_stack(stack: Stack, tmp_path: Path) -> None:
     assert stack.left() == []
     said = stack("up")
     assert "came out: the backbone works" in said
-    assert "23 created" in said
+    assert f"{RESOURCES} created" in said
 
     running = stack.started()
     assert set(running) == {f"{stack.namespace}-{name}" for name in ("gateway", "jaeger", "sampling")}
     again = stack("up")
     assert "are the same" in again
-    assert "23 unchanged" in again
+    assert f"{RESOURCES} unchanged" in again
     assert stack.started() == running
 
     _two_languages(stack, tmp_path)
@@ -93,7 +97,7 @@ def test_an_engine_killed_alone_is_told_by_its_signal_and_recovered_from(stack: 
     recovered = stack("recover")
     assert f"removed: Container {stack.namespace}-jaeger" in recovered
     assert "came out: the backbone works" in stack("up")
-    assert "23 unchanged" in stack("up")
+    assert f"{RESOURCES} unchanged" in stack("up")
 
 
 def test_an_up_that_was_interrupted_by_its_user_goes_on_from_there(stack: Stack) -> None:
