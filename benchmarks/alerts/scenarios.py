@@ -285,6 +285,7 @@ SCENARIOS = {
         alerts=("TracingAgentMemoryFull",),
         make=_silent,
         load=STEADY,
+        rises=True,
         environment="small",
     ),
     "crowd": Scenario(
