@@ -37,8 +37,9 @@ HEAVY = Pace(40, 3600, span_bytes=700, give_up_seconds=5)
 """A load that fills the queues of the environment within two minutes."""
 MANY = Pace(1500, 3600, spans=1, span_bytes=150, give_up_seconds=5)
 """Traces of one small span."""
-STEADY = Pace(15, 3600, span_bytes=6000, give_up_seconds=5)
-"""A load that agents take with ease while a gateway answers."""
+STEADY = Pace(45, 3600, span_bytes=6000, give_up_seconds=5)
+"""A load that agents take with ease while a gateway answers. Its requests are twice as large as the batches that agents wait to fill, so that
+as many as may be under way fill the memory of an agent."""
 FLOOD = Pace(40, 3600, span_bytes=6000, give_up_seconds=5)
 """More than collectors with hardly any memory take."""
 
@@ -285,7 +286,6 @@ SCENARIOS = {
         alerts=("TracingAgentMemoryFull",),
         make=_silent,
         load=STEADY,
-        rises=True,
         environment="small",
     ),
     "crowd": Scenario(
