@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from components.documents.delivery import FLUSH_MILLISECONDS, LEAST_DELIVERY_BYTES
-from components.documents.queues import FLUSH_SECONDS, MEMORY_BYTES_PER_BYTE, USUAL_BATCH_BYTES
+from components.documents.queues import FLUSH_SECONDS, MEMORY_BYTES_PER_BYTE, batch_bytes
 from stacks.environment.sizing import (
     GARBAGE,
     IDLE_BYTES,
     PROGRAM_BYTES,
+    SDK_SPANS,
     SPANS_PER_SECOND,
     acknowledge_seconds,
     agent_queue_seconds,
@@ -23,6 +24,7 @@ from stacks.environment.sizing import (
     most_spans_per_second,
     queue_seconds,
     queue_volume,
+    request_bytes,
     resident_bytes,
     store_of,
 )
@@ -50,9 +52,6 @@ STORE_BYTES = {"badger": 1_250 * 2**20, "tempo": 970 * 2**20}
 
 BUSY_SHARE = 0.7
 """Share of its processors that a server uses at the given load: room for bursts, and for what comes back after an outage."""
-
-SDK_SPANS = 512
-"""Spans of a full request of an OpenTelemetry SDK, which is the specification's default."""
 
 MOST_GATEWAYS = 64
 
@@ -155,7 +154,7 @@ def _gateway_tier(scaled: Environment, usual: Environment) -> Tier:
     arrivals = spans.recorded / SDK_SPANS
     if scaled.target.kind == "kubernetes":
         pair = spans.recorded * size / load.nodes / spans.gateways
-        arrivals = load.nodes * spans.gateways * max(1 / FLUSH_SECONDS, pair / USUAL_BATCH_BYTES)
+        arrivals = load.nodes * spans.gateways * max(1 / FLUSH_SECONDS, pair / batch_bytes(request_bytes(scaled)))
     return Tier(
         "gateway",
         spans.gateways,
@@ -179,7 +178,7 @@ def _gateway_tier(scaled: Environment, usual: Environment) -> Tier:
             ),
             f"disk: {kept:,.0f} kept spans/s × {stored:,.0f} B × {outage:,.0f} s that the store is away, and room for its file"
             + (f", × {stores} stores" if stores > 1 else ""),
-            f"requests: one a second of each agent, or one for each {approximate_bytes(USUAL_BATCH_BYTES)}",
+            f"requests: one a second of each agent, or one for each {approximate_bytes(batch_bytes(request_bytes(scaled)))}",
         ),
         _gateway_limit(scaled),
     )

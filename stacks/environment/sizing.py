@@ -256,6 +256,15 @@ def underway_bytes(environment: Environment) -> int:
     return most_underway_bytes(environment) // environment.load.nodes
 
 
+SDK_SPANS = 512
+"""Spans of a full request of an OpenTelemetry SDK, which is the specification's default."""
+
+
+def request_bytes(environment: Environment) -> int:
+    """Bytes of a full request of a service that are for one gateway."""
+    return math.ceil(SDK_SPANS * environment.load.bytes_per_span / environment.collectors.gateway.replicas)
+
+
 def most_underway_bytes(environment: Environment) -> int:
     """Bytes of spans that may be under way to one gateway without an answer, so that they fit in its memory."""
     # The same with a second store: another bound in the agents' document would replace their pods, with what waits in them.

@@ -19,6 +19,7 @@ from stacks.environment.sizing import (
     most_traces,
     queue_files,
     queue_room,
+    request_bytes,
     start_seconds,
     underway_bytes,
 )
@@ -117,6 +118,7 @@ def _gateways(inputs: Inputs) -> queues.Gateways:
         acknowledge_seconds(environment),
         environment.sampling.tail.wait.total_seconds(),
         underway_bytes(environment),
+        request_bytes(environment),
     )
 
 

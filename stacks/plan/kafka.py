@@ -54,6 +54,8 @@ def reading(inputs: Inputs, folder: str) -> collector.Reading | None:
         acknowledge_seconds(environment),
         environment.sampling.tail.wait.total_seconds(),
         most_underway_bytes(environment),
+        # A record has the spans of one trace.
+        request_bytes=0,
     )
     # Each entry is three writes; through to the disk a gateway would take some hundred records a second.
     taken = Queue(folder, taken_bytes(environment), sync_writes=False, name="taken")

@@ -190,6 +190,22 @@ def test_what_agents_send_without_an_answer_fits_in_the_memory_of_a_gateway(node
     assert queue["num_consumers"] * flush >= 2 * 25, "batches that go by time alone wait for no answer"
 
 
+@pytest.mark.parametrize("replicas", [1, 3, 8])
+@pytest.mark.parametrize("bytes_per_span", [200, 400, 1000])
+def test_full_requests_for_gateways_that_are_away_leave_an_agent_room_to_take_more(replicas: int, bytes_per_span: int) -> None:
+    changes: samples.Changes = {"load.bytes_per_span": bytes_per_span, "load.nodes": 2, "collectors.gateway.replicas": replicas}
+    agent = collector("agent", changes=changes)
+    limiter = agent["processors"]["memory_limiter"]
+    room = (limiter["limit_mib"] - limiter["spike_limit_mib"]) * 2**20 - IDLE_BYTES
+    held = 0
+    for index in range(replicas):
+        queue = agent["exporters"][f"otlp_http/gateway-{index}"]["sending_queue"]
+        # A request is joined to others until there are so many bytes, and is not cut.
+        held += queue["num_consumers"] * max(queue["batch"]["min_size"], 512 * bytes_per_span // replicas)
+    # 4.1 were measured for each byte whose gateway is away (decision 0109).
+    assert 4.1 * held < room
+
+
 def test_a_gateway_that_answers_late_does_not_close_the_connection_before() -> None:
     for target, expected in (("kubernetes", "0s"), ("small", "0s"), ("docker", None)):
         http = collector("gateway", target)["receivers"]["otlp"]["protocols"]["http"]

@@ -101,7 +101,7 @@ def running(program: Path, place: Path, gateway: str, *, loses: bool) -> Iterato
             collector.Operation(f"{host}:{ports.HEALTH.number}", host, ports.TELEMETRY.number, 256 * 2**20),
             queues.Queue(str(place / "queue"), 2 * QUEUE_BYTES, sync_writes=False, loses=loses),
             metrics,
-            upstream=queues.Gateways((gateway, f"{host}:1"), 10, 5, 2**24),
+            upstream=queues.Gateways((gateway, f"{host}:1"), 10, 5, 2**24, 2**16),
             enriched=False,
         )
         document = place / "collector.yaml"

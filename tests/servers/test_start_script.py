@@ -98,7 +98,7 @@ def running(program: Path, place: Path, host: str, endpoints: tuple[str, ...]) -
         collector.Operation(f"{host}:{ports.HEALTH.number}", host, ports.TELEMETRY.number, 256 * 2**20),
         queues.Queue(str(place / "queue"), 2**26, sync_writes=False),
         metrics,
-        upstream=queues.Gateways(endpoints, 10, 5, 2**24),
+        upstream=queues.Gateways(endpoints, 10, 5, 2**24, 2**16),
         enriched=False,
     )
     document, log = place / "collector.yaml", place / "log"
