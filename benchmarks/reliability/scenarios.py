@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import time
 from collections.abc import Callable
@@ -47,22 +48,23 @@ Break = Callable[[Faults, Times], float | None]
 class Heavy:
     """A heavy load in place of the usual one.
 
-    It is ``times_expected`` the load that the environment expects. Where ``gateway_memory`` is given, there is one gateway with so many
-    bytes, and the environment expects ``expected_share`` of the spans that they hold.
+    It is ``times_expected`` the load that the environment expects. Where a ``wait`` of the tail sampler is given, there is one gateway that
+    waits so long, and the environment expects ``expected_share`` of the spans that its memory then holds.
     """
 
     times_expected: float
-    gateway_memory: int | None = None
+    wait: dt.timedelta | None = None
     expected_share: float = 0.0
 
     def environment(self, usual: Environment, nodes: int) -> Environment:
         """The environment that is run, on so many nodes."""
         load = usual.load.model_copy(update={"nodes": nodes, "bytes_per_resource": RESOURCE_BYTES})
-        if self.gateway_memory is None:
+        if self.wait is None:
             return usual.model_copy(update={"load": load})
-        resources = usual.collectors.gateway.resources.model_copy(update={"memory": self.gateway_memory})
-        gateway = usual.collectors.gateway.model_copy(update={"replicas": 1, "resources": resources})
-        changed = usual.model_copy(update={"collectors": usual.collectors.model_copy(update={"gateway": gateway}), "load": load})
+        gateway = usual.collectors.gateway.model_copy(update={"replicas": 1})
+        collectors = usual.collectors.model_copy(update={"gateway": gateway})
+        sampling = usual.sampling.model_copy(update={"tail": usual.sampling.tail.model_copy(update={"wait": self.wait})})
+        changed = usual.model_copy(update={"collectors": collectors, "sampling": sampling, "load": load})
         expected = math.floor(most_spans_per_second(changed) * self.expected_share)
         return changed.model_copy(update={"load": load.model_copy(update={"spans_per_second": expected})})
 
@@ -220,9 +222,9 @@ SCENARIOS = {
     "overload": Scenario(
         title="Five times the expected load, a quarter more than the memory of a gateway holds",
         make=_none,
-        times=Times(60, 1),
+        times=Times(150, 1),
         any_late=True,
-        # An eighth of prod's memory: two processors are busy long before 2Gi are full.
-        heavy=Heavy(times_expected=5, gateway_memory=2**28, expected_share=0.25),
+        # After a wait of 10 s two processors are busy long before prod's memory is full.
+        heavy=Heavy(times_expected=5, wait=dt.timedelta(seconds=60), expected_share=0.25),
     ),
 }
