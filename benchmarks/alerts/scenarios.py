@@ -38,8 +38,8 @@ HEAVY = Pace(40, 3600, span_bytes=700, give_up_seconds=5)
 MANY = Pace(1500, 3600, spans=1, span_bytes=150, give_up_seconds=5)
 """Traces of one small span."""
 STEADY = Pace(45, 3600, span_bytes=6000, give_up_seconds=5)
-"""A load that agents take with ease while a gateway answers. Its requests are twice as large as the batches that agents wait to fill, so that
-as many as may be under way fill the memory of an agent."""
+"""A load that agents take with ease while a gateway answers. Its requests are larger than the batches that agents wait to fill, so that as
+many as may be under way fill the memory of an agent."""
 FLOOD = Pace(40, 3600, span_bytes=6000, give_up_seconds=5)
 """More than collectors with hardly any memory take."""
 

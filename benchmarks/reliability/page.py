@@ -66,8 +66,8 @@ HEAVY = f"""
 {HEAVY_HEADING}
 
 Five times the load that `prod` expects needs more processors than this machine has. So the shape of `prod` gets the load that `prod`
-expects, and the overload goes to one gateway with the memory that `prod` gives it. Its tail sampler waits for 60 s, because that memory then
-holds no more than this machine can send. The arithmetic is the same.
+expects, and the overload goes to one gateway with the memory that `prod` gives it. Its tail sampler waits for 60 s, because that memory
+then holds no more than this machine can send. The arithmetic is the same.
 
 """
 
