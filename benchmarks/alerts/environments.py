@@ -101,7 +101,7 @@ def _tight(flush: str = "2s") -> Named:
     return named(
         "prod",
         sampling={"tail": ALL},
-        aggregation={"flush_interval": flush, "span_metrics": {"cardinality_limit": 10}, "service_graph": {"max_edges": 100}},
+        aggregation={"flush_interval": flush, "span_metrics": {"cardinality_limit": 10}, "service_graph": {"max_edges": 300}},
         collectors={"agent": least, "gateway": {**least, "replicas": 1}},
         backend={"volume": {"size": "4Gi"}, "sync_writes": False},
         load={"spans_per_second": 1, "bytes_per_span": 16_384, "nodes": 1},
