@@ -42,8 +42,11 @@ debian: ## as root on Debian: install what the tests of SLURM, Kubernetes, the l
 
 .PHONY: test
 test: lint debian servers ## all tests but those of `make test-stores`, on real servers
-	@$(PY) -m pytest --numprocesses 4 --dist worksteal $(foreach place,$(OF_JAVA),--ignore $(place)) $(ARGS)
-	@$(MAKE) --no-print-directory test-without-fast
+	@# Both at once, because tests that wait for servers leave the processors to others; what the second says comes last.
+	@said=$$(mktemp) && trap 'rm -f "$$said"' EXIT; \
+		$(MAKE) --no-print-directory test-without-fast > "$$said" 2>&1 & without=$$!; \
+		$(PY) -m pytest --numprocesses 4 --dist worksteal $(foreach place,$(OF_JAVA),--ignore $(place)) $(ARGS); with=$$?; \
+		wait $$without; without=$$?; echo "without tracing_lib/fast:"; cat "$$said"; test $$with -eq 0 -a $$without -eq 0
 
 OF_JAVA = tests/servers/stores tests/servers/small/test_kafka.py
 
@@ -55,7 +58,7 @@ test-stores: debian servers ## the tests on a real Cassandra, OpenSearch and Kaf
 test-fast: .venv/ready ## the tests that start no server
 	@$(PY) -m pytest --numprocesses 3 --dist worksteal -m "not server" $(ARGS)
 
-LIBRARY_TESTS = -m pytest --numprocesses 3 --dist worksteal -p no:cacheprovider tests/tracing_lib --ignore tests/tracing_lib/fast $(ARGS)
+LIBRARY_TESTS = -m pytest --numprocesses 2 --dist worksteal -p no:cacheprovider tests/tracing_lib --ignore tests/tracing_lib/fast $(ARGS)
 
 .PHONY: test-without-fast
 test-without-fast: .venv/ready ## the library's tests, but those of its package (of files that Git knows), in a copy of the tree that has no tracing_lib/fast
