@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from components.damage import queue_folders
+from components.kubernetes.pods import template
 from stacks.changes.consequences import consequence
 from stacks.changes.moves import Move
 from stacks.environment.schema import Setting, settings
@@ -149,7 +150,8 @@ def _workloads(before: Plan, after: Plan, *, moved: bool) -> Iterator[WorkloadCh
             yield WorkloadChange(name, "created", ("target",) if name in old else ("plan",))
         elif name in new:
             started_by = ["toolbox"] if tools and queue_folders(new[name]) else []
-            if change := _same_place(old[name], new[name], [*marks, *started_by]):
+            pods = _pods(before, old[name], after, new[name])
+            if change := _same_place(old[name], new[name], [*marks, *started_by], pods):
                 queued = after.target == "kubernetes" and any(v.holds == "queue" and v.survives == "instance" for v in old[name].volumes)
                 yield replace(change, loses=_QUEUE_OF_POD) if queued and change.effect == "restarts" else change
 
@@ -178,16 +180,29 @@ _AT_START = (
 )
 
 
-def _same_place(old: Workload, new: Workload, marks: list[str]) -> WorkloadChange | None:
-    """Effect on a workload that stays where it is; ``marks`` are the properties of all pods that differ."""
+def _pods(before: Plan, old: Workload, after: Plan, new: Workload) -> tuple[str, ...] | None:
+    """The parts in which pods of a workload differ, for which the API server replaces them; None where there are none."""
+    if not before.target == after.target == "kubernetes":
+        return None
+    was, becomes = template(before, old), template(after, new)
+    return tuple(
+        part for kind in ("metadata", "spec") for part in {**was[kind], **becomes[kind]} if was[kind].get(part) != becomes[kind].get(part)
+    )
+
+
+def _same_place(old: Workload, new: Workload, marks: list[str], pods: tuple[str, ...] | None) -> WorkloadChange | None:
+    """Effect on a workload that stays where it is; ``marks`` are the properties of all pods that differ, ``pods`` parts of its own."""
     texts = {document.name: document for document in old.documents}
     changed = [d for d in new.documents if texts.get(d.name) != d]
     properties = [name for name in _AT_START if getattr(old, name) != getattr(new, name)] + marks
     if _identity(old) != _identity(new):
         properties.append("identity")
-    if [v.storage_class for v in old.volumes] != [v.storage_class for v in new.volumes]:
-        properties.append("volume")  # a larger one grows in place, one of another class is another volume
     restarting = [d.name for d in changed if d.on_change == "restart"] + properties
+    if pods is not None:
+        # Not each property is in the pods of each workload, and pods have some of the whole plan's.
+        restarting = (restarting or list(pods)) if pods else []
+    if [v.storage_class for v in old.volumes] != [v.storage_class for v in new.volumes]:
+        restarting.append("volume")  # a larger one grows in place, one of another class is another volume
     if restarting:
         return WorkloadChange(new.name, "restarts", tuple(restarting))
     if changed:

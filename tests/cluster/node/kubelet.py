@@ -122,7 +122,8 @@ def _kubelet(folder: Path) -> dict[str, Any]:
         "failCgroupV1": False,
         "enforceNodeAllocatable": [],
         "failSwapOn": False,
-        "localStorageCapacityIsolation": False,
+        # Pods ask for ephemeral storage, which a node does not offer without it.
+        "localStorageCapacityIsolation": True,
         "containerRuntimeEndpoint": f"unix://{socket(folder)}",
         "clusterDNS": [network.NODE_ADDRESS],
         "clusterDomain": "cluster.local",

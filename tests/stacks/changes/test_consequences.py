@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from components.kubernetes.objects import workload_objects
+from components.kubernetes.pods import template
 from stacks.changes.diff import Difference, difference
 from stacks.plan.plan import plan
 from stacks.plan.targets import addresses_of
@@ -254,6 +255,12 @@ def demanded(old: Plan, new: Plan) -> Iterator[str]:
             yield "queues of those that go"
 
 
+def replaced(old: Plan, new: Plan) -> set[str]:
+    """Workloads whose pods the API server replaces: the template of them is another."""
+    both = {w.name: w for w in old.workloads}
+    return {w.name for w in new.workloads if w.name in both and template(old, both[w.name]) != template(new, w)}
+
+
 def untrue(found: Difference, old: Plan, new: Plan) -> Iterator[str]:
     """Words that no sentence may have, because of what the two plans are."""
     if any(change.effect == "restarts" for change in found.workloads):
@@ -285,6 +292,9 @@ def test_what_the_objects_of_a_changed_plan_bring_about_is_said(setting: Setting
         queued = old.environment.target.kind == "kubernetes" and old.environment.collectors.agent.queue is not None
         for effect in found.workloads:
             assert (effect.loses is not None) is (queued and (effect.workload, effect.effect) == ("agent", "restarts")), effect
+        # A volume of another class is made anew, and its pod with it.
+        restarting = {effect.workload for effect in found.workloads if effect.effect == "restarts" and effect.because != ("volume",)}
+        assert before.target == "docker" or restarting == replaced(before, after)
 
 
 def test_a_smaller_claim_is_an_object_that_the_api_server_is_asked_to_shrink() -> None:

@@ -168,6 +168,13 @@ def test_a_sentence_reads_as_a_person_would_say_it(changes: samples.Changes, sen
         ("prod-tempo", {"backend.grafana.cpu": "1"}, [("grafana", "restarts")]),
         ("prod-tempo-s3", {"backend.storage.credentials_secret": "other"}, [("tempo", "restarts")]),
         ("prod", {"ingest.namespaces": ["a"]}, []),
+        # Pods are annotated for a scrape; zones are spread over by those that have several.
+        (
+            "prod",
+            {"monitoring.scraping": "service-monitors"},
+            [(w, "restarts") for w in ("agent", "gateway", "jaeger", "sampling", "access")],
+        ),
+        ("prod", {"target.pods.zones": "ignored"}, [(w, "restarts") for w in ("gateway", "sampling", "access")]),
         ("prod", {"ingest.token_secret": None}, [("agent", "restarts"), ("sampling", "restarts")]),
         ("prod", {"images.digests": {"otelcol-contrib": "sha256:" + "0" * 64}}, [("agent", "restarts"), ("gateway", "restarts")]),
         ("prod", {"images.digests": {"busybox": "sha256:" + "0" * 64}}, [("agent", "restarts"), ("gateway", "restarts")]),
