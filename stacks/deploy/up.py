@@ -23,7 +23,7 @@ from stacks.plan.plan import plan
 from stacks.plan.targets import addresses_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from components.workload import Plan, Workload
@@ -36,6 +36,8 @@ YES = "YES"
 """The environment variable that answers every question when it is 1."""
 
 _ROTATED = frozenset({"kubernetes:core/v1:Secret"})
+_CONTAINER = "docker:index/container:Container"
+_CONTROLLERS = frozenset(f"kubernetes:apps/v1:{kind}" for kind in ("DaemonSet", "Deployment", "StatefulSet"))
 _LOST = frozenset({"delete", "replace", "delete-replaced", "discard-replaced"})
 _STORES = frozenset({"docker:index/volume:Volume", "kubernetes:core/v1:PersistentVolumeClaim"})
 QUIET = ("--suppress-outputs", "--suppress-permalink=true")
@@ -134,22 +136,46 @@ def show_difference(deployment: Deployment) -> Difference | None:
 
 def preview(deployment: Deployment) -> list[Event]:
     """Show what would change, and what that does to stored traces. Raises ``EngineError``."""
-    show_difference(deployment)
+    found = show_difference(deployment)
     events = deployment.engine.operate("preview", *QUIET)
-    for line in (*rotations(deployment, events), *losses(deployment, events)):
+    for line in (*rotations(deployment, events), *renewals(deployment, events, found), *losses(deployment, events)):
         say(line)
     return events
 
 
 def rotations(deployment: Deployment, events: Iterable[Event]) -> list[str]:
     """A sentence for each Secret with other values: which workloads read it, and restart. The values are not looked at."""
+    readers = _readers(deployment, events)
+    return [f"Secret {name} has other values: {', '.join(those)} will restart" for name, those in readers.items() if those]
+
+
+def _readers(deployment: Deployment, events: Iterable[Event]) -> dict[str, list[str]]:
+    """The workloads that read each Secret with other values."""
     updated = [event for event in events if event.kind in _ROTATED and event.operation == "update"]
     # Labels of a Secret restart nobody.
     changed = sorted({_physical(event) for event in updated if event.differing != {"metadata"}})
     wanted = _plan(deployment.named)
     # Pods of a job read their Secrets at each run.
-    readers = {name: [one.name for one in wanted.workloads if name in _read_secrets(one)] for name in changed}
-    return [f"Secret {name} has other values: {', '.join(those)} will restart" for name, those in readers.items() if those]
+    return {name: [one.name for one in wanted.workloads if name in _read_secrets(one)] for name in changed}
+
+
+def renewals(deployment: Deployment, events: Sequence[Event], found: Difference | None) -> list[str]:
+    """A sentence of the workloads that restart though no setting and no Secret is another: another version of this project made them."""
+    if found is None:
+        return []
+    told = {change.workload for change in found.workloads if change.effect in {"restarts", "created"}}
+    told |= {name for readers in _readers(deployment, events).values() for name in readers}
+    names = {_physical(event).removeprefix(f"{deployment.named.environment.namespace}-") for event in events if _restarts(event)}
+    wanted = [one.name for one in _plan(deployment.named).workloads if one.name in names - told]
+    return [f"this version of the project makes other documents or objects: {', '.join(wanted)} will restart"] if wanted else []
+
+
+def _restarts(event: Event) -> bool:
+    """Whether a step gives a workload other pods, or another container."""
+    if event.kind in _CONTROLLERS:
+        templates = [inputs.get("spec", {}).get("template") for inputs in (event.old, event.new)]
+        return event.operation in _LOST or (event.operation == "update" and templates[0] != templates[1])
+    return event.kind == _CONTAINER and event.operation in _LOST
 
 
 def _read_secrets(workload: Workload) -> set[str]:

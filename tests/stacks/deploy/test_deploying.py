@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from stacks.changes.diff import WorkloadChange, difference
 from stacks.cli.verbs import _text
 from stacks.deploy.engine import Engine, EngineError, Event, _differing, ended_by
 from stacks.deploy.hints import Place, killed
 from stacks.deploy.probe import _spans
-from stacks.deploy.up import Deployment, RefusedError, losses, rotations, show_difference, up
+from stacks.deploy.up import Deployment, RefusedError, losses, renewals, rotations, show_difference, up
 from stacks.deploy.workspace import _copy, _passphrase, backend_configured, past_proxies
 from stacks.environment.source import ROOT, Named, read
 from stacks.placement.outputs import OTLP_HEADERS, ContractError, consumer_config, consumer_secret, exported, otlp_headers, outputs
@@ -170,6 +171,33 @@ def test_a_rotated_secret_is_said_with_who_restarts_and_one_that_nobody_reads_is
     labelled = [replace(one, differing=frozenset({"metadata"})) for one in steps]
     assert rotations(deployment, labelled) == []
     assert rotations(deployment, [replace(one, differing=frozenset({"metadata", "stringData"})) for one in steps]) != []
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "workload", "old", "new"),
+    [
+        ("prod", "kubernetes:apps/v1:DaemonSet", "agent", {"spec": {"template": {"metadata": 1}}}, {"spec": {"template": {"metadata": 2}}}),
+        ("prod", "kubernetes:apps/v1:StatefulSet", "jaeger", {"spec": {"template": 1}}, {"spec": {"template": 2}}),
+        ("dev", "docker:index/container:Container", "gateway", {}, {}),
+    ],
+)
+def test_what_restarts_because_of_another_version_of_this_project_is_said(
+    name: str, kind: str, workload: str, old: dict[str, Any], new: dict[str, Any]
+) -> None:
+    named = read(name)
+    deployment = Deployment(named, Engine("no engine is asked", {}, Place(name, "observability"), ROOT), named)
+    operation = "update" if name == "prod" else "replace"
+    called = {"metadata": {"name": workload}} if name == "prod" else {"name": f"virtengine-observability-{workload}"}
+    same = difference(named, named)
+    step = Event(operation, "urn", kind, called | old, called | new)
+    (sentence,) = renewals(deployment, [step], same)
+    assert sentence.endswith(f": {workload} will restart")
+    # It is said once, and nothing is said of what stays or only scales.
+    assert renewals(deployment, [step], None) == []
+    assert renewals(deployment, [replace(step, operation="same")], same) == []
+    assert renewals(deployment, [replace(step, operation="update", new=step.old)], same) == []
+    told = replace(same, workloads=(WorkloadChange(workload, "restarts", ("collector.yaml",)),))
+    assert renewals(deployment, [step], told) == []
 
 
 def test_what_differs_is_read_from_the_detailed_difference_where_there_is_one() -> None:
