@@ -118,7 +118,7 @@ def test_a_missing_secret_is_said_before_anything_is_made(placed: Placed) -> Non
     placed.file.write_text(yaml.safe_dump(document))
     said = placed("up", fails=True)
     assert "intake-token.token: is a secret that" in said
-    assert f"then: python -m stacks secret {placed.namespace} intake-token.token" in said
+    assert f"| python -m stacks secret {placed.namespace} intake-token.token" in said
     assert not placed.there()
     placed("secret", "intake-token.token", told="a-token")
     assert WORKS in placed("up")
