@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.ledger.entries import DISK, MEMORY, Entry
 from benchmarks.ledger.page import cells
 from benchmarks.sizing.stores import KINDS, Filled
-from stacks.environment.scaling import STORE_BYTES
+from stacks.environment.scaling import INTAKE_BYTES, STORE_BYTES
 from stacks.environment.sizing import DISK_BYTES_PER_SPAN_BYTE, WITH_RESOURCE
 from stacks.environment.source import ROOT
 
@@ -46,6 +46,8 @@ def entries(one: dict[str, Any]) -> Iterator[Entry]:
         yield Entry("size", "tiers.*.disk", "disk", "bytes", size * DISK_BYTES_PER_SPAN_BYTE[store], one["disk_bytes"], DISK)
     if store in STORE_BYTES:
         yield Entry("size", "tiers.*.memory", "memory", "bytes", STORE_BYTES[store], memory["store"], MEMORY)
+    if store in INTAKE_BYTES:
+        yield Entry("size", "tiers.*.memory", "memory of the intake", "bytes", INTAKE_BYTES[store], memory["intake"], MEMORY)
 
 
 def section(found: Sequence[dict[str, Any]]) -> str:

@@ -37,7 +37,7 @@ Kind = Literal["badger", "tempo", "cassandra", "opensearch"]
 KINDS: tuple[Kind, ...] = ("badger", "tempo", "cassandra", "opensearch")
 LOADS = {"orders": of_orders, "plain": plain}
 SETTLE_SECONDS, STILL_SECONDS = 5.0, 60.0
-SEARCHES, SERVICE = 50, "portal"
+SEARCHES, SERVICE = 5, "portal"
 _WAYS = {"badger": Way(), "tempo": Way(), "cassandra": Way(200, 40), "opensearch": Way(2_000, 20)}
 _FLUSH_SECONDS = 120
 

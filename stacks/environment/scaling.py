@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from components.documents.delivery import FLUSH_MILLISECONDS, LEAST_DELIVERY_BYTES
 from components.documents.queues import FLUSH_SECONDS, MEMORY_BYTES_PER_BYTE, batch_bytes
 from stacks.environment.sizing import (
+    FREE_SHARE,
     GARBAGE,
     IDLE_BYTES,
     PROGRAM_BYTES,
-    SDK_SPANS,
     SPANS_PER_SECOND,
     acknowledge_seconds,
     agent_queue_seconds,
@@ -24,9 +24,9 @@ from stacks.environment.sizing import (
     most_spans_per_second,
     queue_seconds,
     queue_volume,
-    request_bytes,
     resident_bytes,
     store_of,
+    stored_span_bytes,
 )
 from stacks.environment.units import approximate_bytes, format_duration, format_percent
 
@@ -44,14 +44,22 @@ BADGER_CPU_SECONDS = {True: 600e-6, False: 255e-6}
 """Processor time of a span of VirtEngine's orders in each collector, and in Jaeger on Badger with and without synchronous writes. Without
 them: read off runs on busy processors. The others: measured over 880,000 spans, of which 234,000 were kept."""
 
-STORE_CPU_SECONDS = {"tempo": 46e-6}
+STORE_CPU_SECONDS = {"tempo": 46e-6, "cassandra": 3_400e-6, "opensearch": 180e-6}
 """Processor time of such a span in other stores that were measured by `benchmarks/sizing`."""
 
-STORE_BYTES = {"badger": 1_250 * 2**20, "tempo": 970 * 2**20}
-"""Memory that each store occupied while it took spans as fast as it could: Badger with some 490,000, Tempo with 250,000."""
+STORE_BYTES = {"badger": 1_250 * 2**20, "tempo": 970 * 2**20, "cassandra": 890 * 2**20, "opensearch": 750 * 2**20}
+"""Memory that each store occupied while it took spans as fast as it could: Badger with some 490,000, the others with 250,000, Cassandra and
+OpenSearch with a heap of 512Mi, which is theirs to choose."""
+
+INTAKE_CPU_SECONDS = {"cassandra": 960e-6, "opensearch": 50e-6}
+INTAKE_BYTES = {"cassandra": 120 * 2**20, "opensearch": 360 * 2**20}
+"""Processor time of such a span in a Jaeger before a store elsewhere, and the memory that it occupied."""
 
 BUSY_SHARE = 0.7
 """Share of its processors that a server uses at the given load: room for bursts, and for what comes back after an outage."""
+
+SDK_SPANS = 512
+"""Spans of a full request of an OpenTelemetry SDK, which is the specification's default."""
 
 MOST_GATEWAYS = 64
 
@@ -94,6 +102,11 @@ def _gateways(environment: Environment) -> int:
     """Gateways that memory and processors need, never fewer than there are."""
     recorded, gateway = flow(environment).recorded, environment.collectors.gateway
     return max(gateway.replicas, math.ceil(recorded / _gateway_rate(environment)))
+
+
+def request_bytes(environment: Environment) -> int:
+    """Bytes of a full request of a service that are for one gateway."""
+    return math.ceil(SDK_SPANS * environment.load.bytes_per_span / environment.collectors.gateway.replicas)
 
 
 def _gateway_rate(environment: Environment) -> float:
@@ -201,11 +214,11 @@ def _stores(scaled: Environment) -> Iterator[Tier]:
         yield _copies(scaled, backend.storage)
 
 
-def _store_cpu(backend: Store) -> float | None:
-    """Processor time of a span in the store, where it was measured."""
+def _taking_cpu(backend: Store, store: str) -> float | None:
+    """Processor time of a span in the server that takes it, where it was measured."""
     if backend.kind == "jaeger":
-        return BADGER_CPU_SECONDS[backend.sync_writes] if backend.embedded else None
-    return STORE_CPU_SECONDS.get(backend.kind)
+        return BADGER_CPU_SECONDS[backend.sync_writes] if backend.embedded else INTAKE_CPU_SECONDS[store]
+    return STORE_CPU_SECONDS.get(store)
 
 
 def _taking(scaled: Environment) -> Tier:
@@ -213,8 +226,8 @@ def _taking(scaled: Environment) -> Tier:
     backend, spans, size = scaled.backend, flow(scaled), kept_span_bytes(scaled)
     replicas = backend.replicas if backend.kind == "jaeger" else 1
     each, disk = spans.kept * size / spans.gateways, disk_need(scaled)
-    cpu, memory, limit = _store_cpu(backend), STORE_BYTES.get(store_of(scaled)), None
-    embedded = backend.kind != "jaeger" or backend.embedded
+    store, embedded = store_of(scaled), backend.kind != "jaeger" or backend.embedded
+    cpu, memory, limit = _taking_cpu(backend, store), (STORE_BYTES if embedded else INTAKE_BYTES).get(store), None
     if backend.kind == "jaeger" and embedded and spans.kept > (most := SPANS_PER_SECOND[backend.sync_writes]):
         limit = f"one Badger takes {most:,} spans/s: keep fewer, or choose a store that is distributed"
     retention = format_duration(scaled.retention.traces)
@@ -263,19 +276,25 @@ def _showing(backend: Jaeger) -> Tier:
 
 def _copies(scaled: Environment, storage: Remote) -> Tier:
     """The store elsewhere, which has every span as often as its replication says."""
-    spans, copies = flow(scaled), storage.replication
+    spans, copies, store = flow(scaled), storage.replication, store_of(scaled)
+    each, retention = stored_span_bytes(scaled), scaled.retention.traces
     formulas = (
         f"replicas: copies of each span, over as many servers as {storage.kind} has",
-        f"CPU, memory and disk: not measured here; {format_duration(scaled.retention.traces)} of traces",
+        _cpu(spans.kept, STORE_CPU_SECONDS[store]),
+        "memory: seen with a heap of 512Mi, which is the store's own to choose",
+        (
+            f"disk: {spans.kept:,.0f} spans/s × {each:,.0f} B × {format_duration(retention)}, with {format_percent(FREE_SHARE)} left free "
+            "for its compactions"
+        ),
     )
     return Tier(
         _named(scaled.backend, storage.kind),
         copies,
         copies,
         spans.kept,
-        None,
-        0.0,
-        0.0,
+        spans.kept * STORE_CPU_SECONDS[store] / BUSY_SHARE,
+        STORE_BYTES[store],
+        spans.kept * each * retention.total_seconds() / (1 - FREE_SHARE),
         spans.kept * kept_span_bytes(scaled) * copies,
         0.0,
         0.0,

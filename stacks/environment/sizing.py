@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
     from stacks.environment.model import Environment
 
-DISK_BYTES_PER_SPAN_BYTE = {"badger": 1_000 / 610, "tempo": 128 / 245}
+DISK_BYTES_PER_SPAN_BYTE = {"badger": 1_000 / 610, "tempo": 128 / 245, "cassandra": 1_000 / 610, "opensearch": 615 / 610}
 """Bytes on disk for each byte in OTLP, indexes included. Badger: of a span and its resource, because it stores and indexes both with
 each span. 960 bytes were measured at rest and 1,050 while it takes them, for spans of VirtEngine's orders, of 277 bytes with a resource of
 333. Tempo: of a span alone, because its columns hold a resource once; 128 bytes measured for a span of 245 in a fresh block, 76 once it
-is compacted."""
+is compacted. Cassandra and OpenSearch: of the spans of orders as Badger, 250,000 of them, by `benchmarks/sizing`; one copy."""
 
 WITH_RESOURCE = frozenset({"badger", "cassandra", "opensearch"})
 """Stores of Jaeger, which write and index the resource with each span."""
@@ -254,15 +254,6 @@ def _most_spans_per_second(environment: Environment, idle: int) -> float:
 def underway_bytes(environment: Environment) -> int:
     """Bytes of spans that one agent may have sent to one gateway without an answer, so that what all nodes send fits in its memory."""
     return most_underway_bytes(environment) // environment.load.nodes
-
-
-SDK_SPANS = 512
-"""Spans of a full request of an OpenTelemetry SDK, which is the specification's default."""
-
-
-def request_bytes(environment: Environment) -> int:
-    """Bytes of a full request of a service that are for one gateway."""
-    return math.ceil(SDK_SPANS * environment.load.bytes_per_span / environment.collectors.gateway.replicas)
 
 
 def most_underway_bytes(environment: Environment) -> int:

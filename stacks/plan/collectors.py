@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from components.documents import collector, held, ports, queues
 from components.documents.kafka import MEMBER
 from components.workload import Document, Health, Identity, SecretFile, Volume, Workload
+from stacks.environment.scaling import request_bytes
 from stacks.environment.sizing import (
     PROMPT_STOP_SECONDS,
     acknowledge_seconds,
@@ -19,7 +20,6 @@ from stacks.environment.sizing import (
     most_traces,
     queue_files,
     queue_room,
-    request_bytes,
     start_seconds,
     underway_bytes,
 )

@@ -94,6 +94,14 @@ def test_before_a_store_elsewhere_each_server_and_each_copy_has_a_row() -> None:
         assert backend.storage.kind != "badger"
         assert found["query"].replicas == backend.query.replicas
         assert found[store].replicas == backend.storage.replication
+        assert found["jaeger"].cores is not None
+        # Each copy is whole, and has more than the bytes of its spans.
+        assert found[store].disk > found[store].spans_per_second * whole.load.bytes_per_span * whole.retention.traces.total_seconds()
+        more = {tier.name: tier for tier in tiers(whole, 4_000)}[store]
+        times = more.spans_per_second / found[store].spans_per_second
+        assert times > 1
+        assert more.disk == pytest.approx(times * found[store].disk, rel=1e-3)
+        assert more.cores == pytest.approx(times * (found[store].cores or 0.0), rel=1e-3)
 
 
 def test_more_gateways_than_the_topic_has_partitions_are_named() -> None:

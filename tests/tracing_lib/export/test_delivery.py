@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.trace import StatusCode
+from opentelemetry.trace import StatusCode, Tracer
 
 from tests.tracing_lib.scripted import Answer, Collector
 from tests.waiting import STALL_SECONDS, until
@@ -47,10 +47,10 @@ def tracing_to(collector: Collector, **values: object) -> Tracing:
     return configure(settings, set_global=False)
 
 
-def end_spans(tracing: Tracing, number: int, name: str = "s") -> set[bytes]:
-    made = set()
+def end_spans(tracing: Tracing, number: int, name: str = "s", tracer: Tracer | None = None) -> set[bytes]:
+    made, tracer = set(), tracer or tracing.tracer("t")
     for _ in range(number):
-        span = tracing.tracer("t").start_span(name)
+        span = tracer.start_span(name)
         made.add(span.get_span_context().span_id.to_bytes(8))
         span.end()
     return made
