@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import sqlite3
+from collections import Counter
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -139,9 +140,7 @@ def test_every_trace_of_an_order_begins_with_the_orders_id(running: Running) -> 
             span for _, span in running.received.spans if not span.parent_span_id and attributes(span.attributes).get(ORDER_ID) == order_id
         ]
 
-    running.spans.wait(lambda: sorted(span.name for span in roots()) >= sorted(expected), "roots")
-    running.spans.wait(lambda: len(roots()) == sum(expected.values()), f"{expected}")
-    assert {span.name: expected[span.name] for span in roots()} == expected
+    running.spans.wait(lambda: Counter(span.name for span in roots()) == expected, f"{expected}")
     # Without an order are only those that are about none: identities, connections, and the stream of all orders' states.
     without = {span.name for _, span in running.received.spans if not span.parent_span_id and ORDER_ID not in attributes(span.attributes)}
     assert not without & expected.keys() - {"execute transaction", "POST /orders"}
