@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from components.damage import queue_folders
 from components.kubernetes.pods import template
 from stacks.changes.consequences import consequence
 from stacks.changes.moves import Move
@@ -139,21 +138,14 @@ _QUEUE_OF_POD = "a queue goes with its pod: what a gateway that is away has not 
 def _workloads(before: Plan, after: Plan, *, moved: bool) -> Iterator[WorkloadChange]:
     """Effects on workloads; where the backbone has ``moved``, all are removed there and created here."""
     old, new = ({w.name: w for w in side.workloads} for side in (before, after))
-    # On Docker the toolbox is a container of its own.
-    tools = after.target == "kubernetes" and before.toolbox != after.toolbox
-    # Pods carry the marks of all objects.
-    marks = [name for name in ("labels", "annotations") if getattr(before, name) != getattr(after, name)]
     for name in dict.fromkeys([*old, *new]):
         if name not in new or (moved and name in old):
             yield WorkloadChange(name, "removed", ("target",) if name in new else ("plan",))
         if name not in old or (moved and name in new):
             yield WorkloadChange(name, "created", ("target",) if name in old else ("plan",))
-        elif name in new:
-            started_by = ["toolbox"] if tools and queue_folders(new[name]) else []
-            pods = _pods(before, old[name], after, new[name])
-            if change := _same_place(old[name], new[name], [*marks, *started_by], pods):
-                queued = after.target == "kubernetes" and any(v.holds == "queue" and v.survives == "instance" for v in old[name].volumes)
-                yield replace(change, loses=_QUEUE_OF_POD) if queued and change.effect == "restarts" else change
+        elif name in new and (change := _same_place(old[name], new[name], _pods(before, old[name], after, new[name]))):
+            queued = after.target == "kubernetes" and any(v.holds == "queue" and v.survives == "instance" for v in old[name].volumes)
+            yield replace(change, loses=_QUEUE_OF_POD) if queued and change.effect == "restarts" else change
 
 
 def _jobs(before: Plan, after: Plan) -> Iterator[WorkloadChange]:
@@ -181,7 +173,7 @@ _AT_START = (
 
 
 def _pods(before: Plan, old: Workload, after: Plan, new: Workload) -> tuple[str, ...] | None:
-    """The parts in which pods of a workload differ, for which the API server replaces them; None where there are none."""
+    """The parts in which pods of a workload differ, for which the API server replaces them; None on a host, which has no pods."""
     if not before.target == after.target == "kubernetes":
         return None
     was, becomes = template(before, old), template(after, new)
@@ -190,11 +182,11 @@ def _pods(before: Plan, old: Workload, after: Plan, new: Workload) -> tuple[str,
     )
 
 
-def _same_place(old: Workload, new: Workload, marks: list[str], pods: tuple[str, ...] | None) -> WorkloadChange | None:
-    """Effect on a workload that stays where it is; ``marks`` are the properties of all pods that differ, ``pods`` parts of its own."""
+def _same_place(old: Workload, new: Workload, pods: tuple[str, ...] | None) -> WorkloadChange | None:
+    """Effect on a workload that stays where it is; ``pods`` are the parts in which its pods differ, None on a host."""
     texts = {document.name: document for document in old.documents}
     changed = [d for d in new.documents if texts.get(d.name) != d]
-    properties = [name for name in _AT_START if getattr(old, name) != getattr(new, name)] + marks
+    properties = [name for name in _AT_START if getattr(old, name) != getattr(new, name)]
     if _identity(old) != _identity(new):
         properties.append("identity")
     restarting = [d.name for d in changed if d.on_change == "restart"] + properties
