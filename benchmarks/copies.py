@@ -51,7 +51,7 @@ def main() -> int:
             sent: dict[str, int] = {}
             spans = (one for trace in _noted(every, sent) for one in trace.spans)
             target = f"127.0.0.1:{running.plan.workload('jaeger').port('otlp-grpc').number}"
-            bytes_ = send(target, spans, Way(), _say).spans
+            bytes_ = send(target, spans, Way(), _say).span_bytes
             hours = str((time.time() - began) / 3600 + 1)
             exported = _timed("export", running.outputs_file.parent.name, str(first), "--hours", hours, "--state", str(folder / "a"))
         with deploy(environment(), say=lambda _: None, state=folder / "b") as running:

@@ -11,6 +11,7 @@ import http.client
 import json
 import queue
 import random
+import re
 import ssl
 import tempfile
 import threading
@@ -41,6 +42,13 @@ if TYPE_CHECKING:
 
 RECORDING = Path(__file__).parent / "orders.jsonl.gz"
 ORDER = "virtengine.order.id"
+OWN = re.compile(
+    r"(?<=order-)[0-9a-f]{12}|(?<=lease-)[0-9a-f]{12}|(?<=\bh:)[0-9a-f]{16}|\b[0-9A-F]{64}\b"
+    r"|\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"
+)
+"""What is another in each order: the ids of the order and of its lease, accounts, hashes of transactions, and what Waldur calls things."""
+_DIGIT = re.compile(rb"[0-9a-fA-F]")
+PACES = (0.98, 1.02)
 EACH = 6
 """Recorded orders of each kind."""
 TICK_SECONDS = 0.2
@@ -99,13 +107,15 @@ def _spans(document: Any) -> Iterator[Any]:  # noqa: ANN401 - JSON
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A recorded order: its traces, each with the ids of traces and of the order that its spans have, and when it began.
+    """A recorded order: its traces, each with the ids and names that its spans have, and when it began.
 
-    Ids of traces are bytes, those of the order bytes of text; the time is in nanoseconds since 1970.
+    ``ids`` of traces and ``span_ids`` are bytes. ``names`` are bytes of text, that of the order and whatever else is another in each
+    order, as hashes of transactions are. The time is in nanoseconds since 1970.
     """
 
     traces: tuple[tuple[Trace, tuple[bytes, ...]], ...]
     ids: tuple[bytes, ...]
+    span_ids: tuple[bytes, ...]
     names: tuple[bytes, ...]
     start: int
 
@@ -120,12 +130,13 @@ def shapes() -> Mapping[str, Sequence[Shape]]:
 
 def _shape(traces: Sequence[Trace]) -> Shape:
     ids = tuple(trace.id for trace in traces)
-    attributes = (pair for trace in traces for one in trace.spans for pair in one.span.attributes)
-    names = tuple(sorted({pair.value.string_value.encode() for pair in attributes if pair.key == ORDER}))
+    spans = [one.span for trace in traces for one in trace.spans]
+    span_ids = tuple(span.span_id for span in spans)
+    texts = (pair.value.string_value for span in spans for pair in span.attributes)
+    names = tuple(sorted({found.group().encode() for text in texts for found in OWN.finditer(text)}))
     encoded = [b"".join(one.span.SerializeToString() for one in trace.spans) for trace in traces]
-    within = [tuple(one for one in (*ids, *names) if one in whole) for whole in encoded]
-    start = min(one.span.start_time_unix_nano for trace in traces for one in trace.spans)
-    return Shape(tuple(zip(traces, within, strict=True)), ids, names, start)
+    within = [tuple(one for one in (*ids, *span_ids, *names) if one in whole) for whole in encoded]
+    return Shape(tuple(zip(traces, within, strict=True)), ids, span_ids, names, min(span.start_time_unix_nano for span in spans))
 
 
 def orders(count: int, *, begin: float, per_second: float, seed: int = 1) -> Iterator[Trace]:
@@ -140,28 +151,43 @@ def orders(count: int, *, begin: float, per_second: float, seed: int = 1) -> Ite
 
 
 def _copies(shape: Shape, chance: random.Random, start: int) -> Iterator[Trace]:
-    """The traces of an order with other ids of the same length, from another time on, in nanoseconds since 1970."""
-    others = {one: chance.randbytes(len(one)) for one in shape.ids}
-    others |= {name: f"order-{chance.getrandbits(48):012x}".encode() for name in shape.names}
+    """The traces of an order with other ids and names of the same length, from another time on, in nanoseconds since 1970.
+
+    Each order takes a little longer or shorter than the recorded one, because stores keep equal durations for nothing.
+    """
+    others = {one: chance.randbytes(len(one)) for one in (*shape.ids, *shape.span_ids)}
+    others |= {name: _drawn(name, chance) for name in shape.names}
+    pace = chance.uniform(*PACES)
     for trace, within in shape.traces:
-        yield Trace(others[trace.id], tuple(_copy(one, {old: others[old] for old in within}, start - shape.start) for one in trace.spans))
+        own = {old: others[old] for old in within}
+        yield Trace(others[trace.id], tuple(_copy(one, own, lambda at: start + round((at - shape.start) * pace)) for one in trace.spans))
 
 
-def _copy(one: Recorded, others: Mapping[bytes, bytes], delta: int) -> Recorded:
+def _drawn(name: bytes, chance: random.Random) -> bytes:
+    """Another name of the same form."""
+    drawn = _DIGIT.sub(lambda _: b"%x" % chance.getrandbits(4), name)
+    return drawn.upper() if name.isupper() else drawn
+
+
+def _copy(one: Recorded, others: Mapping[bytes, bytes], moved: Callable[[int], int]) -> Recorded:
     encoded = one.span.SerializeToString()
     for old, new in others.items():
         encoded = encoded.replace(old, new)
     span = Span.FromString(encoded)
-    move(span, delta)
+    _retime(span, moved)
     return Recorded(one.resource, one.scope, span)
 
 
 def move(span: Span, delta: int) -> None:
     """Move a span by so many nanoseconds."""
-    span.start_time_unix_nano += delta
-    span.end_time_unix_nano += delta
+    _retime(span, lambda at: at + delta)
+
+
+def _retime(span: Span, moved: Callable[[int], int]) -> None:
+    span.start_time_unix_nano = moved(span.start_time_unix_nano)
+    span.end_time_unix_nano = moved(span.end_time_unix_nano)
     for event in span.events:
-        event.time_unix_nano += delta
+        event.time_unix_nano = moved(event.time_unix_nano)
 
 
 def used_bytes(folder: Path) -> int:

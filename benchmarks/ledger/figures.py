@@ -28,7 +28,9 @@ _SAME = "follows from which traces are kept, which have rows"
 _INPUT = "is counted in the recording, and foresees nothing"
 _DISK = "sides.*.disk.needed"
 
-_SUMMARY = (*("target", "intake", "sampling", "agent", "gateway", "kafka", "backend", "disk", "memory", "metrics", "access", "servers"),)
+_SUMMARY = (
+    *("target", "intake", "sampling", "agent", "gateway", "kafka", "backend", "start", "disk", "memory", "metrics", "access", "servers"),
+)
 
 FIGURES = (
     Figure("check", "settings.**", why=_FILE),
@@ -46,6 +48,7 @@ FIGURES = (
     Figure("check", "figures.kept_span_bytes", row="figures.kept_span_bytes"),
     Figure("check", "figures.outage_seconds", row="figures.outage_seconds"),
     Figure("check", "figures.absence_seconds", row="figures.absence_seconds"),
+    Figure("check", "figures.start_seconds", why="is an upper bound, for a slow disk, of what docs/sizing.md measures"),
     Figure("check", "figures.spans_with_agent", row="figures.spans_with_agent"),
     Figure("check", "figures.disk_span_bytes", row="figures.disk_span_bytes"),
     Figure("check", "figures.disk_bytes_needed", row=_DISK),
@@ -73,6 +76,7 @@ FIGURES = (
     Figure("diff", "workloads.*.workload", why="names a workload"),
     Figure("diff", "workloads.*.effect", row="workloads.*.effect"),
     Figure("diff", "workloads.*.because.*", why="names what differs in the plan"),
+    Figure("diff", "workloads.*.waits", why="says in words what figures.start_seconds is"),
     Figure("diff", "workloads.*.loses", why="says in words what docs/reliability.md measures"),
     Figure("rehearse", "recorded.*", why=_INPUT),
     Figure("rehearse", "kept.*.traces", row="kept.*.traces"),

@@ -23,12 +23,14 @@ def main() -> None:
     parser.add_argument("--load", choices=LOADS, default="orders", help="spans that a store is filled with (default: orders)")
     parser.add_argument("--seed", type=int, default=1, help="of the spans (default: 1)")
     parser.add_argument("--spans", type=int, default=1_000_000, help="that a store is filled with (default: a million)")
+    parser.add_argument("--rate", type=float, help="spans a second that a store is filled with (default: as fast as it takes them)")
     parser.add_argument("--held", type=int, default=200_000, help="that a gateway holds, 0 for none (default: 200,000)")
     parser.add_argument("--orders", type=int, default=2_000, help="that pass collectors, 0 for none (default: 2,000)")
     given = parser.parse_args()
     for kind in given.stores:
         _say(f"{kind}: {given.spans:,} spans")
-        keep(fill(kind, given.load, given.spans, _say, seed=given.seed), dt.datetime.now(dt.UTC).date().isoformat(), os.getloadavg()[1])
+        found = fill(kind, given.load, given.spans, _say, seed=given.seed, rate=given.rate)
+        keep(found, given.rate, dt.datetime.now(dt.UTC).date().isoformat(), os.getloadavg()[1])
         _write_page()
     _write_page()
     results = {"held by a gateway": held(given.held)} if given.held else {}

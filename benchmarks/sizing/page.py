@@ -25,10 +25,10 @@ RULE = "|---|---|---:|---:|---:|---:|---|"
 LOADS = {"orders": "VirtEngine's orders", "plain": "five attributes each"}
 
 
-def keep(found: Filled, day: str, load_average: float) -> None:
-    """Keep a measurement in place of an earlier one of the same store, load and number of spans."""
+def keep(found: Filled, rate: float | None, day: str, load_average: float) -> None:
+    """Keep a measurement in place of an earlier one of the same store, load, number of spans and rate."""
     FOLDER.mkdir(exist_ok=True)
-    path = FOLDER / f"{found.store}-{found.load}-{found.spans}.json"
+    path = FOLDER / f"{found.store}-{found.load}-{found.spans}{'' if rate is None else f'-{rate:.0f}'}.json"
     path.write_text(json.dumps(asdict(found) | {"day": day, "load_average": load_average}, indent=2) + "\n", encoding="utf-8")
 
 

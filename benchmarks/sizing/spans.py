@@ -34,6 +34,7 @@ ORDERS_PER_SECOND = 100.0
 _ORDER_SPANS = 20
 """An order has more spans than that."""
 _PLAIN_SPANS = 10
+_PACE_SPANS = 500
 REQUEST_SECONDS, TRIES = 300.0, 20
 
 
@@ -46,11 +47,12 @@ class Way:
 
 
 @dataclass(frozen=True, slots=True)
-class Bytes:
-    """Bytes in OTLP of spans, and of the resource of each of them."""
+class Load:
+    """Bytes in OTLP of spans, and of the resource of each of them, and their traces."""
 
-    spans: int
-    resources: int
+    span_bytes: int
+    resource_bytes: int
+    traces: int
 
 
 def of_orders(count: int, *, seed: int) -> Iterator[Recorded]:
@@ -85,15 +87,25 @@ def plain(count: int, *, seed: int) -> Iterator[Recorded]:
             yield Recorded(resource, scope, span)
 
 
-def send(target: str, spans: Iterator[Recorded], way: Way, say: Callable[[str], None]) -> Bytes:
-    """Send spans to the OTLP/gRPC receiver at ``target``, some requests at a time, each until it is taken; return their bytes."""
-    size, resources, sent, said = 0, 0, 0, time.monotonic()
+def paced(spans: Iterator[Recorded], rate: float | None) -> Iterator[Recorded]:
+    """Yield spans at a rate a second, at once where it is None."""
+    began = time.monotonic()
+    for number, one in enumerate(spans):
+        if rate is not None and number % _PACE_SPANS == 0 and (ahead := number / rate - (time.monotonic() - began)) > 0:
+            time.sleep(ahead)
+        yield one
+
+
+def send(target: str, spans: Iterator[Recorded], way: Way, say: Callable[[str], None]) -> Load:
+    """Send spans to the OTLP/gRPC receiver at ``target``, some requests at a time, each until it is taken."""
+    size, resources, sent, said, traces = 0, 0, 0, time.monotonic(), set[bytes]()
     with grpc.insecure_channel(target) as channel:
         stub, under_way = TraceServiceStub(channel), deque[tuple[ExportTraceServiceRequest, Any]]()  # type: ignore[no-untyped-call]  # written by protoc
         while batch := list(islice(spans, way.request_spans)):
             request = ExportTraceServiceRequest(resource_spans=grouped(batch))
             under_way.append((request, stub.Export.future(request, timeout=REQUEST_SECONDS)))
             sent, size = sent + len(batch), size + sum(one.span.ByteSize() for one in batch)
+            traces.update(one.span.trace_id for one in batch)
             resources += sum(one.resource.ByteSize() for one in batch)
             if len(under_way) == way.under_way:
                 _wait(stub, *under_way.popleft())
@@ -102,7 +114,7 @@ def send(target: str, spans: Iterator[Recorded], way: Way, say: Callable[[str], 
                 say(f"{sent:,} spans sent")
         for left in under_way:
             _wait(stub, *left)
-    return Bytes(size, resources)
+    return Load(size, resources, len(traces))
 
 
 def _wait(stub: TraceServiceStub, request: ExportTraceServiceRequest, call: Any) -> None:  # noqa: ANN401 - grpc has no types

@@ -29,6 +29,12 @@ _RBAC = "rbac.authorization.k8s.io"
 _UNAWAITED = {"pulumi.com/skipAwait": "true"}
 """Annotation that tells Pulumi's provider not to wait until an object is in use."""
 
+_ROUNDS = 10
+"""Rounds in which the pods of all nodes are replaced, a tenth of them at a time."""
+
+_ENGINE_SECONDS, _PULL_SECONDS = 600, 60
+"""Time that Pulumi waits for a controller unless it is told otherwise, and for which an image may have to be pulled."""
+
 _SLOWLY: Object = {"scaleDown": {"stabilizationWindowSeconds": 1800, "policies": [{"type": "Pods", "value": 1, "periodSeconds": 600}]}}
 """How replicas with a volume of their own become fewer: one at a time and not soon, because each has a share that moves."""
 
@@ -190,14 +196,26 @@ def _controller(plan: Plan, workload: Workload) -> Object:
     """Controller of the pods: a DaemonSet, a Deployment, or a StatefulSet, which alone never runs one replica twice."""
     # The new one takes over before the old one goes.
     gapless = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+    # One after the other a rollout over hundreds of nodes would last for hours. The share is rounded up.
+    by_tenths = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": f"{100 // _ROUNDS}%", "maxUnavailable": 0}}
     spec: Object = {"selector": {"matchLabels": selector(workload)}, "template": template(plan, workload)}
     if workload.spread == "every-node":
-        kind, spec = "DaemonSet", spec | {"updateStrategy": gapless}
+        kind, spec = "DaemonSet", spec | {"updateStrategy": by_tenths}
     elif workload.spread == "replicated":
         kind, spec = "Deployment", spec | _fixed(workload) | {"strategy": gapless}
     else:
         kind, spec = "StatefulSet", spec | _stateful(workload)
-    return {"apiVersion": "apps/v1", "kind": kind, "metadata": metadata(plan, workload), "spec": spec}
+    return {"apiVersion": "apps/v1", "kind": kind, "metadata": metadata(plan, workload, annotations=_awaited(workload)), "spec": spec}
+
+
+def _awaited(workload: Workload) -> dict[str, str]:
+    """The time that Pulumi waits for a rollout, where its own is too short: each round has a grace, a start, and an image to pull.
+
+    Source: https://www.pulumi.com/registry/packages/kubernetes/installation-configuration/#pulumicomtimeoutseconds.
+    """
+    rounds = _ROUNDS if workload.spread == "every-node" else workload.most_replicas
+    seconds = rounds * (workload.grace_seconds + _PULL_SECONDS + workload.health.start_seconds)
+    return {"pulumi.com/timeoutSeconds": str(seconds)} if seconds > _ENGINE_SECONDS else {}
 
 
 def _fixed(workload: Workload) -> Object:

@@ -11,6 +11,8 @@ from components.kubernetes.pods import template
 from stacks.changes.consequences import consequence
 from stacks.changes.moves import Move
 from stacks.environment.schema import Setting, settings
+from stacks.environment.starts import slow_start
+from stacks.plan.names import of_store
 from stacks.plan.plan import plan
 from stacks.plan.remote import with_place
 from stacks.plan.targets import addresses_of
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from components.workload import Plan, Workload
+    from stacks.environment.model import Environment
     from stacks.environment.source import Named
 
 Key = tuple[str, ...]
@@ -38,12 +41,21 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class WorkloadChange:
-    """Effect on a workload, its causes, which are the documents or properties that differ, and what is lost by it, None for nothing."""
+    """Effect on a workload, and its causes, which are the documents or properties that differ.
+
+    ``loses`` is what is lost by it, ``waits`` how long its start lasts where that is long; None for neither.
+    """
 
     workload: str
     effect: Effect
     because: tuple[str, ...]
     loses: str | None = None
+    waits: str | None = None
+
+    @property
+    def means(self) -> str:
+        """What it means, as far as its effect does not tell."""
+        return "; ".join(filter(None, (self.loses, self.waits)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +74,11 @@ def difference(old: Named, new: Named) -> Difference:
     """Compare two environments, of which ``new`` is to take the place of ``old``."""
     before, after = (plan(side.environment, addresses_of(side), name=new.name) for side in (old, new))
     moved = old.environment.place != new.environment.place
-    effects = (*_workloads(before, after, moved=moved), *_jobs(before, after))
-    return Difference(tuple(_changes(old, new)), effects, _documents(before, after))
+    slow = slow_starts(old.environment)
+    effects = [
+        replace(one, waits=slow.get(one.workload)) if one.effect == "restarts" else one for one in _workloads(before, after, moved=moved)
+    ]
+    return Difference(tuple(_changes(old, new)), (*effects, *_jobs(before, after)), _documents(before, after))
 
 
 def leaves(value: object, path: Key = ()) -> Iterator[tuple[Key, object]]:
@@ -148,6 +163,12 @@ def _workloads(before: Plan, after: Plan, *, moved: bool) -> Iterator[WorkloadCh
             yield replace(change, loses=_QUEUE_OF_POD) if queued and change.effect == "restarts" else change
 
 
+def slow_starts(environment: Environment) -> Mapping[str, str]:
+    """What the start of each store means that reads what it has, by the name of its workload."""
+    starts = {of_store(each.backend.kind, each): slow_start(each) for each in environment.stores}
+    return {name: start for name, start in starts.items() if start is not None}
+
+
 def _jobs(before: Plan, after: Plan) -> Iterator[WorkloadChange]:
     """Effects on jobs: a changed one runs so from its next time on."""
     old, new = ({job.name: job for job in side.jobs} for side in (before, after))
@@ -225,5 +246,8 @@ def as_json(found: Difference) -> dict[str, Any]:
         "changes": [
             {"key": c.key, "old": c.old, "new": c.new, "sentence": c.sentence, "consequence": c.consequence} for c in found.changes
         ],
-        "workloads": [{"workload": w.workload, "effect": w.effect, "because": list(w.because), "loses": w.loses} for w in found.workloads],
+        "workloads": [
+            {"workload": w.workload, "effect": w.effect, "because": list(w.because), "loses": w.loses, "waits": w.waits}
+            for w in found.workloads
+        ],
     }

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from stacks.changes.diff import difference
+from stacks.changes.diff import difference, slow_starts
 from stacks.deploy import leftovers
 from stacks.deploy.early import probed, sent_early
 from stacks.deploy.engine import OUTPUTS, Engine, EngineError, EngineInterruptedError, EngineStoppedError
@@ -167,7 +167,10 @@ def renewals(deployment: Deployment, events: Sequence[Event], found: Difference 
     told |= {name for readers in _readers(deployment, events).values() for name in readers}
     names = {_physical(event).removeprefix(f"{deployment.named.environment.namespace}-") for event in events if _restarts(event)}
     wanted = [one.name for one in _plan(deployment.named).workloads if one.name in names - told]
-    return [f"this version of the project makes other documents or objects: {', '.join(wanted)} will restart"] if wanted else []
+    if not wanted:
+        return []
+    slow = [start for name, start in slow_starts(deployment.named.environment).items() if name in wanted]
+    return [f"this version of the project makes other documents or objects: {', '.join(wanted)} will restart", *slow]
 
 
 def _restarts(event: Event) -> bool:

@@ -20,6 +20,7 @@ from stacks.environment.sizing import (
     resident_bytes,
     stored_span_bytes,
 )
+from stacks.environment.starts import reading_seconds
 
 if TYPE_CHECKING:
     from stacks.environment.model import Environment
@@ -35,7 +36,8 @@ class Figures:
     ``most_spans_per_second`` that the memory of one gateway lets pass. Bytes of one gateway's memory: ``bytes_in_use``, ``bytes_resident``
     with garbage, ``bytes_needed`` so that nothing is refused. ``kept_span_bytes`` is the size of a span in the queue of a gateway.
     Seconds that queues cover, None for any: ``outage_seconds`` of the store, ``absence_seconds`` of a gateway, which is None too where
-    agents have no queue. ``spans_with_agent`` are the most spans that go with the pod of an agent, None without such a queue.
+    agents have no queue. ``start_seconds`` is the most that a start of the store reads, None where it does not grow with what is stored.
+    ``spans_with_agent`` are the most spans that go with the pod of an agent, None without such a queue.
     Bytes on the store's disk, None where it has no volume here: ``disk_span_bytes`` of a span, ``disk_bytes_needed`` of a whole retention.
     ``topic_bytes`` and ``traces_cut`` are the size of the topic and the most traces that a gateway which is taken over cuts in two, None
     where agents write to no topic, and where gateways read none.
@@ -51,6 +53,7 @@ class Figures:
     kept_span_bytes: float
     outage_seconds: float | None
     absence_seconds: float | None
+    start_seconds: int | None
     spans_with_agent: int | None
     disk_span_bytes: float | None
     disk_bytes_needed: float | None
@@ -74,6 +77,7 @@ def figures(environment: Environment) -> Figures:
         kept_span_bytes=kept_span_bytes(environment),
         outage_seconds=_finite(queue_seconds(environment)),
         absence_seconds=_finite(away_seconds(environment)) if queued else None,
+        start_seconds=reading_seconds(environment) or None,
         spans_with_agent=spans_with_agent(environment) if queued else None,
         disk_span_bytes=stored_span_bytes(environment) if disk is not None else None,
         disk_bytes_needed=disk.needed if disk is not None else None,

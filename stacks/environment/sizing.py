@@ -61,9 +61,6 @@ BESIDE_BYTES = 20 * DELIVERY_BYTES
 SPIKE_SHARE = 0.2
 """Share of its limit below which the memory limiter begins to refuse spans: room for what comes in between two looks."""
 
-SCANNED_BYTES_PER_SECOND = 50 * 2**20
-"""Bytes of a queue that a starting collector reads through in a second, on a disk that is none of the fast ones."""
-
 
 @dataclass(frozen=True, slots=True)
 class Flow:
@@ -305,11 +302,6 @@ RESTART_SECONDS = 10
 comes later than the wait after the first span of a trace is decided on apart from it."""
 
 
-def start_seconds(queue_bytes: int) -> int:
-    """Time that a collector is given to start: it reads through its queue, and a claim may still be on its way from another node."""
-    return 60 + math.ceil(queue_bytes / SCANNED_BYTES_PER_SECOND)
-
-
 def burst_spans(environment: Environment) -> int:
     """Spans that the baseline's limit may save up: two seconds of it, and at least ten traces, since none of more spans could pass."""
     limit, trace = environment.sampling.tail.baseline_limit or 0, environment.load.spans_per_trace
@@ -434,9 +426,9 @@ def _memory(environment: Environment) -> Need:
 
 def too_small(environment: Environment) -> Iterator[tuple[str, str]]:
     """The key of each setting that provides too little, and what is wrong and would be right."""
-    yield from _too_fast(environment)
+    yield from too_fast(environment)
     if environment.beside is not None:
-        yield from of_second(environment, _too_fast(environment.beside))
+        yield from of_second(environment, too_fast(environment.beside))
     yield from _too_short(environment)
     remedies = {
         "collectors.gateway.resources.memory": "sampling.tail.wait or sampling.head_ratio",
@@ -448,7 +440,7 @@ def too_small(environment: Environment) -> Iterator[tuple[str, str]]:
                 need.key,
                 (
                     f"{format_bytes(need.provided)} cannot hold {need.what}: {need.arithmetic}; "
-                    f'write "{_round_up(need.needed)}" or more, or lower {other}'
+                    f'write "{round_up(need.needed)}" or more, or lower {other}'
                 ),
             )
 
@@ -464,7 +456,7 @@ def _too_short(environment: Environment) -> Iterator[tuple[str, str]]:
         "collectors.agent.queue.size",
         (
             f"{format_bytes(queue.size)} holds {holds:.0f} s of the spans of a node, which wait up to {acknowledge_seconds(environment)} s "
-            f'for answers; write "{_round_up(queue_volume(wanted, gateways))}" or more, or lower sampling.tail.wait'
+            f'for answers; write "{round_up(queue_volume(wanted, gateways))}" or more, or lower sampling.tail.wait'
         ),
     )
 
@@ -475,7 +467,8 @@ def _retention_key(environment: Environment, key: str) -> str:
     return "backend.also.retention" if also is not None and also.retention is not None and key.startswith(SECOND) else "retention.traces"
 
 
-def _too_fast(environment: Environment) -> Iterator[tuple[str, str]]:
+def too_fast(environment: Environment) -> Iterator[tuple[str, str]]:
+    """The setting of a store that takes fewer spans than are kept, and what would be right."""
     backend, kept = environment.backend, flow(environment).kept
     if backend.kind != "jaeger" or not backend.embedded or kept <= SPANS_PER_SECOND[backend.sync_writes]:
         return
@@ -486,7 +479,7 @@ def _too_fast(environment: Environment) -> Iterator[tuple[str, str]]:
         yield "backend.kind", f"{taken}; name a shared storage, write kind: tempo, or lower sampling.tail.baseline"
 
 
-def _round_up(needed: float) -> str:
+def round_up(needed: float) -> str:
     """A size of at least so many bytes that a person would write."""
     unit = 2**30 if needed > 2**30 else 2**26
     return format_bytes(math.ceil(needed / unit) * unit)

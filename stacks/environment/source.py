@@ -15,6 +15,7 @@ import yaml
 from stacks.environment.model import KEY, PROJECT, Environment
 from stacks.environment.parse import BadEnvironmentError, Problem, parse
 from stacks.environment.sizing import too_small
+from stacks.environment.starts import too_slow
 from stacks.environment.units import shown
 
 if TYPE_CHECKING:
@@ -233,7 +234,7 @@ def named(settings: object, *, source: str, name: str, wanted: str | None = None
     """
     again = then or _again(wanted or name)
     environment = parse(settings, source=source, name=wanted or name, then=again)
-    if small := [Problem(f"environment.{key}", message) for key, message in too_small(environment)]:
+    if small := [Problem(f"environment.{key}", message) for key, message in (*too_small(environment), *too_slow(environment))]:
         raise BadEnvironmentError(source, small, again)
     return Named(name, source, environment)
 

@@ -20,9 +20,9 @@ from stacks.environment.sizing import (
     most_traces,
     queue_files,
     queue_room,
-    start_seconds,
     underway_bytes,
 )
+from stacks.environment.starts import queue_start_seconds
 from stacks.plan import backends, kafka
 from stacks.plan.addresses import Bound
 from stacks.plan.parts import (
@@ -92,7 +92,7 @@ def agent(inputs: Inputs) -> Workload:
         ports=bound.all,
         metrics=metrics_of(bound.all),
         volumes=(queue,) if queue else (),
-        health=Health(ports.HEALTH.name, "/", start_seconds=start_seconds(waiting.size if waiting else 0)),
+        health=Health(ports.HEALTH.name, "/", start_seconds=queue_start_seconds(waiting.size if waiting else 0)),
         resources=resources(section.resources),
         # What was sent is waited for, so that a pod that is replaced takes nothing along that a gateway has.
         grace_seconds=acknowledge_seconds(environment) + 20,
@@ -173,7 +173,7 @@ def gateway(inputs: Inputs) -> Workload:
         ports=bound.all,
         metrics=metrics_of(bound.all),
         volumes=(queue,),
-        health=Health(ports.HEALTH.name, "/", start_seconds=start_seconds(queue.size_bytes)),
+        health=Health(ports.HEALTH.name, "/", start_seconds=queue_start_seconds(queue.size_bytes)),
         resources=resources(section.resources),
         grace_seconds=grace_seconds(environment, late=hold is not None),
         restart_grace_seconds=PROMPT_STOP_SECONDS if scale is not None else None,

@@ -12,6 +12,7 @@ from components.documents import ports
 from components.documents import tempo as tempo_documents
 from components.workload import Document, Health, Identity, Metrics, Volume, Workload
 from stacks.environment.sizing import catching_up_bytes, longest_trace_bytes
+from stacks.environment.starts import STORE_SECONDS, store_start_seconds
 from stacks.plan.addresses import Bound
 from stacks.plan.names import of_store
 from stacks.plan.object_storage import remote
@@ -73,8 +74,7 @@ def jaeger(inputs: Inputs, section: Jaeger, disk: sections.Disk) -> Workload:
         ports=bound.all,
         metrics=metrics_of(bound.all),
         volumes=(_traces(folder, disk, protect=section.protect),),
-        # Badger replays its log before it answers.
-        health=Health(ports.HEALTH.name, "/status", start_seconds=300),
+        health=Health(ports.HEALTH.name, "/status", start_seconds=store_start_seconds(disk.size)),
         resources=resources(section.resources),
         grace_seconds=60,
         identity=Identity(JAEGER_USER),
@@ -111,7 +111,7 @@ def tempo(inputs: Inputs, section: tempo_sections.Tempo) -> Workload:
         ports=bound.all,
         metrics=metrics_of(bound.all),
         volumes=(_traces(folder, disk, protect=section.protect),),
-        health=Health(ports.TEMPO_QUERY.name, "/ready", start_seconds=300),
+        health=Health(ports.TEMPO_QUERY.name, "/ready", start_seconds=STORE_SECONDS),
         resources=resources(section.resources),
         # On SIGTERM everything goes to the write-ahead log within a second; then 3.0.3 waits for ever once it has served a query.
         grace_seconds=15,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, assert_never
 from stacks.changes.moves import title, when_empty
 from stacks.environment.figures import spans_with_agent, topic_bytes, traces_cut
 from stacks.environment.sizing import RESTART_SECONDS, away_seconds, flow, needs, queue_seconds
+from stacks.environment.starts import slow_start
 from stacks.environment.units import approximate_bytes, format_bytes, format_cores, format_duration, format_percent
 from stacks.plan.kafka import making, topic_name
 from stacks.plan.names import of_store
@@ -42,6 +43,7 @@ def describe(environment: Environment, plan: Plan) -> list[tuple[str, str]]:
         *([("kafka", _kafka(environment, section))] if section is not None else []),
         ("backend", _backend(environment, plan)),
         *_move(environment, plan),
+        *_starts(environment),
         *_needs(environment),
         ("metrics", _metrics(environment)),
         ("access", _access(environment)),
@@ -222,6 +224,13 @@ def _elsewhere(environment: Environment, backend: Jaeger, storage: Remote, plan:
         f"{taking.replicas}{most} × Jaeger {taking.server.tag}, {_share(backend.resources)}, before {storage.kind} ({tried}), {place} at "
         f"{', '.join(storage.servers)}, {kept}; {plan.workload(of_store('query', environment)).replicas} × query, {_share(backend.query)}"
     )
+
+
+def _starts(environment: Environment) -> Iterator[tuple[str, str]]:
+    """Starts of stores that read what they have."""
+    for each in environment.stores:
+        if (start := slow_start(each)) is not None:
+            yield "start", start
 
 
 def _needs(environment: Environment) -> Iterator[tuple[str, str]]:

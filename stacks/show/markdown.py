@@ -41,7 +41,7 @@ def difference(found: Difference, old: str, new: str) -> str:
     if not found:
         return "\n".join([*heading, "Nothing changes.", ""])
     changes = [(change.sentence, change.consequence or "") for change in found.changes]
-    effects = [(effect.workload, effect.effect, ", ".join(effect.because), effect.loses or "") for effect in found.workloads]
+    effects = [(effect.workload, effect.effect, ", ".join(effect.because), effect.means) for effect in found.workloads]
     parts = [*heading]
     if changes:
         more = [(f"{len(changes) - _MOST} more changes", "")] if len(changes) > _MOST else []

@@ -71,10 +71,10 @@ def print_difference(found: Difference, old: str, new: str) -> None:
     if not found.workloads:
         _print(changes, Text("nothing restarts"))
         return
-    loses = any(effect.loses for effect in found.workloads)
-    effects = _table("workload", "", "because of", *(["what it means"] if loses else []))
+    means = any(effect.means for effect in found.workloads)
+    effects = _table("workload", "", "because of", *(["what it means"] if means else []))
     for effect in found.workloads:
-        effects.add_row(effect.workload, effect.effect, Text(", ".join(effect.because)), *([Text(effect.loses or "")] if loses else []))
+        effects.add_row(effect.workload, effect.effect, Text(", ".join(effect.because)), *([Text(effect.means)] if means else []))
     _print(changes, effects)
 
 

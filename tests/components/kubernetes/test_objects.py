@@ -236,6 +236,23 @@ def test_any_workload_can_be_placed_whatever_its_role() -> None:
     assert _pod(_workload())["terminationGracePeriodSeconds"] == 3
 
 
+def test_pulumi_waits_for_a_whole_rollout_however_many_nodes_there_are() -> None:
+    def awaited(**changes: Any) -> str | None:  # noqa: ANN401 - fields of a workload
+        found = workload_objects(plans.planned("dev"), _workload(**changes))
+        (controller,) = plans.of_kind(found, "StatefulSet", "Deployment", "DaemonSet")
+        seconds: str | None = controller["metadata"].get("annotations", {}).get("pulumi.com/timeoutSeconds")
+        return seconds
+
+    slow = Health("main", "/", start_seconds=1_200)
+    assert awaited() is None
+    assert awaited(health=slow) == str(1_200 + 3 + 60)
+    assert awaited(spread="ordered", replicas=3, health=slow) == str(3 * (1_200 + 3 + 60))
+    # A tenth of the nodes at a time, rounded up, so that ten rounds are the most.
+    assert awaited(spread="every-node", health=slow) == str(10 * (1_200 + 3 + 60))
+    (daemons,) = plans.of_kind(workload_objects(plans.planned("dev"), _workload(spread="every-node")), "DaemonSet")
+    assert daemons["spec"]["updateStrategy"]["rollingUpdate"] == {"maxSurge": "10%", "maxUnavailable": 0}
+
+
 def test_a_probe_ends_a_container_within_the_time_of_one_whose_volumes_stay() -> None:
     pod = _pod(_workload(grace_seconds=45, restart_grace_seconds=2))
     (container,) = pod["containers"]

@@ -271,7 +271,7 @@ def test_the_table_and_the_json_say_the_same(two: tuple[str, str], capsys: pytes
                 "consequence": "agents send the traces that wait as the gateways restart again, and the new rules hold for them",
             }
         ],
-        "workloads": [{"workload": "gateway", "effect": "restarts", "because": ["collector.yaml"], "loses": None}],
+        "workloads": [{"workload": "gateway", "effect": "restarts", "because": ["collector.yaml"], "loses": None, "waits": None}],
     }
     for part in ("baseline sampling 5 % → 1 %", found["changes"][0]["consequence"], "gateway", "restarts", "collector.yaml"):
         assert part in table

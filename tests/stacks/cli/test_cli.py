@@ -26,7 +26,7 @@ def test_check_says_in_about_ten_lines_what_it_will_be(environment: str, capsys:
     said = capsys.readouterr()
     first, *lines = said.out.splitlines()
     assert first == f"Pulumi.{environment}.yaml: right"
-    assert 8 <= len(lines) <= 11
+    assert 8 <= len(lines) <= 12
     assert said.err == ""
     for word in ("target", "intake", "sampling", "gateway", "backend", "disk", "memory", "metrics", "access", "servers"):
         assert sum(line.split()[0] == word for line in lines) == 1

@@ -190,8 +190,9 @@ def test_what_restarts_because_of_another_version_of_this_project_is_said(
     called = {"metadata": {"name": workload}} if name == "prod" else {"name": f"virtengine-observability-{workload}"}
     same = difference(named, named)
     step = Event(operation, "urn", kind, called | old, called | new)
-    (sentence,) = renewals(deployment, [step], same)
+    sentence, *starts = renewals(deployment, [step], same)
     assert sentence.endswith(f": {workload} will restart")
+    assert [start.split(" takes")[0] for start in starts] == (["a start of Jaeger on Badger"] if workload == "jaeger" else [])
     # It is said once, and nothing is said of what stays or only scales.
     assert renewals(deployment, [step], None) == []
     assert renewals(deployment, [replace(step, operation="same")], same) == []
