@@ -35,6 +35,7 @@ Family = Literal["ipv4", "ipv6", "dual"]
 OutsideName = Literal[
     "consumers",
     "operators",
+    "port-forwards",
     "scrapers",
     "kubernetes-api",
     "oidc-issuer",
@@ -49,7 +50,8 @@ OutsideName = Literal[
 ]
 """Peers outside of a plan that take part in it.
 
-``consumers`` are the services that send spans, ``operators`` the people who look at traces, ``scrapers`` the metric collectors;
+``consumers`` are the services that send spans, ``operators`` the people who look at traces, ``port-forwards`` these people through the
+API of the cluster, which no policy allows or forbids, ``scrapers`` the metric collectors;
 the others are servers that a workload calls. Of two stores elsewhere one has a name, and is ``named-trace-store``.
 """
 

@@ -70,6 +70,7 @@ def _outside(environment: Environment) -> dict[OutsideName, Outside]:
         "consumers": Outside(environment.ingest.namespaces, environment.ingest.namespace_labels),
         # Without a login operators come by port-forward, to which no policy applies.
         "operators": Outside(access.ingress_namespaces, anywhere=not access.ingress_namespaces) if access else Outside(),
+        "port-forwards": Outside(),
         "scrapers": Outside(environment.aggregation.scraper_namespaces),
         "kubernetes-api": anywhere,
         "oidc-issuer": anywhere,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, assert_never, get_args
 
 from components.documents import ports
@@ -114,8 +114,9 @@ def edges(environment: Environment, placed: Mapping[str, Workload], jobs: Iterab
 def _of_role(role: Role, environment: Environment, placed: Mapping[str, Workload]) -> Iterator[Edge]:
     for number, each in enumerate(role.environments(environment)):
         if role.name_in(each) in placed:
-            # The login proxy is before the store that is asked first; to the other one people come by port-forward.
-            yield from (edge for edge in role.edges(each, placed) if number == 0 or edge.source != ACCESS.workload)
+            for edge in role.edges(each, placed):
+                # The login proxy is before the store that is asked first.
+                yield replace(edge, source="port-forwards") if number and edge.source == ACCESS.workload else edge
 
 
 def user_interface(environment: Environment) -> Role | None:

@@ -11,12 +11,15 @@ from components.alerts.rules import rules
 from components.dashboards.panels import WINDOW
 from components.documents.delivery import DELIVERY_BYTES
 from components.documents.ports import BY_WORKLOAD
+from components.kubernetes.objects import workload_objects
+from components.workload import Outside
 from stacks.environment.scaling import tiers
 from stacks.environment.sizing import disk_need, held_bytes, needs, queue_seconds
 from stacks.placement.outputs import outputs
 from stacks.plan.addresses import InSmall
 from stacks.plan.plan import plan
 from stacks.plan.watching import dashboards
+from tests.components.kubernetes import plans
 from tests.stacks import samples
 
 if TYPE_CHECKING:
@@ -110,6 +113,17 @@ def test_people_come_to_the_first_store_by_the_login_and_to_the_other_by_no_poli
     shown = {edge.destination for edge in made.edges if edge.source == "access" and edge.destination != "oidc-issuer"}
     assert shown == {{"jaeger": "query-search", "tempo": "grafana-s3"}[made.stores[0].kind]}
     assert {edge.destination for edge in made.edges if edge.source == "operators"} == {"access"}
+    forwarded = [edge for edge in made.edges if edge.source == "port-forwards"]
+    other = made.stores[1]
+    if other.ui is None or "svc" not in other.ui:
+        assert forwarded == []
+        return
+    # Its Service has the port of its URL, and no policy lets anybody in.
+    (edge,) = forwarded
+    (service,) = plans.of_kind(workload_objects(made, made.workload(edge.destination)), "Service")
+    assert edge.port.number in {port["port"] for port in service["spec"]["ports"]}
+    assert other.ui.endswith(f"svc:{edge.port.number}")
+    assert made.outside["port-forwards"] == Outside()
 
 
 @each_target
