@@ -71,6 +71,9 @@ class Storage(TypedDict):
     shards: NotRequired[int]
     """Parts of the index of a day, which the nodes share. Default: 1, because a shard holds tens of gigabytes and each costs the cluster
     memory; as many as nodes where a day has more."""
+    request_line: NotRequired[str]
+    """Longest first line of a request that the store takes, its `http.max_initial_line_length`. Jaeger names the index of each day of
+    the retention in it. Default: 4Ki, that of OpenSearch and Elasticsearch, which covers some 100 days; raise it in the store first."""
     size: NotRequired[str]
     """With `kind: volume`: Bytes asked of the storage class, for blocks and write-ahead log. Required: it follows from the load and the
     retention."""

@@ -54,7 +54,7 @@ class WorkloadChange:
 
     @property
     def means(self) -> str:
-        """What it means, as far as its effect does not tell."""
+        """Meaning of it, as far as its effect does not tell."""
         return "; ".join(filter(None, (self.loses, self.waits)))
 
 
@@ -164,7 +164,7 @@ def _workloads(before: Plan, after: Plan, *, moved: bool) -> Iterator[WorkloadCh
 
 
 def slow_starts(environment: Environment) -> Mapping[str, str]:
-    """What the start of each store means that reads what it has, by the name of its workload."""
+    """Meaning of the start of each store that reads what it has, by the name of its workload."""
     starts = {of_store(each.backend.kind, each): slow_start(each) for each in environment.stores}
     return {name: start for name, start in starts.items() if start is not None}
 

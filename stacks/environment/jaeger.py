@@ -11,7 +11,7 @@ from stacks.environment.section import Section
 from stacks.environment.sections import Disk, Resources
 from stacks.environment.store_names import IndexPrefix, Keyspace
 from stacks.environment.store_section import StoreSection
-from stacks.environment.units import Bytes, HostPort, HttpUrl, Identifier, ObjectName, Percent
+from stacks.environment.units import Bytes, HostPort, HttpUrl, Identifier, ObjectName, Percent, size
 
 
 class Badger(Section):
@@ -66,6 +66,9 @@ class _Search(Section):
     shards: int = Field(default=1, ge=1, le=64, title="shards of an index")
     """Parts of the index of a day, which the nodes share. Default: 1, because a shard holds tens of gigabytes and each costs the cluster
     memory; as many as nodes where a day has more."""
+    request_line: Bytes = Field(default=size("4Ki"), ge=size("4Ki"), le=size("1Mi"), title="longest request line of the store")
+    """Longest first line of a request that the store takes, its `http.max_initial_line_length`. Jaeger names the index of each day of the
+    retention in it. Default: 4Ki, that of OpenSearch and Elasticsearch, which covers some 100 days; raise it in the store first."""
     create_schema: bool = Field(default=True, title="making of the schema")
     """Whether Jaeger writes its index templates, for which its user needs the right to manage them. Default: true."""
     ca_secret: ObjectName | None = Field(default=None, title="authority of the store", examples=["opensearch-ca"])

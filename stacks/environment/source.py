@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import yaml
 
 from stacks.environment.model import KEY, PROJECT, Environment
+from stacks.environment.move_rules import of_second
 from stacks.environment.parse import BadEnvironmentError, Problem, parse
 from stacks.environment.sizing import too_small
 from stacks.environment.starts import too_slow
+from stacks.environment.store_rules import too_long
 from stacks.environment.units import shown
 
 if TYPE_CHECKING:
@@ -234,8 +236,11 @@ def named(settings: object, *, source: str, name: str, wanted: str | None = None
     """
     again = then or _again(wanted or name)
     environment = parse(settings, source=source, name=wanted or name, then=again)
-    if small := [Problem(f"environment.{key}", message) for key, message in (*too_small(environment), *too_slow(environment))]:
-        raise BadEnvironmentError(source, small, again)
+    broken = [*too_small(environment), *too_slow(environment), *too_long(environment, name)]
+    if environment.beside is not None:
+        broken += of_second(environment, too_long(environment.beside, name))
+    if broken:
+        raise BadEnvironmentError(source, [Problem(f"environment.{key}", message) for key, message in broken], again)
     return Named(name, source, environment)
 
 

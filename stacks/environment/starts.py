@@ -66,7 +66,7 @@ def reading(environment: Environment) -> str:
 
 
 def slow_start(environment: Environment) -> str | None:
-    """What a start of the store means, where it reads for longer than a start may take otherwise."""
+    """Meaning of a start of the store, where it reads for longer than a start may take otherwise."""
     if reading_seconds(environment) <= STORE_SECONDS:
         return None
     return f"{reading(environment)}; nothing is shown meanwhile, and the gateways' queues take what comes"

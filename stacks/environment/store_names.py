@@ -56,3 +56,15 @@ TopicName = Annotated[str, AfterValidator(_topic), WithJsonSchema({"type": "stri
 
 StoreName = Annotated[str, AfterValidator(_store), WithJsonSchema({"type": "string", "pattern": f"^{_STORE.pattern}$"})]
 """The name of one of several stores of an environment, which its workloads have behind a hyphen."""
+
+_MOST_KEYSPACE = 48
+
+
+def default_keyspace(name: str) -> str:
+    """Keyspace of the environment ``name``."""
+    return ("jaeger_" + re.sub(r"[^a-z0-9_]", "_", name.lower()))[:_MOST_KEYSPACE]
+
+
+def default_index_prefix(name: str) -> str:
+    """Beginning of the indices of the environment ``name``."""
+    return re.sub(r"[^a-z0-9_.-]", "-", name.lower()).strip("-_.") or "tracing"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from stacks.environment.cluster_rules import broken_processor_share
-from stacks.environment.units import format_duration, shown
+from stacks.environment.store_names import default_index_prefix
+from stacks.environment.units import format_bytes, format_duration, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
 LONGEST_TTL = timedelta(days=20 * 365)
 """Longest time to live that Cassandra takes (org.apache.cassandra.db.rows.Cell, MAX_TTL)."""
+
+_REQUEST, _COMMA = "POST //_search?ignore_unavailable=true&rest_total_hits_as_int=true HTTP/1.1", "%2C"
+"""The first line of a search of Jaeger, beside the names of indices, and what is between these."""
 
 _DAY = timedelta(days=1)
 
@@ -102,6 +107,28 @@ def _cassandra(environment: Environment, storage: Cassandra) -> Iterator[Broken]
             (
                 f"{format_duration(environment.retention.traces)} is longer than Cassandra keeps any row; write "
                 f'"{format_duration(LONGEST_TTL)}" or less'
+            ),
+        )
+
+
+def too_long(environment: Environment, name: str) -> Iterator[Broken]:
+    """The retention of the environment ``name``, where a store with an index for each day cannot be asked for all of it."""
+    backend, days = environment.backend, environment.retention.traces // _DAY
+    if backend.kind != "jaeger" or backend.storage.kind not in {"opensearch", "elasticsearch"}:
+        return
+    storage = backend.storage
+    index = f"{storage.index_prefix or default_index_prefix(name)}-jaeger-service-YYYY-MM-DD"
+    # A comma between names is sent as three characters; the indices of the first and of the last day are both asked.
+    most = (storage.request_line - len(_REQUEST) + len(_COMMA)) // (len(index) + len(_COMMA)) - 1
+    if days > most:
+        needed = math.ceil((len(_REQUEST) + (days + 1) * (len(index) + len(_COMMA)) - len(_COMMA)) / 1024)
+        yield (
+            "retention.traces",
+            (
+                f"{format_duration(environment.retention.traces)} has Jaeger name {days + 1} indices as {index} in a request, which "
+                f'{storage.kind} refuses above {format_bytes(storage.request_line)}; write "{most}d" or less or a shorter '
+                f"backend.storage.index_prefix, or give the store http.max_initial_line_length: {needed}kb and write "
+                f'backend.storage.request_line: "{needed}Ki"'
             ),
         )
 

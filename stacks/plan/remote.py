@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from components.workload import Port
+from stacks.environment.store_names import default_index_prefix, default_keyspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,18 +18,6 @@ if TYPE_CHECKING:
 
 TRIED = {"badger": "4.8.0 in Jaeger 2.13.0", "tempo": "3.0.3", "cassandra": "5.0.6", "opensearch": "2.19.3", "kafka": "3.9.1"}
 """Versions of stores and of Kafka that this bundle was run with."""
-
-_MOST_KEYSPACE = 48
-
-
-def default_keyspace(name: str) -> str:
-    """Keyspace of the environment ``name``."""
-    return ("jaeger_" + re.sub(r"[^a-z0-9_]", "_", name.lower()))[:_MOST_KEYSPACE]
-
-
-def default_index_prefix(name: str) -> str:
-    """Beginning of the indices of the environment ``name``."""
-    return re.sub(r"[^a-z0-9_.-]", "-", name.lower()).strip("-_.") or "tracing"
 
 
 def place_in_store(storage: Remote, name: str) -> str:

@@ -20,6 +20,7 @@ _MARGIN = 0.05
 """Part of the retention by which a trace may be older: stores expire whole files, and clocks differ."""
 _LEAST_MARGIN_SECONDS = 3600.0
 _STEPS = 7
+_OLDER_WINDOWS = 4
 
 
 def retention(look: Look, account: Account) -> None:
@@ -44,7 +45,7 @@ def retention(look: Look, account: Account) -> None:
 def _oldest(outputs: Outputs, retention_seconds: float, account: Account) -> None:
     now, margin = time.time(), max(_LEAST_MARGIN_SECONDS, retention_seconds * _MARGIN)
     edge = now - retention_seconds - margin
-    if (old := some_trace(outputs, since=1, until=edge)) is not None:
+    if (old := _older(outputs, edge, retention_seconds)) is not None:
         account.faults.append(f"trace {old} can be read, and began more than {_days(now - edge)} ago by the clock of its sender")
         return
     since, until = _window(outputs, edge, now)
@@ -52,6 +53,17 @@ def _oldest(outputs: Outputs, retention_seconds: float, account: Account) -> Non
         account.facts.append("no trace is stored yet")
     else:
         account.facts.append(f"the oldest trace that can be read began {_days(now - until)} to {_days(now - since)} ago")
+
+
+def _older(outputs: Outputs, edge: float, retention_seconds: float) -> str | None:
+    """The id of a trace that began in the two retentions before ``edge``, where a store that deletes nothing has some.
+
+    It is asked for in windows of half a retention, because a store with an index for each day refuses a search that names too many.
+    """
+    width = retention_seconds / 2
+    windows = ((max(1.0, edge - (number + 1) * width), edge - number * width) for number in range(_OLDER_WINDOWS))
+    found = (some_trace(outputs, since=since, until=until) for since, until in windows if until > since)
+    return next((trace for trace in found if trace is not None), None)
 
 
 def _window(outputs: Outputs, edge: float, now: float) -> tuple[float, float | None]:

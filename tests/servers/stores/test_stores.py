@@ -6,12 +6,18 @@ import http.client
 import json
 import threading
 import time
+import urllib.error
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+import pytest
+
 from components.local.jobs import run_once
+from stacks.environment.sections import Retention
+from stacks.environment.store_rules import too_long
 from stacks.placement.small_store import with_own_store
 from stacks.plan.addresses import OnKubernetes
 from stacks.plan.trace_stores import jobs
@@ -135,3 +141,18 @@ def test_two_jaegers_share_an_opensearch_whose_old_days_a_job_deletes(tmp_path: 
             clean(before("opensearch", retention__traces=retention), servers.store, programs, tmp_path)
             assert [spans_of(servers.shows[0], trace) for trace in kept] == left, (tmp_path / "logs/cleaner.log").read_text()
         assert "days" in asked(servers.shows[0], "/api/services")
+
+
+def test_a_retention_that_check_takes_can_be_searched_and_a_day_more_cannot(tmp_path: Path) -> None:
+    programs, prefix = found("opensearch"), "virtengine-production-eu"
+    named = before("opensearch", backend__storage__index_prefix=prefix)
+    aged = {
+        days: named.environment.model_copy(update={"retention": Retention.model_validate({"traces": f"{days}d"})}) for days in range(1, 400)
+    }
+    longest = max(days for days, environment in aged.items() if not any(too_long(environment, named.name)))
+    with running(replace(named, environment=aged[longest]), tmp_path / "longest", programs) as servers:
+        what_one_writes_all_show(servers)
+        assert asked(servers.shows[0], "/api/services")
+        more = replace(named, environment=aged[longest + 1])
+        with running(more, tmp_path / "more", programs, beside=servers) as others, pytest.raises(urllib.error.HTTPError):
+            asked(others.shows[0], "/api/services")

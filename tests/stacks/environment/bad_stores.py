@@ -43,6 +43,14 @@ STORES = [
     _backend("keyspace too long", _cassandra(keyspace="k" * 49), "backend.storage.keyspace", "not a keyspace", "48 at most"),
     _backend("prefix in capitals", _search(index_prefix="Prod"), "backend.storage.index_prefix", "not the beginning", "lower-case"),
     _backend("prefix of an underscore", _search(index_prefix="_x"), "backend.storage.index_prefix", "not the beginning", "lower-case"),
+    _backend(
+        "retention of more indices than a request names",
+        _search(index_prefix="virtengine-production-eu"),
+        "retention.traces",
+        "78d has Jaeger name 79 indices",
+        'write "74d" or less',
+        **{"retention.traces": "78d"},
+    ),
     _backend("no copy", _search(replication=0), "backend.storage.replication", "0 is too little", "write 1 or more"),
     _backend(
         "authority in plain text",

@@ -130,7 +130,7 @@ def candidates(shape: Mapping[str, Any], was: object) -> Iterator[object]:  # no
         elif kind == "string" and pattern.endswith(" ?%$"):
             yield from ("41 %", "7 %", "61 %")
         elif kind == "string" and "Ki" in pattern:
-            yield from ("900Gi", "3Gi")
+            yield from ("900Gi", "3Gi", "64Ki")
         elif kind == "string" and r"(m|" in pattern:
             yield "1700m"
         elif kind == "string" and "sha256" in pattern:

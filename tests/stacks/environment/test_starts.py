@@ -43,7 +43,7 @@ def test_the_time_that_a_start_is_given_covers_a_full_volume(name: str) -> None:
     assert given == store_start_seconds(backend.volume.size)
 
 
-def test_another_load_does_not_start_the_store_again_and_a_volume_that_grows_seldom_does() -> None:
+def test_another_load_leaves_the_probe_as_it_is_and_a_larger_volume_mostly_does() -> None:
     given = {samples.planned("prod", changes={"load.spans_per_second": rate}).workload("jaeger").health for rate in (100, 2_000, 3_500)}
     assert len(given) == 1
     sizes = [2**exponent for exponent in range(30, 46)]
@@ -52,14 +52,14 @@ def test_another_load_does_not_start_the_store_again_and_a_volume_that_grows_sel
 
 
 def test_a_queue_that_does_not_cover_a_start_is_refused_and_the_advised_one_is_taken() -> None:
-    whole = samples.settings("prod", BUSY | {"collectors.gateway.queue.size": "1Gi"})
+    whole = samples.settings("prod", {**BUSY, "collectors.gateway.queue.size": "1Gi"})
     with pytest.raises(BadEnvironmentError) as refused:
         named(whole, source="Pulumi.busy.yaml", name="busy")
     (line,) = [line for line in str(refused.value).splitlines() if "collectors.gateway.queue.size" in line]
     assert "a start of Jaeger on Badger takes up to" in line
     advised = re.search(r'write "(\w+)" or more', line)
     assert advised is not None
-    taken = named(samples.settings("prod", BUSY | {"collectors.gateway.queue.size": advised[1]}), source="Pulumi.busy.yaml", name="busy")
+    taken = named(samples.settings("prod", {**BUSY, "collectors.gateway.queue.size": advised[1]}), source="Pulumi.busy.yaml", name="busy")
     assert queue_seconds(taken.environment) >= reading_seconds(taken.environment)
 
 

@@ -11,7 +11,8 @@ from components.documents.images import SERVERS, STORES, SURROUNDINGS
 from components.local.build import RECIPES
 from stacks.environment.parse import BadEnvironmentError
 from stacks.environment.source import ROOT
-from stacks.plan.remote import TRIED, default_index_prefix, default_keyspace
+from stacks.environment.store_names import default_index_prefix, default_keyspace
+from stacks.plan.remote import TRIED
 from stacks.plan.sharing import read_alone
 from stacks.show.describe import describe
 from tests.stacks import samples
