@@ -16,7 +16,7 @@ from benchmarks.orders import orders, replay, used_bytes
 from components.local.faults import Faults
 from components.local.instances import read_listing
 from stacks.environment.figures import figures
-from stacks.environment.sizing import LEAST_QUEUE
+from stacks.environment.floors import LEAST_QUEUE
 from stacks.environment.source import read
 from stacks.placement.outputs import Outputs
 from stacks.placement.small import deploy

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.ledger.entries import CPU, DISK, MEMORY, Entry
 from benchmarks.sizing.stores import fill
-from stacks.environment.scaling import BADGER_CPU_SECONDS, STORE_BYTES
+from stacks.environment.scaling import BADGER_CPU_SECONDS, store_bytes
 from stacks.environment.sizing import DISK_BYTES_PER_SPAN_BYTE
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def badger(say: Callable[[str], None], part: float) -> Iterator[Entry]:
     found = fill("badger", "orders", round(MILLION * part), say)
     foreseen = (found.otlp_bytes + found.resource_bytes) * DISK_BYTES_PER_SPAN_BYTE["badger"]
     yield Entry("check", "figures.disk_span_bytes", "disk of the spans", "bytes", foreseen, found.disk_bytes, DISK)
-    yield Entry("size", "tiers.*.memory", "memory of the store", "bytes", STORE_BYTES["badger"], found.memory_bytes["store"], MEMORY)
+    memory = store_bytes("badger", (found.otlp_bytes + found.resource_bytes) / found.seconds)
+    yield Entry("size", "tiers.*.memory", "memory of the store", "bytes", memory, found.memory_bytes["store"], MEMORY)
     each, cpu = BADGER_CPU_SECONDS[False], found.cpu_seconds["store"] / found.spans
     yield Entry("size", "tiers.*.cores", "processor time of a span in the store", "µs", each * 1e6, cpu * 1e6, CPU)

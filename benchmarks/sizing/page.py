@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.ledger.entries import DISK, MEMORY, Entry
 from benchmarks.ledger.page import cells
 from benchmarks.sizing.stores import KINDS, Filled
-from stacks.environment.scaling import INTAKE_BYTES, STORE_BYTES
+from stacks.environment.scaling import INTAKE_BYTES, STORE_BYTES, store_bytes
 from stacks.environment.sizing import DISK_BYTES_PER_SPAN_BYTE, WITH_RESOURCE
 from stacks.environment.source import ROOT
+from stacks.environment.units import approximate_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,7 +46,8 @@ def entries(one: dict[str, Any]) -> Iterator[Entry]:
     if store in DISK_BYTES_PER_SPAN_BYTE:
         yield Entry("size", "tiers.*.disk", "disk", "bytes", size * DISK_BYTES_PER_SPAN_BYTE[store], one["disk_bytes"], DISK)
     if store in STORE_BYTES:
-        yield Entry("size", "tiers.*.memory", "memory", "bytes", STORE_BYTES[store], memory["store"], MEMORY)
+        said = store_bytes(store, size / one["seconds"])
+        yield Entry("size", "tiers.*.memory", "memory", "bytes", said, memory["store"], MEMORY)
     if store in INTAKE_BYTES:
         yield Entry("size", "tiers.*.memory", "memory of the intake", "bytes", INTAKE_BYTES[store], memory["intake"], MEMORY)
 
@@ -59,12 +61,19 @@ def section(found: Sequence[dict[str, Any]]) -> str:
             (
                 f"\n{one['store'].title()}: {one['spans']:,} spans of {one['otlp_bytes'] / one['spans']:,.0f} bytes with resources of "
                 f"{one['resource_bytes'] / one['spans']:,.0f} ({LOADS[one['load']]}), {one['spans'] / one['seconds']:,.0f} spans/s, "
-                f"{micros} for each. On {one['day']}, two processors, at a load average of {one['load_average']:.1f}.\n\n"
+                f"{micros} for each.{_start(one)} On {one['day']}, two processors, at a load average of {one['load_average']:.1f}.\n\n"
             ),
             f"| {' | '.join(COLUMNS)} |\n{RULE}\n",
             *(f"| {' | '.join(cells(entry))} |\n" for entry in entries(one)),
         ]
     return "".join([*parts, f"\n{_closing(found)}"])
+
+
+def _start(one: dict[str, Any]) -> str:
+    start = one["start"]
+    if start is None:
+        return ""
+    return f" A start with nothing of its files in memory took {start['seconds']:,.1f} s and read {approximate_bytes(start['read_bytes'])}."
 
 
 def _closing(found: Sequence[dict[str, Any]]) -> str:

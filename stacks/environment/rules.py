@@ -9,8 +9,9 @@ from components.documents.series import NO_LABELS, SPAN_LABELS
 from components.documents.text import prometheus_label
 from stacks.environment.backend_rules import broken_backend_rules
 from stacks.environment.cluster_rules import broken_cluster_rules
+from stacks.environment.floors import floors, store_floors
 from stacks.environment.move_rules import broken_move_rules, of_second
-from stacks.environment.sizing import answers_late, floors, grace_seconds, store_floors
+from stacks.environment.sizing import answers_late, grace_seconds
 from stacks.environment.store_rules import broken_store_rules
 from stacks.environment.transport_rules import broken_transport_rules
 from stacks.environment.units import format_bytes, format_duration, format_percent, shown

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from components.documents.delivery import FLUSH_MILLISECONDS, LEAST_DELIVERY_BYTES
-from components.documents.queues import FLUSH_SECONDS, MEMORY_BYTES_PER_BYTE, batch_bytes
+from components.documents.queues import FLUSH_SECONDS, MEMORY_BYTES_PER_BYTE, MOST_BATCH_BYTES, batch_bytes
+from stacks.environment.figures import topic_bytes
 from stacks.environment.sizing import (
     FREE_SHARE,
     GARBAGE,
@@ -18,38 +19,46 @@ from stacks.environment.sizing import (
     agent_queue_seconds,
     disk_need,
     flow,
+    held_bytes,
     held_seconds,
     idle_bytes,
     kept_span_bytes,
+    log_need,
     most_spans_per_second,
     queue_seconds,
     queue_volume,
     resident_bytes,
     store_of,
     stored_span_bytes,
+    taken_bytes,
+    taken_span_bytes,
 )
-from stacks.environment.units import approximate_bytes, format_duration, format_percent
+from stacks.environment.units import approximate_bytes, format_cores, format_duration, format_percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from stacks.environment.jaeger import Cassandra, Elasticsearch, Jaeger, OpenSearch
+    from stacks.environment.kafka import Kafka
     from stacks.environment.model import Environment
     from stacks.environment.moves import Store
+    from stacks.environment.tempo import Tempo
 
     Remote = Cassandra | OpenSearch | Elasticsearch
 
 CPU_SECONDS_PER_SPAN = {"agent": 310e-6, "gateway": 90e-6}
-BADGER_CPU_SECONDS = {True: 600e-6, False: 255e-6}
+BADGER_CPU_SECONDS = {True: 600e-6, False: 160e-6}
 """Processor time of a span of VirtEngine's orders in each collector, and in Jaeger on Badger with and without synchronous writes. Without
-them: read off runs on busy processors. The others: measured over 880,000 spans, of which 234,000 were kept."""
+them: by `benchmarks/sizing`. The others: measured over 880,000 spans, of which 234,000 were kept."""
 
 STORE_CPU_SECONDS = {"tempo": 46e-6, "cassandra": 3_400e-6, "opensearch": 180e-6}
 """Processor time of such a span in other stores that were measured by `benchmarks/sizing`."""
 
-STORE_BYTES = {"badger": 1_250 * 2**20, "tempo": 970 * 2**20, "cassandra": 890 * 2**20, "opensearch": 750 * 2**20}
-"""Memory that each store occupied while it took spans as fast as it could: Badger with some 490,000, the others with 250,000, Cassandra and
-OpenSearch with a heap of 512Mi, which is theirs to choose."""
+STORE_BYTES = {"badger": 1_300 * 2**20, "tempo": 110 * 2**20, "cassandra": 890 * 2**20, "opensearch": 630 * 2**20}
+STORE_BYTES_PER_BYTE_A_SECOND = {"badger": 190.0, "tempo": 380.0}
+"""Memory of each store that no file backs, whatever it takes, and for each byte of spans that it takes in a second. Badger merges tables in
+turns of a size of their own; Tempo holds half a minute of spans until it cuts a block of them. Measured at 500 to 26,000 spans/s. Cassandra
+and OpenSearch ran with a heap of 512Mi, which is theirs to choose."""
 
 INTAKE_CPU_SECONDS = {"cassandra": 960e-6, "opensearch": 50e-6}
 INTAKE_BYTES = {"cassandra": 120 * 2**20, "opensearch": 360 * 2**20}
@@ -104,6 +113,11 @@ def _gateways(environment: Environment) -> int:
     return max(gateway.replicas, math.ceil(recorded / _gateway_rate(environment)))
 
 
+def store_bytes(store: str, bytes_a_second: float) -> float:
+    """Memory of a store that takes so many bytes of spans in a second, with their resources where it writes these with each span."""
+    return STORE_BYTES[store] + STORE_BYTES_PER_BYTE_A_SECOND.get(store, 0.0) * bytes_a_second
+
+
 def request_bytes(environment: Environment) -> int:
     """Bytes of a full request of a service that are for one gateway."""
     return math.ceil(SDK_SPANS * environment.load.bytes_per_span / environment.collectors.gateway.replicas)
@@ -120,6 +134,8 @@ def tiers(environment: Environment, spans_per_second: float) -> Iterator[Tier]:
     scaled = at_rate(environment, spans_per_second)
     if environment.target.kind == "kubernetes":
         yield _agents(scaled, environment)
+        if scaled.collectors.transport == "kafka" and scaled.collectors.kafka is not None:
+            yield _topic(scaled, scaled.collectors.kafka)
     yield _gateway_tier(scaled, environment)
     for each in scaled.stores:
         yield from _stores(each)
@@ -152,9 +168,40 @@ def _agents(scaled: Environment, usual: Environment) -> Tier:
             (
                 f"memory: {approximate_bytes(_idle(IDLE_BYTES))} + {rate:,.0f} spans/s × {wait} s until an answer × {size:,} B × "
                 f"{MEMORY_BYTES_PER_BYTE} × {GARBAGE:g} for garbage, and no more than its limit"
+                if queued
+                else f"memory: {approximate_bytes(memory)}, since it holds nothing without a queue"
             ),
-            f"disk: {rate:,.0f} spans/s × {size:,} B × {waiting:,.0f} s that its queue holds, and room for its files",
+            f"disk: {rate:,.0f} spans/s × {size:,} B × {waiting:,.0f} s that its queue holds, and room for its files"
+            if disk
+            else "disk: none",
             f"requests: {SDK_SPANS} spans each, as SDKs send at most",
+        ),
+    )
+
+
+def _topic(scaled: Environment, section: Kafka) -> Tier:
+    """The topic between agents and gateways, on brokers that are there already."""
+    load, spans = scaled.load, flow(scaled)
+    written = spans.recorded * load.bytes_per_span
+    return Tier(
+        "kafka",
+        section.replication,
+        section.replication,
+        spans.recorded,
+        None,
+        0.0,
+        topic_bytes(scaled) / section.replication,
+        written * section.replication,
+        written,
+        load.nodes * max(1 / FLUSH_SECONDS, written / load.nodes / MOST_BATCH_BYTES),
+        (
+            f"replicas: copies of the topic, over as many brokers as there are, and {section.partitions} partitions",
+            "CPU and memory: the brokers' own, not measured",
+            (
+                f"disk: {spans.recorded:,.0f} spans/s × {load.bytes_per_span:,} B × {format_duration(section.retention)}, before what "
+                "Kafka compresses"
+            ),
+            f"requests: one a second of each agent, or one for each {approximate_bytes(MOST_BATCH_BYTES)}",
         ),
     )
 
@@ -164,6 +211,9 @@ def _gateway_tier(scaled: Environment, usual: Environment) -> Tier:
     rate, size, kept = spans.recorded / spans.gateways, load.bytes_per_span, spans.kept / spans.gateways
     outage, stored, stores = queue_seconds(usual), kept_span_bytes(scaled), len(scaled.stores)
     disk = queue_volume(kept * stored * outage * stores, stores) if math.isfinite(outage) else 0.0
+    if scaled.collectors.kafka is not None:
+        disk += queue_volume(taken_bytes(scaled))
+    held = (held_bytes(scaled, 1.0) - idle_bytes(scaled)) / held_seconds(scaled)
     arrivals = spans.recorded / SDK_SPANS
     if scaled.target.kind == "kubernetes":
         pair = spans.recorded * size / load.nodes / spans.gateways
@@ -187,10 +237,11 @@ def _gateway_tier(scaled: Environment, usual: Environment) -> Tier:
             _cpu(rate, CPU_SECONDS_PER_SPAN["gateway"]),
             (
                 f"memory: {approximate_bytes(_idle(idle_bytes(scaled)))} + {rate:,.0f} spans/s × {held_seconds(scaled):g} s that each "
-                f"is held × {stored:,.0f} B, garbage included, and no more than its limit"
+                f"is held × {held:,.0f} B × {GARBAGE:g} for garbage, and no more than its limit"
             ),
             f"disk: {kept:,.0f} kept spans/s × {stored:,.0f} B × {outage:,.0f} s that the store is away, and room for its file"
-            + (f", × {stores} stores" if stores > 1 else ""),
+            + (f", × {stores} stores" if stores > 1 else "")
+            + (", and what it has taken of the topic" if scaled.collectors.kafka is not None else ""),
             f"requests: one a second of each agent, or one for each {approximate_bytes(batch_bytes(request_bytes(scaled)))}",
         ),
         _gateway_limit(scaled),
@@ -200,6 +251,10 @@ def _gateway_tier(scaled: Environment, usual: Environment) -> Tier:
 def _gateway_limit(scaled: Environment) -> str | None:
     """Reason against the number of gateways; None where there is none."""
     gateways, collectors = scaled.collectors.gateway.replicas, scaled.collectors
+    if scaled.target.kind != "kubernetes":
+        most = _gateway_rate(scaled)
+        over = flow(scaled).recorded > most
+        return f"one host has one gateway, which takes {most:,.0f} spans/s: give it more, or choose a cluster" if over else None
     if collectors.transport == "kafka" and collectors.kafka is not None and gateways > collectors.kafka.partitions:
         return f"the topic has {collectors.kafka.partitions} partitions, and as many gateways read it: give it more"
     return f"more than {MOST_GATEWAYS} are refused: give each more processors and memory" if gateways > MOST_GATEWAYS else None
@@ -227,30 +282,52 @@ def _taking(scaled: Environment) -> Tier:
     replicas = backend.replicas if backend.kind == "jaeger" else 1
     each, disk = spans.kept * size / spans.gateways, disk_need(scaled)
     store, embedded = store_of(scaled), backend.kind != "jaeger" or backend.embedded
-    cpu, memory, limit = _taking_cpu(backend, store), (STORE_BYTES if embedded else INTAKE_BYTES).get(store), None
+    cpu, limit = _taking_cpu(backend, store), None
+    memory = _own_bytes(scaled, store) if embedded else INTAKE_BYTES[store]
+    cores = spans.kept / replicas * cpu / BUSY_SHARE if cpu is not None else None
     if backend.kind == "jaeger" and embedded and spans.kept > (most := SPANS_PER_SECOND[backend.sync_writes]):
         limit = f"one Badger takes {most:,} spans/s: keep fewer, or choose a store that is distributed"
+    elif backend.kind != "otlp":
+        limit = _too_little(backend, cores or 0.0, memory or 0.0)
     retention = format_duration(scaled.retention.traces)
     configured = 0.0 if backend.kind == "otlp" else backend.resources.memory
+    log = log_need(scaled)
+    placed = disk or log
     return Tier(
         _named(backend, backend.kind),
         replicas,
         replicas,
         spans.kept / replicas,
-        spans.kept / replicas * cpu / BUSY_SHARE if cpu is not None else None,
+        cores,
         memory if memory is not None else configured,
-        disk.needed if disk is not None else 0.0,
+        placed.needed if placed is not None else 0.0,
         spans.kept * size,
         0.0 if embedded else spans.kept * size,
         spans.gateways * max(each / LEAST_DELIVERY_BYTES, min(1000 / FLUSH_MILLISECONDS, spans.kept / spans.gateways)),
         (
             _cpu(spans.kept / replicas, cpu) if cpu is not None else "CPU: not measured",
-            f"memory: {_memory_of(backend.kind, measured=memory is not None)}",
+            _memory_of(scaled, store, measured=memory is not None),
             f"disk: {disk.arithmetic}" if disk is not None else f"disk: that of a bucket or of a store elsewhere, {retention} of traces",
+            *([f"disk: {log.arithmetic} beside the bucket"] if log is not None else []),
             f"requests: of each gateway one for each {approximate_bytes(LEAST_DELIVERY_BYTES)}, or one in {FLUSH_MILLISECONDS} ms",
         ),
         limit,
     )
+
+
+def _too_little(backend: Jaeger | Tempo, cores: float, memory: float) -> str | None:
+    """Reason against the resources of the server that takes the spans; None where they do."""
+    given = backend.resources
+    # Half of what Go occupies where it may is garbage, which it collects early near its limit, at four fifths of what is given.
+    if cores * 1000 <= given.cpu and memory / GARBAGE <= given.memory * 4 / 5:
+        return None
+    more = " or backend.replicas" if backend.kind == "jaeger" and not backend.embedded else ""
+    return f"backend.resources has {format_cores(given.cpu)} CPU and {approximate_bytes(given.memory)}: raise them{more}"
+
+
+def _own_bytes(scaled: Environment, store: str) -> float | None:
+    """Memory of a store of the plan; None of one that is there already."""
+    return store_bytes(store, flow(scaled).kept * taken_span_bytes(scaled)) if store in STORE_BYTES else None
 
 
 def _named(store: Store, word: str) -> str:
@@ -258,10 +335,18 @@ def _named(store: Store, word: str) -> str:
     return word if store.name is None else f"{word}-{store.name}"
 
 
-def _memory_of(kind: str, *, measured: bool) -> str:
-    if measured:
-        return "seen while it takes spans as fast as it can"
-    return "that of the store that is there" if kind == "otlp" else "backend.resources.memory, not measured"
+def _memory_of(scaled: Environment, store: str, *, measured: bool) -> str:
+    """Formula of the memory of the server that takes the spans."""
+    backend = scaled.backend
+    if not measured:
+        return "memory: " + ("that of the store that is there" if backend.kind == "otlp" else "backend.resources.memory, not measured")
+    if backend.kind == "jaeger" and not backend.embedded:
+        return "memory: seen while it takes spans as fast as it can"
+    each = STORE_BYTES_PER_BYTE_A_SECOND[store]
+    return (
+        f"memory: {approximate_bytes(STORE_BYTES[store])} + {flow(scaled).kept:,.0f} spans/s × {taken_span_bytes(scaled):,} B × {each:g}, "
+        "without searches and what the kernel keeps of files"
+    )
 
 
 def _showing(backend: Jaeger) -> Tier:
@@ -293,7 +378,7 @@ def _copies(scaled: Environment, storage: Remote) -> Tier:
         copies,
         spans.kept,
         spans.kept * STORE_CPU_SECONDS[store] / BUSY_SHARE,
-        STORE_BYTES[store],
+        store_bytes(store, spans.kept * taken_span_bytes(scaled)),
         spans.kept * each * retention.total_seconds() / (1 - FREE_SHARE),
         spans.kept * kept_span_bytes(scaled) * copies,
         0.0,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from components.documents.delivery import DELIVERY_BYTES
 from components.documents.queues import MOST_BATCH_BYTES
+from components.documents.tempo import upkeep
 from stacks.environment.move_rules import SECOND, of_second
 from stacks.environment.units import approximate_bytes, format_bytes, format_duration, format_percent
 
@@ -24,6 +25,10 @@ is compacted. Cassandra and OpenSearch: of the spans of orders as Badger, 250,00
 
 WITH_RESOURCE = frozenset({"badger", "cassandra", "opensearch"})
 """Stores of Jaeger, which write and index the resource with each span."""
+
+TEMPO_LOG_SPAN_BYTES, TEMPO_LOG_SECONDS = 0.84, 150
+"""Bytes in Tempo's write-ahead log for each byte of a span, and the time that they are there: half a minute until a block is cut, and two
+minutes more for searches that read them. Measured: 232 bytes for a span of 277."""
 
 FREE_SHARE = 0.2
 """Share of a volume that stays free: Badger and Tempo write new tables before they delete old ones."""
@@ -90,54 +95,6 @@ class Need:
     def met(self) -> bool:
         """Whether the setting provides enough."""
         return self.needed <= self.provided
-
-
-LEAST_MEMORY = {"jaeger": 256 * 2**20, "query": 128 * 2**20, "tempo": 512 * 2**20, "grafana": 192 * 2**20, "access": 32 * 2**20}
-"""Memory that a server needs to start and answer. Jaeger: 118 MiB resident with an empty Badger, and its memtables of 64 MiB as they fill;
-the query server: 45 MiB; oauth2-proxy: 20 MiB resident. Tempo and Grafana: as their own documentation has for the smallest installation."""
-
-LEAST_COLLECTOR = 150 * 2**20
-"""Memory that a collector needs to take spans at all: 85 to 105 MiB resident without any, 130 MiB in an agent at 350 spans/s."""
-
-LEAST_QUEUE, LEAST_SHARE, LEAST_TRACES = 64 * 2**20, 28 * 2**20, 2**30
-"""Room that a queue needs for a few batches and its file; that of an agent for each gateway, so that a request of 4 MiB fits which has the
-spans of one trace; and the files that a store has open with any trace."""
-
-
-def floors(environment: Environment) -> Iterator[tuple[str, str, int, int]]:
-    """The key of each size before the stores that has a floor, what it is for, its bytes, and the least that works."""
-    agent, gateway = environment.collectors.agent, environment.collectors.gateway
-    collector = math.ceil(LEAST_COLLECTOR / max(agent.memory_limit, 0.01) / 2**23) * 2**23
-    yield "collectors.agent.resources.memory", "an agent", agent.resources.memory, collector
-    if agent.queue is not None:
-        least = max(LEAST_QUEUE, LEAST_SHARE * gateway.replicas)
-        yield "collectors.agent.queue.size", "the queue of an agent", agent.queue.size, least
-    yield "collectors.gateway.queue.size", "the queue of a gateway", gateway.queue.size, _least_queue(environment)
-    if environment.access is not None:
-        yield "access.resources.memory", "the login proxy", environment.access.resources.memory, LEAST_MEMORY["access"]
-
-
-def store_floors(environment: Environment) -> Iterator[tuple[str, str, int, int]]:
-    """The same of the backend."""
-    backend = environment.backend
-    if backend.kind != "otlp":
-        yield "backend.resources.memory", f"{backend.kind.title()}", backend.resources.memory, LEAST_MEMORY[backend.kind]
-    if backend.kind == "jaeger" and not backend.embedded:
-        yield "backend.query.memory", "the query server", backend.query.memory, LEAST_MEMORY["query"]
-    if backend.kind == "tempo":
-        yield "backend.grafana.memory", "Grafana", backend.grafana.memory, LEAST_MEMORY["grafana"]
-    if backend.kind == "tempo" and backend.storage.kind != "volume":
-        yield "backend.storage.wal.size", "a write-ahead log", backend.storage.wal.size, LEAST_TRACES
-    elif (volume := _volume(environment)) is not None:
-        yield volume[0], "the store of the traces", volume[1], LEAST_TRACES
-
-
-def _least_queue(environment: Environment) -> int:
-    """Bytes of a gateway's volume below which it does not work, with room for what it takes from Kafka and for what each store is sent."""
-    least = LEAST_QUEUE * len(environment.stores)
-    if environment.collectors.kafka is None:
-        return least
-    return least + math.ceil(queue_volume(taken_bytes(environment)) / 2**26) * 2**26
 
 
 def flow(environment: Environment) -> Flow:
@@ -358,10 +315,12 @@ def needs(environment: Environment) -> Iterator[Need]:
     for store, place in zip(environment.stores, ("backend", SECOND), strict=False):
         if (disk := disk_need(store)) is not None:
             yield replace(disk, key=disk.key.replace("backend", place, 1))
+        if (log := log_need(store)) is not None:
+            yield replace(log, key=log.key.replace("backend", place, 1))
     yield _memory(environment)
 
 
-def _volume(environment: Environment) -> tuple[str, int] | None:
+def volume_of(environment: Environment) -> tuple[str, int] | None:
     """The setting that gives the volume of the traces its size, and that size; a bucket and a store that is there already have none."""
     backend = environment.backend
     if backend.kind == "jaeger":
@@ -373,8 +332,13 @@ def _volume(environment: Environment) -> tuple[str, int] | None:
 
 def stored_span_bytes(environment: Environment) -> float:
     """Bytes on the backend's disk of a span of the expected load."""
-    store, load = store_of(environment), environment.load
-    return DISK_BYTES_PER_SPAN_BYTE[store] * (load.bytes_per_span + (load.bytes_per_resource if store in WITH_RESOURCE else 0))
+    return DISK_BYTES_PER_SPAN_BYTE[store_of(environment)] * taken_span_bytes(environment)
+
+
+def taken_span_bytes(environment: Environment) -> int:
+    """Bytes of a span in OTLP, with its resource where the store writes that with each span."""
+    load = environment.load
+    return load.bytes_per_span + (load.bytes_per_resource if store_of(environment) in WITH_RESOURCE else 0)
 
 
 def store_of(environment: Environment) -> str:
@@ -390,7 +354,7 @@ def disk_need(environment: Environment, *, kept: float | None = None) -> Need | 
 
     Default: as many as are kept of the expected load.
     """
-    if (volume := _volume(environment)) is None:
+    if (volume := volume_of(environment)) is None:
         return None
     spans, retention = flow(environment), environment.retention.traces
     rate = spans.kept if kept is None else kept
@@ -405,6 +369,22 @@ def disk_need(environment: Environment, *, kept: float | None = None) -> Need | 
     )
     key, provided = volume
     return Need(key, f"{format_duration(retention)} of traces", arithmetic, needed, provided)
+
+
+def log_need(environment: Environment) -> Need | None:
+    """Disk that Tempo needs beside a bucket: for its log, and for the blocks that it keeps after they are in the bucket; None elsewhere."""
+    backend = environment.backend
+    if backend.kind != "tempo" or backend.storage.kind == "volume":
+        return None
+    kept, per_span = flow(environment).kept, stored_span_bytes(environment)
+    seconds = upkeep(round(environment.retention.traces.total_seconds())).in_memory
+    in_log = TEMPO_LOG_SPAN_BYTES * taken_span_bytes(environment)
+    needed = kept * (per_span * seconds + in_log * TEMPO_LOG_SECONDS) / (1 - FREE_SHARE)
+    arithmetic = (
+        f"{kept:,.0f} kept spans/s × ({per_span:,.0f} B × {seconds} s in blocks + {in_log:,.0f} B × {TEMPO_LOG_SECONDS} s in a log), "
+        f"with {format_percent(FREE_SHARE)} left free {approximate_bytes(needed)}"
+    )
+    return Need("backend.storage.wal.size", "what Tempo has beside its bucket", arithmetic, needed, backend.storage.wal.size)
 
 
 def _memory(environment: Environment) -> Need:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.sizing.page import HEADING, PAGE, entries, kept, section, written
-from stacks.environment.scaling import STORE_BYTES
+from stacks.environment.scaling import store_bytes
 from stacks.environment.sizing import DISK_BYTES_PER_SPAN_BYTE
 
 MEASURED: dict[str, Any] = {
@@ -17,7 +17,8 @@ MEASURED: dict[str, Any] = {
     "disk_bytes": round(600_000 * DISK_BYTES_PER_SPAN_BYTE["badger"]),
     "seconds": 2.0,
     "cpu_seconds": {"store": 0.3},
-    "memory_bytes": {"store": STORE_BYTES["badger"]},
+    "memory_bytes": {"store": store_bytes("badger", 300_000)},
+    "start": {"seconds": 1.5, "read_bytes": 2**20},
     "day": "2026-11-26",
     "load_average": 1.0,
 }
@@ -32,6 +33,7 @@ def test_disk_and_memory_are_held_against_what_is_said() -> None:
     found = list(entries(MEASURED))
     assert [one.figure for one in found] == ["disk", "memory"]
     assert all(one.right for one in found)
+    assert "took 1.5 s and read 1Mi" in section([MEASURED])
     assert "Every figure was as near as it must be." in section([MEASURED])
 
 

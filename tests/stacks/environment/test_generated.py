@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from components.documents.images import TOOLBOX
 from components.documents.series import NO_LABELS, SPAN_LABELS
 from components.documents.text import prometheus_label
+from stacks.environment.floors import floors
 from stacks.environment.parse import BadEnvironmentError, parse
 from stacks.environment.schema import Setting
 from stacks.environment.schema import settings as all_settings
 from stacks.environment.sections import Images
-from stacks.environment.sizing import floors
 from stacks.environment.units import format_bytes
 from tests.stacks import samples
 
