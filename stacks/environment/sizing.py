@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
     from stacks.environment.model import Environment
 
-DISK_BYTES_PER_SPAN_BYTE = {"badger": 1_000 / 610, "tempo": 128 / 245, "cassandra": 1_000 / 610, "opensearch": 615 / 610}
+DISK_BYTES_PER_SPAN_BYTE = {"badger": 1_000 / 610, "tempo": 0.425, "cassandra": 1_000 / 610, "opensearch": 640 / 610}
 """Bytes on disk for each byte in OTLP, indexes included. Badger: of a span and its resource, because it stores and indexes both with
 each span. 960 bytes were measured at rest and 1,050 while it takes them, for spans of VirtEngine's orders, of 277 bytes with a resource of
-333. Tempo: of a span alone, because its columns hold a resource once; 128 bytes measured for a span of 245 in a fresh block, 76 once it
-is compacted. Cassandra and OpenSearch: of the spans of orders as Badger, 250,000 of them, by `benchmarks/sizing`; one copy."""
+333. Tempo: of a span alone, because its columns hold a resource once; 0.48 for these spans in fresh blocks, 0.37 for spans that are more
+alike, and less once blocks are compacted. Cassandra and OpenSearch: as Badger, one copy. By `benchmarks/sizing`, a million spans."""
 
 WITH_RESOURCE = frozenset({"badger", "cassandra", "opensearch"})
 """Stores of Jaeger, which write and index the resource with each span."""

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from stacks.cli.cli import main
+from stacks.environment.figures import topic_bytes
 from stacks.environment.scaling import at_rate, tiers
-from stacks.environment.sizing import away_seconds, disk_need, flow, most_spans_per_second, needs, queue_seconds, resident_bytes
+from stacks.environment.sizing import (
+    away_seconds,
+    disk_need,
+    flow,
+    log_need,
+    most_spans_per_second,
+    needs,
+    queue_seconds,
+    resident_bytes,
+    too_small,
+)
 from stacks.environment.source import ROOT
 from tests.stacks import samples
 
@@ -31,7 +43,7 @@ def environment(name: str) -> Environment:
 def test_sizes_at_the_expected_load_are_those_of_check(name: str) -> None:
     whole = environment(name)
     found = {tier.name: tier for tier in tiers(whole, whole.load.spans_per_second)}
-    spans, disk = flow(whole), disk_need(whole)
+    spans, disk = flow(whole), disk_need(whole) or log_need(whole)
     assert all(tier.replicas == tier.configured for tier in found.values())
     assert found["gateway"].memory == resident_bytes(whole, spans.recorded / spans.gateways)
     assert found[whole.backend.kind].disk == (disk.needed if disk else 0.0)
@@ -114,6 +126,43 @@ def test_a_store_that_cannot_take_a_rate_is_named_with_its_limit() -> None:
     store = list(tiers(environment("prod"), 1_000_000))[-1]
     assert store.limit is not None
     assert "1,800 spans/s" in store.limit
+
+
+def test_the_topic_has_a_row_and_gateways_have_room_for_what_they_take_of_it() -> None:
+    kafka = {"servers": ["kafka.example.org:9092"], "replication": 3, "retention": "2h"}
+    through = samples.named("prod", {"collectors.transport": "kafka", "collectors.kafka": kafka}).environment
+    found = {tier.name: tier for tier in tiers(through, 2_000)}
+    assert list(found) == ["agent", "kafka", "gateway", "jaeger"]
+    assert found["kafka"].replicas * found["kafka"].disk == topic_bytes(through)
+    assert found["gateway"].disk == pytest.approx(through.collectors.gateway.queue.size, rel=1e-4)
+
+
+@each
+def test_the_formula_of_a_gateways_memory_gives_its_figure(name: str) -> None:
+    found = {tier.name: tier for tier in tiers(environment(name), 3_000)}["gateway"]
+    (formula,) = [text for text in found.formulas if text.startswith("memory: ")]
+    numbers = [float(text.replace(",", "")) for text in re.findall(r"[0-9][0-9,.]*", formula)]
+    idle, rate, seconds, each_span, garbage = numbers
+    assert idle * 2**20 + rate * seconds * each_span * garbage == pytest.approx(found.memory, rel=0.01)
+
+
+def test_a_server_with_less_than_a_rate_needs_is_named_and_garbage_does_not_count() -> None:
+    changes: samples.Changes = {"backend.resources.cpu": "1", "sampling.tail.baseline_limit": samples.ABSENT}
+    slow, fast = (list(tiers(samples.named("prod-tempo", changes).environment, rate))[-1].limit for rate in (2_000, 2_000_000))
+    assert slow is None
+    assert fast is not None
+    assert fast.startswith("backend.resources has 1 CPU and ")
+    assert list(tiers(environment("dev"), 20))[-1].limit is None
+    (gateway,) = [tier for tier in tiers(environment("dev"), 200_000) if tier.name == "gateway"]
+    assert gateway.limit is not None
+    assert gateway.limit.startswith("one host has one gateway")
+
+
+def test_a_log_beside_a_bucket_that_is_too_small_for_the_load_is_refused() -> None:
+    changes = {"load.spans_per_second": 60_000, "load.nodes": 200, "sampling.tail.baseline": "100 %"}
+    busy = samples.named("prod-tempo-s3", changes | {"sampling.tail.baseline_limit": samples.ABSENT, "backend.storage.wal.size": "4Gi"})
+    (message,) = [message for key, message in too_small(busy.environment) if key == "backend.storage.wal.size"]
+    assert "what Tempo has beside its bucket" in message
 
 
 def test_the_verb_prints_tiers_formulas_and_growth_and_draws_it(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
