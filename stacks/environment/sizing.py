@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from stacks.environment.model import Environment
 
-DISK_BYTES_PER_SPAN_BYTE = {"badger": 1_000 / 610, "tempo": 0.425, "cassandra": 1_000 / 610, "opensearch": 640 / 610}
+DISK_BYTES_PER_SPAN_BYTE = {"badger": 1_000 / 610, "tempo": 0.424, "cassandra": 1_000 / 610, "opensearch": 640 / 610}
 """Bytes on disk for each byte in OTLP, indexes included. Badger: of a span and its resource, because it stores and indexes both with
 each span. 960 bytes were measured at rest and 1,050 while it takes them, for spans of VirtEngine's orders, of 277 bytes with a resource of
 333. Tempo: of a span alone, because its columns hold a resource once; 0.48 for these spans in fresh blocks, 0.37 for spans that are more
