@@ -14,23 +14,27 @@ Part = dict[str, Any]
 
 
 _SHORTEST = 60
+_CUT, _COMPLETE = 30, 60
+"""Seconds after which Tempo cuts a block, and those in which it may complete one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Upkeep:
-    """Seconds between two runs of the retention job, between two looks at the list of blocks, and for a written block in memory.
+    """Seconds between two runs of the retention job, and between two looks at the list of blocks.
 
-    The defaults are Tempo's own.
+    ``in_memory`` is for how long a written block is in the live store, ``cleanup`` between two looks for such blocks that are over. The
+    defaults are Tempo's own.
     """
 
     retention_job: int = 3600
     block_list: int = 300
     in_memory: int = 1200
+    cleanup: int = 300
 
-    @property
-    def delay(self) -> int:
-        """Seconds after its retention at which a trace is no longer found, at the latest."""
-        return self.retention_job + self.block_list
+    def delay(self, retention_seconds: int) -> int:
+        """Seconds after its retention at which a trace is no longer found, at the latest: in the blocks, and in the live store."""
+        in_live_store = _CUT + _COMPLETE + self.in_memory + self.cleanup
+        return _CUT + max(self.retention_job + self.block_list, in_live_store - retention_seconds)
 
 
 _OWN = Upkeep()
@@ -41,7 +45,8 @@ def upkeep(retention_seconds: int) -> Upkeep:
     share = max(_SHORTEST, retention_seconds // 5)
     # A block stays in memory until each look at the list has found it.
     in_memory = max(2 * _SHORTEST, retention_seconds)
-    return Upkeep(min(_OWN.retention_job, share), min(_OWN.block_list, share), min(_OWN.in_memory, in_memory))
+    seconds = min(_OWN.retention_job, share), min(_OWN.block_list, share), min(_OWN.in_memory, in_memory), min(_OWN.cleanup, share)
+    return Upkeep(*seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +150,8 @@ def _live_store(folder: str, intervals: Upkeep) -> Part:
         "wal": {"path": f"{folder}/live"},
         "shutdown_marker_dir": f"{folder}/shutdown-marker",
         **_unless_own("complete_block_timeout", intervals.in_memory, _OWN.in_memory),
+        # Under this name it has the time between two looks for blocks that are over.
+        **_unless_own("flush_op_timeout", intervals.cleanup, _OWN.cleanup),
     }
 
 

@@ -121,6 +121,6 @@ def _mending(context: str) -> Iterator[str]:
         yield f"set({name}, {ottl(_UNNAMED)}) where not IsMatch({name}, {ottl(_NAME)})"
     elif context == "span":
         start, end = "span.start_time_unix_nano", "span.end_time_unix_nano"
-        yield f"set({start}, {end}) where span.end_time - span.start_time > Duration({ottl(_LONGEST_SPAN)})"
-        # A clock that is a day ahead is wrong, while a job may well take days.
+        # A clock that is a day ahead is wrong, while a job may well take days. The end goes first, lest a start be set to a wrong one.
         yield f'set({end}, {start}) where {end} < {start} or span.end_time > Now() + Duration("24h")'
+        yield f"set({start}, {end}) where span.end_time - span.start_time > Duration({ottl(_LONGEST_SPAN)})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -56,7 +57,8 @@ def _retention(_was: object, _becomes: object, old: Environment, new: Environmen
         # Badger stamps the expiry on a span when it is written.
         return f"on Badger spans already written keep their {format_duration(before)}"
     if after < before:
-        delay = timedelta(seconds=upkeep(round(after.total_seconds())).delay)
+        seconds = round(after.total_seconds())
+        delay = timedelta(minutes=math.ceil(upkeep(seconds).delay(seconds) / 60))
         return f"on Tempo traces older than {format_duration(after)} are no longer found after {format_duration(delay)} at the latest"
     return f"on Tempo the traces that are still stored stay until they are {format_duration(after)} old"
 

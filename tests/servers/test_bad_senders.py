@@ -240,3 +240,17 @@ def test_a_span_without_times_adds_nothing_to_the_durations_of_its_service(runni
     counted = partial(durations, "count")
     until(lambda: counted() == 8, lambda: f"eight spans to be counted, where {counted():g} are", progress=counted, every=0.3)
     assert durations("sum") == pytest.approx(2.0, abs=0.1)
+
+
+def test_an_end_of_the_future_becomes_the_start_which_stays(running: Running) -> None:
+    sending, now = Sending(), time.time_ns()
+    service = [attribute("service.name", "ahead")]
+    ends = {"two days": now + 2 * DAY, "400 days": now + 400 * DAY, "31 years": now + 31 * 365 * DAY, "ever": 2**63 - 1}
+    spans = [sending.add(name, service, start_time_unix_nano=now, end_time_unix_nano=end) for name, end in ends.items()]
+    sending.to(running.outputs)
+    for sent in spans:
+        (group,) = stored(running.outputs, sent)["resourceSpans"]
+        (span,) = group["scopeSpans"][0]["spans"]
+        assert (sent.name, int(span["startTimeUnixNano"])) == (sent.name, now)
+        # Jaeger makes a duration of nothing one of a nanosecond.
+        assert int(span["endTimeUnixNano"]) - now <= 1
