@@ -51,17 +51,17 @@ BADGER_CPU_SECONDS = {True: 600e-6, False: 160e-6}
 """Processor time of a span of VirtEngine's orders in each collector, and in Jaeger on Badger with and without synchronous writes. Without
 them: by `benchmarks/sizing`. The others: measured over 880,000 spans, of which 234,000 were kept."""
 
-STORE_CPU_SECONDS = {"tempo": 46e-6, "cassandra": 3_400e-6, "opensearch": 180e-6}
+STORE_CPU_SECONDS = {"tempo": 46e-6, "cassandra": 3_000e-6, "opensearch": 180e-6}
 """Processor time of such a span in other stores that were measured by `benchmarks/sizing`."""
 
-STORE_BYTES = {"badger": 1_300 * 2**20, "tempo": 110 * 2**20, "cassandra": 890 * 2**20, "opensearch": 630 * 2**20}
+STORE_BYTES = {"badger": 1_300 * 2**20, "tempo": 110 * 2**20, "cassandra": 730 * 2**20, "opensearch": 630 * 2**20}
 STORE_BYTES_PER_BYTE_A_SECOND = {"badger": 190.0, "tempo": 380.0}
 """Memory of each store that no file backs, whatever it takes, and for each byte of spans that it takes in a second. Badger merges tables in
 turns of a size of their own; Tempo holds half a minute of spans until it cuts a block of them. Measured at 500 to 26,000 spans/s. Cassandra
 and OpenSearch ran with a heap of 512Mi, which is theirs to choose."""
 
-INTAKE_CPU_SECONDS = {"cassandra": 960e-6, "opensearch": 50e-6}
-INTAKE_BYTES = {"cassandra": 120 * 2**20, "opensearch": 360 * 2**20}
+INTAKE_CPU_SECONDS = {"cassandra": 850e-6, "opensearch": 50e-6}
+INTAKE_BYTES = {"cassandra": 70 * 2**20, "opensearch": 310 * 2**20}
 """Processor time of such a span in a Jaeger before a store elsewhere, and the memory that it occupied."""
 
 BUSY_SHARE = 0.7
