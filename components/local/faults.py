@@ -5,6 +5,7 @@ An instance is named as ``ps`` lists it, such as ``gateway-1``.
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import signal
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from components.local.instances import Listed
 
 Damage = Literal["header", "pages", "cut", "garbage", "empty"]
-"""Damages of a file: first pages zeroed, middle pages overwritten, cut to half, overwritten, emptied."""
+"""Damages of what is written of a file: first pages zeroed, some pages overwritten, cut to half, overwritten, emptied."""
 
 PAGE = 4096
 ANSWER_SECONDS = 2.0
@@ -123,10 +124,7 @@ class Faults:
         running = self.find(name).pid is not None
         self.refuse(name)
         try:
-            files = [path for path in folder.rglob("*") if path.is_file()]
-            if not files:
-                raise FaultError(f"{folder}: holds no file that could be damaged")
-            largest = max(files, key=lambda path: path.stat().st_size)
+            largest = largest_file(folder)
             damage_file(largest, how, seed=seed)
         finally:
             if running:
@@ -208,23 +206,53 @@ def _is_stopped(pid: int) -> bool:
     return all(state in "TtZX" for state in states)
 
 
+def largest_file(folder: Path) -> Path:
+    """The file below a folder that takes most room on the disk. Raises FaultError when there is none.
+
+    Its length says little: Badger makes a file of 2 GiB before it writes the first byte of it.
+    """
+    files = [(path.stat(), path) for path in folder.rglob("*") if path.is_file()]
+    if not files:
+        raise FaultError(f"{folder}: holds no file that could be damaged")
+    return max(files, key=lambda file: (file[0].st_blocks, file[0].st_size))[1]
+
+
 def damage_file(path: Path, how: Damage, *, seed: int = 0) -> None:
-    """Damage a file in place. The same ``seed`` gives the same damage."""
-    size, chance = path.stat().st_size, random.Random(seed)  # noqa: S311 - damage, no secret
-    with path.open("r+b") as file:
+    """Damage what is written of a file, in place; its holes stay. The same ``seed`` gives the same damage."""
+    chance = random.Random(seed)  # noqa: S311 - damage, no secret
+    with path.open("r+b", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        pages = list(_written_pages(file.fileno(), size))
         match how:
             case "header":
+                file.seek(0)
                 file.write(bytes(min(size, 2 * PAGE)))
             case "pages":
-                for _ in range(max(1, size // PAGE // 4)):
-                    file.seek(chance.randrange(max(1, size // PAGE)) * PAGE)
+                for _ in range(max(1, len(pages) // 4)):
+                    file.seek(PAGE * (chance.choice(pages) if pages else 0))
                     file.write(chance.randbytes(PAGE))
             case "cut":
-                file.truncate(size // 2)
+                file.truncate(min(size, PAGE * (pages[-1] + 1)) // 2 if pages else 0)
             case "garbage":
-                file.write(chance.randbytes(size))
+                for page in pages:
+                    file.seek(PAGE * page)
+                    file.write(chance.randbytes(min(PAGE, size - PAGE * page)))
             case "empty":
                 file.truncate(0)
+
+
+def _written_pages(file: int, size: int) -> Iterator[int]:
+    """The numbers of the pages of an open file that have room on the disk."""
+    end = 0
+    while end < size:
+        try:
+            start = os.lseek(file, end, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno == errno.ENXIO:  # nothing but a hole is left
+                return
+            raise
+        end = os.lseek(file, start, os.SEEK_HOLE)
+        yield from range(start // PAGE, -(-end // PAGE))
 
 
 DAMAGES: tuple[Damage, ...] = get_args(Damage)

@@ -12,7 +12,7 @@ import pytest
 from components.local import liveness
 from components.local.disks import can_mount, mounted, resize
 from components.local.errors import DiskError, FaultError, NotRunningError
-from components.local.faults import DAMAGES, Faults, damage_file
+from components.local.faults import DAMAGES, Faults, damage_file, largest_file
 from components.local.instances import pid_path
 from tests.waiting import until
 
@@ -145,6 +145,24 @@ def test_a_file_is_damaged_while_its_server_is_down(stage: Stage, how: Damage) -
         faults.wait_healthy("backend")
         assert file.read_bytes() != content
     assert workload.volumes[0].path == str(file.parent)
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+def test_of_a_file_with_holes_what_is_written_is_damaged_and_the_holes_stay(tmp_path: Path, how: Damage) -> None:
+    file, content = tmp_path / "values", os.urandom(100_000)
+    file.write_bytes(content)
+    os.truncate(file, 2**32)
+    damage_file(file, how)
+    with file.open("rb") as damaged:
+        assert damaged.read(len(content)) != content
+    assert file.stat().st_blocks * 512 <= 2 * len(content)
+
+
+def test_the_largest_file_is_that_which_takes_most_room(tmp_path: Path) -> None:
+    (tmp_path / "values").touch()
+    os.truncate(tmp_path / "values", 2**31)
+    (tmp_path / "keys").write_bytes(b"x" * 100_000)
+    assert largest_file(tmp_path) == tmp_path / "keys"
 
 
 def test_damage_is_the_same_for_the_same_seed(tmp_path: Path) -> None:
