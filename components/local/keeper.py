@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 from components.damage import LAST_WORDS, named_file, tells_of_damage
 from components.local.aside import Queues
 from components.local.errors import StartError
+from components.local.last_words import last_words
 from components.local.process import Process, describe_exit
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ LONGEST_DELAY_SECONDS = 30.0
 STEADY_SECONDS = 60.0
 TICK_SECONDS = 0.05
 KEPT_EVENTS = 1000
+_UNTOLD = (0, -signal.SIGTERM, -signal.SIGKILL)
+"""Exit statuses of a process that was ended from outside, of which its log tells nothing."""
 
 
 What = Literal["started", "healthy", "died", "stopped", "killed", "set aside"]
@@ -54,7 +57,8 @@ class Member:
 
     ``supervised`` tells whether its death is answered with a restart; while ``held_file`` exists, the restart waits. ``due`` is when
     it is to be started, ``deadline`` when it is killed because it has not stopped: seconds of the monotonic clock. ``begun`` is when it
-    was started, in nanoseconds since 1970. ``unread`` is the name of the queue file that it says it could not read.
+    was started, in nanoseconds since 1970. ``unread`` is the name of the queue file that it says it could not read. ``died_at`` is when
+    it died, in seconds of the monotonic clock, until it is back.
     """
 
     name: str
@@ -75,6 +79,7 @@ class Member:
     unread: str | None = None
     due: float | None = None
     deadline: float | None = None
+    died_at: float | None = None
     restarts: int = 0
     delay: float = 0.0
     ending: str = field(default="never started")
@@ -114,6 +119,7 @@ class Keeper:
             if member.process is None:
                 self._set_held(member, held=False)
                 member.wanted, member.supervised, member.delay, member.due = True, False, 0.0, time.monotonic()
+                member.died_at = None
                 self._changed.notify_all()
                 self._changed.wait_for(lambda: member.due is None)
 
@@ -162,6 +168,19 @@ class Keeper:
         with self._changed:
             member = self._members[name]
             return member.process is not None and member.supervised and member.wanted and not member.held
+
+    def returning(self) -> tuple[str, ...]:
+        """The names of the processes that died and run again, each until ``is_back``."""
+        with self._changed:
+            return tuple(member.name for member in self._members.values() if member.process is not None and member.died_at is not None)
+
+    def is_back(self, name: str) -> None:
+        """Tell that a process which died is healthy again."""
+        with self._changed:
+            member = self._members[name]
+            if member.process is not None and member.died_at is not None:
+                self._tell(f"{name} is up again, {time.monotonic() - member.died_at:.1f} s after it died")
+                member.died_at = None
 
     def ending(self, name: str) -> str | None:
         """End of the process in words, or None while it runs or is about to be started again."""
@@ -229,10 +248,11 @@ class Keeper:
             process.kill()  # what it has started must not be in the way of its successor
             aside = self._set_aside(member, status)
             self._bury(member, process, "died")
+            member.died_at = member.died_at or now
             if aside:
                 member.due = now
             else:
-                self._plan_restart(member, now)
+                self._plan_restart(member, now, self._last_words(member, status))
         elif member.deadline is not None and now >= member.deadline:
             member.deadline = None
             self._tell(f"{member.name} did not stop within {member.grace_seconds:g} s of SIGTERM: killed")
@@ -251,7 +271,7 @@ class Keeper:
                 member.process = Process(member.command, environment=variables, output=log.fileno())
         except OSError as error:
             member.ending = str(error)
-            self._plan_restart(member, now)
+            self._plan_restart(member, now, "")
         else:
             self._note(member, "started")
             with suppress(OSError):
@@ -298,7 +318,14 @@ class Keeper:
         self._note(member, "set aside", detail)
         return True
 
-    def _plan_restart(self, member: Member, now: float) -> None:
+    def _last_words(self, member: Member, status: int) -> str:
+        """The reason for an end as the log has it, and the path of the log; empty where the log cannot tell of the end."""
+        if status in _UNTOLD:
+            return ""
+        words = last_words(self.last_lines(member.name, LAST_WORDS))
+        return f": {words or 'its log says nothing'}; see {member.log}"
+
+    def _plan_restart(self, member: Member, now: float, why: str) -> None:
         if not member.supervised:
             member.wanted = False
             return
@@ -307,7 +334,7 @@ class Keeper:
         # A release is answered at once.
         member.due = now if member.held else now + member.delay
         again = "held, so started again only when released" if member.held else f"started again in {member.delay:g} s"
-        self._tell(f"{member.name} died ({member.ending}); {again} (restart {member.restarts})")
+        self._tell(f"{member.name} died ({member.ending}); {again} (restart {member.restarts}){why}")
 
     def _note(self, member: Member, what: What, detail: str = "") -> None:
         if member.process is not None:

@@ -16,6 +16,7 @@ from components.local.files import make_private, make_volumes, write_documents
 from components.local.health import answers
 from components.local.instances import LISTING, grouped, held_path, log_path, pid_path, write_listing
 from components.local.keeper import Event, Keeper, Member
+from components.local.last_words import without_passwords
 from components.local.liveness import Liveness
 from components.local.ports import is_free
 
@@ -200,7 +201,7 @@ class Supervisor:
     def _failure(self, instance: Instance, what: str) -> StartError:
         workload = instance.workload
         lines = self._running_keeper.last_lines(instance.name, SHOWN_LINES)
-        shown = "\n".join(f"    {line}" for line in lines) or "    (nothing)"
+        shown = "\n".join(f"    {without_passwords(line)}" for line in lines) or "    (nothing)"
         command = shlex.join([str(self._programs[workload.server.program]), *workload.arguments])
         return StartError(
             f"{instance.name} {what}. It was started with:\n    {command}\n"
