@@ -102,7 +102,7 @@ class Source:
         asked = urlencode({"query.service_name": service, **times, "query.num_traces": _ASKED})
         url = f"{self.outputs.query_url.rstrip('/')}/api/v3/traces?{asked}"
         try:
-            groups = json.loads(get(url, seconds=_REQUEST_SECONDS))["result"]["resourceSpans"]
+            groups = json.loads(get(url, self.outputs.environment, seconds=_REQUEST_SECONDS))["result"]["resourceSpans"]
         except TraceNotFoundError:
             return {}, 0
         except (ValueError, KeyError, TypeError) as error:

@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import re
+import shlex
 import time
 import urllib.error
 import urllib.request
@@ -83,7 +84,7 @@ def fetch_trace(outputs: Outputs, trace_id: str, *, wait_seconds: float = 0.0) -
     deadline = time.monotonic() + wait_seconds
     while True:
         try:
-            return _joined(urls, identifier)
+            return _joined(urls, identifier, outputs.environment)
         except (_UnavailableError, TraceNotFoundError):
             if time.monotonic() >= deadline:
                 raise
@@ -94,13 +95,13 @@ def _url(outputs: Outputs, trace_id: str) -> str:
     return f"{outputs.query_url.rstrip('/')}{_PATHS[protocol_of(outputs)]}{trace_id}"
 
 
-def _joined(urls: Sequence[str], trace_id: str) -> Trace:
+def _joined(urls: Sequence[str], trace_id: str, environment: str) -> Trace:
     """The spans of a trace in all stores. One that is away, or refuses, hides nothing that another one has."""
     found: list[Trace] = []
     failed: list[QueryError] = []
     for url in urls:
         try:
-            found.append(_fetch(url, trace_id))
+            found.append(_fetch(url, trace_id, environment))
         except QueryError as error:
             failed.append(error)
     if not found:
@@ -126,14 +127,14 @@ def get_trace_document(outputs: Outputs, trace_id: str, *, seconds: float = _REQ
     """Return the JSON in which the first store has a trace, received within ``seconds``. Raises as ``fetch_trace`` does."""
     url = _url(outputs, trace_id)
     try:
-        document: object = json.loads(get(url, seconds=seconds))
+        document: object = json.loads(get(url, outputs.environment, seconds=seconds))
     except ValueError as error:
         raise QueryError(explain(url, f"answered with something else than a trace ({error})", "OTLP JSON", "check query_url")) from None
     return document
 
 
-def _fetch(url: str, trace_id: str) -> Trace:
-    body = get(url)
+def _fetch(url: str, trace_id: str, environment: str) -> Trace:
+    body = get(url, environment)
     try:
         trace = parse_trace(trace_id, json.loads(body.decode(errors="replace"))) if body.strip() else Trace(trace_id, ())
     except ValueError as error:
@@ -145,9 +146,10 @@ def _fetch(url: str, trace_id: str) -> Trace:
     return trace
 
 
-def get(url: str, *, seconds: float = _REQUEST_SECONDS) -> bytes:
+def get(url: str, environment: str, *, seconds: float = _REQUEST_SECONDS) -> bytes:
     """Return the body of a GET response of a query server, received within ``seconds``.
 
+    ``environment`` is the name of the environment whose server it is, for the advice of an error.
     Raises ``TraceNotFoundError`` for status 404, and ``QueryError`` for every other failure.
     """
     parts = urlsplit(url)
@@ -164,7 +166,8 @@ def get(url: str, *, seconds: float = _REQUEST_SECONDS) -> bytes:
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or str(error) or type(error).__name__
         server = f"{parts.scheme}://{parts.netloc}"
-        then = "check that the stack runs (python -m stacks run dev) and that query_url can be reached from this host"
+        runs = f"check that {environment} is deployed, or runs here (python -m stacks run {shlex.quote(environment)})"
+        then = f"{runs}, and that query_url can be reached from this host"
         raise _UnavailableError(explain(server, f"cannot be reached ({reason})", "a running query server", then)) from None
 
 

@@ -117,7 +117,7 @@ def _halved(outputs: Outputs, window: _Window, search: Callable[[_Window], Itera
 
 def services_of(outputs: Outputs) -> list[str]:
     """The services that Jaeger lists. Raises ``QueryError``."""
-    known = _asked(f"{outputs.query_url.rstrip('/')}/api/v3/services", "services")
+    known = _asked(outputs, f"{outputs.query_url.rstrip('/')}/api/v3/services", "services")
     return [str(name) for name in known]
 
 
@@ -130,7 +130,7 @@ def _of(outputs: Outputs, service: str, attributes: dict[str, str], window: _Win
         "limit": window.most,
     }
     wanted = urlencode(query | ({"tags": json.dumps(attributes)} if attributes else {}))
-    traces = _asked(f"{outputs.query_url.rstrip('/')}/api/traces?{wanted}", "data")
+    traces = _asked(outputs, f"{outputs.query_url.rstrip('/')}/api/traces?{wanted}", "data")
     yield from map(_identifier, traces)
     # A response that may have left out traces counts as full.
     yield from [""] * (sum(_rows(trace, service, window) for trace in traces) // INDEX_ROWS - len(traces))
@@ -163,12 +163,12 @@ def _in_tempo(outputs: Outputs, attributes: dict[str, str], services: Collection
 
 
 def _search(outputs: Outputs, query: Mapping[str, object]) -> list[object]:
-    return _asked(f"{outputs.query_url.rstrip('/')}/api/search?{urlencode(query)}", "traces")
+    return _asked(outputs, f"{outputs.query_url.rstrip('/')}/api/search?{urlencode(query)}", "traces")
 
 
-def _asked(url: str, key: str) -> list[object]:
+def _asked(outputs: Outputs, url: str, key: str) -> list[object]:
     try:
-        answer = json.loads(get(url, seconds=_SEARCH_SECONDS).decode(errors="replace"))
+        answer = json.loads(get(url, outputs.environment, seconds=_SEARCH_SECONDS).decode(errors="replace"))
         listed = answer.get(key) or []
     except TraceNotFoundError:
         return []
