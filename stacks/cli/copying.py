@@ -6,6 +6,7 @@ import argparse
 import datetime as dt
 import sys
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 Store = TypeVar("Store")
 
 STATE = "folder that the environment runs in, as given to `run`, or that Pulumi keeps its state in"
+_TOLD_SECONDS = 10.0
 ENVIRONMENT = "name of a running or deployed environment, or path of its stack file"
 
 
@@ -104,14 +106,35 @@ def _export(arguments: argparse.Namespace) -> str:
     if arguments.query_url is not None:
         outputs = outputs.model_copy(update={"query_url": arguments.query_url})
     began = time.monotonic()
-
-    def say(progress: Progress) -> None:
-        share = (progress.at - wanted.since) / (wanted.until - wanted.since)
-        sys.stderr.write(f"{share:4.0%}  {_clock(progress.at)}  {progress.traces:,} traces, {progress.bytes / 2**20:,.1f} MiB\n")
-
-    done = export(outputs, wanted, arguments.file, say)
-    what = f"{done.traces:,} traces, {done.spans:,} spans, {done.bytes / 2**20:,.1f} MiB"
+    done = export(outputs, wanted, arguments.file, Told(wanted.since, wanted.until))
+    what = f"{done.traces:,} traces, {done.spans:,} spans, {_size(done.bytes)}"
     return f"{arguments.file}: {what}, in {time.monotonic() - began:,.0f} s"
+
+
+@dataclass(slots=True)
+class Told:
+    """Progress of an export on stderr, of a time in seconds since 1970.
+
+    Minutes without traces pass by the hundred within a second. So a line comes with each tenth of the time or after ten seconds.
+    """
+
+    since: float
+    until: float
+    tenths: int = 0
+    said_at: float = field(default_factory=time.monotonic)
+
+    def __call__(self, progress: Progress) -> None:
+        """Tell of the progress, unless the last line is fresh."""
+        now, share = time.monotonic(), (progress.at - self.since) / (self.until - self.since)
+        if int(10 * share) == self.tenths and now - self.said_at < _TOLD_SECONDS:
+            return
+        self.tenths, self.said_at = int(10 * share), now
+        sys.stderr.write(f"{share:4.0%}  {_clock(progress.at)}  {progress.traces:,} traces, {_size(progress.bytes)}\n")
+
+
+def _size(count: int) -> str:
+    """Bytes for reading: in KiB below one MiB."""
+    return f"{count / 2**20:,.1f} MiB" if count >= 2**20 else f"{count / 2**10:,.1f} KiB"
 
 
 def _import(arguments: argparse.Namespace) -> str:
