@@ -111,12 +111,17 @@ def _recover(arguments: argparse.Namespace) -> None:
 
 
 def _outputs(arguments: argparse.Namespace) -> None:
-    from stacks.deploy.up import deployed_outputs, say
-    from stacks.deploy.workspace import open_engine
+    from stacks.deploy.up import RefusedError, deployed_outputs, say
+    from stacks.deploy.workspace import may_be_deployed, open_engine
+    from stacks.placement.local import outputs_path
 
     named = read(arguments.environment)
     if arguments.local or named.environment.target.kind == "local":
         contract = _running(arguments.environment, named.name, arguments.state)
+    elif outputs_path(named.name).is_file() and not may_be_deployed(named.name, state=arguments.state):
+        # The engine would be installed from the network first, to say that nothing is deployed.
+        here = f"python -m stacks outputs {arguments.environment} --local, or: make outputs ENV={arguments.environment} ARGS=--local"
+        raise RefusedError(f"{named.name}: is not deployed, and runs on this machine\nthen: {here}")
     else:
         contract = deployed_outputs(open_engine(named, say=say, state=arguments.state), show_secrets=arguments.show_secrets)
     sys.stdout.write(_text(contract, arguments.format, certificate=arguments.certificate, show_secrets=arguments.show_secrets))

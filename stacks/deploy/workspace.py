@@ -47,6 +47,11 @@ def open_engine(named: Named, *, say: Callable[[str], None], state: Path | None 
     return engine
 
 
+def may_be_deployed(name: str, *, state: Path | None = None) -> bool:
+    """Whether a stack of that name may be there: Pulumi was asked for it from here, or keeps its state where only Pulumi can look."""
+    return backend_configured(os.environ) or ((state or STATE) / "stacks" / name).exists()
+
+
 def _place(named: Named) -> Place:
     target = named.environment.target
     return Place(named.name, named.environment.namespace, target.context if target.kind == "kubernetes" else None)

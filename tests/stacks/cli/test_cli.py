@@ -12,7 +12,9 @@ import pytest
 import yaml
 
 from stacks.cli.cli import main
+from stacks.deploy import workspace
 from stacks.environment.source import ROOT
+from stacks.placement import local
 from tests.stacks import samples
 from tests.tracing_lib.samples import MAPPING
 
@@ -66,6 +68,22 @@ def test_outputs_of_an_environment_on_this_machine_are_printed(tmp_path: Path, c
     assert json.loads(capsys.readouterr().out)["otlp_http_endpoint"] == MAPPING["otlp_http_endpoint"]
     assert main(asked) == 0
     assert f"OTEL_EXPORTER_OTLP_ENDPOINT={MAPPING['otlp_http_endpoint']}\n" in capsys.readouterr().out
+
+
+def test_outputs_of_what_only_runs_here_are_asked_for_without_pulumi(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("PULUMI_BACKEND_URL", "PULUMI_ACCESS_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path))
+    monkeypatch.setattr(local, "STATE", tmp_path)
+    monkeypatch.setattr(workspace, "_command", lambda _say: pytest.fail("Pulumi was looked for"))
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "dev" / "outputs.json").write_text(json.dumps(MAPPING))
+    assert main(["outputs", "dev", "--state", str(tmp_path / "pulumi")]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("dev: is not deployed, and runs on this machine\nthen: python -m stacks outputs dev --local, or: ")
+    assert "make outputs ENV=dev ARGS=--local" in said
 
 
 @pytest.mark.parametrize(("option", "title"), [([], "Stack file"), (["--outputs"], "Outputs")])
