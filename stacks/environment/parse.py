@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pydantic_core import ErrorDetails
+
+
+_EXAMPLE = re.compile(r'(address|its port); write for example "[^"]*"$')
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,18 @@ def _problem(details: ErrorDetails) -> Problem:
         return Problem(f"{key}.kind", f"{wrong}; write {_kinds(details['loc'])}")
     if kind == "invalid_key":
         return Problem(key, f"the key {shown(value)} is no text; put it in quotes")
-    return Problem(key, _reason(kind, value, context) or f"{shown(value)} cannot be used: {details['msg']}")
+    reason = _reason(kind, value, context) or f"{shown(value)} cannot be used: {details['msg']}"
+    return Problem(key, _with_own_example(reason, details["loc"]))
+
+
+def _with_own_example(reason: str, location: Sequence[str | int]) -> str:
+    """A reason whose example of an address is that of the setting, because the unit knows one for the addresses of all servers."""
+    named = tuple(part for part in location if not isinstance(part, int))
+    examples = field_at(named).get("examples", ())
+    example = next((one for example in examples for one in (example if isinstance(example, list) else [example])), None)
+    if not isinstance(example, str):
+        return reason
+    return _EXAMPLE.sub(lambda found: f"{found[1]}; write for example {shown(example)}", reason)
 
 
 def _kinds(path: tuple[str | int, ...]) -> str:

@@ -83,7 +83,7 @@ TRANSPORTS = [
         "the password in clear",
         "write tls: true",
     ),
-    _kafka("server without a port", "kafka.servers.0", {"servers": ["kafka"]}, "not a host with its port", ":9042"),
+    _kafka("server without a port", "kafka.servers.0", {"servers": ["kafka"]}, "not a host with its port", "kafka.svc:9093"),
     _kafka("topic with a blank", "kafka.topic", {"topic": "my spans"}, "not the name of a topic", "200 at most"),
     _kafka(
         "queue that loses before Kafka",
