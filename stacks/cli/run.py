@@ -10,12 +10,12 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from components.local.instances import read_listing
+from components.local.instances import command_for, read_listing
 from components.local.signals import stop_on_signals
 from stacks.environment.units import format_percent
 from stacks.placement import local
 from stacks.show.describe import left_out
-from stacks.show.trace import QueryError
+from stacks.show.trace import QueryError, where_to_look
 
 if TYPE_CHECKING:
     import threading
@@ -83,7 +83,8 @@ def run(named: Named, command: Sequence[str], placing: Placing, *, once: bool) -
             say(f"{named.name} keeps {format_percent(kept)} of ordinary traces: the one to come may be among those that it drops")
         status = _against(running, named, command, say, stopping) if command else 0
         if not once and not stopping.is_set():
-            say(f"user interface {running.outputs.ui_url}; Ctrl-C stops")
+            read = command_for("trace TRACE_ID", running.outputs_file.parent)
+            say(f"{where_to_look(running.outputs, read)}; Ctrl-C stops")
             stopping.wait()
     say("stopped; the traces are kept")
     return status

@@ -116,7 +116,8 @@ def _outputs(arguments: argparse.Namespace) -> None:
     from stacks.placement.local import outputs_path
 
     named = read(arguments.environment)
-    if arguments.local or named.environment.target.kind == "local":
+    local = arguments.local or named.environment.target.kind == "local"
+    if local:
         contract = _running(arguments.environment, named.name, arguments.state)
     elif outputs_path(named.name).is_file() and not may_be_deployed(named.name, state=arguments.state):
         # The engine would be installed from the network first, to say that nothing is deployed.
@@ -125,7 +126,16 @@ def _outputs(arguments: argparse.Namespace) -> None:
     else:
         contract = deployed_outputs(open_engine(named, say=say, state=arguments.state), show_secrets=arguments.show_secrets)
     sys.stdout.write(_text(contract, arguments.format, certificate=arguments.certificate, show_secrets=arguments.show_secrets))
-    say(f"user interface {contract.ui_url}")
+    say(_where_to_look(contract, arguments) if local else f"user interface {contract.ui_url}")
+
+
+def _where_to_look(contract: Outputs, arguments: argparse.Namespace) -> str:
+    """Say where people look at the traces of an environment that runs on this machine."""
+    from components.local.instances import command_for
+    from stacks.cli.trying import folder_of
+    from stacks.show.trace import where_to_look
+
+    return where_to_look(contract, command_for("trace TRACE_ID", folder_of(arguments), arguments.environment))
 
 
 def _running(environment: str, name: str, state: Path | None) -> Outputs:

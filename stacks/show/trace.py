@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from stacks.show.stored import Trace
     from tracing_lib.contract.outputs import Outputs
 
-__all__ = ["QueryError", "as_json", "fetch", "links", "render_tree"]
+__all__ = ["QueryError", "as_json", "fetch", "links", "render_tree", "where_to_look"]
 
 PLACEHOLDER_MARK = b"not compiled with the UI assets"
 """Text on the page of a Jaeger that was built from its Go module, which lacks the user interface."""
@@ -45,14 +45,30 @@ def links(outputs: Outputs, trace: Trace, pages: Path) -> Iterator[tuple[str, st
     yield "api", f"{outputs.query_url}/api/v3/traces/{trace_id}"
 
 
+def where_to_look(outputs: Outputs, read: str) -> str:
+    """Say where people look at traces: at the user interface, or, of a Jaeger that was built without it, by the command ``read``."""
+    page = _page(outputs.query_url) if outputs.backend == "jaeger" else None
+    if page is None or PLACEHOLDER_MARK not in page:
+        return f"user interface {outputs.ui_url}"
+    login = "" if outputs.ui_url.startswith(outputs.query_url) else f", with a login {outputs.ui_url}"
+    return f"query API {outputs.query_url}{login}; this Jaeger is built without its user interface, so read traces by: {read}"
+
+
 def _has_interface(url: str) -> bool:
+    page = _page(url)
+    return page is not None and PLACEHOLDER_MARK not in page
+
+
+def _page(url: str) -> bytes | None:
+    """The page at a URL; None where nothing can be read there."""
     if not url.startswith(("http://", "https://")):
-        return False
+        return None
     try:
         with urlopen(url, timeout=2) as page:  # noqa: S310 - the scheme was looked at
-            return PLACEHOLDER_MARK not in page.read()
+            found: bytes = page.read()
+            return found
     except OSError:
-        return False
+        return None
 
 
 def as_json(trace: Trace) -> str:
