@@ -161,6 +161,14 @@ def field_at(path: Path) -> Mapping[str, Any]:
     return _resolve(nodes[0]) if nodes else {}
 
 
+def optional_section(path: Path) -> Mapping[str, Any] | None:
+    """The schema of the section at a path, where null may stand in its place; else None."""
+    for node in map(_resolve, _walk(path)[1]):
+        if any(choice.get("type") == "null" for choice in node.get("anyOf", ())):
+            return next((variant for variant in _variants(node) if "properties" in variant), None)
+    return None
+
+
 def known_keys(location: Path) -> tuple[str, ...]:
     """The keys that may stand at a location."""
     return tuple(dict.fromkeys(name for node in _walk(location)[1] for name, _, _ in _children(node)))

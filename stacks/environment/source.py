@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import yaml
 
+from stacks.environment.empty import empty_sections
 from stacks.environment.model import KEY, PROJECT, Environment
 from stacks.environment.move_rules import of_second
 from stacks.environment.parse import BadEnvironmentError, Problem, parse
@@ -212,7 +213,11 @@ def loaded(text: str, source: str, wanted: str) -> Any:  # noqa: ANN401 - YAML
 def _parse(text: str, *, source: str, name: str, wanted: str) -> Named:
     """The environment in the text of a stack file."""
     document = loaded(text, source, wanted)
-    found = named(_settings(document, source, wanted), source=source, name=name, wanted=wanted)
+    settings = _settings(document, source, wanted)
+    nodes = yaml.compose(text, Loader=_Loader)
+    if empty := [Problem(f"environment.{at}", message) for at, message in empty_sections(nodes, ("config", KEY))]:
+        raise BadEnvironmentError(source, empty, _again(wanted))
+    found = named(settings, source=source, name=name, wanted=wanted)
     key = f"{PROJECT}:{found.environment.ingest.tls_secret}.ca.crt"
     return replace(found, certificate=certificate(document["config"].get(key), source=source, key=key, then=_again(wanted)))
 
