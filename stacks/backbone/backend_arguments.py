@@ -131,10 +131,10 @@ class Resources(TypedDict):
     """CPU and memory of one replica of a server."""
 
     cpu: NotRequired[str]
-    """CPU requested, in cores; never capped, since a throttled server looks like a slow network. Default: a tenth of a core."""
+    """CPU requested, in cores; never capped, since a throttled server looks like a slow network. Default: as its section says."""
     memory: NotRequired[str]
-    """Memory requested and capped, in bytes; the Go runtime is told four fifths of it, or of a collector's memory limit. Default: 256Mi,
-    enough for an idle server."""
+    """Memory requested and capped, in bytes; the Go runtime is told four fifths of it, or of a collector's memory limit. Default: as its
+    section says."""
 
 
 class Query(TypedDict):
@@ -144,10 +144,10 @@ class Query(TypedDict):
     """
 
     cpu: NotRequired[str]
-    """CPU requested, in cores; never capped, since a throttled server looks like a slow network. Default: a tenth of a core."""
+    """CPU requested, in cores; never capped, since a throttled server looks like a slow network. Default: as its section says."""
     memory: NotRequired[str]
-    """Memory requested and capped, in bytes; the Go runtime is told four fifths of it, or of a collector's memory limit. Default: 256Mi,
-    enough for an idle server."""
+    """Memory requested and capped, in bytes; the Go runtime is told four fifths of it, or of a collector's memory limit. Default: as its
+    section says."""
     replicas: NotRequired[int]
     """Servers that answer. Kubernetes only; one host runs one. Default: 1; with more, a node that is lost interrupts nobody."""
     pods: NotRequired[Pods]
@@ -174,10 +174,10 @@ class GrafanaServer(TypedDict):
     """CPU and memory of Grafana, and its pods."""
 
     cpu: NotRequired[str]
-    """CPU requested, in cores; never capped, since a throttled server looks like a slow network. Default: a tenth of a core."""
+    """CPU requested, in cores; never capped, since a throttled server looks like a slow network. Default: as its section says."""
     memory: NotRequired[str]
-    """Memory requested and capped, in bytes; the Go runtime is told four fifths of it, or of a collector's memory limit. Default: 256Mi,
-    enough for an idle server."""
+    """Memory requested and capped, in bytes; the Go runtime is told four fifths of it, or of a collector's memory limit. Default: as its
+    section says."""
     scraped: NotRequired[bool]
     """Whether the namespaces that may scrape reach Grafana's port. Default: false, because its metrics are on the port of its pages, and
     who reaches that past the login sees every trace."""

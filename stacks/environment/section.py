@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 from stacks.environment.units import refuse, shown
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
 
 
 class Section(BaseModel):
@@ -20,6 +25,17 @@ class Section(BaseModel):
         field_title_generator=lambda _name, _field: "",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _rest_by_default(cls, settings: object) -> object:
+        """Fill up sections of which some settings are written, by the default of each of them and not by that of any section of its type.
+
+        A setting that the type requires is left required, because a kind or a size is never guessed.
+        """
+        if not isinstance(settings, dict):
+            return settings
+        return {name: _filled(value, cls.model_fields.get(name)) for name, value in settings.items()}
+
     @field_validator("*")
     @classmethod
     def _once(cls, value: object) -> object:
@@ -31,3 +47,11 @@ class Section(BaseModel):
                     raise refuse(f"{shown(item)} stands twice; keep one of them")
                 seen.add(item)
         return value
+
+
+def _filled(value: object, field: FieldInfo | None) -> object:
+    default = None if field is None else field.default
+    if not isinstance(default, Section) or not isinstance(value, dict):
+        return value
+    chosen = {name for name in default.model_fields_set if not type(default).model_fields[name].is_required()}
+    return default.model_dump(mode="json", include=chosen) | value

@@ -7,7 +7,7 @@ A setting without a default is required.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -55,14 +55,19 @@ class Docker(Section):
     """Address of the Docker daemon. Default: the socket that a local installation listens on."""
 
 
+def _untold(schema: dict[str, Any]) -> None:
+    """Leave the default out of the schema of a setting, because the section that it stands in has another one."""
+    schema.pop("default", None)
+
+
 class Resources(Section):
     """CPU and memory of one replica of a server."""
 
-    cpu: Cores = Field(default=cores("100m"), title="CPU")
-    """CPU requested, in cores; never capped, since a throttled server looks like a slow network. Default: a tenth of a core."""
-    memory: Bytes = Field(default=size("256Mi"), title="memory")
-    """Memory requested and capped, in bytes; the Go runtime is told four fifths of it, or of a collector's memory limit. Default: 256Mi,
-    enough for an idle server."""
+    cpu: Cores = Field(default=cores("100m"), title="CPU", json_schema_extra=_untold)
+    """CPU requested, in cores; never capped, since a throttled server looks like a slow network. Default: as its section says."""
+    memory: Bytes = Field(default=size("256Mi"), title="memory", json_schema_extra=_untold)
+    """Memory requested and capped, in bytes; the Go runtime is told four fifths of it, or of a collector's memory limit. Default: as its
+    section says."""
 
 
 def resources_of(cpu: str, memory: str) -> Resources:
