@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
-from stacks.environment.schema import known_kinds, settings
+from stacks.environment.schema import alternatives, known_kinds, settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from stacks.environment.schema import Setting
 
 HEAD = """# Settings of an environment
@@ -44,6 +47,15 @@ def reference() -> str:
 
 
 def _entry(setting: Setting) -> str:
+    """A setting: once, or where the kinds of its section have it in other words or with another default, as each has it."""
+    kinds: dict[str, list[str]] = {}
+    for each in alternatives()[setting.path] if "const" not in setting.shape else [setting]:
+        kinds.setdefault(_told(each), []).append(f"`kind: {each.kind}`")
+    told = [f"{f'With {_joined(those)}: ' if len(kinds) > 1 else ''}{text}" for text, those in kinds.items()]
+    return f"\n### `{setting.key}`\n\n" + "\n".join(told)
+
+
+def _told(setting: Setting) -> str:
     unit = f", in {setting.unit}" if setting.unit else ""
     if setting.required:
         value = "required"
@@ -51,8 +63,16 @@ def _entry(setting: Setting) -> str:
         value = "none"
     else:
         value = f"`{json.dumps(setting.default, ensure_ascii=False)}`"
-    text = setting.description.replace("\n", " ").strip()
-    return f"\n### `{setting.key}`\n\n{_shape(setting)}{unit}; default: {value}\n\n{text}\n"
+    text = setting.description
+    # Some are required where another setting says so, which a schema does not know.
+    where = re.search(r"Required ((on|with) [^.,;]+)", text) if not setting.required else None
+    needed = f"; required {where[1]}" if where else ""
+    return f"{_shape(setting)}{unit}; default: {value}{needed}\n\n{text}\n"
+
+
+def _joined(kinds: Sequence[str]) -> str:
+    *others, last = kinds
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _shape(setting: Setting) -> str:

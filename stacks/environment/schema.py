@@ -19,10 +19,16 @@ if TYPE_CHECKING:
 
 Path = tuple[str | int, ...]
 
+OF_SECTION = "Default: as its section says."
+"""Text of a setting of which each section has another default. What a person reads names the default and why."""
+
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A leaf of the schema. ``*`` in its path stands for a name that the user chooses."""
+    """A leaf of the schema. ``*`` in its path stands for a name that the user chooses.
+
+    ``kind`` is the kind of the nearest section above that has one.
+    """
 
     path: tuple[str, ...]
     title: str
@@ -31,6 +37,7 @@ class Setting:
     required: bool
     default: object
     unit: str | None
+    kind: str | None = None
 
     @property
     def key(self) -> str:
@@ -89,38 +96,71 @@ def _variants(node: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def _children(node: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], bool]]:
     """Name, node and whether it is required, of what stands below a node, all alternatives together."""
+    return ((name, child, required) for name, child, required, _ in _kinds_below(node))
+
+
+def _kinds_below(node: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], bool, str | None]]:
+    """What stands below a node as ``_children`` has it, with the kind of the alternative that has it."""
     for variant in _variants(_resolve(node)):
         required = variant.get("required", ())
+        kind = variant.get("properties", {}).get("kind", {}).get("const")
         for name, child in variant.get("properties", {}).items():
-            yield name, child, name in required
+            yield name, child, name in required, kind
         free = next(iter(variant.get("patternProperties", {}).values()), variant.get("additionalProperties"))
         if isinstance(free, dict):
             # The title of a mapping is that of its entries: they are what a user writes.
-            yield "*", {k: v for k, v in node.items() if k in {"title", "description"}} | free, False
+            yield "*", {k: v for k, v in node.items() if k in {"title", "description"}} | free, False, kind
+
+
+@dataclass(frozen=True, slots=True)
+class _Above:
+    """What a node has from the nodes above it: titles, the value in their defaults, the nearest kind, and why that value.
+
+    ``why`` is the path and the text of the nearest node that tells of a default.
+    """
+
+    titles: tuple[str, ...] = ()
+    default: object = None
+    kind: str | None = None
+    why: tuple[str, str] = ("", "")
 
 
 @cache
 def settings() -> tuple[Setting, ...]:
     """Every leaf of the schema, in the order of the file; a setting of two kinds of backend with one path is listed once."""
-    found: dict[tuple[str, ...], Setting] = {}
+    return tuple(found[0] for found in alternatives().values())
 
-    def walk(node: Mapping[str, Any], path: tuple[str, ...], titles: tuple[str, ...], defaults: object, *, required: bool) -> None:
-        resolved = _resolve(node)
-        default = defaults if defaults is not None else resolved.get("default")
-        below = list(_children(node))
-        named = any(name == "*" for name, _, _ in below)
-        titles = (*titles, node["title"]) if node.get("title") and not named else titles
-        if not below:
-            unit = resolved.get("unit")
-            leaf = Setting(path, " ".join(titles), resolved.get("description", ""), resolved, required, default, unit)
-            found.setdefault(path, leaf)
-        for name, child, needed in below:
-            inherited = default.get(name) if isinstance(default, dict) else None
-            walk(child, (*path, name), titles, inherited, required=needed and inherited is None)
 
-    for name, child, needed in _children(environment_schema()):
-        walk(child, (name,), (), None, required=needed)
-    return tuple(found.values())
+@cache
+def alternatives() -> Mapping[tuple[str, ...], tuple[Setting, ...]]:
+    """The leaves of the schema by their path: of each kind of a section one."""
+    found: dict[tuple[str, ...], tuple[Setting, ...]] = {}
+    for name, child, needed, _ in _kinds_below(environment_schema()):
+        for leaf in _leaves(child, (name,), _Above(), required=needed):
+            found[leaf.path] = (*found.get(leaf.path, ()), leaf)
+    return found
+
+
+def _leaves(node: Mapping[str, Any], path: tuple[str, ...], above: _Above, *, required: bool) -> Iterator[Setting]:
+    resolved = _resolve(node)
+    description = " ".join(resolved.get("description", "").split())
+    default = above.default if above.default is not None else resolved.get("default")
+    below = list(_kinds_below(node))
+    named = any(name == "*" for name, *_ in below)
+    titles = (*above.titles, node["title"]) if node.get("title") and not named else above.titles
+    why = (".".join(path), description) if "Default: " in description else above.why
+    if not below:
+        text = description.replace(OF_SECTION, _reason(default, *above.why))
+        yield Setting(path, " ".join(titles), text, resolved, required, default, resolved.get("unit"), above.kind)
+    for name, child, needed, kind in below:
+        inherited = default.get(name) if isinstance(default, dict) else None
+        passed = _Above(titles, inherited, kind or above.kind, why)
+        yield from _leaves(child, (*path, name), passed, required=needed and inherited is None)
+
+
+def _reason(default: object, section: str, text: str) -> str:
+    """The default of a setting that its section decides, with what the section says of it."""
+    return f"Default: {default}. That of `{section}` is {text.partition('Default: ')[2]}"
 
 
 def _step(nodes: Sequence[Mapping[str, Any]], part: str | int) -> list[Mapping[str, Any]]:
