@@ -100,7 +100,7 @@ def _children(node: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any],
 
 
 def _kinds_below(node: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], bool, str | None]]:
-    """What stands below a node as ``_children`` has it, with the kind of the alternative that has it."""
+    """The children of a node as ``_children`` has them, each with the kind of the alternative that has it."""
     for variant in _variants(_resolve(node)):
         required = variant.get("required", ())
         kind = variant.get("properties", {}).get("kind", {}).get("const")
@@ -114,7 +114,7 @@ def _kinds_below(node: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, An
 
 @dataclass(frozen=True, slots=True)
 class _Above:
-    """What a node has from the nodes above it: titles, the value in their defaults, the nearest kind, and why that value.
+    """Inheritance of a node from the nodes above it: titles, the value in their defaults, the nearest kind, and why that value.
 
     ``why`` is the path and the text of the nearest node that tells of a default.
     """
