@@ -7,11 +7,12 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from stacks.environment.cluster import Pods
+from stacks.environment.hosts import HostPort, HttpUrl
 from stacks.environment.section import Section
 from stacks.environment.sections import Disk, Resources
 from stacks.environment.store_names import IndexPrefix, Keyspace
 from stacks.environment.store_section import StoreSection
-from stacks.environment.units import Bytes, HostPort, HttpUrl, Identifier, ObjectName, Percent, size
+from stacks.environment.units import Bytes, Identifier, ObjectName, Percent, size
 
 
 class Badger(Section):

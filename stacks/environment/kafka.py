@@ -7,9 +7,10 @@ from typing import Literal
 
 from pydantic import Field
 
+from stacks.environment.hosts import HostPort
 from stacks.environment.section import Section
 from stacks.environment.store_names import TopicName
-from stacks.environment.units import Age, HostPort, Interval, ObjectName, Percent
+from stacks.environment.units import Age, Interval, ObjectName, Percent
 
 
 class Sasl(Section):

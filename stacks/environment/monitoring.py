@@ -7,8 +7,9 @@ from typing import Literal
 
 from pydantic import Field
 
+from stacks.environment.hosts import HttpsUrl, HttpUrl
 from stacks.environment.section import Section
-from stacks.environment.units import HttpsUrl, HttpUrl, Identifier, Interval, LabelKey, LabelValue, ObjectName
+from stacks.environment.units import Identifier, Interval, LabelKey, LabelValue, ObjectName
 
 
 class Dashboards(Section):

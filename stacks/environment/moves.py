@@ -14,7 +14,7 @@ from stacks.environment.section import Section
 from stacks.environment.tempo import Tempo
 from stacks.environment.units import Age, refuse, shown
 
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def _day(value: object) -> dt.date:

@@ -6,8 +6,9 @@ from typing import Literal
 
 from pydantic import Field
 
+from stacks.environment.hosts import HeaderName, HttpUrl
 from stacks.environment.store_section import StoreSection
-from stacks.environment.units import HeaderName, HttpUrl, ObjectName, Text
+from stacks.environment.units import ObjectName, Text
 
 
 class Otlp(StoreSection):

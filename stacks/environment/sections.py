@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from stacks.environment.cluster import GatewayReference, Issuer, Pods
+from stacks.environment.hosts import HttpsUrl, SiteName
 from stacks.environment.kafka import GatewayAutoscaling, Kafka
 from stacks.environment.section import Section
 from stacks.environment.units import (
@@ -20,7 +21,6 @@ from stacks.environment.units import (
     Cores,
     Digest,
     Duration,
-    HttpsUrl,
     Identifier,
     Interval,
     Label,
@@ -30,7 +30,6 @@ from stacks.environment.units import (
     ObjectName,
     Percent,
     Scope,
-    SiteName,
     Text,
     Value,
     Wait,

@@ -7,21 +7,12 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from stacks.environment.cluster import Pods
+from stacks.environment.hosts import Hostname
 from stacks.environment.section import Section
 from stacks.environment.sections import Disk, Resources, disk_of, resources_of
+from stacks.environment.store_names import AccountName, BucketName, Region
 from stacks.environment.store_section import StoreSection
-from stacks.environment.units import (
-    AccountName,
-    Age,
-    BucketName,
-    Bytes,
-    Hostname,
-    Identifier,
-    LabelKey,
-    ObjectName,
-    Region,
-    Text,
-)
+from stacks.environment.units import Age, Bytes, Identifier, LabelKey, ObjectName, Text
 
 
 class TempoVolume(Section):

@@ -11,7 +11,6 @@ import ipaddress
 import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -23,25 +22,18 @@ _MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_00
 _BYTES = {"k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 _BINARY = ("Ti", "Gi", "Mi", "Ki")
 
-_NUMBER = re.compile(r"\d+(\.\d+)?")
-_DURATION = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|m|h|d)")
-_PERCENT = re.compile(r"(\d+(?:\.\d+)?) ?%")
-_QUANTITY = re.compile(r"(\d+) ?(Ki|Mi|Gi|Ti|k|M|G|T)")
-_CORES = re.compile(r"(\d+)m|(\d+(?:\.\d{1,3})?)")
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(ms|s|m|h|d)")
+_PERCENT = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?%")
+_QUANTITY = re.compile(r"([0-9]+) ?(Ki|Mi|Gi|Ti|k|M|G|T)")
+_CORES = re.compile(r"([0-9]+)m|([0-9]+(?:\.[0-9]{1,3})?)")
+LABEL_FORM = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-_HTTPS, _HTTP = re.compile(r"https://[!-~]+"), re.compile(r"https?://[!-~]+")
-_DISCOVERY = "/.well-known/openid-configuration"
 _PLACEHOLDER = re.compile(r"\$\{[^}]*\}?|\{\{.*?(?:\}\}|$)|\$\(|%\(\w*\)s|<%.*")
 _WILDCARD = re.compile(r"\^?[*.?%]*\*[*.?%]*\$?")
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
-_REGION = re.compile(r"[A-Za-z0-9-]{1,64}")
-_HOST_PORT = re.compile(r"([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?):([0-9]{1,5})")
 _LABEL_NAME = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 _LABEL_KEY = re.compile(rf"([a-z0-9]([-a-z0-9.]{{0,251}}[a-z0-9])?/)?{_LABEL_NAME}")
 _LABEL_VALUE = re.compile(rf"({_LABEL_NAME})?")
-_HEADER = re.compile(r"[a-z0-9!#%&'*+.^_`|~-]{1,64}")
 _SCOPE = re.compile(r"[!#-\[\]-~]+")
 
 # Above any use, and below what overflows a number here or in a server: the collector counts its memory in 32 bits of MiB.
@@ -196,27 +188,15 @@ def cores(text: str) -> int:
     return _cores(text)
 
 
-def _hostname(value: str) -> str:
-    if len(value) > 253 or not all(_LABEL.fullmatch(part) for part in value.split(".")):  # noqa: PLR2004 - RFC 1123
-        raise refuse(f'{shown(value)} is not a host name; write lower-case labels joined by dots, for example "traces.example.org"')
-    return value
-
-
-def _site(value: str) -> str:
-    """A host name that an Ingress takes: a browser and the API server read one whose last label is a number as an address."""
-    if _hostname(value).rsplit(".", 1)[-1].isdigit():
-        raise refuse(f'{shown(value)} is an address, and an Ingress has a host by name; write for example "traces.example.org"')
-    return value
-
-
 def _object(value: str) -> str:
-    if len(value) > 253 or not all(_LABEL.fullmatch(part) for part in value.split(".")):  # noqa: PLR2004 - RFC 1123
+    if len(value) > 253 or not all(LABEL_FORM.fullmatch(part) for part in value.split(".")):  # noqa: PLR2004 - RFC 1123
         right = 'write lower-case letters, digits, "-" and ".", 253 at most'
         raise refuse(f"{shown(value)} is not a name that Kubernetes takes; {right}")
     return value
 
 
-def _trimmed(value: str) -> str:
+def trimmed(value: str) -> str:
+    """Text without blanks at its ends, and some. Raises what ``refuse`` makes for other text."""
     if any("\ud800" <= letter <= "\udfff" for letter in value):
         raise refuse(f"{shown(value)} holds half a character; write whole ones")
     if not value.strip():
@@ -226,9 +206,12 @@ def _trimmed(value: str) -> str:
     return value
 
 
-def _identifier(value: str) -> str:
-    """Text that other systems know by heart, in which a placeholder or a control character can only be an accident."""
-    if found := _PLACEHOLDER.search(_trimmed(value)):
+def identifier(value: str) -> str:
+    """Text that other systems know by heart, in which a placeholder or a control character can only be an accident.
+
+    Raises what ``refuse`` makes for other text.
+    """
+    if found := _PLACEHOLDER.search(trimmed(value)):
         raise refuse(f'{shown(value)} holds "{found[0]}", which nothing fills in here; write the value itself')
     if not value.isprintable():
         raise refuse(f"{shown(value)} holds a character that cannot be seen; write it without")
@@ -236,33 +219,8 @@ def _identifier(value: str) -> str:
 
 
 def _wildcard(value: str) -> str:
-    if _WILDCARD.fullmatch(_trimmed(value)):
+    if _WILDCARD.fullmatch(trimmed(value)):
         raise refuse(f"{shown(value)} is compared as it stands and is no pattern; write the values themselves")
-    return value
-
-
-def _bucket(value: str) -> str:
-    if not _BUCKET.fullmatch(_identifier(value)):
-        right = 'write 3 to 63 lower-case letters, digits, "-" and "."'
-        raise refuse(f"{shown(value)} is not the name of a bucket; {right}")
-    return value
-
-
-def _account(value: str) -> str:
-    if not _ACCOUNT.fullmatch(value):
-        raise refuse(f"{shown(value)} is not the name of a storage account; write 3 to 24 lower-case letters and digits")
-    return value
-
-
-def _region(value: str) -> str:
-    if not _REGION.fullmatch(_identifier(value)):
-        raise refuse(f'{shown(value)} is not a region; write letters, digits and "-", for example "eu-central-1"')
-    return value
-
-
-def _header(value: str) -> str:
-    if not _HEADER.fullmatch(value):
-        raise refuse(f'{shown(value)} is not the name of a header; write lower-case letters, digits and "-", for example "x-scope-orgid"')
     return value
 
 
@@ -288,43 +246,8 @@ def _label_value(value: str) -> str:
 
 
 def _label(value: str) -> str:
-    if not _LABEL.fullmatch(value):
+    if not LABEL_FORM.fullmatch(value):
         raise refuse(f'{shown(value)} is not a name that Kubernetes takes; write lower-case letters, digits and "-", 63 at most')
-    return value
-
-
-def _https(value: str) -> str:
-    _identifier(value)
-    if value.endswith(_DISCOVERY):
-        raise refuse(
-            f"{shown(value)} is the address of the issuer's description; write the issuer, {shown(value.removesuffix(_DISCOVERY))}"
-        )
-    if not (_HTTPS.fullmatch(value) and _is_base(value)):
-        raise refuse(f'{shown(value)} is not an https address; write for example "https://login.example.org/realms/virtengine"')
-    return value
-
-
-def _http(value: str) -> str:
-    _identifier(value)
-    if not (_HTTP.fullmatch(value) and _is_base(value)):
-        raise refuse(f'{shown(value)} is not an http address; write for example "http://prometheus.monitoring.svc:9090"')
-    return value
-
-
-def _is_base(value: str) -> bool:
-    """Whether an address has a host, and neither query nor fragment nor user."""
-    try:
-        parts = urlsplit(value)
-        return bool(parts.hostname) and parts.port != 0 and not (parts.query or parts.fragment or parts.username)
-    except ValueError:
-        return False
-
-
-def _host_port(value: str) -> str:
-    found = _HOST_PORT.fullmatch(_identifier(value))
-    if not found or not 0 < int(found[2]) < 2**16:
-        raise refuse(f'{shown(value)} is not a host with its port; write for example "cassandra.example.org:9042"')
-    _hostname(found[1])
     return value
 
 
@@ -341,7 +264,7 @@ def _digest(value: str) -> str:
     return value
 
 
-_DURATION_SCHEMA = {"type": "string", "pattern": r"^\d+(\.\d+)? ?(ms|s|m|h|d)$"}
+_DURATION_SCHEMA = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?(ms|s|m|h|d)$"}
 
 Duration = Annotated[
     timedelta,
@@ -379,7 +302,7 @@ Percent = Annotated[
     float,
     BeforeValidator(_percent),
     PlainSerializer(format_percent, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)? ?%$", "examples": ["5 %", "100 %"]}),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?%$", "examples": ["5 %", "100 %"]}),
 ]
 """A share of a whole: a number from 0 to 100 and a percent sign."""
 
@@ -387,7 +310,7 @@ Bytes = Annotated[
     int,
     BeforeValidator(_bytes),
     PlainSerializer(format_bytes, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": r"^\d+ ?(Ki|Mi|Gi|Ti|k|M|G|T)$", "examples": ["512Mi", "100Gi"]}),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9]+ ?(Ki|Mi|Gi|Ti|k|M|G|T)$", "examples": ["512Mi", "100Gi"]}),
 ]
 """An amount of memory or disk, as Kubernetes writes it."""
 
@@ -395,14 +318,11 @@ Cores = Annotated[
     int,
     BeforeValidator(_cores),
     PlainSerializer(format_cores, return_type=str),
-    WithJsonSchema({"anyOf": [{"type": "string", "pattern": r"^\d+(m|\.\d{1,3})?$"}, {"type": "number"}], "examples": ["2", "500m"]}),
+    WithJsonSchema({"anyOf": [{"type": "string", "pattern": r"^[0-9]+(m|\.[0-9]{1,3})?$"}, {"type": "number"}], "examples": ["2", "500m"]}),
 ]
 """An amount of CPU, as Kubernetes writes it."""
 
-Hostname = Annotated[str, AfterValidator(_hostname), WithJsonSchema({"type": "string", "format": "hostname"})]
-"""A DNS name (RFC 1123)."""
-
-Label = Annotated[str, AfterValidator(_label), WithJsonSchema({"type": "string", "pattern": f"^{_LABEL.pattern}$"})]
+Label = Annotated[str, AfterValidator(_label), WithJsonSchema({"type": "string", "pattern": f"^{LABEL_FORM.pattern}$"})]
 """The name of a Kubernetes object that becomes part of a DNS name (RFC 1123 label)."""
 
 LabelKey = Annotated[str, AfterValidator(_label_key), WithJsonSchema({"type": "string", "pattern": f"^{_LABEL_KEY.pattern}$"})]
@@ -412,19 +332,14 @@ LabelValue = Annotated[str, AfterValidator(_label_value), WithJsonSchema({"type"
 """The value of a label or a taint of Kubernetes, which may be empty."""
 
 _TEXT_PATTERN = r"\S([\s\S]*\S)?$"
-_NO_PLACEHOLDER = r"^(?![\s\S]*(\$\{|\{\{|\$\(|%\(\w*\)s|<%))"
-
-SiteName = Annotated[
-    str, AfterValidator(_site), WithJsonSchema({"type": "string", "format": "hostname", "pattern": r"^(.*\.)?[^.]*[^0-9.][^.]*$"})
-]
-"""A DNS name (RFC 1123) that is no address."""
+NO_PLACEHOLDER = r"^(?![\s\S]*(\$\{|\{\{|\$\(|%\(\w*\)s|<%))"
 
 ObjectName = Annotated[
-    str, AfterValidator(_object), WithJsonSchema({"type": "string", "pattern": f"^{_LABEL.pattern}(\\.{_LABEL.pattern})*$"})
+    str, AfterValidator(_object), WithJsonSchema({"type": "string", "pattern": f"^{LABEL_FORM.pattern}(\\.{LABEL_FORM.pattern})*$"})
 ]
 """The name of a Kubernetes object (RFC 1123 subdomain)."""
 
-Text = Annotated[str, AfterValidator(_trimmed), WithJsonSchema({"type": "string", "pattern": f"^{_TEXT_PATTERN}"})]
+Text = Annotated[str, AfterValidator(trimmed), WithJsonSchema({"type": "string", "pattern": f"^{_TEXT_PATTERN}"})]
 """Text that means itself, whatever stands in it; without blanks at its ends."""
 
 Value = Annotated[
@@ -434,41 +349,13 @@ Value = Annotated[
 
 Identifier = Annotated[
     str,
-    AfterValidator(_identifier),
-    WithJsonSchema({"type": "string", "pattern": rf"{_NO_PLACEHOLDER}[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?$"}),
+    AfterValidator(identifier),
+    WithJsonSchema({"type": "string", "pattern": rf"{NO_PLACEHOLDER}[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?$"}),
 ]
 """Text by which another system knows something; without blanks at its ends and placeholders."""
 
-BucketName = Annotated[str, AfterValidator(_bucket), WithJsonSchema({"type": "string", "pattern": f"^{_BUCKET.pattern}$"})]
-"""The name of a bucket, as all object storages take it."""
-
-AccountName = Annotated[str, AfterValidator(_account), WithJsonSchema({"type": "string", "pattern": f"^{_ACCOUNT.pattern}$"})]
-"""The name of a storage account of Azure."""
-
-Region = Annotated[str, AfterValidator(_region), WithJsonSchema({"type": "string", "pattern": f"^{_REGION.pattern}$"})]
-"""The name of a region of an S3 API."""
-
-HeaderName = Annotated[str, AfterValidator(_header), WithJsonSchema({"type": "string", "pattern": f"^{_HEADER.pattern}$"})]
-"""The name of a header of HTTP and gRPC (RFC 9110, section 5.1), in lower case as HTTP/2 has it."""
-
 Scope = Annotated[str, AfterValidator(_scope), WithJsonSchema({"type": "string", "pattern": f"^{_SCOPE.pattern}$"})]
 """A scope of OAuth 2.0 (RFC 6749, section 3.3)."""
-
-HttpsUrl = Annotated[
-    str,
-    AfterValidator(_https),
-    WithJsonSchema({"type": "string", "format": "uri", "pattern": rf"{_NO_PLACEHOLDER}(?!.*/\.well-known/openid-configuration$)https://"}),
-]
-"""An absolute https address without query or fragment."""
-
-HttpUrl = Annotated[
-    str, AfterValidator(_http), WithJsonSchema({"type": "string", "format": "uri", "pattern": rf"{_NO_PLACEHOLDER}https?://"})
-]
-"""An absolute http or https address without query or fragment."""
-
-HostPort = Annotated[str, AfterValidator(_host_port), WithJsonSchema({"type": "string", "pattern": f"^{_HOST_PORT.pattern}$"})]
-"""A host and a port of it."""
-
 
 Network = Annotated[
     str,

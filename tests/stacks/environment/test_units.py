@@ -10,14 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from stacks.environment.hosts import Hostname, HttpsUrl
 from stacks.environment.units import (
     Age,
     Bytes,
     Cores,
     Digest,
     Duration,
-    Hostname,
-    HttpsUrl,
     Label,
     Percent,
     approximate_bytes,
@@ -139,6 +138,8 @@ HOST, LABEL, URL, DIGEST = (TypeAdapter[Any](unit) for unit in (Hostname, Label,
         (LABEL, "9-a"),
         (URL, "https://login.example.org:8443/realms/x"),
         (URL, "https://[::1]/"),
+        (URL, "https://10.0.0.5:8443/"),
+        (URL, "https://Login.example.org./"),
         (DIGEST, "sha256:" + "0a" * 32),
     ],
 )
@@ -168,6 +169,14 @@ def test_right_names_are_taken_as_they_are(unit: TypeAdapter[Any], value: str) -
         (URL, "https://ho st/"),
         (URL, "https://host/\u00e9"),
         (URL, "ftp://host/"),
+        (URL, "https://!!!:9200"),
+        (URL, "https://x..y:9200"),
+        (URL, "https://-:9200"),
+        (URL, "https://a_b:9200"),
+        (URL, "https://10.0.0.256"),
+        (URL, "https://host:"),
+        (URL, "https://:secret@host/"),
+        (URL, "https://host/?"),
         (DIGEST, "sha256:" + "0" * 63),
         (DIGEST, "sha256:" + "A" * 64),
         (DIGEST, "sha512:" + "0" * 64),
@@ -176,6 +185,15 @@ def test_right_names_are_taken_as_they_are(unit: TypeAdapter[Any], value: str) -
 def test_wrong_names_are_refused_with_what_would_be_right(unit: TypeAdapter[Any], value: str) -> None:
     with pytest.raises(ValidationError, match=r"is not an? .*; write "):
         unit.validate_python(value)
+
+
+@pytest.mark.parametrize(
+    ("unit", "written"),
+    [(AGE, "\u0663\u0660d"), (BYTES, "\uff11Ti"), (CORES, "\u0662"), (PERCENT, "\u0665 %"), (DURATION, "\u0661.5s"), (AGE, "\u0663\u0660")],
+)
+def test_digits_of_other_scripts_are_no_number(unit: TypeAdapter[Any], written: str) -> None:
+    with pytest.raises(ValidationError, match=r"is not an? (duration|size|percentage|amount of CPU); write "):
+        unit.validate_python(written)
 
 
 @pytest.mark.parametrize("value", ["https://host/\n", " https://host/", "https://host/\u00a0"])
