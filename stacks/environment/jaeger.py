@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from stacks.environment.cluster import Pods
-from stacks.environment.hosts import HostPort, HttpUrl
+from stacks.environment.hosts import BaseUrl, HostPort
 from stacks.environment.section import Section
 from stacks.environment.sections import Disk, Resources
 from stacks.environment.store_names import IndexPrefix, Keyspace
@@ -55,7 +55,7 @@ class Cassandra(Section):
 class _Search(Section):
     """Settings that OpenSearch and Elasticsearch share."""
 
-    servers: tuple[HttpUrl, ...] = Field(
+    servers: tuple[BaseUrl, ...] = Field(
         title="servers of the store", min_length=1, strict=False, examples=[["https://opensearch.opensearch.svc:9200"]]
     )
     """URLs of nodes, or of what stands before them; all of one scheme, since `http` sends spans and the password in clear. Required."""

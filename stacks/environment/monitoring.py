@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from stacks.environment.hosts import HttpsUrl, HttpUrl
+from stacks.environment.hosts import BaseUrl, HttpsUrl, HttpUrl
 from stacks.environment.section import Section
 from stacks.environment.units import Identifier, Interval, LabelKey, LabelValue, ObjectName
 
@@ -58,11 +58,11 @@ class Monitoring(Section):
     you publish it. Default: none; `runbook_url` then names that file."""
     dashboards: Dashboards | None = None
     """Dashboards for a Grafana that is there. Default: none; the Grafana that comes with Tempo has them where `prometheus` is named."""
-    prometheus: HttpUrl | None = Field(default=None, title="Prometheus", examples=["http://prometheus-operated.monitoring.svc:9090"])
+    prometheus: BaseUrl | None = Field(default=None, title="Prometheus", examples=["http://prometheus-operated.monitoring.svc:9090"])
     """URL of the Prometheus that scrapes the backbone, with the port on which its pods listen, because policies see that one. With it
     Jaeger shows its tab Monitor, and the Grafana that comes with Tempo has the dashboards and a link from each span to its metrics.
     Default: none."""
-    loki: HttpUrl | None = Field(default=None, title="Loki", examples=["http://loki.logging.svc:3100"])
+    loki: BaseUrl | None = Field(default=None, title="Loki", examples=["http://loki.logging.svc:3100"])
     """URL of the Loki with the logs of the services, with the port on which its pods listen. With it Grafana has a link from each span to
     its logs. Default: none."""
     exemplars: bool = Field(default=True, title="exemplars")

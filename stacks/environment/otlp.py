@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from stacks.environment.hosts import HeaderName, HttpUrl
+from stacks.environment.hosts import BaseUrl, HeaderName
 from stacks.environment.store_section import StoreSection
 from stacks.environment.units import ObjectName, Text
 
@@ -16,14 +16,14 @@ class Otlp(StoreSection):
 
     kind: Literal["otlp"] = Field(title="backend")
     """Kind of the backend."""
-    endpoint: HttpUrl = Field(title="endpoint of the backend", examples=["https://otlp.example.org:4317"])
+    endpoint: BaseUrl = Field(title="endpoint of the backend", examples=["https://otlp.example.org:4317"])
     """URL of its OTLP intake, with the port on which it listens, because policies see that one; `https` is TLS. With `protocol: http`
     the path `/v1/traces` is added. Required."""
     protocol: Literal["grpc", "http"] = Field(default="grpc", title="protocol of the backend")
     """Transport of OTLP. Default: `grpc`, which every store of traces takes."""
-    ui_url: HttpUrl = Field(title="user interface of the backend", examples=["https://grafana.example.org"])
+    ui_url: BaseUrl = Field(title="user interface of the backend", examples=["https://grafana.example.org"])
     """Address at which people look at traces. Required: no user interface is deployed here."""
-    query_url: HttpUrl | None = Field(default=None, title="query API of the backend", examples=["https://tempo.example.org"])
+    query_url: BaseUrl | None = Field(default=None, title="query API of the backend", examples=["https://tempo.example.org"])
     """Base URL of the API by which `trace`, `story`, `verify`, `export` and `rehearse` read traces. Required unless `query_protocol` is
     `none`; the headers that it asks for come from the variable `VIRTENGINE_TRACING_QUERY_HEADERS` of whoever reads. Default: none."""
     query_protocol: Literal["jaeger", "tempo", "none"] = Field(default="none", title="query protocol of the backend")
