@@ -53,7 +53,8 @@ class Kafka(Section):
     let no other through. Required."""
     topic: TopicName | None = Field(default=None, title="topic of Kafka")
     """Topic of the spans, of this environment alone. It has to be there, as `check` says how, because one that Kafka made by itself would
-    have its default of partitions. Default: the namespace and `.spans`."""
+    have its default of partitions. Default: the namespace and `.spans`; of two environments on one Kafka that have one namespace each has
+    to name its own, and `check` refuses the same one in two stack files of a folder."""
     group: TopicName | None = Field(default=None, title="consumer group of Kafka")
     """Consumer group of the gateways. Default: the name of the topic."""
     partitions: int = Field(default=12, ge=1, le=10_000, title="partitions of the topic")

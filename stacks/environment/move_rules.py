@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from stacks.environment.places import home_of, servers_of
 from stacks.environment.units import shown
 
 if TYPE_CHECKING:
@@ -60,9 +61,9 @@ def _proposed(backend: Backend) -> str:
 
 def _places(first: Backend, second: Backend) -> Iterator[Broken]:
     """The same data under both: each would delete what the other keeps, and a move would move nothing."""
-    if first.kind == "otlp" and second.kind == "otlp" and first.endpoint == second.endpoint:
+    if first.kind == "otlp" and second.kind == "otlp" and servers_of([first.endpoint]) == servers_of([second.endpoint]):
         yield f"{SECOND}.endpoint", f"{shown(second.endpoint)} is the backend's own; name another store, or leave also out"
-    elif first.kind == "tempo" and second.kind == "tempo" and _bucket(first.storage) == _bucket(second.storage) is not None:
+    elif first.kind == "tempo" and second.kind == "tempo" and _place(first.storage) == _place(second.storage) is not None:
         yield (
             f"{SECOND}.storage.bucket",
             f"{shown(_bucket(second.storage))} is the backend's own, whose blocks it would delete; name another",
@@ -76,7 +77,7 @@ def _places(first: Backend, second: Backend) -> Iterator[Broken]:
 
 
 def _bucket(storage: Storage) -> str | None:
-    """The bucket of Tempo's blocks with where it is; None on a volume."""
+    """The bucket of Tempo's blocks with where it is, as the file has it; None on a volume."""
     match storage.kind:
         case "volume":
             return None
@@ -88,8 +89,12 @@ def _bucket(storage: Storage) -> str | None:
             return f"{storage.bucket} at {storage.account}.{storage.endpoint}"
 
 
+def _place(storage: Storage) -> tuple[str | None, str] | None:
+    return (home_of(storage), storage.bucket) if storage.kind != "volume" else None
+
+
 def _shared(key: str, one: tuple[tuple[str, ...], str | None], other: tuple[tuple[str, ...], str | None]) -> Iterator[Broken]:
     (servers, place), (other_servers, other_place) = one, other
-    if set(servers) & set(other_servers) and place == other_place:
+    if servers_of(servers) & servers_of(other_servers) and place == other_place:
         what = shown(place) if place is not None else "that of the environment's name"
         yield f"{SECOND}.storage.{key}", f"{what} is the backend's own on the same servers; write another, or name other servers"

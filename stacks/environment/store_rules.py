@@ -95,7 +95,7 @@ def _cassandra(environment: Environment, storage: Cassandra) -> Iterator[Broken]
         if not _TAKEN.fullmatch(server):
             wrong = f"{shown(server)} is refused by Jaeger, as most names with a part of one letter or with two hyphens in a row are"
             yield f"backend.storage.servers.{number}", f"{wrong}; write another name of the node, or its address"
-    numbers = {server.rpartition(":")[2] for server in storage.servers}
+    numbers = {str(int(server.rpartition(":")[2])) for server in storage.servers}
     if len(numbers) > 1:
         right = "its nodes tell each other's addresses without one, so that all listen on the same; write one port"
         yield "backend.storage.servers", f"have the ports {' and '.join(sorted(numbers))}; {right}"

@@ -14,7 +14,6 @@ MOVE = settings("prod-move")["backend"]
 SECOND = "backend.also.store"
 SEARCH: dict[str, object] = {"kind": "jaeger", "storage": {"kind": "opensearch", "servers": ["https://search.example.org:9200"]}}
 CASSANDRA: dict[str, object] = {"kind": "jaeger", "storage": {"kind": "cassandra", "servers": ["a.example.org:9042"], "keyspace": "traces"}}
-BUCKET: dict[str, object] = {"kind": "tempo", "storage": {"kind": "s3", "bucket": "traces", "endpoint": "s3.example.org"}}
 OTLP: dict[str, object] = {"kind": "otlp", "endpoint": "https://store.example.org:4317", "ui_url": "https://ui.example.org"}
 
 
@@ -22,6 +21,10 @@ def _bad(id_: str, stores: tuple[dict[str, object], object], key: str, wrong: st
     first, second = stores
     changes: Changes = {"backend": first | {"also": {"store": second} | more}} | ({"access": None} if first["kind"] == "otlp" else {})
     return Bad(id_, f"environment.{key}", wrong, right, changes)
+
+
+def _bucket(endpoint: str) -> dict[str, object]:
+    return {"kind": "tempo", "storage": {"kind": "s3", "bucket": "traces", "endpoint": endpoint}}
 
 
 BADGER = MOVE["also"]["store"]
@@ -56,7 +59,34 @@ MOVES = [
         "that of the environment's name",
         "write another",
     ),
-    _bad("one bucket", (BUCKET | {"name": "a"}, BUCKET), f"{SECOND}.storage.bucket", "traces at s3.example.org:443", "name another"),
+    _bad(
+        "one keyspace by another spelling",
+        (CASSANDRA | {"name": "a"}, CASSANDRA | {"storage": CASSANDRA["storage"] | {"servers": ["a.example.org:09042"]}}),  # type: ignore[operator]  # a mapping
+        f"{SECOND}.storage.keyspace",
+        '"traces" is the backend\'s own on the same servers',
+        "write another",
+    ),
+    _bad(
+        "one endpoint by another spelling",
+        (OTLP | {"name": "a"}, OTLP | {"endpoint": "https://STORE.example.org:4317/"}),
+        f"{SECOND}.endpoint",
+        "is the backend's own",
+        "name another store",
+    ),
+    _bad(
+        "one bucket in two regions",
+        (_bucket("s3.amazonaws.com") | {"name": "a"}, _bucket("s3.eu-central-1.amazonaws.com")),
+        f"{SECOND}.storage.bucket",
+        "is the backend's own",
+        "name another",
+    ),
+    _bad(
+        "one bucket",
+        (_bucket("s3.example.org") | {"name": "a"}, _bucket("s3.example.org")),
+        f"{SECOND}.storage.bucket",
+        "traces at s3.example.org:443",
+        "name another",
+    ),
     _bad("one endpoint", (OTLP | {"name": "a"}, OTLP), f"{SECOND}.endpoint", "is the backend's own", "name another store"),
     _bad(
         "second Badger without a volume",

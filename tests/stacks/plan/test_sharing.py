@@ -51,6 +51,61 @@ def test_a_place_of_the_same_name_on_other_servers_is_another_place(tmp_path: Pa
     assert read_alone(one).name == "one"
 
 
+def test_a_place_is_found_shared_however_its_server_is_written(tmp_path: Path) -> None:
+    prefix = {"backend.storage.index_prefix": "x"}
+    servers: samples.Changes = {"backend.storage.servers": ["https://OpenSearch.example.org"]}
+    other: samples.Changes = {"backend.storage.servers": ["https://opensearch.example.org:443/"]}
+    one = write(tmp_path, "one", "prod-opensearch", {**prefix, **servers})
+    write(tmp_path, "two", "prod-opensearch", {**prefix, **other})
+    with pytest.raises(BadEnvironmentError, match="is that of two "):
+        read_alone(one)
+
+
+S3 = {"kind": "s3", "bucket": "traces", "endpoint": "s3.example.org"}
+AMAZON = [{**S3, "endpoint": endpoint} for endpoint in ("s3.amazonaws.com", "s3.dualstack.eu-central-1.amazonaws.com")]
+GOOGLE = [{**S3, "endpoint": "storage.googleapis.com"}, {"kind": "gcs", "bucket": "traces"}]
+BUCKETS = {"s3": (S3, S3), "amazon": AMAZON, "google": GOOGLE, "azure": (samples.AZURE, samples.AZURE)}
+
+
+@pytest.mark.parametrize("pair", BUCKETS)
+def test_a_bucket_of_another_stack_file_is_refused(tmp_path: Path, pair: str) -> None:
+    first, second = BUCKETS[pair]
+    one = write(tmp_path, "one", "prod-tempo-s3", {"backend.storage": first})
+    write(tmp_path, "two", "prod-tempo-s3", {"backend.storage": second})
+    with pytest.raises(BadEnvironmentError, match=r'backend.storage.bucket: "traces" is that of two .* deleted.*; write one of its own'):
+        read_alone(one)
+
+
+@pytest.mark.parametrize("changed", [{"endpoint": "s3.example.com"}, {"port": 9000}, {"bucket": "others"}])
+def test_a_bucket_of_the_same_name_elsewhere_is_another_bucket(tmp_path: Path, changed: dict[str, object]) -> None:
+    one = write(tmp_path, "one", "prod-tempo-s3", {"backend.storage": S3})
+    write(tmp_path, "two", "prod-tempo-s3", {"backend.storage": {**S3, **changed}})
+    assert read_alone(one).name == "one"
+
+
+def test_a_topic_of_another_stack_file_is_refused_also_by_default(tmp_path: Path) -> None:
+    one = write(tmp_path, "one", "prod-otlp")
+    write(tmp_path, "two", "prod-otlp")
+    with pytest.raises(BadEnvironmentError) as refused:
+        read_alone(one)
+    (problem,) = refused.value.problems
+    assert problem.key == "environment.collectors.kafka.topic"
+    assert '.spans" is that of two ' in problem.message
+    assert '.one.spans"' in problem.message
+    write(tmp_path, "two", "prod-otlp", {"collectors.kafka.topic": "two.spans"})
+    assert read_alone(one).name == "one"
+
+
+def test_a_group_of_another_topic_on_the_same_kafka_is_refused(tmp_path: Path) -> None:
+    one = write(tmp_path, "one", "prod-otlp", {"collectors.kafka.topic": "one.spans", "collectors.kafka.group": "gateways"})
+    two: samples.Changes = {"collectors.kafka.topic": "two.spans", "collectors.kafka.group": "gateways"}
+    write(tmp_path, "two", "prod-otlp", two)
+    with pytest.raises(BadEnvironmentError, match=r'collectors.kafka.group: "gateways" is that of two .*; write another'):
+        read_alone(one)
+    write(tmp_path, "two", "prod-otlp", {**two, "collectors.kafka.servers": ["elsewhere.example.org:9093"]})
+    assert read_alone(one).name == "one"
+
+
 @pytest.mark.parametrize(
     ("name", "keyspace", "prefix"),
     [("prod", "jaeger_prod", "prod"), ("Prod-EU.1", "jaeger_prod_eu_1", "prod-eu.1"), ("-", "jaeger__", "tracing")],
