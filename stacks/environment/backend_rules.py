@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from components.documents.buckets import AZURE_ENDPOINT
@@ -84,7 +85,25 @@ def _existing(environment: Environment, backend: Otlp) -> Iterator[Broken]:
         yield "backend.token_secret", f"writes the header {name}, which is named too; keep one of them"
     for name in sorted({*backend.headers} & {*backend.secret_headers}):
         yield f"backend.headers.{name}", "stands in backend.secret_headers too; keep one of them"
+    if backend.protocol == "grpc":
+        yield from _headers_of_grpc(backend)
     if backend.token_secret is not None and backend.token_secret == environment.ingest.token_secret:
         yield "backend.token_secret", f"{shown(backend.token_secret)} is the token of the intake, which services know; name one of its own"
     if environment.access is not None:
         yield "access", "has no user interface to guard: that of the backend is not deployed here; leave it out"
+
+
+_GRPC_NAME = re.compile(r"[a-z0-9_.-]+")
+
+
+def _headers_of_grpc(backend: Otlp) -> Iterator[Broken]:
+    """Headers with which gRPC sends no request (``ValidatePair`` in its internal/metadata), though HTTP would."""
+    names = [(f"headers.{name}", name) for name in backend.headers]
+    names += [(f"secret_headers.{number}", name) for number, name in enumerate(backend.secret_headers)]
+    for key, name in names:
+        if not _GRPC_NAME.fullmatch(name):
+            right = 'write letters, digits, "-", "_" and ".", or protocol: http'
+            yield f"backend.{key}", f"{shown(name)} is the name of no header of gRPC, which would send no span; {right}"
+    for name, value in backend.headers.items():
+        if "\t" in value:
+            yield f"backend.headers.{name}", f"{shown(value)} has a tab, with which gRPC would send no span; write a blank for it"

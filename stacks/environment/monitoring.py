@@ -7,9 +7,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from stacks.environment.hosts import BaseUrl, HttpsUrl, HttpUrl
+from stacks.environment.hosts import BaseUrl, HeaderIdentifier, HttpsUrl, HttpUrl
 from stacks.environment.section import Section
-from stacks.environment.units import Identifier, Interval, LabelKey, LabelValue, ObjectName
+from stacks.environment.units import Interval, LabelKey, LabelValue, ObjectName
 
 
 class Dashboards(Section):
@@ -31,7 +31,7 @@ class RemoteWrite(Section):
     """Secret with the entry `token`, which the stack fills and agents show as bearer token. Default: none, for a store that asks no one."""
     ca_secret: ObjectName | None = Field(default=None, title="authority of the store of metrics", examples=["metrics-ca"])
     """Secret with the entry `ca.crt`, the PEM of the authority behind the store's certificate. Default: none, the public authorities."""
-    tenant: Identifier | None = Field(default=None, title="tenant of the store of metrics", examples=["tracing"])
+    tenant: HeaderIdentifier | None = Field(default=None, title="tenant of the store of metrics", examples=["tracing"])
     """Value of the header `X-Scope-OrgID`, by which Mimir and Cortex tell tenants apart. Default: none."""
 
 

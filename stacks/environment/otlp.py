@@ -6,9 +6,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from stacks.environment.hosts import BaseUrl, HeaderName
+from stacks.environment.hosts import BaseUrl, HeaderName, HeaderValue
 from stacks.environment.store_section import StoreSection
-from stacks.environment.units import ObjectName, Text
+from stacks.environment.units import ObjectName
 
 
 class Otlp(StoreSection):
@@ -34,7 +34,9 @@ class Otlp(StoreSection):
     authorities."""
     token_secret: ObjectName | None = Field(default=None, title="token of the backend", examples=["store-token"])
     """Secret with the entry `token`, sent as bearer token; a rotated one is taken without a restart. Default: none."""
-    headers: dict[HeaderName, Text] = Field(default_factory=dict, title="header to the backend", examples=[{"x-scope-orgid": "virtengine"}])
+    headers: dict[HeaderName, HeaderValue] = Field(
+        default_factory=dict, title="header to the backend", examples=[{"x-scope-orgid": "virtengine"}]
+    )
     """Headers of each request whose values are no secrets, such as a tenant. Default: none."""
     headers_secret: ObjectName | None = Field(default=None, title="secret headers to the backend", examples=["store-headers"])
     """Secret with an entry for each of `secret_headers`, named as the header. Default: none."""

@@ -70,6 +70,28 @@ TRANSPORTS = [
     ),
     _backend("token of the intake", "backend.token_secret", EXISTING | {"token_secret": TOKEN}, "which services know", "one of its own"),
     _backend("header with a blank", "backend.headers.x key", EXISTING | {"headers": {"x key": "a"}}, "not the name of a header", "x-scope"),
+    *(
+        _backend(id_, "backend.headers.x-scope", EXISTING | {"headers": {"x-scope": value}}, "is not the value of a header", "of ASCII")
+        for id_, value in (("header of two lines", "a\nb"), ("header of other letters", "größe"), ("header that rings", "a\x07b"))
+    ),
+    _backend(
+        "header of gRPC with a sign", "backend.headers.x!", EXISTING | {"headers": {"x!": "a"}}, "no header of gRPC", "protocol: http"
+    ),
+    _backend("header of gRPC with a tab", "backend.headers.x", EXISTING | {"headers": {"x": "a\tb"}}, "has a tab", "write a blank"),
+    _backend(
+        "secret header of gRPC with a sign",
+        "backend.secret_headers.0",
+        EXISTING | {"headers_secret": "t", "secret_headers": ["x*"]},
+        "no header of gRPC",
+        "protocol: http",
+    ),
+    Bad(
+        "tenant of other letters",
+        "environment.monitoring.remote_write.tenant",
+        "is not the value of a header",
+        "of ASCII",
+        {"monitoring.remote_write": {"url": "https://mimir.example.org/api/v1/push", "tenant": "größe"}},
+    ),
     Bad("login before nothing", "environment.access", "no user interface to guard", "leave it out", {"backend": EXISTING}),
     Bad("Kafka that is not named", "environment.collectors.kafka", "is required", "its servers", {"collectors.transport": "kafka"}),
     _kafka("fewer partitions than gateways", "kafka.partitions", {"partitions": 2}, "fewer than the 3 gateways", "write 3 or more"),

@@ -61,3 +61,9 @@ def test_spellings_of_one_server_are_one(one: str, other: str) -> None:
 )
 def test_servers_that_are_two_stay_so(one: str, other: str) -> None:
     assert one_spelling(one) != one_spelling(other)
+
+
+def test_headers_that_http_alone_can_send_are_right_with_http() -> None:
+    headers = {"x!": "a\tb"}
+    named = samples.named("prod-otlp", {"backend.protocol": "http", "backend.headers": headers})
+    assert named.environment.backend.model_dump()["headers"] == headers
