@@ -85,8 +85,7 @@ def _existing(environment: Environment, backend: Otlp) -> Iterator[Broken]:
         yield "backend.token_secret", f"writes the header {name}, which is named too; keep one of them"
     for name in sorted({*backend.headers} & {*backend.secret_headers}):
         yield f"backend.headers.{name}", "stands in backend.secret_headers too; keep one of them"
-    if backend.protocol == "grpc":
-        yield from _headers_of_grpc(backend)
+    yield from _headers_of_grpc(backend)
     if backend.token_secret is not None and backend.token_secret == environment.ingest.token_secret:
         yield "backend.token_secret", f"{shown(backend.token_secret)} is the token of the intake, which services know; name one of its own"
     if environment.access is not None:
@@ -98,6 +97,8 @@ _GRPC_NAME = re.compile(r"[a-z0-9_.-]+")
 
 def _headers_of_grpc(backend: Otlp) -> Iterator[Broken]:
     """Headers with which gRPC sends no request (``ValidatePair`` in its internal/metadata), though HTTP would."""
+    if backend.protocol != "grpc":
+        return
     names = [(f"headers.{name}", name) for name in backend.headers]
     names += [(f"secret_headers.{number}", name) for number, name in enumerate(backend.secret_headers)]
     for key, name in names:

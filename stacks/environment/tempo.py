@@ -10,7 +10,7 @@ from stacks.environment.cluster import Pods
 from stacks.environment.hosts import Hostname
 from stacks.environment.section import Section
 from stacks.environment.sections import Disk, Resources, disk_of, resources_of
-from stacks.environment.store_names import AccountName, BucketName, Region
+from stacks.environment.store_names import AccountName, BucketName, ContainerName, GoogleBucketName, Region
 from stacks.environment.store_section import StoreSection
 from stacks.environment.units import Age, Bytes, Identifier, LabelKey, ObjectName, Text
 
@@ -59,7 +59,7 @@ class TempoGcs(Section):
 
     kind: Literal["gcs"] = Field(title="trace storage")
     """Storage of Tempo's blocks."""
-    bucket: BucketName = Field(title="bucket", examples=["virtengine-traces-prod"])
+    bucket: GoogleBucketName = Field(title="bucket", examples=["virtengine-traces-prod"])
     """Name of the bucket. Required; it must exist and belong to this environment alone, since retention deletes in it."""
     credentials_secret: ObjectName | None = Field(default=None, title="credentials of the bucket")
     """Secret with the entry `key.json`, the key of a service account of Google Cloud. Default: none, which leaves it to the identity of the
@@ -78,7 +78,7 @@ class TempoAzure(Section):
     """Storage of Tempo's blocks."""
     account: AccountName = Field(title="storage account", examples=["virtenginetraces"])
     """Name of the storage account. Required."""
-    bucket: BucketName = Field(title="bucket", examples=["virtengine-traces-prod"])
+    bucket: ContainerName = Field(title="bucket", examples=["virtengine-traces-prod"])
     """Name of the container. Required; it must exist and belong to this environment alone, since retention deletes in it."""
     endpoint: Hostname = Field(default="blob.core.windows.net", title="object storage endpoint")
     """Host name of the Blob service behind the name of the account. Default: that of Azure's public cloud; its others have their own."""

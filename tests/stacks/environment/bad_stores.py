@@ -49,6 +49,16 @@ STORES = [
     _backend("http and https", _search(servers=["http://a", "https://b"]), SERVERS, "mix http and https", "write all with https"),
     _backend("keyspace of dashes", _cassandra(keyspace="prod-eu"), "backend.storage.keyspace", "not a keyspace", 'digits and "_"'),
     _backend("keyspace too long", _cassandra(keyspace="k" * 49), "backend.storage.keyspace", "not a keyspace", "48 at most"),
+    *(
+        _backend(f"keyspace {word}", _cassandra(keyspace=word), "backend.storage.keyspace", wrong, f'"jaeger_{word}"')
+        for word, wrong in (
+            ("select", "a word of CQL"),
+            ("table", "a word of CQL"),
+            ("true", "a word of CQL"),
+            ("system", "Cassandra's own"),
+            ("system_traces", "Cassandra's own"),
+        )
+    ),
     _backend("prefix in capitals", _search(index_prefix="Prod"), "backend.storage.index_prefix", "not the beginning", "lower-case"),
     _backend("prefix of an underscore", _search(index_prefix="_x"), "backend.storage.index_prefix", "not the beginning", "lower-case"),
     _backend(

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 EXISTING = {"kind": "otlp", "endpoint": "https://store.example.org:4317", "ui_url": "https://ui.example.org"}
+S3 = {"kind": "s3", "bucket": "traces", "endpoint": "s3.example.org"}
 PLAINLY = EXISTING | {"endpoint": "http://store.example.org:4317"}
 KAFKA = {"servers": ["kafka.example.org:9093"]}
 
@@ -39,6 +40,18 @@ TRANSPORTS = [
     _tempo("intake below what is kept", "limits.intake_rate", GCS, "1Ki is less than what", 'write "1Mi" or more', intake_rate="1Ki"),
     _tempo("burst below a batch", "limits.burst", GCS, "1Mi is less than what a gateway sends", 'write "2Mi" or more', burst="1Mi"),
     _tempo("account of Azure", "storage.account", AZURE | {"account": "My-Account"}, "not the name of a storage account", "3 to 24"),
+    *(
+        _tempo(f"bucket {name}", "storage.bucket", S3 | {"bucket": name}, "is not the name of a bucket", "no address")
+        for name in ("a..b", "a.-b", "a-.b", "192.168.1.1")
+    ),
+    *(
+        _tempo(f"bucket {name} of Google", "storage.bucket", GCS | {"bucket": name}, "that Google keeps", '"goog"')
+        for name in ("goog-x", "our-google-traces", "g00gle-traces")
+    ),
+    *(
+        _tempo(f"container {name}", "storage.bucket", AZURE | {"bucket": name}, "not the name of a container", 'single "-"')
+        for name in ("a.b.c", "a--b", "-ab", "a" * 64)
+    ),
     _tempo("emulator of Azure", "storage.endpoint", AZURE | {"endpoint": "azurite.example.org"}, "in plain HTTP", '"blob."'),
     _tempo("nobody on Azure", "storage.service_account_annotations", NO_ANNOTATION, "name no identity", "credentials_secret"),
     _tempo("client of a pod", "storage.client_id", AZURE | {"client_id": "0"}, "is of use with identity: node", "leave it out"),
