@@ -10,7 +10,7 @@ from components.documents.delivery import DELIVERY_BYTES
 from components.documents.queues import MOST_BATCH_BYTES
 from components.documents.tempo import upkeep
 from stacks.environment.move_rules import SECOND, of_second
-from stacks.environment.units import approximate_bytes, format_bytes, format_duration, format_percent
+from stacks.environment.units import MOST_BYTES, approximate_bytes, format_bytes, format_duration, format_percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -410,19 +410,16 @@ def too_small(environment: Environment) -> Iterator[tuple[str, str]]:
     if environment.beside is not None:
         yield from of_second(environment, too_fast(environment.beside))
     yield from _too_short(environment)
-    remedies = {
-        "collectors.gateway.resources.memory": "sampling.tail.wait or sampling.head_ratio",
-    }
+    memory = "collectors.gateway.resources.memory"
     for need in needs(environment):
         if not need.met:
-            other = remedies.get(need.key, f"{_retention_key(environment, need.key)} or sampling.tail.baseline")
-            yield (
-                need.key,
-                (
-                    f"{format_bytes(need.provided)} cannot hold {need.what}: {need.arithmetic}; "
-                    f'write "{round_up(need.needed)}" or more, or lower {other}'
-                ),
+            without = need.needed * (flow(without_baseline(environment)).kept / flow(environment).kept if flow(environment).kept else 1)
+            other = fewer(environment, enough=without <= need.provided)
+            lower = (
+                "sampling.tail.wait or sampling.head_ratio" if need.key == memory else f"{retention_key(environment, need.key)} or {other}"
             )
+            wrong = f"{format_bytes(need.provided)} cannot hold {need.what}: {need.arithmetic}"
+            yield need.key, f"{wrong}; {more(need.needed, f'lower {lower}')}"
 
 
 def _too_short(environment: Environment) -> Iterator[tuple[str, str]]:
@@ -436,12 +433,12 @@ def _too_short(environment: Environment) -> Iterator[tuple[str, str]]:
         "collectors.agent.queue.size",
         (
             f"{format_bytes(queue.size)} holds {holds:.0f} s of the spans of a node, which wait up to {acknowledge_seconds(environment)} s "
-            f'for answers; write "{round_up(queue_volume(wanted, gateways))}" or more, or lower sampling.tail.wait'
+            f"for answers; {more(queue_volume(wanted, gateways), 'lower sampling.tail.wait')}"
         ),
     )
 
 
-def _retention_key(environment: Environment, key: str) -> str:
+def retention_key(environment: Environment, key: str) -> str:
     """The setting by which the store that a key belongs to has its retention."""
     also = environment.backend.also
     return "backend.also.retention" if also is not None and also.retention is not None and key.startswith(SECOND) else "retention.traces"
@@ -452,11 +449,31 @@ def too_fast(environment: Environment) -> Iterator[tuple[str, str]]:
     backend, kept = environment.backend, flow(environment).kept
     if backend.kind != "jaeger" or not backend.embedded or kept <= SPANS_PER_SECOND[backend.sync_writes]:
         return
-    taken = f"Badger takes {SPANS_PER_SECOND[backend.sync_writes]:,} spans/s and {kept:,.0f} would be kept"
+    most = SPANS_PER_SECOND[backend.sync_writes]
+    taken = f"Badger takes {most:,} spans/s and {kept:,.0f} would be kept"
+    lower = f"lower {fewer(environment, enough=flow(without_baseline(environment)).kept <= most)}"
     if backend.sync_writes and kept <= SPANS_PER_SECOND[False]:
-        yield "backend.sync_writes", f"with synchronous writes {taken}; write false, or lower sampling.tail.baseline"
+        yield "backend.sync_writes", f"with synchronous writes {taken}; write false, or {lower}"
     else:
-        yield "backend.kind", f"{taken}; name a shared storage, write kind: tempo, or lower sampling.tail.baseline"
+        yield "backend.kind", f"{taken}; name a shared storage, write kind: tempo, or {lower}"
+
+
+def without_baseline(environment: Environment) -> Environment:
+    """The environment that keeps failed and slow traces alone."""
+    sampling = environment.sampling
+    tail = sampling.tail.model_copy(update={"baseline": 0.0})
+    return environment.model_copy(update={"sampling": sampling.model_copy(update={"tail": tail})})
+
+
+def fewer(environment: Environment, *, enough: bool) -> str:
+    """The setting by which fewer spans are kept; ``enough`` tells whether a lower baseline suffices, which failed and slow traces pass."""
+    return "sampling.tail.baseline" if enough and environment.sampling.tail.baseline else "sampling.head_ratio"
+
+
+def more(needed: float, otherwise: str) -> str:
+    """Advice on a size of at least so many bytes, or to do ``otherwise``, which is all that is left where nothing is so large."""
+    written = f'write "{round_up(needed)}" or more, or {otherwise}'
+    return written if needed <= MOST_BYTES - 2**30 else f"nothing has so much room: {otherwise}"
 
 
 def round_up(needed: float) -> str:

@@ -6,7 +6,20 @@ import math
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from stacks.environment.sizing import flow, kept_span_bytes, queue_seconds, queue_volume, round_up, stored_span_bytes, taken_bytes, too_fast
+from stacks.environment.move_rules import SECOND
+from stacks.environment.sizing import (
+    fewer,
+    flow,
+    kept_span_bytes,
+    more,
+    queue_seconds,
+    queue_volume,
+    retention_key,
+    stored_span_bytes,
+    taken_bytes,
+    too_fast,
+    without_baseline,
+)
 from stacks.environment.units import format_bytes, format_duration
 
 if TYPE_CHECKING:
@@ -74,17 +87,19 @@ def slow_start(environment: Environment) -> str | None:
 
 def too_slow(environment: Environment) -> Iterator[tuple[str, str]]:
     """The queue of the gateways, where it does not cover a start of the store, and what would be right."""
-    for each in environment.stores:
+    fewest = without_baseline(environment)
+    for each, without, place in zip(environment.stores, fewest.stores, ("backend", SECOND), strict=False):
         lasts = reading_seconds(each)
         if queue_seconds(environment) >= lasts or any(too_fast(each)):
             continue
         covered = timedelta(seconds=round(queue_seconds(environment)))
+        lower = fewer(environment, enough=queue_seconds(fewest) >= reading_seconds(without))
+        otherwise = f"lower {retention_key(environment, place)} or {lower}, or choose another store"
         yield (
             "collectors.gateway.queue.size",
             (
                 f"{format_bytes(environment.collectors.gateway.queue.size)} covers {format_duration(covered)} without the store, and "
-                f'{reading(each)}; write "{round_up(_queue_for(environment, lasts))}" or more, lower retention.traces or '
-                "sampling.tail.baseline, or choose another store"
+                f"{reading(each)}; {more(_queue_for(environment, lasts), otherwise)}"
             ),
         )
 

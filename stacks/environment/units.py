@@ -38,7 +38,7 @@ _SCOPE = re.compile(r"[!#-\[\]-~]+")
 
 # Above any use, and below what overflows a number here or in a server: the collector counts its memory in 32 bits of MiB.
 _LONGEST = timedelta(days=36_500)
-_MOST_BYTES = 2**52
+MOST_BYTES = 2**52
 _MOST_CORES = 10_000
 
 _LINE = 60
@@ -160,8 +160,8 @@ def _bytes(value: object) -> int:
         raise refuse(f'{shown(value)} is not a size; write a whole number and one of Ki, Mi, Gi, Ti, for example "10Gi"')
     if not float(found[1]):
         raise refuse(f'{shown(value)} is no room at all; write for example "1{found[2]}"')
-    if float(found[1]) * _BYTES[found[2]] > _MOST_BYTES:
-        raise refuse(f'{shown(value)} is more than any disk; write "{format_bytes(_MOST_BYTES)}" or less')
+    if float(found[1]) * _BYTES[found[2]] > MOST_BYTES:
+        raise refuse(f'{shown(value)} is more than any disk; write "{format_bytes(MOST_BYTES)}" or less')
     return int(found[1]) * _BYTES[found[2]]
 
 

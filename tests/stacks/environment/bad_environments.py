@@ -382,7 +382,7 @@ SIZES = [
         "load.spans_per_second",
         100_000,
         "Badger takes 1,800 spans/s and 100,000 would be kept",
-        "write kind: tempo, or lower sampling.tail.baseline",
+        "write kind: tempo, or lower sampling.head_ratio",
         named="backend.kind",
         more={
             "sampling.tail.baseline": "100 %",
@@ -394,16 +394,16 @@ SIZES = [
     _value(
         "volume that cannot hold the retention",
         "backend.volume.size",
-        "100Gi",
-        "100Gi cannot hold 30d of traces: 2,000 spans/s × 6.9 % kept × 1,197 B × 30d = 399Gi, with 20 % left free 498Gi",
+        "200Gi",
+        "200Gi cannot hold 30d of traces: 2,000 spans/s × 6.9 % kept × 1,197 B × 30d = 399Gi, with 20 % left free 498Gi",
         'write "499Gi" or more, or lower retention.traces or sampling.tail.baseline',
     ),
     Bad(
         "Tempo volume that cannot hold the retention",
         "environment.backend.storage.size",
-        f"10Gi cannot hold 30d of traces: 2,000 spans/s × 6.9 % kept × {400 * DISK_BYTES_PER_SPAN_BYTE['tempo']:,.0f} B × 30d = ",
+        f"30Gi cannot hold 30d of traces: 2,000 spans/s × 6.9 % kept × {400 * DISK_BYTES_PER_SPAN_BYTE['tempo']:,.0f} B × 30d = ",
         'Gi" or more, or lower retention.traces or sampling.tail.baseline',
-        {"backend": {"kind": "tempo", "storage": {"kind": "volume", "size": "10Gi"}}},
+        {"backend": {"kind": "tempo", "storage": {"kind": "volume", "size": "30Gi"}}},
     ),
     _value(
         "queue that is full while nothing fails",
