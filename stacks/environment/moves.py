@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import re
 from typing import Annotated
@@ -14,23 +15,28 @@ from stacks.environment.section import Section
 from stacks.environment.tempo import Tempo
 from stacks.environment.units import Age, refuse, shown
 
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_DAY, _YEARS = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"), range(2000, 3000)
 
 
 def _day(value: object) -> dt.date:
+    found = None
     if isinstance(value, str) and _DAY.fullmatch(value):
-        try:
-            return dt.date.fromisoformat(value)
-        except ValueError:
-            pass
-    raise refuse(f'{shown(value)} is no day; write for example "2026-11-26"')
+        with contextlib.suppress(ValueError):
+            found = dt.date.fromisoformat(value)
+    if found is None:
+        raise refuse(f'{shown(value)} is no day; write for example "2026-11-26"')
+    if found.year not in _YEARS:
+        # With a retention behind it a later one would be in no calendar.
+        right = f"write a day of the years {_YEARS[0]} to {_YEARS[-1]}"
+        raise refuse(f"{shown(value)} is no day on which stores were deployed; {right}")
+    return found
 
 
 Day = Annotated[
     dt.date,
     BeforeValidator(_day),
     PlainSerializer(dt.date.isoformat, return_type=str),
-    WithJsonSchema({"type": "string", "format": "date", "examples": ["2026-11-26"]}),
+    WithJsonSchema({"type": "string", "format": "date", "pattern": "^2[0-9]{3}-", "examples": ["2026-11-26"]}),
 ]
 """A day of the calendar."""
 

@@ -410,16 +410,20 @@ def too_small(environment: Environment) -> Iterator[tuple[str, str]]:
     if environment.beside is not None:
         yield from of_second(environment, too_fast(environment.beside))
     yield from _too_short(environment)
-    memory = "collectors.gateway.resources.memory"
     for need in needs(environment):
         if not need.met:
-            without = need.needed * (flow(without_baseline(environment)).kept / flow(environment).kept if flow(environment).kept else 1)
-            other = fewer(environment, enough=without <= need.provided)
-            lower = (
-                "sampling.tail.wait or sampling.head_ratio" if need.key == memory else f"{retention_key(environment, need.key)} or {other}"
-            )
             wrong = f"{format_bytes(need.provided)} cannot hold {need.what}: {need.arithmetic}"
-            yield need.key, f"{wrong}; {more(need.needed, f'lower {lower}')}"
+            yield need.key, f"{wrong}; {more(need.needed, f'lower {_lower(environment, need)}')}"
+
+
+def _lower(environment: Environment, need: Need) -> str:
+    """The settings of which a lower one makes a need less."""
+    if need.key == "collectors.gateway.resources.memory":
+        return "sampling.tail.wait or sampling.head_ratio"
+    share = flow(without_baseline(environment)).kept / max(flow(environment).kept, 1e-9)
+    kept = fewer(environment, enough=need.needed * share <= need.provided)
+    # What Tempo has beside its bucket is of minutes.
+    return kept if need.key.endswith(".wal.size") else f"{retention_key(environment, need.key)} or {kept}"
 
 
 def _too_short(environment: Environment) -> Iterator[tuple[str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from datetime import timedelta
 from typing import TYPE_CHECKING, assert_never
 
@@ -106,7 +105,7 @@ def _agent(environment: Environment) -> str:
     away = away_seconds(environment)
     loses = queue.when_full == "lose" and environment.collectors.gateway.replicas > 1
     then = "then what comes for it is lost" if loses else "then senders are refused and repeat"
-    full = "" if math.isinf(away) else f" for {_floored(away)}, {then}"
+    full = "" if away >= _EVER else f" for {_floored(away)}, {then}"
     cut = f"; a wait of {format_duration(wait)} cuts traces as an agent restarts, {RESTART_SECONDS}s do not"
     return (
         f"queue of {format_bytes(queue.size)} holds the share of a gateway that is away{full}; a pod that is lost takes it along, and up "
@@ -118,7 +117,7 @@ def _to_kafka(environment: Environment, queue: AgentQueue | None) -> str:
     if queue is None:
         return "no queue: acknowledges what Kafka has; while Kafka is away senders are refused and repeat"
     away = away_seconds(environment)
-    full = "" if math.isinf(away) else f" for {_floored(away)}, then senders are refused and repeat"
+    full = "" if away >= _EVER else f" for {_floored(away)}, then senders are refused and repeat"
     return f"queue of {format_bytes(queue.size)} holds spans while Kafka is away{full}; a pod that is lost takes along what is in it"
 
 
@@ -135,6 +134,10 @@ def _kafka(environment: Environment, section: Kafka) -> str:
         f"a gateway that is away for {format_duration(section.session_timeout)} is taken over, which cuts up to "
         f"{traces_cut(environment):,} traces in two, those that wait on what moves; make the topic: {making(environment, section)}"
     )
+
+
+_EVER = 36_500 * 86_400
+"""Seconds of a hundred years, which no outage lasts; a load of next to nothing would fill a queue in more than a calendar has."""
 
 
 def _floored(seconds: float) -> str:
@@ -160,7 +163,7 @@ def _sampling(environment: Environment) -> str:
 def _gateway(environment: Environment) -> str:
     gateway, spans = environment.collectors.gateway, flow(environment)
     covered = queue_seconds(environment)
-    outage = "any outage" if math.isinf(covered) else f"{_hours(covered)} of outage"
+    outage = "any outage" if covered >= _EVER else f"{_hours(covered)} of outage"
     wait = format_duration(environment.sampling.tail.wait)
     most = f" to {gateway.autoscaling.max_replicas}" if gateway.autoscaling is not None else ""
     queue = f"queue of {format_bytes(gateway.queue.size)} covers {outage}"
@@ -177,10 +180,26 @@ def _move(environment: Environment, plan: Plan) -> Iterator[tuple[str, str]]:
     yield (
         "move",
         (
-            f"traces go to both, each with a queue of its own; {first} is asked first, {other} for what it lacks; without a loss {other} "
+            f"traces go to both, each with a queue of its own; {_asked(environment, second)}; without a loss {other} "
             f"can be taken away {when_empty(second, also.since)}, and {first} {when_empty(environment, also.since)}"
         ),
     )
+
+
+def _asked(first: Environment, second: Environment) -> str:
+    """The order in which two stores are asked, of which one that is there already may have no API for it."""
+    names = [title(each.backend) for each in (first, second)]
+    silent = [name for each, name in zip((first, second), names, strict=True) if not _is_read(each)]
+    match silent:
+        case []:
+            return f"{names[0]} is asked first, {names[1]} for what it lacks"
+        case [one]:
+            return f"{next(name for name in names if name != one)} alone is asked from here, and {one} is read in its own user interface"
+    return "neither is read from here, but each in its own user interface"
+
+
+def _is_read(environment: Environment) -> bool:
+    return environment.backend.kind != "otlp" or environment.backend.query_url is not None
 
 
 def _backend(environment: Environment, plan: Plan) -> str:

@@ -89,3 +89,14 @@ def test_check_says_of_each_store_from_when_on_it_can_go() -> None:
     said = dict(describe(named.environment, samples.planned("prod-move")))
     assert said["also"].startswith("Jaeger 2.20.0 on Badger (tried with 4.8.0 in Jaeger 2.13.0), 1Ti")
     assert "without a loss badger can be taken away from 2026-12-27 on, and opensearch (search) from 2026-12-11 on" in said["move"]
+
+
+def test_check_does_not_say_that_a_store_is_asked_which_has_no_api_for_it() -> None:
+    silent = {"kind": "otlp", "name": "old", "endpoint": "https://old.example.org:4317", "ui_url": "https://ui.example.org"}
+    first = {key: value for key, value in SEARCH.items() if key != "name"}
+    changes: samples.Changes = {"backend": first | {"also": {"store": silent}}}
+    said = dict(describe(samples.named("prod-move", changes).environment, samples.planned("prod-move", changes=changes)))
+    assert "not read from here" in said["also"]
+    told = "opensearch alone is asked from here, and https://old.example.org:4317 (old) is read in its own user interface"
+    assert told in said["move"]
+    assert "for what it lacks" not in said["move"]

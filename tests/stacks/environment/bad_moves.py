@@ -45,6 +45,10 @@ MOVES = [
     _bad(
         "no day", (SEARCH | {"name": "a"}, BADGER), "backend.also.since", '"soon" is no day', 'write for example "2026-11-26"', since="soon"
     ),
+    *(
+        _bad(f"day {day}", (SEARCH | {"name": "a"}, BADGER), "backend.also.since", "on which stores", "2000 to 2999", since=day)
+        for day in ("9999-12-31", "1970-01-01")
+    ),
     _bad(
         "one keyspace",
         (CASSANDRA | {"name": "a"}, CASSANDRA),

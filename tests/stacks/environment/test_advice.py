@@ -8,6 +8,7 @@ import pytest
 
 from stacks.environment.parse import BadEnvironmentError
 from stacks.environment.source import named
+from stacks.show.describe import describe
 from tests.stacks import samples
 
 HUGE: samples.Changes = {
@@ -23,6 +24,12 @@ HUGE: samples.Changes = {
 NO_BASELINE: samples.Changes = {"sampling.tail.baseline": "0 %", "load.spans_per_second": 5_000, "backend.volume.size": "10Gi"}
 ALL_FAILED: samples.Changes = {"load.failed": "100 %", "backend.volume.size": "10Gi"}
 MOSTLY_FAILED: samples.Changes = {"load.failed": "60 %", "backend.volume.size": "1Gi", "backend.sync_writes": False}
+ALL_FAILED_FAST: samples.Changes = {
+    "load.failed": "100 %",
+    "load.spans_per_second": 20_000,
+    "load.nodes": 60,
+    "collectors.gateway.resources.memory": "32Gi",
+}
 FAST: samples.Changes = {"sampling.tail.baseline": "0 %", "load.failed": "100 %", "load.spans_per_second": 20_000, "load.nodes": 60}
 
 
@@ -64,3 +71,24 @@ def test_of_the_second_store_its_own_retention_is_advised() -> None:
         assert "lower backend.also.retention" in told
     else:
         pytest.fail("is taken")
+
+
+def test_of_what_tempo_has_beside_its_bucket_no_retention_is_advised_which_changes_nothing() -> None:
+    told = said({"backend": {"kind": "tempo", "storage": samples.GCS | {"wal": {"size": "1Gi"}}}, **ALL_FAILED_FAST})
+    assert "environment.backend.storage.wal.size: 1Gi cannot hold" in told
+    assert '" or more, or lower sampling.head_ratio' in told
+
+
+def test_a_queue_that_lasts_longer_than_any_calendar_covers_any_outage() -> None:
+    changes: samples.Changes = {
+        "load.spans_per_second": 0.001,
+        "load.failed": "0 %",
+        "load.slow": "0 %",
+        "sampling.head_ratio": "0.00000001 %",
+        "sampling.tail.baseline": "0.00000001 %",
+        "collectors.gateway.queue.size": "4096Ti",
+        "collectors.agent.queue.size": "4096Ti",
+    }
+    lines = dict(describe(samples.named("prod", changes).environment, samples.planned("prod", changes=changes)))
+    assert "covers any outage" in lines["gateway"]
+    assert "the share of a gateway that is away; a pod" in lines["agent"]
