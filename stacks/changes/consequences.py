@@ -84,6 +84,8 @@ def _left_behind(old: Environment) -> str:
 
 
 def _storage_kind(was: object, becomes: object, old: Environment, new: Environment) -> str | None:
+    if stores.same_data(old, new):
+        return "these are the same servers and the same indices: traces stored so far stay and are found"
     before, after = _volume(old), _volume(new)
     if old.backend.kind != "tempo" or new.backend.kind != "tempo" or before is None or after is None:
         # Said of the kind of the backend, where that is another one too.
@@ -121,9 +123,17 @@ def _protected(old: Environment) -> str:
 
 
 def _renamed(_was: object, _becomes: object, old: Environment, _new: Environment) -> str:
+    # A queue belongs to the exporter of a store, which has its name.
+    waiting = "what waits for it in the gateways' queues is not delivered"
+    if old.backend.kind == "otlp":
+        return f"what is stored stays where it is; {waiting}"
     if _volume(old) is None:
-        return "its workloads are made anew under the other name; what is stored stays and is found"
-    return f"its workloads and its claim are made anew under the other name: {_left_behind(old)}"
+        return f"its workloads are made anew under the other name; what is stored stays and is found; {waiting}"
+    anew = "its workloads and its claim are made anew under the other name"
+    if _in_bucket(old):
+        log = "is protected and refuses to be deleted" if _has_protection(old) else "is deleted, with what is not in the bucket yet"
+        return f"{anew}: what is in the bucket stays and is found; the volume of the write-ahead log {log}; {waiting}"
+    return f"{anew}: {_left_behind(old)}; {waiting}"
 
 
 def _elsewhere(_was: object, _becomes: object, _old: Environment, _new: Environment) -> str:
@@ -222,6 +232,16 @@ def _trace_size(_was: object, _becomes: object, _old: Environment, _new: Environ
 
 def _intake_rate(_was: object, _becomes: object, _old: Environment, _new: Environment) -> str:
     return "what is over is refused, and waits in the gateways' queues"
+
+
+def _endpoint(was: object, becomes: object, old: Environment, new: Environment) -> str:
+    return "; ".join(filter(None, (_existing(was, becomes, old, new), stores.in_clear(was, becomes, "spans"))))
+
+
+def _metrics(was: object, becomes: object, old: Environment, new: Environment) -> str | None:
+    if old.monitoring.remote_write is None or new.monitoring.remote_write is None:
+        return None
+    return stores.in_clear(was, becomes, "series, and the token that the store asks for,")
 
 
 def _existing(_was: object, _becomes: object, _old: Environment, _new: Environment) -> str:
@@ -397,7 +417,7 @@ _RULES: Mapping[str, Callable[[object, object, Environment, Environment], str | 
     "backend.limits.trace_size": _trace_size,
     "backend.limits.intake_rate": _intake_rate,
     "backend.limits.burst": _intake_rate,
-    "backend.endpoint": _existing,
+    "backend.endpoint": _endpoint,
     "backend.query_url": _outputs,
     "backend.query_protocol": _outputs,
     "backend.ui_url": _outputs,
@@ -446,6 +466,7 @@ _RULES: Mapping[str, Callable[[object, object, Environment, Environment], str | 
     "access.scopes": _at_login,
     "access.groups_claim": _at_login,
     "load.nodes": _nodes,
+    "monitoring.remote_write.url": _metrics,
     **stores.RULES,
     **transport.RULES,
 }

@@ -105,7 +105,7 @@ def setting_at(path: Key) -> Setting | None:
 
 def _changes(old: Named, new: Named) -> Iterator[Change]:
     before, after = (dict(leaves(side.environment.model_dump(mode="json"))) for side in (old, new))
-    move = Move(old.environment, new.environment)
+    move = Move(*(with_place(side.environment, new.name) for side in (old, new)))
     if move.is_one:
         before = move.relocated(before)
         was_there, is_there = move.titles()
@@ -119,7 +119,7 @@ def _changes(old: Named, new: Named) -> Iterator[Change]:
         if was == becomes or (setting := setting_at(path)) is None:
             continue
         text = f"{_noun(setting, path)} {_transition(setting, was, becomes)}"
-        told = [consequence(key, was, becomes, *(with_place(side, new.name) for side in sides)) for key, *sides in move.meant(setting.key)]
+        told = [consequence(key, was, becomes, *sides) for key, *sides in move.meant(setting.key)]
         yield Change(".".join(path), was, becomes, text, "; ".join(filter(None, told)) or None)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import product
 from typing import TYPE_CHECKING
 
+from stacks.changes.stores import same_data
 from stacks.environment.units import format_duration
 
 if TYPE_CHECKING:
@@ -108,7 +110,8 @@ class Move:
         if not kept:
             return "traces stored so far are in none of these stores and are not moved: write the one that has them below also first"
         told = [self._coming(each, kept[0]) for each in come] + [self._going(each, kept[0]) for each in gone]
-        return "; ".join(told) or f"{title(self.new.backend)} is asked first, and both have what they had"
+        turned = self._now(self.old.stores[0]) != 0
+        return "; ".join(told) or f"{f'{title(self.new.backend)} is asked first, and ' if turned else ''}both have what they had"
 
     def _coming(self, store: Environment, kept: Environment) -> str:
         also = self.new.backend.also
@@ -136,11 +139,26 @@ class Move:
 
     def _before(self, store: Environment) -> Environment | None:
         """The old environment as this store of the new one had it."""
-        return next((each for each in self.old.stores if _identity(each) == _identity(store)), None)
+        number = next(number for number, each in enumerate(self.new.stores) if each.backend == store.backend)
+        return next((self.old.stores[was] for was, now in self._pairs().items() if now == number), None)
 
     def _now(self, store: Environment) -> int | None:
         """The place of a store of the old environment among those of the new one."""
-        return next((number for number, each in enumerate(self.new.stores) if _identity(each) == _identity(store)), None)
+        number = next(number for number, each in enumerate(self.old.stores) if each.backend == store.backend)
+        return self._pairs().get(number)
+
+    def _pairs(self) -> dict[int, int]:
+        """The number of each old store that stays, with its number among the new ones: of its name and kind, or else with its traces."""
+        found: dict[int, int] = {}
+        for same in (_has_name, same_data):
+            for was, now in product(range(len(self.old.stores)), range(len(self.new.stores))):
+                if was not in found and now not in found.values() and same(self.old.stores[was], self.new.stores[now]):
+                    found[was] = now
+        return found
+
+
+def _has_name(old: Environment, new: Environment) -> bool:
+    return _identity(old) == _identity(new)
 
 
 def _identity(environment: Environment) -> tuple[str | None, str, str]:

@@ -77,12 +77,21 @@ def _topic_settings(_was: object, _becomes: object, old: Environment, new: Envir
     return "nothing here changes the topic: alter it with Kafka's own tools"
 
 
+def _tls(_was: object, becomes: object, old: Environment, new: Environment) -> str | None:
+    if old.collectors.kafka is None or new.collectors.kafka is None:
+        return None
+    return (
+        "the brokers have to offer TLS there, or no span passes" if becomes else "spans cross the network in clear, and need no certificate"
+    )
+
+
 RULES: Mapping[str, Callable[[object, object, Environment, Environment], str | None]] = {
     "collectors.transport": _transport,
     "collectors.gateway.autoscaling.max_replicas": _most_gateways,
     "collectors.kafka.servers": _servers,
     "collectors.kafka.topic": _elsewhere,
     "collectors.kafka.group": _group,
+    "collectors.kafka.tls": _tls,
     "collectors.kafka.partitions": _partitions,
     "collectors.kafka.replication": _topic_settings,
     "collectors.kafka.retention": _topic_settings,

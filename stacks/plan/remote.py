@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from stacks.environment.jaeger import Cassandra, Elasticsearch, OpenSearch
     from stacks.environment.model import Environment
+    from stacks.environment.moves import Store
 
     Remote = Cassandra | OpenSearch | Elasticsearch
 
@@ -28,12 +29,21 @@ def place_in_store(storage: Remote, name: str) -> str:
 
 
 def with_place(environment: Environment, name: str) -> Environment:
-    """The environment ``name`` with the keyspace or index prefix of its backend written out that it has by default."""
-    backend, storage = environment.backend, remote(environment)
-    if backend.kind != "jaeger" or storage is None:
-        return environment
-    placed = storage.model_copy(update={place_key(storage): place_in_store(storage, name)})
-    return environment.model_copy(update={"backend": backend.model_copy(update={"storage": placed})})
+    """The environment ``name`` with the keyspaces and index prefixes of its stores written out that they have by default."""
+    backend, also = environment.backend, environment.backend.also
+    written = _written(backend, name)
+    if also is not None:
+        store = also.store.model_copy(update=_written(also.store, name))
+        written["also"] = also.model_copy(update={"store": store})
+    return environment.model_copy(update={"backend": backend.model_copy(update=written)})
+
+
+def _written(store: Store, name: str) -> dict[str, object]:
+    """The settings of a store that name its place, written out."""
+    if store.kind != "jaeger" or store.storage.kind == "badger":
+        return {}
+    storage = store.storage
+    return {"storage": storage.model_copy(update={place_key(storage): place_in_store(storage, name)})}
 
 
 def place_key(storage: Remote) -> str:

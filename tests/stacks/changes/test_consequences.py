@@ -29,6 +29,7 @@ def told(base: str, changes: samples.Changes, *, given: samples.Changes | None =
 
 
 SCALED = "collectors.gateway.autoscaling"
+PLAIN_STORE = {"kind": "otlp", "endpoint": "http://store.example.org:4317", "ui_url": "https://ui.example.org"}
 LINES: dict[str, tuple[str, samples.Changes, str, str]] = {
     "head ratio": ("prod", {"sampling.head_ratio": "50 %"}, "sampling.head_ratio", "running services follow within 1m"),
     "queue shrunk": ("prod", {"collectors.gateway.queue.size": "8Gi"}, "collectors.gateway.queue.size", "a claim cannot shrink"),
@@ -88,6 +89,29 @@ LINES: dict[str, tuple[str, samples.Changes, str, str]] = {
         "ALTER KEYSPACE jaeger_sample WITH replication = {'class': 'NetworkTopologyStrategy', 'replication_factor': '5'};",
     ),
     "another keyspace": ("prod-cassandra", {"backend.storage.keyspace": "other"}, "backend.storage.keyspace", "can no longer be read here"),
+    "default keyspace": ("prod-cassandra", {"backend.storage.keyspace": "jaeger_sample"}, "backend.storage.keyspace", "nothing moves"),
+    "default prefix": ("prod-opensearch", {"backend.storage.index_prefix": "sample"}, "backend.storage.index_prefix", "nothing moves"),
+    "another prefix": ("prod-opensearch", {"backend.storage.index_prefix": "x"}, "backend.storage.index_prefix", "no longer be read"),
+    "search in clear": (
+        "prod-opensearch",
+        {"backend.storage.servers": ["http://a.example.org:9200"], "backend.storage.ca_secret": None},
+        "backend.storage.servers",
+        "spans and the password cross the network in clear",
+    ),
+    "bucket in clear": ("prod-tempo-s3", {"backend.storage.plain_http": True}, "backend.storage.plain_http", "in clear"),
+    "Kafka in clear": (
+        "prod-otlp",
+        {"collectors.kafka.tls": False, "collectors.kafka.ca_secret": None},
+        "collectors.kafka.tls",
+        "spans cross the network in clear",
+    ),
+    "store in clear": (
+        "prod-otlp",
+        {"backend": PLAIN_STORE},
+        "backend.endpoint",
+        "go to the new one; spans cross the network in clear",
+    ),
+    "bucket of another name of the store": ("prod-tempo-s3", {"backend.name": "new"}, "backend.name", "in the bucket stays and is found"),
     "shorter on OpenSearch": ("prod-opensearch", {"retention.traces": "14d"}, "retention.traces", "next run of the job cleaner"),
     "longer on OpenSearch": ("prod-opensearch", {"retention.traces": "60d"}, "retention.traces", "stay until they are 60d old"),
     "more shards": ("prod-opensearch", {"backend.storage.shards": 5}, "backend.storage.shards", "indices of the next days"),
@@ -132,6 +156,12 @@ LINES: dict[str, tuple[str, samples.Changes, str, str]] = {
     "nodes added": ("prod", {"load.nodes": 9}, "load.nodes", "the quota has room"),
 }
 """Lines of what ``diff`` has to say: a base, the change, the setting, and a part of the sentence."""
+
+
+def test_metrics_that_go_on_in_clear_are_said_to() -> None:
+    given: samples.Changes = {"monitoring.remote_write": {"url": "https://mimir.example.org/push"}, "monitoring.scraping": "off"}
+    found = told("prod", {"monitoring.remote_write": {"url": "http://mimir.example.org/push"}}, given=given)
+    assert "cross the network in clear" in str(found["monitoring.remote_write.url"])
 
 
 @pytest.mark.parametrize("line", LINES)

@@ -100,3 +100,39 @@ def test_check_does_not_say_that_a_store_is_asked_which_has_no_api_for_it() -> N
     told = "opensearch alone is asked from here, and https://old.example.org:4317 (old) is read in its own user interface"
     assert told in said["move"]
     assert "for what it lacks" not in said["move"]
+
+
+def turned_into(base: samples.Changes, **second: object) -> Difference:
+    """What becomes of two stores, of which the first and the settings of ``second`` are changed."""
+    backend = {**SEARCH, **base}
+    return difference(both(), samples.named("prod-move", {"backend": backend | {"also": ALSO | {"store": BADGER | second}}}))
+
+
+def test_a_store_elsewhere_that_is_renamed_keeps_its_traces_and_is_said_to() -> None:
+    found = turned_into({"name": "find"})
+    by_key = {change.key: str(change.consequence) for change in found.changes}
+    assert by_key["backend.also"] == "both have what they had"
+    assert "what is stored stays and is found; what waits for it in the gateways' queues is not delivered" in by_key["backend.name"]
+    assert "no longer found" not in " ".join(by_key.values())
+    effects = {change.workload: change.effect for change in found.workloads}
+    assert (effects["jaeger-search"], effects["jaeger-find"]) == ("removed", "created")
+    alone = difference(only(SEARCH, "14d"), only({**SEARCH, "name": "find"}, "14d"))
+    (renamed,) = [change.consequence for change in alone.changes if change.key == "backend.name"]
+    assert renamed == by_key["backend.name"], "with a second store and without one"
+
+
+def test_a_renamed_second_store_with_a_volume_is_another_one() -> None:
+    found = turned_into({}, volume={"size": "2Ti"})
+    assert "backend.also" not in {change.key for change in found.changes}, "it has its name and its claim"
+    backend = {**{key: value for key, value in SEARCH.items() if key != "name"}, "also": ALSO | {"store": BADGER | {"name": "old"}}}
+    named = difference(both(), samples.named("prod-move", {"backend": backend}))
+    assert "that badger has are no longer found" in told(named)
+
+
+def test_another_kind_of_search_at_the_same_servers_has_the_same_traces() -> None:
+    storage = {**SEARCH["storage"], "kind": "elasticsearch"}
+    for found in (turned_into({"storage": storage}), difference(only(SEARCH, "14d"), only({**SEARCH, "storage": storage}, "14d"))):
+        by_key = {change.key: str(change.consequence) for change in found.changes}
+        assert "traces stored so far stay and are found" in by_key["backend.storage.kind"]
+        assert "no longer found" not in " ".join(by_key.values())
+        assert by_key.get("backend.also") in {None, "both have what they had"}
