@@ -74,6 +74,7 @@ class _Place:
         return Problem(f"environment.{self.key}", f"{shown(self.name)} is that of {whose} {self.shared}; {self.right}")
 
 
+_OTHERS = "write another, or leave it out in both"
 _ON_SERVERS = "on the same servers, whose traces would be shown, and deleted, as those of this one"
 _IN_BUCKET = "in the same object storage, whose traces would be shown, and deleted, as those of this one"
 _ON_TOPIC = "on the same Kafka, so that each would take spans of the other, or all of them"
@@ -85,7 +86,8 @@ def _places(named: Named) -> Iterator[_Place]:
         backend = environment.backend
         if (storage := remote(environment)) is not None:
             sort, name = place_key(storage), place_in_store(storage, named.name)
-            right = "write another, or leave it out in both"
+            given = storage.keyspace if storage.kind == "cassandra" else storage.index_prefix
+            right = _OTHERS if given is not None else "write another"
             yield _Place(sort, f"{key}.storage.{sort}", servers_of(storage.servers), name, named, _ON_SERVERS, right)
         elif backend.kind == "tempo" and backend.storage.kind != "volume":
             home = frozenset({str(home_of(backend.storage))})
@@ -100,7 +102,7 @@ def _on_kafka(named: Named) -> Iterator[_Place]:
         topic, group = topic_name(environment, section), group_name(environment, section)
         right = f'write one of its own, for example "{environment.namespace}.{default_index_prefix(named.name)}.spans"'
         yield _Place("topic", f"{key}.topic", servers, topic, named, _ON_TOPIC, right)
-        yield _Place("group", f"{key}.group", servers, group, named, _IN_GROUP, "write another, or leave it out in both")
+        yield _Place("group", f"{key}.group", servers, group, named, _IN_GROUP, _OTHERS if section.group is not None else "write another")
 
 
 def _said(problems: Iterable[tuple[_Place, _Place]]) -> Iterator[Problem]:

@@ -61,6 +61,14 @@ def test_a_place_is_found_shared_however_its_server_is_written(tmp_path: Path) -
         read_alone(one)
 
 
+def test_of_names_that_make_one_keyspace_nothing_is_to_be_left_out_which_is_not_there(tmp_path: Path) -> None:
+    one = write(tmp_path, "a-b", "prod-cassandra")
+    write(tmp_path, "a_b", "prod-cassandra")
+    with pytest.raises(BadEnvironmentError) as refused:
+        read_alone(one)
+    assert refused.value.problems[0].message.endswith("as those of this one; write another")
+
+
 S3 = {"kind": "s3", "bucket": "traces", "endpoint": "s3.example.org"}
 AMAZON = [{**S3, "endpoint": endpoint} for endpoint in ("s3.amazonaws.com", "s3.dualstack.eu-central-1.amazonaws.com")]
 GOOGLE = [{**S3, "endpoint": "storage.googleapis.com"}, {"kind": "gcs", "bucket": "traces"}]
