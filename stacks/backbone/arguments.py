@@ -144,7 +144,8 @@ class Kafka(TypedDict):
     policies let no other through. Required."""
     topic: NotRequired[str]
     """Topic of the spans, of this environment alone. It has to be there, as `check` says how, because one that Kafka made by itself
-    would have its default of partitions. Default: the namespace and `.spans`."""
+    would have its default of partitions. Default: the namespace and `.spans`; of two environments on one Kafka that have one
+    namespace each has to name its own, and `check` refuses the same one in two stack files of a folder."""
     group: NotRequired[str]
     """Consumer group of the gateways. Default: the name of the topic."""
     partitions: NotRequired[int]
