@@ -12,6 +12,7 @@ from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stacks.cli import values
 from stacks.cli.copying import add_copying
 from stacks.cli.rehearsing import add_rehearsing
 from stacks.cli.scaling import add_scaling
@@ -148,7 +149,10 @@ def _add_running(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         help="one-host: one collector, no login (default); cluster: agents, all gateways, login, TLS and token as on Kubernetes",
     )
     run.add_argument(
-        "--nodes", type=_count, metavar="N", help="agents in the shape of a cluster (default: the nodes of the environment, 3 at most)"
+        "--nodes",
+        type=values.nodes,
+        metavar="N",
+        help="agents in the shape of a cluster (default: the nodes of the environment, 3 at most)",
     )
     run.add_argument(
         "--disks",
@@ -164,7 +168,7 @@ def _add_running(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     trace.add_argument("id", help="trace id, 32 hexadecimal digits")
     trace.add_argument("environment", nargs="?", default="dev", help="name of the running environment (default: dev)")
     trace.add_argument("--json", action="store_true", help="print the spans for programs")
-    trace.add_argument("--wait", type=float, default=10.0, metavar="SECONDS", help="how long to wait for it (default: 10)")
+    trace.add_argument("--wait", type=values.waiting, default=10.0, metavar="SECONDS", help="how long to wait for it (default: 10)")
     trace.add_argument("--state", type=Path, metavar="DIR", help=STATE)
     trace.set_defaults(verb=_trace)
 
@@ -172,7 +176,7 @@ def _add_running(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     story.add_argument("value", help="value of the attribute, such as an order's id")
     story.add_argument("environment", nargs="?", default="dev", help="name of the running environment (default: dev)")
     story.add_argument("--attribute", default="virtengine.order.id", metavar="KEY", help="default: virtengine.order.id")
-    story.add_argument("--hours", type=float, default=24.0, help="how far back to look (default: 24)")
+    story.add_argument("--hours", type=values.hours, default=24.0, help="how far back to look (default: 24)")
     story.add_argument("--json", action="store_true", help="print the spans for programs")
     story.add_argument("--state", type=Path, metavar="DIR", help=STATE)
     story.set_defaults(verb=_story)
@@ -305,14 +309,6 @@ def _run(arguments: argparse.Namespace) -> int:
         place = error.filename or arguments.state or "the folder of the state"
         _complain(f"{place}: {error.strerror or error}; make room there, or name another folder with --state")
         return FAILED
-
-
-def _count(text: str) -> int:
-    """A number of nodes."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is too few; write 1 or more")
-    return number
 
 
 def _servers(_: argparse.Namespace) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import datetime as dt
 import sys
 import time
@@ -10,11 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from stacks.cli.trying import FAILED, INTERRUPTED, OK, folder_of, positive
+from stacks.cli import values
+from stacks.cli.trying import FAILED, INTERRUPTED, OK, folder_of
 from stacks.environment.source import read
 from stacks.plan.names import of_store
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable, Sequence
 
     from stacks.copies.archive import Progress
@@ -35,18 +36,25 @@ def add_copying(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     writing.add_argument("environment", help=ENVIRONMENT)
     writing.add_argument("file", type=Path, help="file to write, such as traces.jsonl.gz")
     time_of = writing.add_mutually_exclusive_group()
-    time_of.add_argument("--hours", type=positive, default=24.0, help="how far to look back from now (default: 24)")
-    time_of.add_argument("--since", type=_moment, metavar="TIME", help="from this time on, for example 2026-11-25T08:00:00Z")
-    writing.add_argument("--until", type=_moment, metavar="TIME", help="to before this time (default: now)")
+    time_of.add_argument("--hours", type=values.hours, default=24.0, help="how far to look back from now (default: 24)")
+    time_of.add_argument("--since", type=values.moment, metavar="TIME", help="from this time on, for example 2026-11-25T08:00:00Z")
+    writing.add_argument("--until", type=values.moment, metavar="TIME", help="to before this time (default: now)")
     writing.add_argument("--service", help="only traces in which this service has a span (default: all)")
-    writing.add_argument("--query-url", metavar="URL", help="address of the store's query API from here (default: that of the outputs)")
+    writing.add_argument(
+        "--query-url", type=values.url, metavar="URL", help="address of the store's query API from here (default: that of the outputs)"
+    )
     writing.add_argument("--also", action="store_true", help="out of the second store of a move (default: the one that is asked first)")
     _finish(writing, _export)
 
     reading = verbs.add_parser("import", help="put the traces of a file into a store; again goes on where it was broken off")
     reading.add_argument("environment", help=ENVIRONMENT)
     reading.add_argument("file", type=Path, help="file that `export` wrote, or of the collector's file exporter")
-    reading.add_argument("--to", metavar="HOST:PORT", help="OTLP/gRPC receiver of the store (default: that of the store on this machine)")
+    reading.add_argument(
+        "--to",
+        type=values.address,
+        metavar="HOST:PORT",
+        help="OTLP/gRPC receiver of the store (default: that of the store on this machine)",
+    )
     reading.add_argument("--also", action="store_true", help="into the second store of a move (default: the one that is asked first)")
     _finish(reading, _import)
 
@@ -54,16 +62,6 @@ def add_copying(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 def _finish(parser: argparse.ArgumentParser, verb: Callable[[argparse.Namespace], str]) -> None:
     parser.add_argument("--state", type=Path, metavar="DIR", help=STATE)
     parser.set_defaults(verb=_explained(verb))
-
-
-def _moment(text: str) -> float:
-    try:
-        moment = dt.datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text} is no time; write for example 2026-11-25T08:00:00Z") from None
-    if moment.tzinfo is None:
-        raise argparse.ArgumentTypeError(f"{text} has no time zone; write {text}Z for UTC, or {text}+01:00")
-    return moment.timestamp()
 
 
 def _explained(verb: Callable[[argparse.Namespace], str]) -> Callable[[argparse.Namespace], int]:

@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stacks.cli.trying import ANY_ENVIRONMENT, positive
+from stacks.cli import values
+from stacks.cli.trying import ANY_ENVIRONMENT
 from stacks.environment.source import read
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def add_rehearsing(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
     source = rehearse.add_mutually_exclusive_group(required=True)
     source.add_argument("--traces", type=Path, metavar="FILE", help="OTLP JSON, one document a line, compressed or not")
     source.add_argument("--from", dest="running", metavar="ENVIRONMENT", help="read them from the store of this running environment")
-    rehearse.add_argument("--hours", type=positive, default=1.0, metavar="N", help="with --from: how far back (default: 1)")
+    rehearse.add_argument("--hours", type=values.hours, default=1.0, metavar="N", help="with --from: how far back (default: 1)")
     rehearse.add_argument("--save", type=Path, metavar="FILE", help="with --from: keep them there, as `export` writes them")
     rehearse.add_argument("--state", type=Path, metavar="DIR", help="with --from: folder that it runs in, as given to `run`")
     rehearse.add_argument("--picture", type=Path, metavar="FILE", help="draw there the kept share by service, as SVG")

@@ -8,7 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stacks.cli.trying import ANY_ENVIRONMENT, FAILED, OK, positive
+from stacks.cli import values
+from stacks.cli.trying import ANY_ENVIRONMENT, FAILED, OK
 from stacks.environment.source import read
 
 if TYPE_CHECKING:
@@ -19,7 +20,9 @@ def add_scaling(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     """Add the verb to a parser."""
     size = verbs.add_parser("size", help="say what each tier of an environment needs under a load, and how that grows")
     size.add_argument("environment", help=ANY_ENVIRONMENT)
-    size.add_argument("--spans-per-second", type=positive, metavar="N", help="before any sampling (default: the environment's load)")
+    size.add_argument(
+        "--spans-per-second", type=values.spans_per_second, metavar="N", help="before any sampling (default: the environment's load)"
+    )
     size.add_argument("--picture", type=Path, metavar="FILE", help="draw there how memory and disk grow from 100 to 10 million, as SVG")
     size.add_argument("--json", action="store_true", help="print it for programs")
     size.set_defaults(verb=_size)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import json
-import math
 import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stacks.cli import values
+
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
@@ -38,44 +39,20 @@ def add_trying(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     fault.add_argument("environment", help=ENVIRONMENT)
     fault.add_argument("fault", choices=FAULTS, help="kill: SIGKILL; refuse: kill and keep down; hang: SIGSTOP; release: undo both")
     fault.add_argument("instance", help="instance as `ps` lists it, such as gateway-1; for restart also a workload, one after the other")
-    fault.add_argument("--seconds", type=positive, help="undo it after so many seconds (default: with `release`, or Ctrl-C)")
-    fault.add_argument("--share", type=_share, default=0.1, help="slow: share of the time in which the instance runs (default: 0.1)")
+    fault.add_argument("--seconds", type=values.seconds, help="undo it after so many seconds (default: with `release`, or Ctrl-C)")
+    fault.add_argument("--share", type=values.share, default=0.1, help="slow: share of the time in which the instance runs (default: 0.1)")
     fault.add_argument("--volume", default="queue", help="full-disk, damage: name of the volume (default: queue)")
     fault.add_argument("--how", choices=DAMAGES, default="header", help="damage: kind of damage to the largest file (default: header)")
     _finish(fault, _fault)
 
     load = verbs.add_parser("load", help="send traces to an environment on this machine, and say what became of them")
     load.add_argument("environment", help=ENVIRONMENT)
-    load.add_argument("--traces-per-second", type=positive, default=100, metavar="RATE", help="default: 100")
-    load.add_argument("--seconds", type=positive, default=60, help="how long to send (default: 60)")
-    load.add_argument("--spans", type=_count, default=10, help="spans of a trace (default: 10)")
-    load.add_argument("--late-after", type=positive, default=25, metavar="SECONDS", help="when a trace is late (default: 25)")
+    load.add_argument("--traces-per-second", type=values.traces_per_second, default=100, metavar="RATE", help="default: 100")
+    load.add_argument("--seconds", type=values.seconds, default=60, help="how long to send (default: 60)")
+    load.add_argument("--spans", type=values.spans, default=10, help="spans of a trace (default: 10)")
+    load.add_argument("--late-after", type=values.seconds, default=25, metavar="SECONDS", help="when a trace is late (default: 25)")
     load.add_argument("--json", action="store_true", help="print the account for programs")
     _finish(load, _load)
-
-
-def positive(text: str) -> float:
-    """A finite number above zero."""
-    number = float(text)
-    if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"{text} is no number above 0; write for example 30")
-    return number
-
-
-def _share(text: str) -> float:
-    """A share of the time, between none and all of it."""
-    number = float(text)
-    if not 0 < number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is no share; write a number between 0 and 1, for example 0.1")
-    return number
-
-
-def _count(text: str) -> int:
-    """A number of things, one at least."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is too few; write 1 or more")
-    return number
 
 
 def _finish(parser: argparse.ArgumentParser, verb: Callable[[argparse.Namespace], int]) -> None:

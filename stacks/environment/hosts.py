@@ -93,6 +93,16 @@ def _host_port(value: str) -> str:
     return value
 
 
+def host_port(text: str) -> str:
+    """A host and its port that do not stand in a file. Raises ``ValueError``."""
+    return _host_port(text)
+
+
+def http_url(text: str) -> str:
+    """An http address that does not stand in a file. Raises ``ValueError``."""
+    return _http(text)
+
+
 def one_spelling(server: str) -> str:
     """The host, the port and the path of a server, of a URL or of a host with its port, as all spellings of them have in common."""
     parts = urlsplit(server if "://" in server else f"tcp://{server}")
