@@ -19,9 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from stacks.copies.archive import Progress
+    from stacks.copies.export import Wanted
     from stacks.placement.outputs import Outputs
 
 Store = TypeVar("Store")
+
+_AHEAD_SECONDS = 24 * 3600
+"""How far in the future a time may end: the end of today is meant well, another year is a slip that would be searched minute by minute."""
 
 STATE = "folder that the environment runs in, as given to `run`, or that Pulumi keeps its state in"
 _TOLD_SECONDS = 10.0
@@ -44,6 +48,7 @@ def add_copying(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--query-url", type=values.url, metavar="URL", help="address of the store's query API from here (default: that of the outputs)"
     )
     writing.add_argument("--also", action="store_true", help="out of the second store of a move (default: the one that is asked first)")
+    writing.add_argument("--replace", action="store_true", help="put the copy in the place of a file that is there already")
     _finish(writing, _export)
 
     reading = verbs.add_parser("import", help="put the traces of a file into a store; again goes on where it was broken off")
@@ -92,19 +97,17 @@ def _explained(verb: Callable[[argparse.Namespace], str]) -> Callable[[argparse.
 
 
 def _export(arguments: argparse.Namespace) -> str:
-    from stacks.copies.export import Wanted, export, unfinished
+    from stacks.copies.export import export, resumed
 
-    wanted = unfinished(arguments.file)
-    if wanted is not None:
-        sys.stderr.write(f"{arguments.file}: goes on with the copy that was broken off: {_span_of(wanted.since, wanted.until)}\n")
-    else:
-        until = arguments.until or time.time()
-        wanted = Wanted(arguments.since or until - arguments.hours * 3600, until, arguments.service)
     outputs = _store(arguments)
+    asked = _wanted(arguments, outputs)
+    wanted = resumed(arguments.file, asked)
+    if wanted is not asked:
+        sys.stderr.write(f"{arguments.file}: goes on with the copy that was broken off: {_span_of(wanted.since, wanted.until)}\n")
     if arguments.query_url is not None:
         outputs = outputs.model_copy(update={"query_url": arguments.query_url})
     began = time.monotonic()
-    done = export(outputs, wanted, arguments.file, Told(wanted.since, wanted.until))
+    done = export(outputs, wanted, arguments.file, Told(wanted.since, wanted.until), replaces=arguments.replace)
     what = f"{done.traces:,} traces, {done.spans:,} spans, {_size(done.bytes)}"
     return f"{arguments.file}: {what}, in {time.monotonic() - began:,.0f} s"
 
@@ -135,6 +138,28 @@ def _size(count: int) -> str:
     return f"{count / 2**20:,.1f} MiB" if count >= 2**20 else f"{count / 2**10:,.1f} KiB"
 
 
+def _wanted(arguments: argparse.Namespace, outputs: Outputs) -> Wanted:
+    """The traces that the arguments name. Raises ``CopyError`` for a time that none can be of."""
+    from stacks.copies.archive import CopyError
+    from stacks.copies.export import Wanted
+
+    now = time.time()
+    until = now if arguments.until is None else arguments.until
+    since = max(until - arguments.hours * 3600, 0.0) if arguments.since is None else arguments.since
+    if since >= until:
+        end = f"now, {_clock(until)}" if arguments.until is None else _exact(until)
+        wrong = f"the time begins at {_exact(since)} and ends at {end}"
+        raise CopyError(f"{arguments.environment}: {wrong}, so no trace can be of it; write a --since that is before --until")
+    if until > now + _AHEAD_SECONDS:
+        wrong = f"--until {_clock(until)} is in the future, it is {_clock(now)}"
+        raise CopyError(f"{arguments.environment}: {wrong}; leave --until out to copy what is stored until now")
+    start = f"--hours {arguments.hours:g}" if arguments.since is None else f"--since {_exact(since)}"
+    asked = start if arguments.until is None else f"{start} --until {_exact(until)}"
+    # A port-forward may lead to any store, so the address by which it was asked is part of what it is.
+    store = outputs.query_url if arguments.query_url is None else f"{outputs.query_url} by {arguments.query_url}"
+    return Wanted(since, until, arguments.service, outputs.environment, store, asked)
+
+
 def _import(arguments: argparse.Namespace) -> str:
     from stacks.copies.importing import import_traces
 
@@ -153,6 +178,10 @@ def _span_of(since: float, until: float) -> str:
 
 def _clock(moment: float) -> str:
     return dt.datetime.fromtimestamp(moment, dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _exact(moment: float) -> str:
+    return dt.datetime.fromtimestamp(moment, dt.UTC).isoformat().replace("+00:00", "Z")
 
 
 def _outputs(arguments: argparse.Namespace) -> Outputs:

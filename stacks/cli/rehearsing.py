@@ -88,16 +88,20 @@ def recorded(arguments: argparse.Namespace) -> Sequence[Trace]:
 
 def _from_store(arguments: argparse.Namespace) -> tuple[Sequence[Trace], str]:
     """The traces of a running environment, without those of the probe, and a phrase for the place."""
-    from stacks.copies.export import Wanted, export, unfinished
+    from stacks.copies.export import Wanted, export, resumed
     from stacks.deploy.probe import SERVICE
     from stacks.rehearse.recording import RecordingError, read_file
     from stacks.verify.open import open_site
 
+    if arguments.save is not None and arguments.save.exists():
+        then = f"read it with --traces {arguments.save} in place of --from, or name another file with --save"
+        raise RecordingError(f"{arguments.save}: is there already\nthen: {then}")
     site, now = open_site(read(arguments.running), state=arguments.state, place=None), time.time()
     with site.way(site.outputs.query_url) as (host, port), tempfile.TemporaryDirectory(prefix="virtengine-rehearse-") as folder:
         reached = site.outputs.model_copy(update={"query_url": f"http://{host}:{port}"})
         file = arguments.save or Path(folder) / "traces.jsonl.gz"
-        wanted = unfinished(file) or Wanted(now - arguments.hours * 3600, now)
+        asked = f"--hours {arguments.hours:g}"
+        wanted = resumed(file, Wanted(now - arguments.hours * 3600, now, None, site.outputs.environment, site.outputs.query_url, asked))
         try:
             export(reached, wanted, file, lambda progress: _say(f"{progress.traces:,} traces of {site.where}"))
         except OSError as error:

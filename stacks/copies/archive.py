@@ -6,6 +6,7 @@ whole gzip members, because the file up to the last whole member can always be r
 
 from __future__ import annotations
 
+import fcntl
 import gzip
 import json
 import os
@@ -21,6 +22,7 @@ _LEVEL: Final = 6
 _ENCODING: Final = "utf-8-sig"
 UNREADABLE: Final = (OSError, EOFError, UnicodeDecodeError, zlib.error)
 """Errors of reading a file that is damaged, lacks its end, or is no text."""
+_MOST: Final = 2**63
 _MEMBER_BYTES: Final = 4 * 2**20
 """Bytes of lines that are compressed together, at most; fewer compress worse."""
 
@@ -40,6 +42,11 @@ class Progress:
     spans: int = 0
 
 
+def is_number(value: object) -> bool:
+    """Whether a value of a note is a number that a copy can have: none below 0, and none too large for a date or the size of a file."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _MOST
+
+
 @dataclass(frozen=True, slots=True)
 class Note:
     """The progress of a copy beside its file, replaced as a whole so that a kill leaves the one before."""
@@ -49,11 +56,21 @@ class Note:
     def read(self) -> Progress | None:
         """Return the progress of a copy that was broken off, or None. Raises ``CopyError`` for a file that is none."""
         try:
-            return Progress(**json.loads(self.path.read_text(encoding="utf-8")))
+            found: Any = json.loads(self.path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
-        except (ValueError, TypeError):
-            raise CopyError(f"{self.path}: is no progress of a copy; remove it, and the copy begins anew") from None
+        except (ValueError, RecursionError):
+            raise self.foreign() from None
+        if not (isinstance(found, dict) and found.keys() == set(Progress.__slots__) and isinstance(found["wanted"], dict)):
+            raise self.foreign()
+        counts = [found[key] for key in ("bytes", "traces", "spans")]
+        if not (is_number(found["at"]) and all(is_number(one) and isinstance(one, int) for one in counts)):
+            raise self.foreign()
+        return Progress(**found)
+
+    def foreign(self) -> CopyError:
+        """The error of a file beside the copy that tells no progress of it."""
+        return CopyError(f"{self.path}: is no progress of a copy; look what it is, remove it, and the copy begins anew")
 
     def write(self, progress: Progress) -> None:
         """Keep the progress."""
@@ -67,10 +84,18 @@ class Note:
 
 
 class Archive:
-    """A file that traces are added to. ``size`` bytes of it are whole; what a broken run wrote behind them is cut off."""
+    """A file that traces are added to. ``size`` bytes of it are whole; what a broken run wrote behind them is cut off.
+
+    Raises ``CopyError`` while another run adds to it.
+    """
 
     def __init__(self, path: Path, size: int) -> None:
         self._file = path.open("r+b" if path.exists() else "w+b")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.close()
+            raise CopyError(f"{path}: another export writes it just now; wait until it has ended, or name another file") from None
         self._file.truncate(size)
         self._file.seek(size)
         self._waiting = bytearray()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import shlex
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from stacks.copies.archive import Archive, CopyError, Note, Progress
+from stacks.copies.archive import Archive, CopyError, Note, Progress, is_number
 from stacks.copies.pieces import Source
+from stacks.environment.units import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 _STEP_SECONDS: Final = 60.0
 """Time whose traces are one piece of the file: what is asked for again after a broken run."""
+_LATEST: Final = 2**33
+"""Seconds since 1970 that no copy reaches: a store counts nanoseconds, and in the year 2262 they are more than it has bits."""
 _ADDED: Final = "opentracing.ref_type"
 """Attribute that Jaeger adds to every link."""
 _IDS: Final = {"traceId": 16, "spanId": 8, "parentSpanId": 8}
@@ -27,32 +31,75 @@ _IDS: Final = {"traceId": 16, "spanId": 8, "parentSpanId": 8}
 class Wanted:
     """Traces to copy: those whose first span starts from ``since`` to before ``until``, in seconds since 1970 (UTC), to the millisecond.
 
-    With ``service`` only those in which that service has a span.
+    With ``service`` only those in which that service has a span. ``environment`` and ``store`` name where they are. ``asked`` is the time
+    in the words of who asked, such as ``--hours 24``: by them the same command is known again, though the clock went on.
     """
 
     since: float
     until: float
     service: str | None = None
+    environment: str = ""
+    store: str = ""
+    asked: str = ""
+
+    def told(self) -> dict[str, str]:
+        """Phrases for what makes a copy another one."""
+        return {
+            "environment": f"environment {self.environment}",
+            "store": f"store {self.store}",
+            "asked": self.asked or f"{self.since} to {self.until}",
+            "service": "all services" if self.service is None else f"service {self.service}",
+        }
 
 
-def unfinished(path: Path) -> Wanted | None:
-    """Return what an export into ``path`` copied that was broken off. Raises ``CopyError`` for a broken note of it."""
-    progress = _note(path).read()
-    return None if progress is None else Wanted(**progress.wanted)
+def resumed(path: Path, wanted: Wanted) -> Wanted:
+    """Return the same wish as it was when an export into ``path`` was broken off; ``wanted`` itself where none was.
+
+    Raises ``CopyError`` where another wish was broken off, and for a broken note.
+    """
+    note = _note(path)
+    if (progress := note.read()) is None:
+        return wanted
+    begun = _wish(note, progress)
+    others = [(one, other) for one, other in zip(begun.told().values(), wanted.told().values(), strict=True) if one != other]
+    if others:
+        was, now = (printable(", ".join(phrases)) for phrases in zip(*others, strict=True))
+        then = f"give the same arguments as then, name another file, or begin anew: rm {shlex.quote(str(note.path))}"
+        raise CopyError(f"{note.path}: an export of another wish was broken off ({was}; asked for now: {now}); {then}")
+    return begun
 
 
-def export(outputs: Outputs, wanted: Wanted, path: Path, say: Callable[[Progress], None]) -> Progress:
+def _wish(note: Note, progress: Progress) -> Wanted:
+    """Return what was wanted when a note was written. Raises ``CopyError`` for one of something else."""
+    try:
+        wanted = Wanted(**progress.wanted)
+    except TypeError:
+        raise note.foreign() from None
+    times = (wanted.since, progress.at, wanted.until)
+    if not (all(map(is_number, times)) and wanted.since <= progress.at <= wanted.until < _LATEST):
+        raise note.foreign()
+    return wanted
+
+
+def export(outputs: Outputs, wanted: Wanted, path: Path, say: Callable[[Progress], None], *, replaces: bool = False) -> Progress:
     """Write traces into ``path``; a run that was broken off goes on where it ended. ``say`` is called after each minute of traces.
 
-    Memory is bounded by the few hundred traces of one answer. Raises ``QueryError`` of the store, ``CopyError`` for a file of another copy,
-    ``OSError``.
+    A file that is there already is replaced with ``replaces`` alone, when the copy is whole. Memory is bounded by the few hundred traces of
+    one answer. Raises ``QueryError`` of the store, ``CopyError`` for a file of another copy, ``OSError``.
     """
+    _refuse_taken(path, replaces=replaces)
     note, part = _note(path), path.with_name(f"{path.name}.part")
     progress = note.read()
+    if progress is None and part.exists():
+        # A note is written before the first byte, so this is a file of somebody else's.
+        raise CopyError(
+            f"{part}: is there, and belongs to no export that was broken off; look what it is, and remove it or name another file"
+        )
+    if progress is not None and progress.wanted != asdict(wanted):
+        raise CopyError(f"{note.path}: an export of another time or service was broken off; finish it, or remove that file")
     if progress is None or not part.is_file() or part.stat().st_size < progress.bytes:
         progress = Progress(asdict(wanted), wanted.since)
-    if progress.wanted != asdict(wanted):
-        raise CopyError(f"{note.path}: an export of another time or service was broken off; finish it, or remove that file")
+        note.write(progress)
     archive = Archive(part, progress.bytes)
     try:
         source = Source(outputs, wanted.service)
@@ -66,6 +113,16 @@ def export(outputs: Outputs, wanted: Wanted, path: Path, say: Callable[[Progress
     part.replace(path)
     note.remove()
     return progress
+
+
+def _refuse_taken(path: Path, *, replaces: bool) -> None:
+    """Refuse a file that cannot be written, or has something that may be all that is left of it, before the store is asked."""
+    if not path.parent.is_dir():
+        raise CopyError(f"{path}: its folder is not there; make it: mkdir -p {shlex.quote(str(path.parent))}")
+    if (path.exists() or path.is_symlink()) and not path.is_file():
+        raise CopyError(f"{path}: is there and is no file; name another one, such as traces.jsonl.gz")
+    if path.exists() and not replaces:
+        raise CopyError(f"{path}: is there already; name another file, or give --replace to put the copy in its place")
 
 
 def _piece(source: Source, archive: Archive, progress: Progress, until: float) -> Progress:
