@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from stacks.cli import values
 from stacks.cli.trying import FAILED, INTERRUPTED, OK, folder_of
-from stacks.environment.source import read
+from stacks.environment.source import name_of, read
 from stacks.plan.names import of_store
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ Store = TypeVar("Store")
 
 _AHEAD_SECONDS = 24 * 3600
 """How far in the future a time may end: the end of today is meant well, another year is a slip that would be searched minute by minute."""
+
+NOTHING = 1
+"""Exit status where there was nothing to copy: neither done nor failed, as `diff` and `trace` have it."""
 
 STATE = "folder that the environment runs in, as given to `run`, or that Pulumi keeps its state in"
 _TOLD_SECONDS = 10.0
@@ -74,13 +77,16 @@ def _explained(verb: Callable[[argparse.Namespace], str]) -> Callable[[argparse.
 
     def run(arguments: argparse.Namespace) -> int:
         from components.local.errors import LocalError
-        from stacks.copies.archive import CopyError
+        from stacks.copies.archive import CopyError, NoTracesError
         from stacks.deploy.engine import EngineError
         from stacks.placement.outputs import ContractError
         from stacks.show.errors import QueryError
 
         try:
             last = verb(arguments)
+        except NoTracesError as error:
+            sys.stderr.write(f"{error}\n")
+            return NOTHING
         except (ContractError, CopyError, EngineError, LocalError, QueryError) as error:
             sys.stderr.write(f"{error}\n")
             return FAILED
@@ -168,7 +174,8 @@ def _import(arguments: argparse.Namespace) -> str:
     def say(progress: Progress) -> None:
         sys.stderr.write(f"{progress.traces:,} traces, {progress.spans:,} spans\n")
 
-    done = import_traces(arguments.file, arguments.to or _receiver(arguments), say)
+    store = f"{'second store' if arguments.also else 'store'} of {name_of(arguments.environment)}"
+    done = import_traces(arguments.file, arguments.to or _receiver(arguments), say, store=store)
     return f"{arguments.file}: {done.traces:,} traces, {done.spans:,} spans taken, in {time.monotonic() - began:,.0f} s"
 
 

@@ -31,6 +31,10 @@ class CopyError(Exception):
     """A copy could not be made; the text says why, and what to do."""
 
 
+class NoTracesError(CopyError):
+    """A file was read to its end, and has no trace."""
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """Progress of a copy: ``wanted`` tells what is copied, ``at`` the place in it up to which all is done."""

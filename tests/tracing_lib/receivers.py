@@ -39,11 +39,16 @@ class Received:
         self._requests.append(request)
 
     @property
+    def requests(self) -> list[ExportTraceServiceRequest]:
+        """Every request, in the order in which they came."""
+        return list(self._requests)
+
+    @property
     def spans(self) -> list[tuple[dict[str, object], Span]]:
         """Every span with the attributes of its resource."""
         return [
             (attributes(group.resource.attributes), span)
-            for request in list(self._requests)
+            for request in self.requests
             for group in request.resource_spans
             for scope in group.scope_spans
             for span in scope.spans
