@@ -14,8 +14,9 @@ Part = dict[str, Any]
 
 
 _SHORTEST = 60
-_CUT, _COMPLETE = 30, 60
-"""Seconds after which Tempo cuts a block, and those in which it may complete one."""
+_CUT, _COMPLETE, _RECLAIM, _BACKOFF = 30, 60, 150, 75
+"""Seconds after which Tempo cuts a block, in which it may complete one, for which searches may still read one that is over, and that its worker
+may wait before it asks for a job. A trace with a retention of a minute was found for 270 s, where this says 450."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,8 @@ class Upkeep:
 
     def delay(self, retention_seconds: int) -> int:
         """Seconds after its retention at which a trace is no longer found, at the latest: in the blocks, and in the live store."""
-        in_live_store = _CUT + _COMPLETE + self.in_memory + self.cleanup
-        return _CUT + max(self.retention_job + self.block_list, in_live_store - retention_seconds)
+        in_live_store = _CUT + _COMPLETE + self.in_memory + self.cleanup + _RECLAIM
+        return _CUT + max(self.retention_job + _BACKOFF + self.block_list, in_live_store - retention_seconds)
 
 
 _OWN = Upkeep()

@@ -63,7 +63,7 @@ def block_with(page: str, key: str) -> dict[str, Any]:
     return found
 
 
-def test_the_smallest_file_of_a_cluster_is_accepted_and_nothing_in_it_can_be_left_out() -> None:
+def test_the_smallest_file_of_a_cluster_is_taken_and_none_of_it_can_be_left_out() -> None:
     settings = block_with("environments.md", KEY)["config"][KEY]
     check(settings)
     for path in paths(settings):
@@ -87,7 +87,7 @@ def test_the_old_store_of_a_move_is_that_of_production_line_by_line() -> None:
     assert block_with("stores.md", "also")["backend"]["also"]["store"] == samples.settings("prod")["backend"]
 
 
-def test_the_sections_for_the_operator_of_prometheus_make_monitors_rules_and_dashboards() -> None:
+def test_the_operators_sections_make_monitors_rules_and_dashboards() -> None:
     block = block_with("any-cluster.md", "dashboards")
     made = monitoring_objects(samples.planned(changes={f"{name}.{key}": part for name in block for key, part in block[name].items()}))
     assert [one["kind"] for one in made].count("ConfigMap") == 4

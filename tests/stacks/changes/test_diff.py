@@ -115,7 +115,7 @@ def test_the_sentences_of_the_requirement_are_said() -> None:
     assert badger.consequence == "on Badger spans already written keep their 30d"
     (tempo,) = diff("prod-tempo", {"retention.traces": "14d"}).changes
     assert tempo.sentence == badger.sentence
-    assert tempo.consequence == "on Tempo traces older than 14d are no longer found after 66m at the latest"
+    assert tempo.consequence == "on Tempo traces older than 14d are no longer found after 67m at the latest"
     (longer,) = diff("prod-tempo", {"retention.traces": "31d"}).changes
     assert longer.consequence == "on Tempo the traces that are still stored stay until they are 31d old"
 

@@ -73,7 +73,7 @@ def test_of_the_second_store_its_own_retention_is_advised() -> None:
         pytest.fail("is taken")
 
 
-def test_of_what_tempo_has_beside_its_bucket_no_retention_is_advised_which_changes_nothing() -> None:
+def test_beside_a_bucket_no_retention_is_advised_because_it_changes_nothing() -> None:
     told = said({"backend": {"kind": "tempo", "storage": samples.GCS | {"wal": {"size": "1Gi"}}}, **ALL_FAILED_FAST})
     assert "environment.backend.storage.wal.size: 1Gi cannot hold" in told
     assert '" or more, or lower sampling.head_ratio' in told

@@ -61,7 +61,7 @@ def test_a_place_is_found_shared_however_its_server_is_written(tmp_path: Path) -
         read_alone(one)
 
 
-def test_of_names_that_make_one_keyspace_nothing_is_to_be_left_out_which_is_not_there(tmp_path: Path) -> None:
+def test_of_names_that_make_one_keyspace_no_absent_key_is_to_be_left_out(tmp_path: Path) -> None:
     one = write(tmp_path, "a-b", "prod-cassandra")
     write(tmp_path, "a_b", "prod-cassandra")
     with pytest.raises(BadEnvironmentError) as refused:
