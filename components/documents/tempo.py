@@ -15,8 +15,8 @@ Part = dict[str, Any]
 
 _SHORTEST = 60
 _CUT, _COMPLETE, _RECLAIM, _BACKOFF = 30, 60, 150, 75
-"""Seconds after which Tempo cuts a block, in which it may complete one, for which searches may still read one that is over, and that its worker
-may wait before it asks for a job. A trace with a retention of a minute was found for 270 s, where this says 450."""
+"""Seconds after which Tempo cuts a block, in which it may complete one, for which searches may still read one that is over, and that its
+worker may wait before it asks for a job. A trace with a retention of a minute was found for 270 s, where this says 450."""
 
 
 @dataclass(frozen=True, slots=True)
