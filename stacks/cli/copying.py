@@ -162,7 +162,7 @@ def _wanted(arguments: argparse.Namespace, outputs: Outputs) -> Wanted:
     start = f"--hours {arguments.hours:g}" if arguments.since is None else f"--since {_exact(since)}"
     asked = start if arguments.until is None else f"{start} --until {_exact(until)}"
     # A port-forward may lead to any store, so the address by which it was asked is part of what it is.
-    store = outputs.query_url if arguments.query_url is None else f"{outputs.query_url} by {arguments.query_url}"
+    store = outputs.query_url if arguments.query_url in {None, outputs.query_url} else f"{outputs.query_url} by {arguments.query_url}"
     return Wanted(since, until, arguments.service, outputs.environment, store, asked)
 
 

@@ -10,6 +10,7 @@ import fcntl
 import gzip
 import json
 import os
+import shlex
 import zlib
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, TextIO
@@ -53,9 +54,13 @@ def is_number(value: object) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """The progress of a copy beside its file, replaced as a whole so that a kill leaves the one before."""
+    """The progress of a copy beside its file, replaced as a whole so that a kill leaves the one before.
+
+    ``part`` is the file that the copy is written to, if it is written to one.
+    """
 
     path: Path
+    part: Path | None = None
 
     def read(self) -> Progress | None:
         """Return the progress of a copy that was broken off, or None. Raises ``CopyError`` for a file that is none."""
@@ -74,7 +79,12 @@ class Note:
 
     def foreign(self) -> CopyError:
         """The error of a file beside the copy that tells no progress of it."""
-        return CopyError(f"{self.path}: is no progress of a copy; look what it is, remove it, and the copy begins anew")
+        return CopyError(f"{self.path}: is no progress of a copy; look what it is, and begin anew: {self.anew}")
+
+    @property
+    def anew(self) -> str:
+        """The command after which the copy begins anew."""
+        return shlex.join(["rm", "-f", *(str(path) for path in (self.path, self.part) if path is not None)])
 
     def write(self, progress: Progress) -> None:
         """Keep the progress."""

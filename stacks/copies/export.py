@@ -64,7 +64,7 @@ def resumed(path: Path, wanted: Wanted) -> Wanted:
     others = [(one, other) for one, other in zip(begun.told().values(), wanted.told().values(), strict=True) if one != other]
     if others:
         was, now = (printable(", ".join(phrases)) for phrases in zip(*others, strict=True))
-        then = f"give the same arguments as then, name another file, or begin anew: rm {shlex.quote(str(note.path))}"
+        then = f"give the same arguments as then, name another file, or begin anew: {note.anew}"
         raise CopyError(f"{note.path}: an export of another wish was broken off ({was}; asked for now: {now}); {then}")
     return begun
 
@@ -88,7 +88,7 @@ def export(outputs: Outputs, wanted: Wanted, path: Path, say: Callable[[Progress
     one answer. Raises ``QueryError`` of the store, ``CopyError`` for a file of another copy, ``OSError``.
     """
     _refuse_taken(path, replaces=replaces)
-    note, part = _note(path), path.with_name(f"{path.name}.part")
+    note, part = _note(path), _part(path)
     progress = note.read()
     if progress is None and part.exists():
         # A note is written before the first byte, so this is a file of somebody else's.
@@ -96,7 +96,7 @@ def export(outputs: Outputs, wanted: Wanted, path: Path, say: Callable[[Progress
             f"{part}: is there, and belongs to no export that was broken off; look what it is, and remove it or name another file"
         )
     if progress is not None and progress.wanted != asdict(wanted):
-        raise CopyError(f"{note.path}: an export of another time or service was broken off; finish it, or remove that file")
+        raise CopyError(f"{note.path}: an export of another time or service was broken off; finish it, or begin anew: {note.anew}")
     if progress is None or not part.is_file() or part.stat().st_size < progress.bytes:
         progress = Progress(asdict(wanted), wanted.since)
         note.write(progress)
@@ -137,7 +137,11 @@ def _piece(source: Source, archive: Archive, progress: Progress, until: float) -
 
 
 def _note(path: Path) -> Note:
-    return Note(path.with_name(f"{path.name}.progress"))
+    return Note(path.with_name(f"{path.name}.progress"), _part(path))
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(f"{path.name}.part")
 
 
 def _normal(document: dict[str, Any]) -> dict[str, Any]:

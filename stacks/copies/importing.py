@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import shlex
 import time
 import zlib
 from dataclasses import dataclass, replace
@@ -73,7 +72,7 @@ def _begun(note: Note, wanted: dict[str, Any]) -> Progress:
     if others := [
         f"{key} {progress.wanted[key]}, asked for now: {value}" for key, value in wanted.items() if progress.wanted[key] != value
     ]:
-        then = f"give the same arguments as then, or begin anew: rm {shlex.quote(str(note.path))}"
+        then = f"give the same arguments as then, or begin anew: {note.anew}"
         raise CopyError(f"{note.path}: an import of another wish was broken off ({printable('; '.join(others))}); {then}")
     return progress
 

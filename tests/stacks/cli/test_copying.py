@@ -77,7 +77,7 @@ def test_an_export_is_finished_by_the_same_wish_alone(
     assert main([*same, *more]) == 2
     error = capsys.readouterr().err
     assert told in error
-    assert f"name another file, or begin anew: rm {file}.progress" in error
+    assert f"name another file, or begin anew: rm -f {file}.progress {file}.part" in error
     assert main([*same, "--hours", "0.05"]) == 0, "the refusal left the progress as it was"
     assert "goes on with the copy that was broken off" in capsys.readouterr().err
 

@@ -44,7 +44,7 @@ WHOLE: dict[str, Any] = {"wanted": WANTED, "at": 15.0, "bytes": 0, "traces": 0, 
 )
 def test_a_note_of_something_else_is_refused_in_words(text: str, tmp_path: Path) -> None:
     (tmp_path / "m.gz.progress").write_text(text)
-    with pytest.raises(CopyError, match=r"m\.gz\.progress: is no progress of a copy; look what it is, remove it"):
+    with pytest.raises(CopyError, match=r"m\.gz\.progress: is no progress of a copy; look what it is, and begin anew: rm -f .*\.part"):
         resumed(tmp_path / "m.gz", Wanted(**WANTED))
 
 

@@ -122,7 +122,7 @@ def test_an_import_is_finished_by_the_same_wish_alone(receiver: Received, tmp_pa
 def test_a_note_of_something_else_beside_an_import_is_told(note: str, receiver: Received, tmp_path: Path) -> None:
     file = write(tmp_path / "m.jsonl", [group("portal", range(1))])
     (tmp_path / "m.jsonl.imported").write_text(note)
-    with pytest.raises(CopyError, match=r"m\.jsonl\.imported: is no progress of a copy; look what it is"):
+    with pytest.raises(CopyError, match=r"m\.jsonl\.imported: is no progress of a copy; look what it is, and begin anew: rm -f "):
         import_traces(file, address(receiver), lambda _: None)
 
 
