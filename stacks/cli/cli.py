@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from components.workload import Plan
     from stacks.environment.model import Environment
     from stacks.policies.judge import Finding
+    from stacks.show.story import Story
 
 OK, DIFFERENT, FAILED = 0, 1, 2
 """Exit statuses, as diff has them: 1 tells that something differs, or was not found, 2 that it could not be done."""
@@ -367,6 +368,16 @@ def _trace(arguments: argparse.Namespace) -> int:
     return OK
 
 
+def _nothing_of(story: Story) -> str:
+    """A story without traces, which are perhaps in a part of the stores that could not be asked."""
+    if not story.untold:
+        return f"no stored trace has {story.subject}; look further back with --hours, or find out whether it was sampled"
+    from stacks.show.story import not_told
+
+    then = "then: ask again when every store answers, or look further back with --hours"
+    return "\n".join([f"no trace with {story.subject} was found in what could be asked", *not_told(story.untold), then])
+
+
 def _story(arguments: argparse.Namespace) -> int:
     from stacks.placement.outputs import Outputs
     from stacks.show.story import as_mapping, gather
@@ -382,7 +393,7 @@ def _story(arguments: argparse.Namespace) -> int:
         _complain(str(error))
         return DIFFERENT
     if not story.traces:
-        _complain(f"no stored trace has {story.subject}; look further back with --hours, or whether it was sampled")
+        _complain(_nothing_of(story))
         return DIFFERENT
     if arguments.json:
         _print(json.dumps(as_mapping(story), sort_keys=True, indent=2, default=bytes.hex))

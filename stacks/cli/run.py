@@ -139,7 +139,7 @@ def _lines(process: subprocess.Popen[str], stopping: threading.Event) -> list[st
 
 def _show(running: Running, told: str, named: Named, say: _Voice) -> int:
     """Show the story that the last line of a command names, as soon as the backend has it, and what all services did meanwhile."""
-    from stacks.show.story import everything, wait_for
+    from stacks.show.story import everything, not_told, wait_for
     from stacks.show.tables import print_story, print_summaries
 
     try:
@@ -157,7 +157,7 @@ def _show(running: Running, told: str, named: Named, say: _Voice) -> int:
         say(str(error))
         return 1
     if not story.traces:
-        say(f"no trace of {value} was stored within {STORY_WAIT_SECONDS:g} s")
+        say("\n".join([f"no trace of {value} was found within {STORY_WAIT_SECONDS:g} s", *not_told(story.untold)]))
         return 1
     print_story(story, running.outputs_file.parent / "pages")
     print_summaries(f"{len(traces)} traces of this run", traces)

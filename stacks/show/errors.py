@@ -13,3 +13,8 @@ class QueryRefusedError(QueryError):
 
 class TraceNotFoundError(QueryError):
     """The query server does not have the trace, or not yet."""
+
+
+def first_line(error: QueryError) -> str:
+    """Return the first line of an error: the place and what is wrong, without what would be right and the next command."""
+    return str(error).partition("\n")[0]

@@ -10,10 +10,11 @@ import shlex
 import time
 import urllib.error
 import urllib.request
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import unquote, urlsplit
 
-from stacks.show.errors import QueryError, QueryRefusedError, TraceNotFoundError
+from stacks.show.errors import QueryError, QueryRefusedError, TraceNotFoundError, first_line
 from stacks.show.stored import Trace, joined, parse_trace
 from tracing_lib.base.errors import explain
 
@@ -72,9 +73,10 @@ def fetch_trace(outputs: Outputs, trace_id: str, *, wait_seconds: float = 0.0) -
     """Return the trace with this id (32 hexadecimal digits), as the stores of the stack hold it now.
 
     Of two stores the second has the spans that the first lacks: a trace of before a move, or one that was cut by its begin. For up to
-    ``wait_seconds`` (default 0: one request) the request is repeated while the server is away or does not have the trace. Raises
-    ``TraceNotFoundError`` when no server has the trace at the end of that time, and ``QueryError`` when it cannot be reached, refuses the
-    request, or answers with something else than a trace.
+    ``wait_seconds`` (default 0: one request) the request is repeated while the server is away or does not have the trace. A trace that one
+    store has while another cannot be asked is returned, with a sentence in ``untold``. Raises ``TraceNotFoundError`` when no server has the
+    trace at the end of that time, and ``QueryError`` when it cannot be reached, refuses the request, or answers with something else than a
+    trace.
     """
     identifier = trace_id.strip().lower()
     if not _TRACE_ID.fullmatch(identifier) or not identifier.strip("0"):
@@ -96,7 +98,7 @@ def _url(outputs: Outputs, trace_id: str) -> str:
 
 
 def _joined(urls: Sequence[str], trace_id: str, environment: str) -> Trace:
-    """The spans of a trace in all stores. One that is away, or refuses, hides nothing that another one has."""
+    """The spans of a trace in all stores. One that is away, or refuses, hides nothing that another one has, and is told."""
     found: list[Trace] = []
     failed: list[QueryError] = []
     for url in urls:
@@ -107,7 +109,9 @@ def _joined(urls: Sequence[str], trace_id: str, environment: str) -> Trace:
     if not found:
         # Where one could not be asked, nobody knows that the trace is not there.
         raise next((error for error in failed if not isinstance(error, TraceNotFoundError)), failed[0])
-    return joined(trace_id, found)
+    silent = (error for error in failed if not isinstance(error, TraceNotFoundError))
+    untold = tuple(f"a store cannot be asked for more spans of it: {first_line(error)}" for error in silent)
+    return replace(joined(trace_id, found), untold=untold)
 
 
 def holder(outputs: Outputs, trace: Trace) -> Outputs:

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlencode
 
-from stacks.show.errors import QueryError, QueryRefusedError, TraceNotFoundError
+from stacks.show.errors import QueryError, QueryRefusedError, TraceNotFoundError, first_line
 from stacks.show.fetch import get, protocol_of, readable
 from tracing_lib.base.errors import explain
 
@@ -72,7 +72,7 @@ def find_traces(
     if not found:
         raise failed[0]
     ids, unasked = ({one for part in found for one in part[field]} for field in (0, 1))
-    return Found(tuple(sorted(ids)), tuple(sorted(unasked)), tuple(str(error).partition("\n")[0] for error in failed))
+    return Found(tuple(sorted(ids)), tuple(sorted(unasked)), tuple(map(first_line, failed)))
 
 
 def _in_store(outputs: Outputs, attributes: dict[str, str], services: Collection[str] | None, window: _Window) -> Found:

@@ -71,10 +71,14 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """The stored spans of one trace id, in order of their start, each once."""
+    """The stored spans of one trace id, in order of their start, each once.
+
+    ``untold`` is a sentence for each store that could not be asked, and that may have more of its spans.
+    """
 
     trace_id: str
     spans: tuple[Span, ...]
+    untold: tuple[str, ...] = ()
 
     @property
     def services(self) -> tuple[str, ...]:

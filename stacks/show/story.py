@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
-from stacks.show.errors import QueryError, TraceNotFoundError
+from stacks.show.errors import QueryError, TraceNotFoundError, first_line
 from stacks.show.search import Found, find_traces
 from stacks.show.stored import Span, Trace
 from stacks.show.trace import fetch
@@ -66,12 +66,19 @@ def gather(outputs: Outputs, key: str, value: str, *, since: float, until: float
     found = find_traces(outputs, {key: value}, since=since, until=until)
     traces, untold = _readable(outputs, found, wait_seconds=0)
     linked = {link.trace_id for trace in traces for span in trace.spans for link in span.links} - set(found.trace_ids)
-    absent = sorted(trace_id for trace_id in linked if not _is_stored(outputs, trace_id))
+    absent: list[str] = []
+    for trace_id in sorted(linked):
+        try:
+            fetch(outputs, trace_id, wait_seconds=0)
+        except TraceNotFoundError:
+            absent.append(trace_id)
+        except QueryError as error:
+            untold.append(f"whether trace {trace_id}, which a link names, is stored: {first_line(error)}")
     ordered = sorted(traces, key=lambda trace: trace.spans[0].start_ns)
-    return Story(f"{key} {value}", tuple(ordered), tuple(absent), untold)
+    return Story(f"{key} {value}", tuple(ordered), tuple(absent), tuple(untold))
 
 
-def _readable(outputs: Outputs, found: Found, *, wait_seconds: float) -> tuple[list[Trace], tuple[str, ...]]:
+def _readable(outputs: Outputs, found: Found, *, wait_seconds: float) -> tuple[list[Trace], list[str]]:
     """Return the traces that can be read, and a sentence for each service and trace that cannot. Raises ``QueryError`` when none can."""
     untold = [f"the store lists a service {name!r} and does not search it" for name in found.unasked]
     untold += [f"a store cannot be searched: {why}" for why in found.silent]
@@ -82,21 +89,17 @@ def _readable(outputs: Outputs, found: Found, *, wait_seconds: float) -> tuple[l
             traces.append(fetch(outputs, trace_id, wait_seconds=wait_seconds))
         except QueryError as error:
             last = error
-            untold.append(f"trace {trace_id} cannot be read: {_first_line(error)}")
+            untold.append(f"trace {trace_id} cannot be read: {first_line(error)}")
     if last is not None and not traces:
         raise last
-    return traces, tuple(untold)
+    if not found.silent and (cut := [trace for trace in traces if trace.untold]):
+        untold.append(f"{counted(len(cut), 'trace')} may lack spans: {cut[0].untold[0]}")
+    return traces, untold
 
 
-def _first_line(error: QueryError) -> str:
-    return str(error).partition("\n")[0]
-
-
-def _is_stored(outputs: Outputs, trace_id: str) -> bool:
-    try:
-        return bool(fetch(outputs, trace_id, wait_seconds=0))
-    except TraceNotFoundError:
-        return False
+def not_told(sentences: Iterable[str]) -> list[str]:
+    """Return a line for each sentence about what a store has, or may have, and does not give."""
+    return [f"not told: {sentence}" for sentence in sentences]
 
 
 def wait_for(outputs: Outputs, key: str, value: str, services: Collection[str], *, since: float, seconds: float, settled: float) -> Story:
@@ -150,7 +153,7 @@ def tell(story: Story) -> str:
 def beside(story: Story) -> list[str]:
     """Return a sentence for each thing that belongs to a story and is not in its tree."""
     also = [f"also {name}" + (f" × {count}" if count > 1 else "") for name, count in asides(story).items()]
-    return also + [f"not told: {sentence}" for sentence in story.untold]
+    return also + not_told(story.untold)
 
 
 def everything(outputs: Outputs, services: Collection[str], *, since: float) -> list[Trace]:

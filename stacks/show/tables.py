@@ -12,7 +12,7 @@ from rich.text import Text
 
 from stacks.environment.units import printable
 from stacks.show.page import write_page
-from stacks.show.story import beside, joined, summaries, tell
+from stacks.show.story import beside, joined, not_told, summaries, tell
 from stacks.show.trace import links, render_tree
 from stacks.show.walk import services
 
@@ -121,7 +121,7 @@ def print_trace(outputs: Outputs, trace: Trace, pages: Path) -> None:
     for row in services(trace):
         table.add_row(row.service, str(row.spans), str(row.errors), f"{row.own_milliseconds:.1f} ms")
     where = [Text(f"{word:<4} {url}") for word, url in links(outputs, trace, pages)]
-    _print(Text(render_tree(trace)), table, *where)
+    _print(Text(render_tree(trace)), table, *where, *map(Text, not_told(trace.untold)))
 
 
 def print_story(story: Story, pages: Path) -> None:

@@ -41,7 +41,7 @@ def links(outputs: Outputs, trace: Trace, pages: Path) -> Iterator[tuple[str, st
     if _has_interface(outputs.ui_url):
         yield "ui", outputs.trace_url(trace_id)
     else:
-        yield "page", write_page(trace, pages).as_uri()
+        yield "page", write_page(trace, pages, beside=[f"not told: {sentence}" for sentence in trace.untold]).as_uri()
     yield "api", f"{outputs.query_url}/api/v3/traces/{trace_id}"
 
 

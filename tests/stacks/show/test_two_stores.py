@@ -10,6 +10,7 @@ import pytest
 from stacks.show.errors import QueryError, TraceNotFoundError
 from stacks.show.fetch import fetch_trace, holder, reached, stores
 from stacks.show.search import find_traces
+from stacks.show.story import gather
 from tests.stacks.show.query_server import TRACE_ID, query_server
 from tests.tracing_lib.samples import mapping
 from tracing_lib.contract.outputs import Outputs
@@ -73,6 +74,54 @@ def test_a_search_finds_what_either_store_has_and_tells_of_one_that_is_silent() 
             found = find_traces(outputs_of(one, other), {}, since=1, until=2, services=["portal"])
             assert found.trace_ids == ("a" * 32, "b" * 32)
             assert "status 503" in found.silent[0]
+
+
+def test_a_trace_of_which_one_store_may_have_more_says_so() -> None:
+    with query_server(spans(1)) as (one, _):
+        for other_answer, told in (
+            ((503, b""), "status 503"),
+            ((401, b""), "status 401"),
+            ((200, b"<html>"), "something else than a trace"),
+        ):
+            with query_server(other_answer) as (other, _):
+                (sentence,) = fetch_trace(outputs_of(one, other), TRACE_ID).untold
+                assert sentence.startswith("a store cannot be asked for more spans of it: ")
+                assert told in sentence
+                assert fetch_trace(outputs_of(other, one), TRACE_ID).untold == (sentence,)
+        for other_answer in (NOT_THERE, spans(2)):
+            with query_server(other_answer) as (other, _):
+                assert fetch_trace(outputs_of(one, other), TRACE_ID).untold == (), "both were asked"
+
+
+def found(trace_id: str) -> Answer:
+    return 200, json.dumps({"traces": [{"traceID": trace_id, "startTimeUnixNano": str(2 * 10**9)}]}).encode()
+
+
+def linking(to: str) -> Answer:
+    """A trace with a span that links to another one."""
+    span = {"traceId": TRACE_ID, "spanId": "1" * 16, "name": "1", "links": [{"traceId": to, "spanId": "2" * 16}]}
+    return 200, json.dumps({"trace": {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}}).encode()
+
+
+def test_a_story_goes_on_without_a_store_that_went_away_and_tells_what_it_lacks() -> None:
+    with (
+        query_server(found(TRACE_ID), linking("b" * 32), NOT_THERE) as (one, _),
+        query_server((200, b'{"traces": []}'), (503, b"")) as (other, _),
+    ):
+        outputs = outputs_of(one, other, backend="tempo").model_copy(update={"backend": "tempo"})
+        story = gather(outputs, "order", "1", since=1, until=3)
+    assert [trace.trace_id for trace in story.traces] == [TRACE_ID]
+    assert story.absent == (), "the store that is away may have it"
+    cut, linked = story.untold
+    assert cut.startswith("1 trace may lack spans: a store cannot be asked for more spans of it: ")
+    assert linked.startswith(f"whether trace {'b' * 32}, which a link names, is stored: ")
+
+
+def test_a_story_of_a_store_that_is_silent_tells_of_it_once() -> None:
+    with query_server(found(TRACE_ID), linking(TRACE_ID)) as (one, _), query_server((503, b"")) as (other, _):
+        outputs = outputs_of(one, other, backend="tempo").model_copy(update={"backend": "tempo"})
+        (sentence,) = gather(outputs, "order", "1", since=1, until=3).untold
+    assert sentence.startswith("a store cannot be searched: ")
 
 
 def test_a_store_whose_api_is_not_known_is_not_asked() -> None:
