@@ -12,45 +12,20 @@ import re
 import sys
 from dataclasses import asdict
 
+from components.documents.keys import APART, CREDENTIALS, PERSONAL, camel_case, separate
 from components.workload import PrivacyRule
 
 PRIVACY_RULES: tuple[PrivacyRule, ...] = (
-    PrivacyRule(
-        "credential-keys",
-        "key",
-        r"(?i)(^|[._-])(password|passwd|secret|authorization|cookie|api[_-]?key|private[_-]?key|mnemonic|(access|refresh|id|auth)[_-]?token)($|[._-])",
-        "attributes that are named after a credential",
-    ),
-    PrivacyRule(
-        "personal-keys",
-        "key",
-        r"(?i)(^|[._-])(e-?mail|phone|(first|last|full|given|family)[_-]?name|birth[_-]?(date|day)|date[_-]?of[_-]?birth|street|postcode|passport"
-        r"|document[_-]?number|ssn|social[_-]?security([_-]?number)?|iban|credit[_-]?card([_-]?number)?|card[_-]?number)($|[._-])",
-        "attributes that are named after personal data",
-    ),
+    PrivacyRule("credential-keys", "key", separate(CREDENTIALS), "attributes that are named after a credential"),
+    PrivacyRule("personal-keys", "key", separate(PERSONAL), "attributes that are named after personal data"),
     PrivacyRule(
         "credential-words",
         "key",
-        r"(?i)pass(word|wd|phrase)|mnemonic|credential|seed[_-]?phrase|priv[_-]?key|auth[_-]?header"
-        r"|(^|[._-])(secret|api[_-]?key|private[_-]?key|cookie|authorization|(user|db|admin|smtp)[._-]?pass|pwd|jwt|pin|cvv|cvc)s?[0-9]*($|[._-])",
+        rf"(?i)pass{APART}?(word|wd|phrase)|mnemonic|credential|seed{APART}?phrase|priv{APART}?key|auth{APART}?header",
         "attributes whose names hold a word that names nothing but a credential",
     ),
-    PrivacyRule(
-        "credential-camel-case",
-        "key",
-        r"((^|[._-])(secret|cookie|authorization|apiKey|privateKey|signingKey|accessKey|(access|refresh|id|auth|bearer|session|api|user)Token)"
-        r"|Secret|Cookie|Authorization|Pwd|Jwt|JWT|(Api|API|Private|Signing|Access)_?Key|(Access|Refresh|Id|ID|Auth|Bearer|Session|Api|API|User)_?Token)"
-        r"s?($|[._0-9A-Z-])",
-        "attributes that are named after a credential in camel case",
-    ),
-    PrivacyRule(
-        "personal-camel-case",
-        "key",
-        r"((^|[._-])(email|phone|street|postcode|passport|(first|last|full|given|family)Name|birth(Date|Day)|dateOfBirth|documentNumber|creditCard|cardNumber|socialSecurity)"
-        r"|E[Mm]ail|Phone|Street|Postcode|Passport|(First|Last|Full|Given|Family)Name|Birth(Date|day|Day)|DateOfBirth|DocumentNumber|CreditCard|CardNumber|SocialSecurity|Ssn|SSN|Iban|IBAN)"
-        r"s?($|[._0-9A-Z-])",
-        "attributes that are named after personal data in camel case",
-    ),
+    PrivacyRule("credential-camel-case", "key", camel_case(CREDENTIALS), "attributes that are named after a credential in camel case"),
+    PrivacyRule("personal-camel-case", "key", camel_case(PERSONAL), "attributes that are named after personal data in camel case"),
     PrivacyRule("private-key", "value", r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)", "keys in PEM"),
     PrivacyRule("bearer", "value", r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/-]{8,}=*", "credentials of an Authorization header"),
     PrivacyRule("jwt", "value", r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*)?", "JSON web tokens"),

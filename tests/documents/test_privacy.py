@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from components.documents import wall
+from components.documents import keys, wall
 from components.documents.attributes import PRIVACY_RULES, any_of, patterns
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ CAUGHT_KEYS = [
     ("credential-keys", "http.request.header.set-cookie"),
     ("credential-keys", "user.api_key"),
     ("credential-keys", "X-Api-Key"),
-    ("credential-keys", "wallet.mnemonic"),
+    ("credential-words", "wallet.mnemonic"),
     ("credential-keys", "oauth.access_token"),
     ("credential-keys", "refresh-token"),
     ("credential-keys", "signer.private_key"),
@@ -118,12 +118,12 @@ CAUGHT_KEYS = [
     ("personal-keys", "veid.document_number"),
     ("personal-keys", "veid.birth_date"),
     ("personal-keys", "address.street"),
-    ("credential-words", "user_pass"),
+    ("credential-keys", "user_pass"),
     ("credential-words", "seedPhrase"),
     ("credential-words", "privkey"),
     ("credential-words", "authHeader"),
-    ("credential-words", "session.jwt"),
-    ("credential-words", "card.pin"),
+    ("credential-keys", "session.jwt"),
+    ("credential-keys", "card.pin"),
     ("credential-camel-case", "dbPwd"),
     ("credential-camel-case", "userTokens"),
     ("personal-keys", "ssn"),
@@ -135,7 +135,7 @@ CAUGHT_KEYS = [
     ("credential-words", "DBPASSWORD"),
     ("credential-words", "userpasswd2"),
     ("credential-words", "sshPassphraseOld"),
-    ("credential-words", "http.request.header.cookies"),
+    ("credential-keys", "http.request.header.cookies"),
     ("credential-words", "aws.credentials.file"),
     ("credential-camel-case", "clientSecret"),
     ("credential-camel-case", "secretKey"),
@@ -197,7 +197,45 @@ LEFT_KEYS = [
     "fullNameless",
     "publicKey",
     "keyName",
+    "gen_ai.usage.output_tokens",
+    "token_count",
+    "next_page_token",
+    "partition.key",
+    "accessible_key",
+    "pinned",
+    "pipeline",
+    "SPIN_COUNT",
+    "SHIPPING_CITY",
+    "VOICEMAIL",
+    "userPassed",
+    "validTokens",
 ]
+
+
+def spelled(words: list[str]) -> list[str]:
+    """A name in every spelling, alone and among other words."""
+    capitals = [word.capitalize() for word in words]
+    small, camel, pascal = "".join(words), words[0] + "".join(capitals[1:]), "".join(capitals)
+    joined = [sign.join(words) for sign in "_-./"]
+    apart = [*joined, *map(str.upper, joined), "-".join(capitals), small, small.upper(), camel]
+    among = [f"x{sign}{name}{sign}of_last_year" for name in apart for sign in "_-./"] + [f"{name}s2" for name in apart]
+    return [*apart, *among, pascal, f"{camel}Hash", f"their{pascal}", f"their{pascal}s", f"x.their{pascal}2OfLastYear"]
+
+
+@pytest.mark.parametrize("words", [*keys.names(keys.CREDENTIALS), *keys.names(keys.PERSONAL)], ids="_".join)
+def test_a_name_is_caught_in_every_spelling(words: list[str]) -> None:
+    rules = [re.compile(pattern) for pattern in patterns("key")]
+    assert [key for key in spelled(words) if not any(rule.search(key) for rule in rules)] == []
+
+
+@pytest.mark.parametrize("word", sorted(keys.ABBREVIATED))
+def test_an_abbreviation_is_caught_in_capitals_and_not_within_a_word(word: str) -> None:
+    rules = [re.compile(pattern) for pattern in patterns("key")]
+    for words in (each for each in [*keys.names(keys.CREDENTIALS), *keys.names(keys.PERSONAL)] if each[0] == word):
+        capitals = "".join([word.upper(), *(other.capitalize() for other in words[1:])])
+        for key in (f"their{capitals}", f"their{''.join(words).upper()}Hash", f"x.{capitals}OfLastYear"):
+            assert any(rule.search(key) for rule in rules), key
+        assert not any(rule.search(f"X{capitals.upper()}Q_COUNT") for rule in rules)
 
 
 def rule(name: str) -> re.Pattern[str]:

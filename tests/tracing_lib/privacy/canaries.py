@@ -192,10 +192,10 @@ MAKERS: dict[str, Callable[[random.Random], Canary]] = {
 """One maker for each value rule of the library."""
 
 KEYS: dict[str, tuple[str, ...]] = {
-    "credential-keys": ("virtengine.fuzz.access_token", "virtengine.fuzz.refresh_token"),
-    "personal-keys": ("virtengine.fuzz.first_name", "virtengine.fuzz.birth_date"),
-    "credential-words": ("virtengine.fuzz.dbpassword", "virtengine.fuzz.api_keys"),
-    "credential-camel-case": ("virtengine.fuzz.clientSecret", "virtengine.fuzz.sessionToken"),
+    "credential-keys": ("virtengine.fuzz.PRIVATE_KEY", "virtengine.fuzz.REFRESH_TOKEN"),
+    "personal-keys": ("virtengine.fuzz.FIRST_NAME", "virtengine.fuzz.BIRTH_DATE"),
+    "credential-words": ("virtengine.fuzz.dbpassword", "virtengine.fuzz.seed_phrase"),
+    "credential-camel-case": ("virtengine.fuzz.clientSecret", "virtengine.fuzz.sessionTokenHash"),
     "personal-camel-case": ("virtengine.fuzz.customerEmail", "virtengine.fuzz.homePhones"),
 }
 """Keys that no other than this key rule of the library finds."""
