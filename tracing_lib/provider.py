@@ -233,6 +233,7 @@ def _build(settings: TracingSettings, meter_provider: MeterProvider | None) -> T
         provider.add_span_processor(ConsoleTraces(beside, trace_url=url))
     poller = None
     if processor is not None:
+        processor.provider = provider
         provider.add_span_processor(processor)
         observe(processor, settings, meter_provider or get_meter_provider())
         if settings.strategies_url:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from opentelemetry.context import Context
-    from opentelemetry.sdk.trace import ReadableSpan, Span
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import ReadableSpan, Span, TracerProvider
 
     from tracing_lib.contract.settings import TracingSettings
     from tracing_lib.export.packing import SpanEncoder
@@ -101,7 +102,9 @@ class ExportProcessor(SpanProcessor):
         self.refusing = False
         """Whether the collector says, at present, that it has too much to do."""
         self._report: ShutdownReport | None = None
-        self._forked_at = 0
+        self.provider: TracerProvider | None = None
+        """Provider of the spans. Its resource is another object in each process, so it tells a span that began before a fork."""
+        self._of_parents: list[Resource] = []
         self.queue = SpanQueue(settings.queue_bytes, settings.queue_size)
         self.count_start = self.queue.start
         """Counts a sampled span that starts, as ``on_start`` does."""
@@ -140,7 +143,8 @@ class ExportProcessor(SpanProcessor):
 
     def _in_child(self) -> None:
         self.queue.reset()
-        self._forked_at = time.time_ns()
+        if self.provider is not None:
+            self._of_parents.append(self.provider.resource)  # the provider renews it later
         if self._report is None:
             self._begin()
         else:
@@ -187,7 +191,7 @@ class ExportProcessor(SpanProcessor):
         with self._encoding:
             for _ in range(min(most, len(pending))):
                 span = pending.popleft()
-                if self._forked_at and not self._is_ours(span):
+                if self._of_parents and not self._is_ours(span):
                     continue
                 failed = span.status.status_code is StatusCode.ERROR
                 if not failed and queue.refuses():
@@ -208,10 +212,10 @@ class ExportProcessor(SpanProcessor):
                 self._drop(self.pending.pop(), reason)
 
     def _is_ours(self, span: ReadableSpan) -> bool:
-        """Whether a span started here, and not before the fork in the parent, which sends it."""
-        started = span.start_time
-        # A service may have given anything for a time. Such a span is found unencodable, and must not end the export thread.
-        return not isinstance(started, int) or started >= self._forked_at
+        """Whether a span began here, and not before a fork in the parent, which sends it."""
+        # The SDK keeps the resource where it cannot join it with another of the child's: better twice than not at all.
+        own = self.provider and self.provider.resource
+        return span.resource is own or all(span.resource is not resource for resource in self._of_parents)
 
     def _drop(self, span: ReadableSpan, reason: str) -> None:
         if self._is_ours(span):

@@ -22,9 +22,8 @@ class Pipeline:
     count_start: Callable[[], int] | None
 
 class Origin:
+    tracer: SdkTracer
     def __init__(self, tracer: SdkTracer, pipeline: Pipeline, room: int) -> None: ...
-    @property
-    def tracer(self) -> SdkTracer: ...
     @property
     def pipeline(self) -> Pipeline: ...
     @property

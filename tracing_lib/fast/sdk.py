@@ -17,7 +17,7 @@ PRIVATE: Final = {
     "opentelemetry.attributes.BoundedAttributes": ("_dict", "_immutable"),
     "opentelemetry.sdk.trace": ("_Span",),
     "opentelemetry.sdk.trace.SpanProcessor": ("_on_ending",),
-    "opentelemetry.sdk.trace.TracerProvider": ("_active_span_processor",),
+    "opentelemetry.sdk.trace.TracerProvider": ("_active_span_processor", "_handle_fork"),
     "opentelemetry.sdk.trace.Tracer": ("_instrumentation_scope", "_span_limits", "_tracer_config", "_tracer_metrics"),
     "opentelemetry.sdk.trace._Span": (
         "_attributes",

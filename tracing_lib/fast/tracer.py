@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from random import getrandbits
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
@@ -303,6 +304,14 @@ class FastTracerProvider(TracerProvider):
         else:
             pipeline.direct = None
         self._alone = False
+
+    def _handle_fork(self) -> None:
+        """Renew what the SDK renews in a child, and leave spans that began before the fork the resource of the parent, as the SDK does."""
+        before = {tracer: copy(tracer) for tracer in self._fast}
+        super()._handle_fork()
+        for tracer, fast in self._fast.items():
+            fast._origin.tracer = before[tracer]
+            fast._origin = origin_of(tracer, self._pipeline)
 
     def get_tracer(self, *positional: Any, **named: Any) -> trace.Tracer:  # noqa: ANN401  the interface's
         """Return a tracer, as ``opentelemetry.trace.TracerProvider`` has it."""

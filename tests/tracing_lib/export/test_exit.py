@@ -210,6 +210,42 @@ def test_a_span_that_is_open_at_a_fork_is_sent_once_by_the_process_that_began_it
     assert collector.names == ["of the child", "order"]
 
 
+TIMES_AT_FORK = """
+with tracer.start_as_current_span("parent's"):
+    pass
+open_ = [tracer.start_span(f"parent's {days} days", start_time=time.time_ns() + days * 86_400 * 10**9) for days in (-1, 0, 1)]
+child = os.fork()
+if child == 0:
+    for days in (-1, 0, 1):
+        tracer.start_span(f"child's {days} days", start_time=time.time_ns() + days * 86_400 * 10**9).end()
+    tracing.tracer("new").start_span("child's new").end()
+    below = os.fork()
+    if below == 0:
+        tracer.start_span("grandchild's", start_time=1).end()
+        [each.end() for each in open_]
+        sys.exit(0)
+    [each.end() for each in open_]
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(below, 0)[1]))
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+[each.end() for each in open_]
+"""
+
+
+@pytest.mark.parametrize("fast", ["on", "off"])
+@pytest.mark.parametrize("processors", ["", "class Other(SpanProcessor): pass\ntracing.provider.add_span_processor(Other())"])
+def test_a_span_is_sent_once_by_who_began_it_whatever_its_start_time(
+    fast: str, processors: str, http_collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIRTENGINE_TRACING_FAST", fast)
+    program = f"from opentelemetry.sdk.trace import SpanProcessor\n{processors}\n{TIMES_AT_FORK}"
+    code, _, said = finish(start(program, http_collector.url, "http/protobuf"))
+    assert (code, [line for line in said.splitlines() if "spans" in line and "more cost" not in line]) == (0, [])
+    named = ("-1 days", "0 days", "1 days")
+    assert http_collector.names == sorted(
+        ["parent's", *(f"{who} {days}" for who in ("parent's", "child's") for days in named), "child's new", "grandchild's"]
+    )
+
+
 FORKS = {
     "os.fork": """
     child = os.fork()

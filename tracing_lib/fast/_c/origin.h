@@ -54,7 +54,7 @@ static PyTypeObject PipelineType = {
 
 typedef struct {
     PyObject_HEAD
-    PyObject *tracer;   /* the SDK's */
+    PyObject *tracer;   /* the SDK's; of spans that began before a fork a copy of it as it was then */
     PyObject *pipeline; /* a Pipeline */
     Py_ssize_t room;    /* attributes that a span may have; 0 where their length is limited, which the SDK sees to */
 } Origin;
@@ -102,7 +102,7 @@ origin_new(PyTypeObject *type, PyObject *args, PyObject *named)
 }
 
 static PyMemberDef origin_members[] = {
-    {"tracer", T_OBJECT_EX, offsetof(Origin, tracer), READONLY, NULL},
+    {"tracer", T_OBJECT_EX, offsetof(Origin, tracer), 0, NULL},
     {"pipeline", T_OBJECT_EX, offsetof(Origin, pipeline), READONLY, NULL},
     {"room", T_PYSSIZET, offsetof(Origin, room), READONLY, NULL},
     {NULL},
