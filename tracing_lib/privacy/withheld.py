@@ -20,6 +20,7 @@ _MOST_KEYS: Final = 256
 """Keys that are told apart. A service that makes keys from its input has more, all of which count as ``OTHERS``."""
 OTHERS: Final = "(others)"
 """Stands for keys that are no names, which may hold what they are about, and for those beyond the first 256."""
+_UNDECLARED: Final = "it is not declared"
 _PERSONS: Final = ("user.", "enduser.", "client.")
 
 
@@ -47,17 +48,20 @@ class WithheldAttributes:
 
     def add(self, key: str, value: object) -> None:
         """Count an attribute that stays."""
-        (self._by_key.get(key) or self._first(key, value)).count += 1
+        found = self._by_key.get(key) or self._first(key, value)
+        found.count += 1
+        if found.why is _UNDECLARED and self._registry.get(key) is not None:
+            found.why, found.then = self._why(key, value)  # the declaration was not enough
+            self._news.append(found)
 
     def _first(self, key: str, value: object) -> Withheld:
         shown = len(key) <= _LONGEST_KEY and _KEY.fullmatch(key) and not IDENTIFYING.search(key) and not self._rules.found(key)
         if not shown or len(self._by_key) >= _MOST_KEYS:
             key, value = OTHERS, None
-        if key in self._by_key:
-            return self._by_key[key]
-        found = self._by_key[key] = Withheld(key, *self._why(key, value))
-        self._news.append(found)
-        return found
+        if key not in self._by_key:
+            self._by_key[key] = Withheld(key, *self._why(key, value))
+            self._news.append(self._by_key[key])
+        return self._by_key[key]
 
     def _why(self, key: str, value: object) -> tuple[str, str]:
         if key == OTHERS:
@@ -65,15 +69,17 @@ class WithheldAttributes:
         if self._rules.key(key):
             return "a privacy rule forbids the key", "" if key in STAYING else "use a key that does not name a credential or a person"
         declared = self._registry.get(key)
-        if declared is None:
-            return "it is not declared", "" if key in STAYING else line(key, value)
-        if declared.privacy is Privacy.DROP:
+        if declared is not None and declared.privacy is Privacy.DROP:
             return "it is declared to stay", ""
-        shape = f"Shape.{declared.shape.name}"
-        return (
-            f"a value has not its shape, {shape}, or a privacy rule finds something in it",
-            f"give it a value of {shape}, or use another key",
-        )
+        if not any(isinstance(each, bool | int | float | str) for each in (value if isinstance(value, list | tuple) else (value,))):
+            why, then = "it holds no text, number or flag", "give it one: of bytes their hex(), of a mapping an attribute for each entry"
+        elif declared is None:
+            why, then = _UNDECLARED, line(key, value)
+        else:
+            shape = f"Shape.{declared.shape.name}"
+            why = f"a value has not its shape, {shape}, or a privacy rule finds something in it"
+            then = f"give it a value of {shape}, or use another key"
+        return why, "" if declared is None and key in STAYING else then
 
     def counts(self) -> dict[str, int]:
         """Return how many attributes of each key stayed."""
@@ -91,8 +97,7 @@ class WithheldAttributes:
 
 def line(key: str, value: object) -> str:
     """Return the line of Python that declares an attribute which has such values."""
-    if isinstance(value, list | tuple):
-        value = value[0] if value else ""
+    value = value[0] if value and isinstance(value, list | tuple) else value
     parts = [f'"{key}"', '"what it means"']
     shape = _shape(value)
     if shape is not Shape.ID:

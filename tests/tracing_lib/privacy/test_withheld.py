@@ -117,6 +117,36 @@ def test_the_line_that_is_told_lets_the_attribute_leave(key: str, value: object,
     assert wall.withheld.news() == []
 
 
+@pytest.mark.parametrize("value", [b"x", {"a": 1}, [b"x"], [{"a": 1}], [], None])
+def test_of_a_value_that_no_declaration_lets_leave_none_is_told(value: Any) -> None:  # noqa: ANN401  what a service may give
+    wall = policy()
+    for _ in range(2):
+        wall.withheld.add("of.bytes", value)
+        assert wall.attribute("of.bytes", value) is None
+        (found,) = wall.withheld.all()
+        assert (found.why, "declare" in found.then, "hex()" in found.then) == (NO_VALUE, False, True)
+        if wall.registry.get("of.bytes") is None:
+            assert NO_VALUE in wall.withheld.news()[0]
+            wall.registry.declare(Attribute("of.bytes", "Declared nevertheless."))
+    assert wall.withheld.news() == []
+
+
+NO_VALUE = "it holds no text, number or flag"
+
+
+def test_a_declaration_that_does_not_let_an_attribute_leave_is_followed_by_other_advice() -> None:
+    wall = policy()
+    sent(wall, {"count": "many"})
+    assert "declare" in wall.withheld.news()[0]
+    wall.registry.declare(Attribute("count", "How many.", Shape.NUMBER))
+    sent(wall, {"count": "many"})
+    sent(wall, {"count": "many"})
+    (told,) = wall.withheld.news()
+    (found,) = wall.withheld.all()
+    assert told.endswith(found.then)
+    assert ("Shape.NUMBER" in found.then, "declare" in found.then, found.count) == (True, False, 3)
+
+
 def test_an_attribute_of_a_person_is_advised_to_leave_as_a_digest() -> None:
     wall = policy()
     sent(wall, {"user.id": "jane-7"})
