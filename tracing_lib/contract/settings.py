@@ -170,9 +170,7 @@ class TracingSettings(Model):
 def _outputs(outputs: Outputs | Mapping[str, object] | str | os.PathLike[str]) -> Outputs:
     if isinstance(outputs, Outputs):
         return outputs
-    if isinstance(outputs, Mapping):
-        return Outputs.parse(dict(outputs))
-    return Outputs.read(Path(outputs))
+    return Outputs.parse(dict(outputs)) if isinstance(outputs, Mapping) else Outputs.read(Path(outputs))
 
 
 def _wrong_settings(error: ValidationError, places: Mapping[str, str]) -> str:

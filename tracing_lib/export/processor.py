@@ -213,8 +213,7 @@ class ExportProcessor(SpanProcessor):
 
     def _is_ours(self, span: ReadableSpan) -> bool:
         """Whether a span began here, and not before a fork in the parent, which sends it."""
-        # The SDK keeps the resource where it cannot join it with another of the child's: better twice than not at all.
-        own = self.provider and self.provider.resource
+        own = self.provider and self.provider.resource  # the parent's still, where the SDK cannot join it with that of the child
         return span.resource is own or all(span.resource is not resource for resource in self._of_parents)
 
     def _drop(self, span: ReadableSpan, reason: str) -> None:

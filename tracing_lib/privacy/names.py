@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from itertools import groupby
+from itertools import groupby, pairwise
+from string import punctuation
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -29,6 +30,7 @@ IDENTIFYING: Final = re.compile(
     r"|(0x)?(?=[a-fA-F]*[0-9])[0-9a-fA-F]{12,}"  # a digest
     r"|[A-Za-z]*([0-9]+[A-Za-z]+){2,}[0-9]+[A-Za-z0-9]*"  # letters and digits in turn, as in base 32, 58 and 64
     r"|(?<![A-Za-z0-9/+])(?=[A-Za-z/+]*[0-9])(?![A-Za-z0-9/+]{0,32}[a-z]{8})[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+])"  # 30 bytes in base 64
+    r"|([0-9a-fA-F]{2}[:-]){5}[0-9a-fA-F]{2}"  # the address of a network interface
     r"|[0-9]{5,}"
 )
 """An identifier inside a name. A name that has one belongs to one object, not to a kind of object."""
@@ -36,18 +38,22 @@ ID: Final = re.compile(r"(?=[^0-9]*[0-9])[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
 """An identifier made by a program."""
 _PARAMETER: Final = re.compile(r"\{[A-Za-z_][A-Za-z0-9_:.*-]{0,39}\}|<[A-Za-z0-9_:]{1,40}>|:[a-z][A-Za-z0-9_]{0,39}|\*{1,2}|\{\}")
 _LITERAL: Final = re.compile(r"[a-z][a-z._~-]{0,39}|v[0-9]{1,2}((alpha|beta)[0-9]{1,2})?|[A-Z][A-Za-z]{2,39}(?=:)")
-_PLAIN: Final = re.compile(r"[\w.~$:,()*-]{0,60}|@")
-"""The part of a segment of a route beside its parameters."""
-_NUMBER_OF_A_STEP: Final = re.compile(r"[0-9]{1,2}")
+_PLAIN: Final = re.compile(r"[\w.~$:,()*-]*|[!-/:-@[-^`{-~]{0,8}\w*([!-/:-?[-^`{-~]([a-z_]+[0-9]{0,3}|[0-9]{1,3}[a-z_]{0,3})?)*")
+"""A segment of a route beside its parameters. Behind a rare sign (``/it's``) a word with a capital may be of a person or a password."""
+_QUERY: Final = re.compile(r"(?<!\()\?")  # not in a group of a route that is a regular expression
 _SHORT_NUMBER: Final = re.compile(r"[0-9]{1,4}")
 _WORD: Final = re.compile(r"[a-z]+")
 _COMPOUND: Final = re.compile(r"[A-Z][a-z]+([A-Z][a-z]*)+|[a-z]+([A-Z][a-z]*)+|[A-Z]{1,4}")
 """A name of several words in one, as code has them (``PlaceOrder``, ``placeOrder``), or an abbreviation (``GPU``)."""
-_NUMBERED: Final = re.compile(r"[a-z]+[0-9]{1,2}[a-z]?|sha(256|384|512)")
-"""A word with a number, such as ``oauth2``, ``s3`` and ``k8s``."""
+_NUMBERED: Final = re.compile(r"[a-z]{1,24}[0-9]{1,3}[a-z]?|[0-9]{1,3}[a-z]{0,3}")
+"""A number, perhaps with a word or a unit, such as ``h264``, ``k8s``, ``30s`` and ``1st``."""
+_FEW_NUMBERS: Final = re.compile(r"(?=([^0-9]*[0-9]){0,4}[^0-9]*$)[^0-9]*([0-9]+[^0-9]*){0,3}|v[0-9]{1,3}(\.[0-9]{1,3}){0,3}")
+"""A word with at most three numbers, of four digits together, or a version. An IP address and a date have more."""
+_DIGITS: Final = re.compile(r"[^\w\s]*[0-9][0-9\W]*")
 _LONGEST_WORD: Final = 24
 _AROUND: Final = "()[]\"'`"
-_SIGNS: Final = frozenset("-.:/_<>=+&|")
+_SIGNS: Final = frozenset(punctuation) - {MASK}
+_BETWEEN: Final = re.compile(r"[-_.:/+#%~<>]")
 _AFTER: Final = ",.;:!?…"
 _KEPT: Final = frozenset(["Lo", "Lm", "Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "Sm", "Sc", "Sk", "So"])
 """Categories of Unicode: letters without capitals, punctuation and signs. Others are cased letters, digits, and controls."""
@@ -56,8 +62,8 @@ _JOINERS: Final = "\u200c\u200d"
 
 
 def route(path: str) -> str:
-    """Return the template of a route, with ``{}`` for each segment that holds an identifier or characters that no route is written with."""
-    return "/".join(_segment(part) for part in path.partition("?")[0].split("/")) or "/"
+    """Return the template of a route, with ``{}`` for each segment that holds an identifier or what no route is written with."""
+    return "/".join(_segment(part) for part in _QUERY.split(path)[0].split("/")) or "/"
 
 
 def _segment(part: str) -> str:
@@ -72,12 +78,8 @@ def path(requested: str, registry: Registry) -> str:
 
 
 def _known_segment(part: str, registry: Registry) -> str:
-    if not part or _PARAMETER.fullmatch(part):
-        return part
-    if not _LITERAL.fullmatch(part):
-        return HOLE
-    version = part[0] == "v" and part[1].isdigit() if len(part) > 1 else False
-    return part if version or all(map(registry.knows_word, _WORD.findall(part))) else HOLE
+    literal = _LITERAL.fullmatch(part) and (part[1:2].isdigit() or all(map(registry.knows_word, _WORD.findall(part))))
+    return part if literal or not part or _PARAMETER.fullmatch(part) else HOLE
 
 
 def url(full: str, registry: Registry) -> str | None:
@@ -114,18 +116,21 @@ def span_name(name: str, registry: Registry) -> str:
     if len(words) == 2 and words[0] in _VERBS:  # noqa: PLR2004
         return f"{words[0]} {_code(words[1], registry)}"
     kept = [_worded(word, registry) for word in words]
+    for at, pair in enumerate(pairwise(words)):
+        if all(map(_DIGITS.fullmatch, pair)):  # one number that is written in groups, such as a telephone's
+            kept[at : at + 2] = MASK, MASK
     if words and _begins_a_sentence(*words[:2]):
         kept[0] = words[0]
     return " ".join(kept) or MASK
 
 
 def _begins_a_sentence(first: str, second: str = "") -> bool:
-    # A full name has two capitals.
-    return first.istitle() and first.rstrip(_AFTER).isalpha() and not second.lstrip(_AROUND)[:1].isupper()
+    return first.istitle() and first.rstrip(_AFTER).isalpha() and not second.lstrip(_AROUND)[:1].isupper()  # as of a full name
 
 
 def _path(asked: str, registry: Registry) -> str:
-    return route(asked) if "{" in asked or "<" in asked or registry.knows_route(asked) else path(asked, registry)
+    template = route(asked)
+    return template if "{" in asked or "<" in asked or registry.knows_route(template) else path(asked, registry)
 
 
 def _code(word: str, registry: Registry) -> str:
@@ -167,16 +172,15 @@ class _Kept:
 def _is_code(word: str, registry: Registry) -> bool:
     letters = word if word.isascii() else "".join(each for each in word if unicodedata.category(each)[0] != "M")
     bare = letters.strip(_AROUND).rstrip(_AFTER).strip(_AROUND)
-    parts = [part for part in re.split(r"[-_.:/]", bare) if part]
-    alone = len(parts) == 1
-    return bool(parts) and not IDENTIFYING.search(bare) and all(_is_word(part, registry, alone=alone) for part in parts)
+    parts = [part for part in _BETWEEN.split(bare) if part]
+    return bool(parts and _FEW_NUMBERS.fullmatch(bare)) and not IDENTIFYING.search(bare) and all(_is_word(part, registry) for part in parts)
 
 
-def _is_word(part: str, registry: Registry, *, alone: bool) -> bool:
+def _is_word(part: str, registry: Registry) -> bool:
     if part.replace("'", "").isalpha():
         short = len(part) <= _LONGEST_WORD
         return short and (part == part.lower() != part.upper() or bool(_COMPOUND.fullmatch(part)) or registry.knows_word(part.lower()))
-    return bool(_NUMBERED.fullmatch(part) or (alone and _NUMBER_OF_A_STEP.fullmatch(part)))
+    return bool(_NUMBERED.fullmatch(part))
 
 
 def phrase(text: str, registry: Registry) -> str:

@@ -42,6 +42,7 @@ _NUMBER: Final = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,12})?")
 _SHORT_NUMBER: Final = re.compile(r"[0-9]{1,5}")
 _FLAG: Final = re.compile(r"[Tt]rue|[Ff]alse")
 _PATTERNS: Final = {Shape.ID: ID, Shape.CODE: CODE, Shape.NUMBER: _NUMBER, Shape.VERSION: _VERSION, Shape.FLAG: _FLAG, Shape.HOST: HOST}
+_UNCHANGED: Final = _PATTERNS.keys() - {Shape.CODE}
 _FLAGS: Final = frozenset({Shape.FLAG, Shape.TEXT})
 _NUMBERS: Final = frozenset({Shape.NUMBER, Shape.ID, Shape.CODE, Shape.TEXT})
 """Shapes that allow numbers."""
@@ -119,12 +120,7 @@ class PrivacyPolicy:
         declared = self.registry.get(key)
         if declared is None or declared.privacy is Privacy.DROP or self.rules.key(key):
             return None
-        if (
-            declared.privacy is Privacy.KEEP
-            and declared.shape in _PATTERNS
-            and declared.shape is not Shape.CODE
-            and key not in _IDS_OR_WORDS
-        ):
+        if declared.privacy is Privacy.KEEP and declared.shape in _UNCHANGED and key not in _IDS_OR_WORDS:
             self._patterns[key] = _PATTERNS[declared.shape]
         if isinstance(value, Scalar):
             return self._scalar(declared, value)
@@ -140,15 +136,11 @@ class PrivacyPolicy:
         if not isinstance(value, str):
             return self.number(declared.shape, value)
         fitted = self.fitted(declared, value)
-        if fitted is None or declared.shape is Shape.TEXT:
-            return fitted
-        return None if self.rules.found(fitted) else fitted
+        return None if fitted is None or (declared.shape is not Shape.TEXT and self.rules.found(fitted)) else fitted
 
     def number(self, shape: Shape, value: float) -> float | None:
         """Return the number if the shape allows numbers, else None: under another shape it could be a telephone number."""
-        if isinstance(value, bool):
-            return value if shape in _FLAGS else None
-        return value if shape in _NUMBERS else None
+        return value if shape in (_FLAGS if isinstance(value, bool) else _NUMBERS) else None
 
     def fitted(self, declared: Attribute, value: str) -> str | None:
         """Return the string in the declared shape, or None when it has another."""
@@ -157,10 +149,8 @@ class PrivacyPolicy:
             return rewritten(value[:_LONGEST_TEXT])
         if declared.shape is Shape.CHOICE:
             return value if value in declared.values else None
-        if declared.key in _IDS_OR_WORDS and CODE.fullmatch(value):
-            return value
-        if declared.shape is Shape.CODE and _SHORT_NUMBER.fullmatch(value):
-            # Status codes, such as 404 in error.type.
+        # Among codes are those of a status, such as 404 in error.type.
+        if (declared.key in _IDS_OR_WORDS and CODE.fullmatch(value)) or (declared.shape is Shape.CODE and _SHORT_NUMBER.fullmatch(value)):
             return value
         return value if _PATTERNS[declared.shape].fullmatch(value) else None
 
@@ -200,11 +190,10 @@ class PrivacyPolicy:
 
     def learn_routes(self, name: object, attributes: Mapping[str, object]) -> None:
         """Keep the route in the name of a span whose attributes say that it is one; a path that nobody matched has no such attribute."""
-        _, blank, tail = name.partition(" ") if isinstance(name, str) else ("", "", "")
-        if blank and tail.startswith("/") and not self.registry.knows_route(tail):
-            given = any(attributes.get(key) == tail for key in _TEMPLATES)
-            if given and route(tail) == tail and not self.rules.found(tail):
-                self.registry.learn_route(tail)
+        tail = name.partition(" ")[2] if isinstance(name, str) else ""
+        known = not tail.startswith("/") or self.registry.knows_route(tail)
+        if not known and any(attributes.get(key) == tail for key in _TEMPLATES) and not self.rules.found(tail):
+            self.registry.learn_route(route(tail))
 
     def _forget(self) -> None:
         """Empty the memories, because the declarations have changed."""

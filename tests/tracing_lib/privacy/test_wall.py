@@ -141,10 +141,58 @@ def test_digests_are_equal_under_one_key_and_differ_under_another() -> None:
         ("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "*"),
         ("AKIAIOSFODNN7EXAMPLE", "*"),
         ("AuthenticationServiceV2/CreateAccountTok", "AuthenticationServiceV2/CreateAccountTok"),
+        ("order 4711", "order *"),
+        ("retry #4711", "retry *"),
+        ("order a1b2c3", "order *"),
+        ("order 12ab34", "order *"),
+        ("order AB123", "order *"),
+        ("born 1985-03-02", "born *"),
+        ("born 02.03.85", "born *"),
+        ("ping 8.8.8.8", "ping *"),
+        ("ping de:ad:be:ef:1a:2b", "ping *"),
+        ("call 170 123 45 67", "call * * * *"),
+        ("call +49 170", "call * *"),
+        ("ssn 123-45-6789", "ssn *"),
+        ("mail @jane", "mail *"),
+        ("load name=jane", "load *"),
     ],
 )
 def test_of_a_name_leaves_what_is_code(name: str, left: str) -> None:
     assert PrivacyPolicy().name(name) == left
+
+
+SHORT_NUMBERS = (
+    *("wait 30s", "encode h264", "step 1/3", "retry #2", "24h rollup", "ingest 10k rows", "1st pass", "call gpt-4o", "x86_64 build"),
+    *(
+        "top-10 query",
+        "C++ build",
+        "C# build",
+        "upload v1.2",
+        "upload v1.26.10",
+        "build 2.20.0",
+        "100 % done",
+        "take 50%",
+        "utf-8 to utf-16",
+    ),
+    *(
+        "HTTP 404 page",
+        "wait 100ms",
+        "sha256 of part 3",
+        "why ?",
+        "a & b = c",
+        "run at 10:30",
+        "scale ~3x",
+        "<10ms left",
+        "30s",
+        "#2",
+        "C++",
+    ),
+)
+
+
+@pytest.mark.parametrize("name", SHORT_NUMBERS)
+def test_a_name_keeps_short_numbers_units_versions_and_signs(name: str) -> None:
+    assert PrivacyPolicy().name(name) == name
 
 
 @given(st.text())
@@ -202,6 +250,8 @@ ROUTES = (
     "/@{user}/files/{path}",
     "/søk/größen",
     "/",
+    *("/a+b/{x}", "/c++/docs/{x}", "/map;v={x}", "/e=mc2", "/x!/{y}", "/it's/{x}", "/c&d/{x}", "/Products('{id}')/name", "/a%20b/{x}"),
+    *("/users/{user_id}/@followers", "/api/{x}|{y}", f"/{'a' * 61}", "/of/(?P<year>[0-9]{4})/$"),
 )
 
 
@@ -219,6 +269,17 @@ def test_a_route_of_a_framework_is_kept_and_a_path_without_one_is_not(route: str
 
     assert [left(span) for span in spans][1:] == [True, True]
     assert policy.span(source.span("GET /jane")).name == "GET /{}", "a path that nobody matched"
+
+
+@pytest.mark.parametrize("tried", ["policy", "encoder"])
+@pytest.mark.parametrize(("given", "left"), [("/20240101/x", "/{}/x"), ("/deadbeef0123/{x}", "/{}/{x}")])
+def test_of_a_route_with_an_identifier_the_name_keeps_what_the_attribute_keeps(given: str, left: str, tried: str) -> None:
+    policy = PrivacyPolicy(Registry(library_registry()))
+    span = Source().span(f"GET {given}", attributes={"http.route": given})
+    if tried == "encoder":
+        assert recorder()[1](policy).encode(span)[1].count(left.encode()) == 2
+    sent = policy.span(span)
+    assert (sent.name, (sent.attributes or {})["http.route"]) == (f"GET {left}", left)
 
 
 def test_only_so_many_routes_are_learnt() -> None:
