@@ -208,10 +208,3 @@ print(before.verdict, fine.verdict, check.verdict, check.found, check.then, sep=
     told = 'tracing_lib.declare(tracing_lib.Attribute("order.id", "what it means"))'
     expected = ["skipped", "ok", "warning", "these stay in the process: order.id (1)", told]
     assert (done.stdout.splitlines(), done.returncode) == (expected, 0), done.stderr
-
-
-@pytest.mark.parametrize("text", ["inf", "nan", "-1", "1e300", "soon"])
-def test_a_time_to_wait_that_never_ends_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        main(["doctor", "--wait", text])
-    assert f"argument --wait: {text!r} is no time to wait; write a number of seconds from 0 on" in capsys.readouterr().err

@@ -134,7 +134,7 @@ def test_of_a_value_that_no_declaration_lets_leave_none_is_told(value: Any) -> N
 NO_VALUE = "it holds no text, number or flag"
 
 
-def test_a_declaration_that_does_not_let_an_attribute_leave_is_followed_by_other_advice() -> None:
+def test_after_a_declaration_that_was_not_enough_there_is_other_advice() -> None:
     wall = policy()
     sent(wall, {"count": "many"})
     assert "declare" in wall.withheld.news()[0]
