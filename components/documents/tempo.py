@@ -14,6 +14,8 @@ Part = dict[str, Any]
 
 
 _SHORTEST = 60
+_COMPACTED = 3600
+"""Seconds for which Tempo keeps a block that is over, or whose traces are in a larger one: its `compacted_block_retention`."""
 _CUT, _COMPLETE, _RECLAIM, _BACKOFF = 30, 60, 150, 75
 """Seconds after which Tempo cuts a block, in which it may complete one, for which searches may still read one that is over, and that its
 worker may wait before it asks for a job. A trace with a retention of a minute was found for 270 s, where this says 450."""
@@ -36,6 +38,10 @@ class Upkeep:
         """Seconds after its retention at which a trace is no longer found, at the latest: in the blocks, and in the live store."""
         in_live_store = _CUT + _COMPLETE + self.in_memory + self.cleanup + _RECLAIM
         return _CUT + max(self.retention_job + _BACKOFF + self.block_list, in_live_store - retention_seconds)
+
+    def on_disk(self, retention_seconds: int) -> int:
+        """Seconds beyond its retention for which a trace takes room: until it is found no more, until its block goes, and its copy."""
+        return self.delay(retention_seconds) + _COMPACTED + self.in_memory
 
 
 _OWN = Upkeep()

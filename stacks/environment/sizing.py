@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from components.documents.delivery import DELIVERY_BYTES
@@ -360,15 +361,26 @@ def disk_need(environment: Environment, *, kept: float | None = None) -> Need | 
     rate = spans.kept if kept is None else kept
     share = rate / spans.recorded if spans.recorded else 0.0
     per_span = stored_span_bytes(environment)
-    total = rate * per_span * retention.total_seconds()
+    longer = timedelta(seconds=on_disk(environment) - retention.total_seconds())
+    total = rate * per_span * on_disk(environment)
     needed = total / (1 - FREE_SHARE)
+    lasts = f"({format_duration(retention)} + {format_duration(longer)} until it is deleted)" if longer else format_duration(retention)
     arithmetic = (
         f"{spans.recorded:,.0f} spans/s × {format_percent(round(share, 4))} kept × {per_span:,.0f} B × "
-        f"{format_duration(retention)} = {approximate_bytes(total)}, "
+        f"{lasts} = {approximate_bytes(total)}, "
         f"with {format_percent(FREE_SHARE)} left free {approximate_bytes(needed)}"
     )
     key, provided = volume
     return Need(key, f"{format_duration(retention)} of traces", arithmetic, needed, provided)
+
+
+def on_disk(environment: Environment) -> float:
+    """Seconds for which a trace takes room on the volume of its store: the retention, and what Tempo's upkeep adds."""
+    retention = environment.retention.traces.total_seconds()
+    if environment.backend.kind != "tempo":
+        return retention
+    beyond = upkeep(round(retention)).on_disk(round(retention))
+    return retention + math.ceil(beyond / 60) * 60
 
 
 def log_need(environment: Environment) -> Need | None:
