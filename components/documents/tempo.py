@@ -40,8 +40,11 @@ class Upkeep:
         return _CUT + max(self.retention_job + _BACKOFF + self.block_list, in_live_store - retention_seconds)
 
     def on_disk(self, retention_seconds: int) -> int:
-        """Seconds beyond its retention for which a trace takes room: until it is found no more, until its block goes, and its copy."""
-        return self.delay(retention_seconds) + _COMPACTED + self.in_memory
+        """Seconds beyond its retention for which a trace takes room: until it is found no more, and in blocks that go later.
+
+        It was in a block that a larger one took the place of, and is in one that is over; and there is its copy in the live store.
+        """
+        return self.delay(retention_seconds) + 2 * _COMPACTED + self.in_memory
 
 
 _OWN = Upkeep()

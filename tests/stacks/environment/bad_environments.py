@@ -401,7 +401,7 @@ SIZES = [
     Bad(
         "Tempo volume that cannot hold the retention",
         "environment.backend.storage.size",
-        f"30Gi cannot hold 30d of traces: 2,000 spans/s × 6.9 % kept × {400 * DISK_BYTES_PER_SPAN_BYTE['tempo']:,.0f} B × (30d + 147m until it is deleted) = ",
+        f"2,000 spans/s × 6.9 % kept × {400 * DISK_BYTES_PER_SPAN_BYTE['tempo']:,.0f} B × (30d + 207m until it is deleted) = ",
         'Gi" or more, or lower retention.traces or sampling.tail.baseline',
         {"backend": {"kind": "tempo", "storage": {"kind": "volume", "size": "30Gi"}}},
     ),
