@@ -38,8 +38,8 @@ ID: Final = re.compile(r"(?=[^0-9]*[0-9])[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
 """An identifier made by a program."""
 _PARAMETER: Final = re.compile(r"\{[A-Za-z_][A-Za-z0-9_:.*-]{0,39}\}|<[A-Za-z0-9_:]{1,40}>|:[a-z][A-Za-z0-9_]{0,39}|\*{1,2}|\{\}")
 _LITERAL: Final = re.compile(r"[a-z][a-z._~-]{0,39}|v[0-9]{1,2}((alpha|beta)[0-9]{1,2})?|[A-Z][A-Za-z]{2,39}(?=:)")
-_PLAIN: Final = re.compile(r"[\w.~$:,()*-]*|[!-/:-@[-^`{-~]{0,8}\w*([!-/:-?[-^`{-~]([a-z_]+[0-9]{0,3}|[0-9]{1,3}[a-z_]{0,3})?)*")
-"""A segment of a route beside its parameters. Behind a rare sign (``/it's``) a word with a capital may be of a person or a password."""
+_PLAIN: Final = re.compile(r"[\w.~$:,()*-]*|@?([a-z_.~$:,()*+;=!'&|-]|%[0-9A-F]{2})*")
+"""A segment of a route beside its parameters. Beside a rare sign (``/it's``) a capital or a digit may be of a person or a password."""
 _QUERY: Final = re.compile(r"(?<!\()\?")  # not in a group of a route that is a regular expression
 _SHORT_NUMBER: Final = re.compile(r"[0-9]{1,4}")
 _WORD: Final = re.compile(r"[a-z]+")
