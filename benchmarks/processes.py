@@ -1,4 +1,4 @@
-"""The most memory of a process, and its processor time."""
+"""The memory of a process, its processor time, and what it had read from disks."""
 
 from __future__ import annotations
 
@@ -6,12 +6,6 @@ import os
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
-
-
-def most_resident(pid: int) -> int:
-    """The most bytes of memory that a process has held."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
 
 
 def cpu_seconds(pid: int) -> float:

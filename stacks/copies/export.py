@@ -65,7 +65,7 @@ def resumed(path: Path, wanted: Wanted) -> Wanted:
     if others:
         was, now = (printable(", ".join(phrases)) for phrases in zip(*others, strict=True))
         then = f"give the same arguments as then, name another file, or begin anew: {note.anew}"
-        raise CopyError(f"{note.path}: an export of another wish was broken off ({was}; asked for now: {now}); {then}")
+        raise CopyError(f"{note.path}: an export of another wish was broken off ({was}; now asked for: {now}); {then}")
     return begun
 
 

@@ -70,7 +70,7 @@ def _begun(note: Note, wanted: dict[str, Any]) -> Progress:
     if progress.wanted.keys() != wanted.keys():
         raise note.foreign()
     if others := [
-        f"{key} {progress.wanted[key]}, asked for now: {value}" for key, value in wanted.items() if progress.wanted[key] != value
+        f"{key} {progress.wanted[key]}, now asked for: {value}" for key, value in wanted.items() if progress.wanted[key] != value
     ]:
         then = f"give the same arguments as then, or begin anew: {note.anew}"
         raise CopyError(f"{note.path}: an import of another wish was broken off ({printable('; '.join(others))}); {then}")

@@ -34,7 +34,7 @@ BADGER_SECONDS_PER_SPAN, BADGER_READ_SHARE, BADGER_DISK_BYTES_PER_SPAN = 3e-6, 0
 """Processor time, share of its disk that is read, and bytes of disk, for each stored span as Jaeger starts on Badger. It goes through the
 keys of services and operations of all spans, once for traces and once for the graph of services, before it takes or shows anything
 (Jaeger 2.13 to 2.20, preloadServices and preloadOperations of its reader; https://github.com/jaegertracing/jaeger/issues/7547). Measured
-by `benchmarks/sizing` and with three million spans of orders."""
+with three million spans of orders. With a million 0.6 of the disk is read (`benchmarks/sizing`), which `STORE_SECONDS` covers."""
 
 STORE_SECONDS = 300
 """Time that a store is given to start beside that: it replays its log, and its volume may still be on its way from another node."""

@@ -61,10 +61,10 @@ def broken_off(monkeypatch: pytest.MonkeyPatch, command: list[str]) -> None:
 @pytest.mark.parametrize(
     ("more", "told"),
     [
-        (["--hours", "0.04"], "(--hours 0.05; asked for now: --hours 0.04)"),
-        (["--hours", "0.05", "--until", "2026-11-26T00:00:00Z"], "asked for now: --hours 0.05 --until 2026-11-26T00:00:00Z)"),
-        (["--hours", "0.05", "--service", "nosuch"], "(all services; asked for now: service nosuch)"),
-        (["--hours", "0.05", "--also"], "/dev; asked for now: store http://"),
+        (["--hours", "0.04"], "(--hours 0.05; now asked for: --hours 0.04)"),
+        (["--hours", "0.05", "--until", "2026-11-26T00:00:00Z"], "now asked for: --hours 0.05 --until 2026-11-26T00:00:00Z)"),
+        (["--hours", "0.05", "--service", "nosuch"], "(all services; now asked for: service nosuch)"),
+        (["--hours", "0.05", "--also"], "/dev; now asked for: store http://"),
         (["--hours", "0.05", "--query-url", "http://127.0.0.1:1"], "by http://127.0.0.1:1)"),
     ],
 )
@@ -88,7 +88,7 @@ def test_an_export_of_another_environment_does_not_go_on(
     rest = [str(state / "m.gz"), "--hours", "0.05", "--state", str(state)]
     broken_off(monkeypatch, ["export", "dev", *rest])
     assert main(["export", "prod", *rest]) == 2
-    assert "asked for now: environment prod, store http://" in capsys.readouterr().err
+    assert "now asked for: environment prod, store http://" in capsys.readouterr().err
 
 
 def test_a_file_that_is_there_is_replaced_when_that_is_asked_for(state: Path, capsys: pytest.CaptureFixture[str]) -> None:

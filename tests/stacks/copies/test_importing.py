@@ -106,9 +106,9 @@ def test_an_import_is_finished_by_the_same_wish_alone(receiver: Received, tmp_pa
     file = write(tmp_path / "m.jsonl", *[[group("portal", range(1_500))]] * 2)
     with pytest.raises(NoTracesError):
         import_traces(file, address(receiver), break_off, store="store of dev")
-    with pytest.raises(CopyError, match=r"store of dev, asked for now: second store of dev\); give the same arguments as then"):
+    with pytest.raises(CopyError, match=r"store of dev, now asked for: second store of dev\); give the same arguments as then"):
         import_traces(file, address(receiver), break_off, store="second store of dev")
-    with pytest.raises(CopyError, match=r"to 127\.0\.0\.1:.*, asked for now: 127\.0\.0\.1:1"):
+    with pytest.raises(CopyError, match=r"to 127\.0\.0\.1:.*, now asked for: 127\.0\.0\.1:1"):
         import_traces(file, "127.0.0.1:1", break_off, store="store of dev")
     write(file, *[[group("forged", range(1_500))]] * 2)
     with pytest.raises(CopyError, match=r"file of .* bytes with checksum"):
